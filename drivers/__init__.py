@@ -1,0 +1,1 @@
+"""Hardware, and nothing else: readers, scanners, boards and the card applications spoken over them."""

@@ -1,0 +1,221 @@
+"""What a driver may be: a few small capabilities, the readings they hand over, and two kinds of fault.
+
+A driver is blocking code that one thread of the agent calls; only :meth:`cancel` may be called from another thread.
+A *reader fault* (:class:`ReaderError`) means the device is gone or speaks nonsense: the agent closes it and opens it
+again later. A *card fault* (:class:`CardError`) concerns one presentation: the device is well, the citizen tries again.
+
+A driver is added by one file and one entry in ``setup.cfg`` (group ``onecard.drivers``) that names a class with a
+``Settings`` model and a constructor ``(name, settings)``; opening nothing and importing nothing heavy until ``open``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, StrEnum
+from typing import ClassVar, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Interface(StrEnum):
+    """How the card meets the reader (ISO/IEC 7816-3 contacts, ISO/IEC 14443 field)."""
+
+    CONTACT = "contact"
+    CONTACTLESS = "contactless"
+
+
+class Fault(Enum):
+    """A closed list of faults: code, Chinese and English sentence for the technician."""
+
+    def __init__(self, code: str, zh: str, en: str) -> None:
+        self.code = code
+        self.zh = zh
+        self.en = en
+
+
+class ReaderFault(Fault):
+    """Why a device does not work."""
+
+    NO_SERVICE = ("no-service", "读卡服务 pcscd 未运行", "the card service pcscd is not running")
+    NOT_FOUND = ("not-found", "找不到设备", "the device was not found")
+    UNPLUGGED = ("unplugged", "设备已拔出", "the device was unplugged")
+    BUSY = ("busy", "设备被其他程序占用", "another program holds the device")
+    DENIED = ("denied", "没有访问设备的权限", "no permission to use the device")
+    SILENT = ("silent", "设备没有应答", "the device does not answer")
+    PROTOCOL = ("protocol", "设备应答无法识别", "the device answers nonsense")
+
+
+class CardFault(Fault):
+    """Why one presentation of a card gave nothing."""
+
+    REMOVED = ("removed", "卡片在读取中被移开", "the card left while it was read")
+    MUTE = ("mute", "卡片没有应答", "the card does not answer")
+    SHARED = ("shared", "卡片被其他程序占用", "another program holds the card")
+    GARBLED = ("garbled", "卡片应答无法识别", "the card answers nonsense")
+    UNSUPPORTED = ("unsupported", "不支持的卡片", "no known application on this card")
+    INTERFACE = ("interface", "此卡不允许以这种方式使用", "this card may not be used over this interface")
+    SEVERAL = ("several", "感应区内有多张卡片", "more than one card in the field")
+    BUDGET = ("budget", "卡片指令次数超出限制", "the card needs more commands than allowed")
+    LOCKED = ("locked", "卡片要求密码", "the card asks for a PIN first")
+
+
+class DriverError(Exception):
+    """The root of this room's faults. ``detail`` is for the technician and holds no personal data."""
+
+    def __init__(self, fault: Fault, detail: str = "") -> None:
+        super().__init__(f"{fault.en}: {detail}" if detail else fault.en)
+        self.fault = fault
+        self.detail = detail
+
+
+class ReaderError(DriverError):
+    """The device is broken, absent, or held by another; only opening it again can help."""
+
+    def __init__(self, fault: ReaderFault, detail: str = "") -> None:
+        super().__init__(fault, detail)
+        self.fault: ReaderFault = fault
+
+
+class CardError(DriverError):
+    """This presentation failed; the device is well and the next one may succeed."""
+
+    def __init__(self, fault: CardFault, detail: str = "") -> None:
+        super().__init__(fault, detail)
+        self.fault: CardFault = fault
+
+
+class DriverSettings(BaseModel):
+    """Base of every driver's settings: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Reading(BaseModel):
+    """What a driver hands over. ``reader`` is the device's name in the configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    reader: str
+    at_ns: int = Field(description="time.monotonic_ns() of the last byte that made this reading")
+
+
+class CardReading(_Reading):
+    """What one card told. Personal fields never reach ``repr``."""
+
+    application: str = Field(description="entry-point name of the card application: social-security, t-union, pboc")
+    interface: Interface
+    issuer: bytes = Field(description="issuing body as the card states it; empty if it states none")
+    identifier: bytes = Field(repr=False, description="what is unique to the card: 卡识别码 or card number, raw")
+    authenticated: bool = Field(default=False, description="whether the card answered a cryptographic challenge")
+    fields: Mapping[str, str] = Field(default_factory=dict, repr=False, description="only the fields asked for")
+    valid_from: str | None = Field(default=None, description="YYYYMMDD as the card states it")
+    valid_until: str | None = Field(default=None, description="YYYYMMDD as the card states it, last valid day")
+    apdu_count: int = 0
+
+
+class CardRemoved(_Reading):
+    """The card that was read last has left the reader."""
+
+
+class CodeReading(_Reading):
+    """The text of a code or barcode, as seen."""
+
+    text: str = Field(repr=False, max_length=4096)
+    symbology: str = Field(default="qr", description="qr, code-128, ean-13 … as the decoder names it, or 'serial'")
+
+
+class AmountReading(_Reading):
+    """A number typed on a keypad, in fen."""
+
+    amount_fen: int = Field(ge=0, le=10_000_000)
+
+
+class InputReading(_Reading):
+    """A digital input changed: passage sensor, door contact, fire line, button."""
+
+    input: str
+    active: bool
+
+
+Reading = CardReading | CardRemoved | CodeReading | AmountReading | InputReading
+
+
+class Device(Protocol):
+    """What every driver has."""
+
+    Settings: ClassVar[type[DriverSettings]]
+    name: str
+
+    def open(self) -> None:
+        """Open the device. Raises :class:`ReaderError`. May be called again after :meth:`close`."""
+
+    def close(self) -> None:
+        """Release the device; harmless when it is closed, never raises."""
+
+    def cancel(self) -> None:
+        """Make a blocked call of this device return soon. The one method for other threads."""
+
+
+@runtime_checkable
+class Source(Device, Protocol):
+    """Something that yields readings: scanner, keypad, inputs, or a card reader behind ``CardSource``."""
+
+    def read(self, timeout_s: float) -> Reading | None:
+        """Wait for the next reading; ``None`` after the timeout or :meth:`cancel`. Raises the two errors."""
+
+
+class CardChannel(Protocol):
+    """A powered card. Dies with its presentation: every later call raises ``CardError(REMOVED)``."""
+
+    interface: Interface
+    atr: bytes
+    """Answer to reset (ISO/IEC 7816-3 §8); for contactless cards the ATR that PC/SC part 3 §3.1.3.2.3 builds."""
+
+    def transmit(self, apdu: bytes) -> bytes:
+        """Send one command APDU, return data and the two status bytes (ISO/IEC 7816-4 §5).
+
+        The channel adapts the APDU to the transmission protocol (T=0, T=1, ISO-DEP) and hands ``61xx``/``6Cxx`` on
+        as the card gave them. Raises :class:`CardError` (REMOVED, MUTE, GARBLED) and :class:`ReaderError`.
+        """
+
+
+@runtime_checkable
+class CardReader(Device, Protocol):
+    """A reader of chip cards. One presentation is handed out once."""
+
+    def wait_card(self, timeout_s: float) -> CardChannel | None:
+        """Wait for a card to be presented; ``None`` after the timeout or :meth:`cancel`.
+
+        A card that was handed out, or refused by a :class:`CardError`, is not handed out again before it has left.
+        The one exception is ``SHARED``: when the other program lets go, the same presentation is handed out.
+        """
+
+    def wait_removal(self, timeout_s: float) -> bool:
+        """Wait until no card is presented; ``False`` after the timeout or :meth:`cancel`."""
+
+
+@runtime_checkable
+class Actuator(Device, Protocol):
+    """Outputs that open things. It gives permission pulses and never commands a close (DESIGN §4)."""
+
+    def pulse(self, output: str, pulse_ms: int) -> int:
+        """Switch a named output on, and off again after ``pulse_ms``.
+
+        Returns ``time.monotonic_ns()`` of the moment at which the device confirmed the switching on. Safe to call from a thread other than the reading one.
+        Raises :class:`ReaderError`, and ``KeyError`` for an output that the settings do not name.
+        """
+
+
+@runtime_checkable
+class Display(Device, Protocol):
+    """Two short lines for the citizen (Chinese and English) and a tone: ``ok``, ``no``, ``wait``."""
+
+    def show(self, zh: str, en: str, tone: str) -> None:
+        """Show until the next call. Raises :class:`ReaderError`."""
+
+
+@runtime_checkable
+class Printer(Device, Protocol):
+    """A receipt printer."""
+
+    def print_lines(self, lines: tuple[str, ...]) -> None:
+        """Print and cut. Raises :class:`ReaderError` (paper out is ``NOT_FOUND`` with its detail)."""

@@ -1,0 +1,1 @@
+"""What must survive: the journal and its outbox, in SQLite."""

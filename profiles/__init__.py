@@ -1,0 +1,1 @@
+"""What each scene decides: pure functions of credential, configuration and facts."""
