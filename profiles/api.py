@@ -1,0 +1,385 @@
+"""What a profile is: a pure reducer from (state, event, facts) to a step, and the words it is written in.
+
+A profile does no I/O, reads no clock and draws no random number; all of that comes in through :class:`Facts`. It is
+added by one file and one entry in ``setup.cfg`` (group ``onecard.profiles``) that names a class like :class:`Profile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, IntEnum, StrEnum
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from profiles.reasons import ReasonEnum, Sentence
+
+_S = Sentence
+
+
+class Reason(ReasonEnum):
+    """What all scenes share. A profile's own reasons stand in its own file."""
+
+    GRANTED = ("granted", _S("请通行", "Please pass"), _S("准许", "granted"))
+    NOT_ENTITLED = (
+        "not-entitled",
+        _S("您没有此处的权限，请到服务台咨询", "You are not entitled here; please ask at the service desk"),
+        _S("凭证有效，但没有所需权限", "the credential is valid but carries no required entitlement"),
+    )
+    OUT_OF_HOURS = (
+        "out-of-hours",
+        _S("现在不是开放时间，请在开放时间再来", "Closed at this hour; please come back in opening hours"),
+        _S("不在开放时段内", "outside the schedule"),
+    )
+    ASSURANCE_TOO_LOW = (
+        "assurance-too-low",
+        _S("此处需要更安全的凭证，请出示电子市民码", "A stronger proof is needed here; please show the citizen code"),
+        _S("凭证可信等级低于此通道要求", "the credential's assurance is below what this lane accepts"),
+    )
+    MEDIUM_LOST = (
+        "medium-lost",
+        _S("此卡已挂失，请到服务台办理", "This card was reported lost; please go to the service desk"),
+        _S("卡片登记为挂失", "the register says that this medium is lost"),
+    )
+    EXPIRED = (
+        "expired",
+        _S("卡片已过有效期，请更换", "The card has expired; please have it replaced"),
+        _S("凭证已过期", "the credential's last valid day has passed"),
+    )
+    NOT_YET_VALID = (
+        "not-yet-valid",
+        _S("卡片尚未生效，请到服务台咨询", "The card is not valid yet; please ask at the service desk"),
+        _S("凭证尚未生效", "the credential's first valid day has not come"),
+    )
+    CARD_REMOVED = (
+        "card-removed",
+        _S("卡片移开太快，请重新放卡", "The card left too soon; please present it again"),
+        _S("读取中卡片离开", "the card left while it was read"),
+        True,
+    )
+    CARD_UNREADABLE = (
+        "card-unreadable",
+        _S("没有读到卡片，请重新放卡", "The card could not be read; please present it again"),
+        _S("卡片无应答或应答无法识别", "the card is mute or answers nonsense"),
+        True,
+    )
+    CARD_HELD = (
+        "card-held",
+        _S("读卡器正忙，请稍候再试", "The reader is busy; please wait a moment"),
+        _S("其他程序占用卡片", "another program holds the card"),
+        True,
+    )
+    CARD_UNSUPPORTED = (
+        "card-unsupported",
+        _S(
+            "此处不能使用这种卡，请使用社会保障卡",
+            "This kind of card is not accepted; please use the social-security card",
+        ),
+        _S("卡上没有已启用的应用", "no enabled application on this card"),
+    )
+    CARD_INTERFACE = (
+        "card-interface",
+        _S("请换一种方式放卡：插卡或贴卡", "Please present the card the other way: insert it or tap it"),
+        _S("该应用不允许用此接口", "the application is not allowed over this interface"),
+        True,
+    )
+    CARD_SEVERAL = (
+        "card-several",
+        _S("感应区有多张卡，请只放一张", "More than one card; please present only one"),
+        _S("感应区内有多张卡片", "more than one card in the field"),
+        True,
+    )
+    CARD_LOCKED = (
+        "card-locked",
+        _S("此卡需要密码，请到服务台办理", "This card asks for a PIN; please go to the service desk"),
+        _S("卡片要求先校验密码", "the card asks for its PIN before reading"),
+    )
+    CODE_UNKNOWN = (
+        "code-unknown",
+        _S("无法识别此码，请出示电子市民码或放卡", "This code is not known; please show the citizen code or a card"),
+        _S("码的格式未知", "the code's format is unknown"),
+        True,
+    )
+    NOT_RECORDED = (
+        "not-recorded",
+        _S("设备暂时不能使用，请走旁边通道", "Out of service for the moment; please use the next lane"),
+        _S("记录无法落盘，因此不开放", "the decision could not be made durable, so nothing opened"),
+        True,
+    )
+    ACTUATOR_FAILED = (
+        "actuator-failed",
+        _S("闸门没有动作，请走旁边通道", "The gate did not move; please use the next lane"),
+        _S("执行器无应答", "the actuator did not confirm"),
+        True,
+    )
+    ACTUATED = ("actuated", _S("请通行", "Please pass"), _S("执行器已确认", "the actuator confirmed"))
+    NOT_ACTUATED = (
+        "not-actuated",
+        _S("设备暂时不能使用，请走旁边通道", "Out of service for the moment; please use the next lane"),
+        _S("记录落盘太迟，没有开放", "the record became durable too late; nothing was opened"),
+        True,
+    )
+    OUTCOME_UNKNOWN = (
+        "outcome-unknown",
+        _S("请重新出示", "Please present it again"),
+        _S("终端重启，通行结果未知", "the terminal restarted before the outcome was known"),
+        True,
+    )
+    FIRE = (
+        "fire",
+        _S("紧急情况，通道已打开，请迅速离开", "Emergency: the way is open, please leave at once"),
+        _S("消防输入动作，通道已打开", "the fire input is active, the way is open"),
+    )
+    FIRE_CLEARED = (
+        "fire-cleared",
+        _S("通道恢复使用", "The lane is in use again"),
+        _S("消防输入已复位", "fire input reset"),
+    )
+    BUSY = (
+        "busy",
+        _S("请稍候，等前一位通过", "Please wait until the person before you has passed"),
+        _S("通道正在服务他人", "the lane is serving somebody else"),
+        True,
+    )
+
+
+class Assurance(IntEnum):
+    """How much a credential proves (DESIGN §4): a card that was merely read can be cloned."""
+
+    UID = 1
+    READ = 2
+    STATIC_CODE = 3
+    DYNAMIC_CODE = 4
+    AUTHENTICATED_CARD = 5
+
+
+class ClockState(StrEnum):
+    """Quality of the terminal's time; stands in every record as ``time_quality``."""
+
+    SYNCHRONISED = "synchronised"
+    HOLDOVER = "holdover"
+    UNTRUSTED = "untrusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The person, as a pseudonym: an issuer's namespace and 16 bytes; provisional if no register knows the medium."""
+
+    namespace: str
+    id: bytes
+    provisional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A reading that has been verified."""
+
+    medium: bytes
+    """16 bytes (DESIGN §4)."""
+    subject: Subject
+    source: str
+    """Card application or code format: ``social-security``, ``t-union``, ``pboc`` …"""
+    assurance: Assurance
+    entitlements: frozenset[str] = frozenset()
+
+
+# Events ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A verified credential was shown at this lane."""
+
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A reading did not become a credential."""
+
+    reason: ReasonEnum
+    medium: bytes | None = None
+    subject: Subject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InputChanged:
+    """A digital input of this lane changed."""
+
+    input: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """A timer that the profile started; ``about`` is what it was started for, so that a stale one can be told."""
+
+    name: str
+    about: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Actuated:
+    """What an :class:`Actuate` brought. ``fault`` is empty when the device confirmed."""
+
+    about: bytes
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedLate:
+    """The append missed its deadline, the lane refused, and then it was committed after all."""
+
+    about: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """First event after a start: the state is what the last commit saved."""
+
+
+Event = Presented | Rejected | InputChanged | TimerFired | Actuated | RecordedLate | Restarted
+
+
+# Effects, carried out in this order: record, actuate, show, start a timer --------------------------------------------
+
+
+class Kind(StrEnum):
+    """Kinds of journal records that a profile writes."""
+
+    DECISION = "decision"
+    OUTCOME = "outcome"
+    ALARM = "alarm"
+    LIFE_SAFETY = "life-safety"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A durable mark saved with the record: an expiring number under a scope and a key."""
+
+    scope: str
+    key: bytes
+    value: int
+    expires_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Make this durable before anything that follows."""
+
+    id: bytes
+    kind: Kind
+    reason: ReasonEnum
+    medium: bytes | None = None
+    subject: Subject | None = None
+    refers_to: bytes | None = None
+    public: Mapping[str, str | int | bool] = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Actuate:
+    """Give a permission pulse on a named output; the answer comes back as :class:`Actuated` about ``about``."""
+
+    output: str
+    pulse_ms: int
+    about: bytes
+
+
+class Tone(Enum):
+    """How the lane's display looks and sounds."""
+
+    OK = "ok"
+    NO = "no"
+    WAIT = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Put a sentence before the citizen."""
+
+    sentence: Sentence
+    tone: Tone
+
+
+@dataclass(frozen=True, slots=True)
+class StartTimer:
+    """Ask for a :class:`TimerFired`; a timer of the same name is replaced."""
+
+    name: str
+    delay_ms: int
+    about: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlarm:
+    """Tell the platform at once, beside the record."""
+
+    reason: ReasonEnum
+    about: bytes
+
+
+Effect = Record | Actuate | Show | StartTimer | RaiseAlarm
+
+
+class State(BaseModel):
+    """Base of a profile's state: frozen, saved with the record that changed it, read back after a restart."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProfileSettings(BaseModel):
+    """Base of a profile's settings: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=State)
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[S]):
+    """What a profile answers to one event."""
+
+    state: S
+    effects: tuple[Effect, ...] = ()
+
+
+class Facts(Protocol):
+    """A read-only view of what the profile may know, the same for the whole of one ``handle``."""
+
+    @property
+    def now_ms(self) -> int:
+        """Unix milliseconds, UTC."""
+
+    @property
+    def local_time(self) -> datetime:
+        """The same moment in the terminal's time zone."""
+
+    @property
+    def clock(self) -> ClockState:
+        """How far ``now_ms`` can be trusted."""
+
+    def new_id(self) -> bytes:
+        """A fresh record id (UUIDv7, 16 bytes), drawn by the agent."""
+
+    def mark(self, scope: str, key: bytes) -> int | None:
+        """The value of a durable mark that has not expired."""
+
+
+class Profile(Protocol[S]):
+    """One kind of scene."""
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[ProfileSettings]]
+    State: ClassVar[type[State]]
+    wants: ClassVar[frozenset[str]]
+    """Card fields that the profile needs beyond identifier and validity."""
+
+    def idle(self) -> S:
+        """The state of a lane that nothing has happened at."""
+
+    def handle(self, state: S, event: Event, facts: Facts) -> Step[S]:
+        """Decide. Never raises for anything that an event can hold."""

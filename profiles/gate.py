@@ -1,0 +1,319 @@
+"""Gate (道闸、门禁): one direction, one person a grant.
+
+A credential passes the rules in this order, the first that fails refuses: assurance, admission, schedule, somebody else
+still crossing, double tap. A grant is recorded, then the gate gets its pulse; what then happened is a second record
+that names the first. The fire input has opened the gate long before it is seen here; the profile only records it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+
+from profiles.api import (
+    Actuate,
+    Actuated,
+    Assurance,
+    Credential,
+    Effect,
+    Event,
+    Facts,
+    InputChanged,
+    Kind,
+    Mark,
+    Presented,
+    ProfileSettings,
+    RaiseAlarm,
+    Reason,
+    Record,
+    RecordedLate,
+    Rejected,
+    Restarted,
+    Show,
+    StartTimer,
+    State,
+    Step,
+    Subject,
+    TimerFired,
+    Tone,
+)
+from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules.admission import Admission
+from profiles.rules.schedule import Schedule
+
+_S = Sentence
+PASSAGE_TIMER = "passage"
+
+
+class GateReason(ReasonEnum):
+    """What only a gate knows."""
+
+    GRANTED_AGAIN = (
+        "granted-again",
+        _S("请通行", "Please pass"),
+        _S("同一人再次刷卡，重新开闸", "same medium again, re-armed"),
+    )
+    PASSED = ("passed", _S("请通行", "Please pass"), _S("已通过", "passed"))
+    TIMED_OUT = (
+        "timed-out",
+        _S("没有通过，请重新刷卡", "You did not pass; please present it again"),
+        _S("开放时间内无人通过", "nobody passed within the time"),
+        True,
+    )
+    JUST_PASSED = (
+        "just-passed",
+        _S("您刚刚已通过，请勿重复使用", "You have just passed; please do not use it twice"),
+        _S("同一凭证在防重窗口内再次使用", "the same medium again inside the double-tap window"),
+    )
+    FORCED_OPEN = (
+        "forced-open",
+        _S("请先刷卡再通行", "Please present a card before you pass"),
+        _S("未授权通过", "somebody passed without a grant"),
+        True,
+    )
+
+
+class Direction(StrEnum):
+    """Which way this lane leads."""
+
+    IN = "in"
+    OUT = "out"
+
+
+class GateSettings(ProfileSettings):
+    """Settings of one gate lane."""
+
+    direction: Direction = Direction.IN
+    admit: Admission
+    least_assurance: Assurance = Field(default=Assurance.READ, description="uid, read, static-code, dynamic-code …")
+    schedule: Schedule = Schedule()
+    double_tap_ms: int = Field(default=3_000, ge=0, le=60_000)
+    output: str = Field(default="gate", description="the board's output that opens the gate")
+    open_pulse_ms: int = Field(default=500, ge=50, le=30_000)
+    passage_input: str | None = Field(default="passage", description="the sensor in the passage; null if there is none")
+    passage_timeout_ms: int = Field(default=8_000, ge=500, le=120_000)
+    fire_input: str | None = Field(default="fire", description="the input that the fire line drives; null if none")
+
+    @field_validator("least_assurance", mode="before")
+    @classmethod
+    def by_name(cls, value: object) -> object:
+        """Read the assurance by its name, as people write it."""
+        if isinstance(value, str):
+            names = {level.name.lower().replace("_", "-"): level for level in Assurance}
+            if value not in names:
+                raise ValueError(f"one of {', '.join(names)}")
+            return names[value]
+        return value
+
+
+class Crossing(State):
+    """A grant whose outcome is open, or the last one that ended."""
+
+    record_id: bytes
+    medium: bytes
+    subject_namespace: str
+    subject_id: bytes
+    granted_ms: int
+
+    @property
+    def subject(self) -> Subject:
+        """The person who crosses."""
+        return Subject(self.subject_namespace, self.subject_id)
+
+
+class GateState(State):
+    """State of one gate lane, saved with every record."""
+
+    crossing: Crossing | None = None
+    latest: Crossing | None = Field(default=None, description="the last grant whose passage no sensor can confirm")
+    tolerated_until_ms: int = Field(default=0, description="after a restart an open grant may still be used until then")
+    fire: bool = False
+
+
+class Gate:
+    """The gate's reducer."""
+
+    name: ClassVar[str] = "gate"
+    Settings: ClassVar[type[ProfileSettings]] = GateSettings
+    State: ClassVar[type[State]] = GateState
+    wants: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, settings: GateSettings) -> None:
+        self._settings = settings
+        self._mark_scope = f"gate.{settings.direction}"
+
+    def idle(self) -> GateState:
+        """Nobody is crossing."""
+        return GateState()
+
+    def handle(self, state: GateState, event: Event, facts: Facts) -> Step[GateState]:
+        """One event in, one step out."""
+        match event:
+            case Presented(credential):
+                return self._presented(state, credential, facts)
+            case Rejected(reason, medium, subject):
+                return self._refuse(state, facts, reason, medium, subject)
+            case InputChanged(name, active) if name == self._settings.fire_input:
+                return self._fire(state, active, facts)
+            case InputChanged(name, True) if name == self._settings.passage_input:
+                return self._passage(state, facts)
+            case Actuated(about, fault):
+                return self._actuated(state, about, fault, facts)
+            case TimerFired(name, about) if name == PASSAGE_TIMER:
+                return self._close(state, about, GateReason.TIMED_OUT, facts)
+            case RecordedLate(about):
+                return self._close(state, about, Reason.NOT_ACTUATED, facts)
+            case Restarted():
+                return self._restarted(state, facts)
+            case _:
+                return Step(state)
+
+    def _presented(self, state: GateState, credential: Credential, facts: Facts) -> Step[GateState]:
+        if state.fire:
+            return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
+        if state.crossing is not None and state.crossing.medium == credential.medium:
+            return self._grant_again(state, state.crossing, facts)
+        refusal = self._refusal(state, credential, facts)
+        if refusal is None and facts.mark(self._mark_scope, credential.medium) is not None:
+            if state.latest is not None and state.latest.medium == credential.medium:
+                return self._grant_again(state, state.latest, facts)
+            refusal = GateReason.JUST_PASSED
+        if refusal is not None:
+            return self._refuse(state, facts, refusal, credential.medium, credential.subject)
+        return self._grant(state, credential, facts)
+
+    def _refusal(self, state: GateState, credential: Credential, facts: Facts) -> ReasonEnum | None:
+        if credential.assurance < self._settings.least_assurance:
+            return Reason.ASSURANCE_TOO_LOW
+        if not self._settings.admit.admits(credential):
+            return Reason.NOT_ENTITLED
+        if not self._settings.schedule.is_open(facts.local_time):
+            return Reason.OUT_OF_HOURS
+        if state.crossing is not None:
+            return Reason.BUSY
+        return None
+
+    def _grant(self, state: GateState, credential: Credential, facts: Facts) -> Step[GateState]:
+        record_id = facts.new_id()
+        crossing = Crossing(
+            record_id=record_id,
+            medium=credential.medium,
+            subject_namespace=credential.subject.namespace,
+            subject_id=credential.subject.id,
+            granted_ms=facts.now_ms,
+        )
+        expires_ms = facts.now_ms + self._settings.double_tap_ms
+        record = Record(
+            id=record_id,
+            kind=Kind.DECISION,
+            reason=Reason.GRANTED,
+            medium=credential.medium,
+            subject=credential.subject,
+            public=self._public(credential),
+            marks=(Mark(self._mark_scope, credential.medium, facts.now_ms, expires_ms),),
+        )
+        state = state.model_copy(update={"crossing": crossing, "latest": None})
+        return Step(state, (record, *self._open(record_id)))
+
+    def _grant_again(self, state: GateState, crossing: Crossing, facts: Facts) -> Step[GateState]:
+        """The same holder again while nobody has passed: the same decision, the gate gets its pulse again."""
+        record = Record(
+            id=facts.new_id(),
+            kind=Kind.DECISION,
+            reason=GateReason.GRANTED_AGAIN,
+            medium=crossing.medium,
+            subject=crossing.subject,
+            refers_to=crossing.record_id,
+        )
+        state = state.model_copy(update={"crossing": crossing, "latest": None})
+        return Step(state, (record, *self._open(crossing.record_id)))
+
+    def _open(self, about: bytes) -> tuple[Effect, ...]:
+        effects: tuple[Effect, ...] = (
+            Actuate(self._settings.output, self._settings.open_pulse_ms, about),
+            Show(Reason.GRANTED.citizen, Tone.OK),
+        )
+        if self._settings.passage_input is None:
+            return effects
+        return (*effects, StartTimer(PASSAGE_TIMER, self._settings.passage_timeout_ms, about))
+
+    def _refuse(
+        self, state: GateState, facts: Facts, reason: ReasonEnum, medium: bytes | None, subject: Subject | None
+    ) -> Step[GateState]:
+        if state.fire:
+            return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
+        public = {"direction": self._settings.direction.value}
+        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, public=public)
+        return Step(state, (record, Show(reason.citizen, Tone.NO)))
+
+    def _actuated(self, state: GateState, about: bytes, fault: str, facts: Facts) -> Step[GateState]:
+        if fault:
+            step = self._close(state, about, Reason.ACTUATOR_FAILED, facts)
+            return step if step.state == state else Step(step.state, (*step.effects, _shown(Reason.ACTUATOR_FAILED)))
+        if self._settings.passage_input is not None or not _is_about(state, about):
+            return Step(state)
+        return self._close(state, about, Reason.ACTUATED, facts)
+
+    def _passage(self, state: GateState, facts: Facts) -> Step[GateState]:
+        if state.fire or facts.now_ms < state.tolerated_until_ms:
+            return Step(state)
+        if state.crossing is not None:
+            return self._close(state, state.crossing.record_id, GateReason.PASSED, facts)
+        record_id = facts.new_id()
+        record = Record(record_id, Kind.ALARM, GateReason.FORCED_OPEN, public=self._public(None))
+        return Step(state, (record, _shown(GateReason.FORCED_OPEN), RaiseAlarm(GateReason.FORCED_OPEN, record_id)))
+
+    def _close(self, state: GateState, about: bytes, reason: ReasonEnum, facts: Facts) -> Step[GateState]:
+        """End a crossing with its outcome; an event about another one changes nothing."""
+        crossing = state.crossing
+        if crossing is None or crossing.record_id != about:
+            return Step(state)
+        used = reason in (GateReason.PASSED, Reason.ACTUATED)
+        record = Record(
+            id=facts.new_id(),
+            kind=Kind.OUTCOME,
+            reason=reason,
+            medium=crossing.medium,
+            subject=crossing.subject,
+            refers_to=about,
+            # A passage that was not used gives the right back: its mark ends now.
+            marks=() if used else (Mark(self._mark_scope, crossing.medium, 0, facts.now_ms),),
+        )
+        latest = crossing if reason is Reason.ACTUATED else None
+        return Step(state.model_copy(update={"crossing": None, "latest": latest}), (record,))
+
+    def _fire(self, state: GateState, active: bool, facts: Facts) -> Step[GateState]:
+        if active == state.fire:
+            return Step(state)
+        reason = Reason.FIRE if active else Reason.FIRE_CLEARED
+        record_id = facts.new_id()
+        effects: tuple[Effect, ...] = (
+            Record(record_id, Kind.LIFE_SAFETY, reason, public=self._public(None)),
+            Show(reason.citizen, Tone.OK),
+            RaiseAlarm(reason, record_id),
+        )
+        return Step(state.model_copy(update={"fire": active}), effects)
+
+    def _restarted(self, state: GateState, facts: Facts) -> Step[GateState]:
+        if state.crossing is None:
+            return Step(state)
+        until_ms = state.crossing.granted_ms + self._settings.passage_timeout_ms
+        step = self._close(state, state.crossing.record_id, Reason.OUTCOME_UNKNOWN, facts)
+        return Step(step.state.model_copy(update={"tolerated_until_ms": until_ms}), step.effects)
+
+    def _public(self, credential: Credential | None) -> Mapping[str, str | int | bool]:
+        public: dict[str, str | int | bool] = {"direction": self._settings.direction.value}
+        if credential is not None:
+            public |= {"source": credential.source, "assurance": int(credential.assurance)}
+        return public
+
+
+def _is_about(state: GateState, about: bytes) -> bool:
+    return state.crossing is not None and state.crossing.record_id == about
+
+
+def _shown(reason: ReasonEnum) -> Show:
+    return Show(reason.citizen, Tone.NO)

@@ -1,0 +1,1 @@
+"""Rules that profiles share, each usable alone."""

@@ -1,0 +1,52 @@
+"""Who may use a lane: everyone with a valid credential, holders of an entitlement, or listed media."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from profiles.api import Credential
+
+Entitlement = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+
+
+class Admission(BaseModel):
+    """Fail closed: a lane that names nobody is refused by :meth:`names_somebody` when the configuration is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    everyone: bool = Field(default=False, description="every credential that verifies is admitted")
+    entitlements: frozenset[Entitlement] = Field(default=frozenset(), description="any one of these admits")
+    media: frozenset[bytes] = Field(default=frozenset(), description="medium ids that are admitted, 32 hex digits each")
+
+    @field_validator("media", mode="before")
+    @classmethod
+    def from_hex(cls, value: object) -> object:
+        """Read media as YAML gives them; 16 bytes each."""
+        if not isinstance(value, (list, tuple, set, frozenset)):
+            raise ValueError("a list of medium ids, 32 hex digits each")
+        return frozenset(_medium(item) for item in value)
+
+    @model_validator(mode="after")
+    def names_somebody(self) -> Admission:
+        """A gate that can admit nobody is a mistake, not a rule."""
+        if not (self.everyone or self.entitlements or self.media):
+            raise ValueError("name somebody: everyone: true, entitlements: [...] or media: [...]")
+        return self
+
+    def admits(self, credential: Credential) -> bool:
+        """Whether this credential may use the lane."""
+        return (
+            self.everyone
+            or not self.entitlements.isdisjoint(credential.entitlements)
+            or credential.medium in self.media
+        )
+
+
+def _medium(item: object) -> bytes:
+    if isinstance(item, bytes) and len(item) == 16:
+        return item
+    if isinstance(item, str) and len(item) == 32:
+        return bytes.fromhex(item)
+    raise ValueError("a medium id is 32 hex digits, in quotes")
