@@ -1,0 +1,1 @@
+"""Card applications spoken over any :class:`drivers.api.CardChannel`."""
