@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 ITEMS_MAX = 64
-DEPTH_MAX = 4
+DEPTH_MAX = 6
+"""The deepest that these cards go is five: an AID in a PPSE directory (6F, A5, BF0C, 61, 4F)."""
 TAG_MAX_BYTES = 3
 
 

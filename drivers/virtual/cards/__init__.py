@@ -1,0 +1,1 @@
+"""Virtual cards: chips in software, made from card files, that any virtual reader can carry."""

@@ -1,0 +1,1 @@
+"""Ready-made card files. Every person and number in them is invented."""
