@@ -1,0 +1,62 @@
+"""Deterministic CBOR (RFC 8949 §4.2.1) in the narrow form that crosses a trust boundary here.
+
+Maps have unsigned integer keys, so length-first and bytewise key order agree. Tags, indefinite lengths, duplicate keys,
+longer-than-needed heads, unsorted maps and trailing bytes are refused: one value has exactly one encoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NoReturn
+
+import cbor2
+
+
+class CborError(ValueError):
+    """The bytes are not one deterministic CBOR item within the bounds; the text says why and quotes no content."""
+
+
+def _refuse_tag(*_: object) -> NoReturn:
+    raise ValueError("tags are not used")
+
+
+class _NoTags(Mapping[int, cbor2.SemanticDecoderCallback]):
+    """Stands for every tag at once: cbor2's own decoders build dates, decimals and huge integers from hostile bytes."""
+
+    def __getitem__(self, tag: int) -> cbor2.SemanticDecoderCallback:
+        return _refuse_tag
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 1
+
+
+_NO_TAGS = _NoTags()
+
+
+def encode(value: object) -> bytes:
+    """The one encoding of ``value``: integers, bytes, text, booleans, ``None``, sequences, maps with integer keys."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def decode(data: bytes, *, max_bytes: int, max_depth: int) -> object:
+    """Read exactly one item; arrays come as tuples and maps as read-only mappings. Raises :class:`CborError`."""
+    if len(data) > max_bytes:
+        raise CborError(f"{len(data)} bytes, at most {max_bytes} are allowed")
+    try:
+        value: object = cbor2.loads(
+            data,
+            semantic_decoders=_NO_TAGS,
+            max_depth=max_depth,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            immutable=True,
+        )
+        canonical = encode(value)
+    except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise CborError("not a well-formed CBOR item of the narrow form") from error
+    if canonical != data:
+        raise CborError("trailing bytes, or not the deterministic encoding")
+    return value

@@ -1,0 +1,73 @@
+"""Topics of version 1 (DESIGN §7): ``onecard/1/<shard>/<terminal>/<channel>``.
+
+The shard is the first byte of SHA-256(terminal id) in hex, so that consumers of the platform share the load on any
+broker while the order within one terminal stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agent.sync.contract.errors import ContractError
+
+PREFIX = "onecard/1"
+_TERMINAL = re.compile(r"[a-z0-9-]{1,32}")
+_SHARD = re.compile(r"[0-9a-f]{2}")
+_MAX_TOPIC_CHARS = 80
+
+
+class Channel(StrEnum):
+    """What a topic carries."""
+
+    JOURNAL = "up/journal"
+    HELLO = "up/hello"
+    STATE = "up/state"
+    ALARM = "up/alarm"
+    ACK = "down/ack"
+
+
+@dataclass(frozen=True)
+class Address:
+    """One terminal's place among the topics. Raises :class:`ContractError` for a bad terminal id."""
+
+    terminal: str
+
+    def __post_init__(self) -> None:
+        if not _TERMINAL.fullmatch(self.terminal):
+            raise ContractError("a terminal id is 1 to 32 of the characters a-z, 0-9 and -")
+
+    @property
+    def shard(self) -> str:
+        """First byte of SHA-256(terminal id), two hexadecimal digits."""
+        return hashlib.sha256(self.terminal.encode()).hexdigest()[:2]
+
+    def topic(self, channel: Channel) -> str:
+        """The topic of this terminal's ``channel``."""
+        return f"{PREFIX}/{self.shard}/{self.terminal}/{channel.value}"
+
+
+def parse_topic(topic: str) -> tuple[Address, Channel]:
+    """Whose topic it is and what it carries; the shard must be the terminal's. Raises :class:`ContractError`."""
+    if len(topic) > _MAX_TOPIC_CHARS or not topic.startswith(PREFIX + "/"):
+        raise ContractError(f"not a topic below {PREFIX}")
+    parts = topic.removeprefix(PREFIX + "/").split("/", 2)
+    if len(parts) != len(("shard", "terminal", "channel")):
+        raise ContractError("a topic names shard, terminal and channel")
+    shard, terminal, name = parts
+    address = Address(terminal)
+    if shard != address.shard:
+        raise ContractError("the shard is not the terminal's")
+    try:
+        return address, Channel(name)
+    except ValueError as error:
+        raise ContractError("unknown channel") from error
+
+
+def subscription(channel: Channel, shard: str = "+") -> str:
+    """The platform's topic filter for one channel: of one shard, or of all. Raises :class:`ContractError`."""
+    if shard != "+" and not _SHARD.fullmatch(shard):
+        raise ContractError("a shard is two hexadecimal digits")
+    return f"{PREFIX}/{shard}/+/{channel.value}"
