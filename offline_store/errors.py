@@ -1,0 +1,63 @@
+"""The faults of the store: one small tree, each with a sentence that says what, where and what would be right.
+
+No message holds the contents of a record: sizes, names of fields, sequence numbers and paths only.
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The root of this room's faults."""
+
+
+class Locked(StoreError):
+    """Another agent holds this directory. ``pid`` is the holder's, ``None`` if it left none."""
+
+    def __init__(self, directory: str, pid: int | None) -> None:
+        holder = f"process {pid}" if pid is not None else "another process"
+        super().__init__(f"the journal in {directory} is held by {holder}; stop it first: one agent a store")
+        self.pid = pid
+
+
+class Busy(StoreError):
+    """Another program, such as a technician's tool that is not read-only, holds the database."""
+
+
+class NewerSchema(StoreError):
+    """The database was written by a newer version of this software; it is left untouched."""
+
+
+class MigrationFailed(StoreError):
+    """A schema file could not be applied; the database is as it was before."""
+
+
+class Damaged(StoreError):
+    """What is on the disk cannot be what was written."""
+
+
+class DiskFull(StoreError):
+    """The disk, or the store's own limit, is full; nothing of the append was stored."""
+
+
+class IoFailed(StoreError):
+    """The operating system or SQLite refused to read or write."""
+
+
+class QueueFull(StoreError):
+    """The writer's queue is at its bound; the append was not accepted."""
+
+
+class Closed(StoreError):
+    """The writer was closed; the append was not accepted."""
+
+
+class RecordInvalid(StoreError):
+    """A record, or what an append hands in, breaks the rules of its fields."""
+
+
+class UnknownSuite(RecordInvalid):
+    """The record names algorithms that this version does not know."""
+
+
+class AcknowledgementRefused(StoreError):
+    """An acknowledgement names a chain, a record or a hash that this journal does not hold; nothing was moved."""

@@ -1,0 +1,330 @@
+"""The journal's record and its bytes (DESIGN §6).
+
+A record is one deterministic CBOR map (RFC 8949 §4.2.1) with these integer keys; absent fields are omitted:
+
+===  =============  =========================================================================================
+key  field          value
+===  =============  =========================================================================================
+0    suite          1: hash SHA-256, sealing AES-256-GCM, signature ES256; 2 is kept for SM3, SM4-GCM, SM2
+1    seq            contiguous from 1 in its chain
+2    id             16 bytes, UUIDv7 (RFC 9562 §5.7)
+3    kind           text: ``genesis``, ``passage`` …
+4    time_ms        Unix milliseconds UTC
+5    time_quality   text: how far ``time_ms`` can be trusted
+6    boot_id        16 bytes, one a start of the machine
+7    monotonic_ms   milliseconds that never go back within one boot
+8    lane           text
+9    profile        text
+10   reason         text
+11   medium         16 bytes
+12   subject        array of two: namespace text, 16 bytes
+13   refers_to      16 bytes: the id of the record that this one continues
+14   money          map: 0 amount_fen, 1 intent_id, 2 merchant, 3 operator, 4 shift, 5 business_date, 6 account,
+                    7 funds (map of text to fen)
+15   public         map of text to small values: integer, text, bytes, boolean, null, array, map
+16   sealed         bytes: presentation evidence, for the platform alone
+17   prev_hash      32 bytes: hash of the record before; zeros in record 1
+===  =============  =========================================================================================
+
+``hash = SHA-256(bytes of the record)``. Fractions and tags do not occur. One record has exactly one encoding, so
+:meth:`Record.from_bytes` accepts a byte string only if :meth:`Record.to_bytes` gives it back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeAlias
+
+import cbor2
+
+from offline_store.errors import RecordInvalid, UnknownSuite
+
+Value: TypeAlias = int | str | bytes | bool | None | tuple["Value", ...] | Mapping[str, "Value"]
+
+SUITE = 1
+ID_BYTES = 16
+HASH_BYTES = 32
+NO_HASH = bytes(HASH_BYTES)
+MAX_RECORD_BYTES = 16_384
+MAX_TEXT_CHARS = 64
+MAX_DEPTH = 4
+MAX_INTEGER = 2**53 - 1
+"""The widest integer that every reader of the record, JavaScript included, holds exactly (RFC 8259 §6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What moved. ``amount_fen`` is negative when it goes back; ``business_date`` is ``YYYYMMDD``.
+
+    ``funds`` splits the amount by source in fen (subsidy, purse …) and sums to it, or is empty.
+    """
+
+    amount_fen: int
+    intent_id: bytes = field(repr=False)
+    merchant: str
+    business_date: str
+    operator: str | None = field(default=None, repr=False)
+    shift: str | None = None
+    account: str | None = field(default=None, repr=False)
+    funds: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _integer("amount_fen", self.amount_fen, -MAX_INTEGER)
+        _octets("intent_id", self.intent_id, ID_BYTES)
+        _text("merchant", self.merchant)
+        _text("business_date", self.business_date)
+        if len(self.business_date) != 8 or not (self.business_date.isascii() and self.business_date.isdigit()):
+            raise RecordInvalid("record field business_date: YYYYMMDD belongs here")
+        _optional_text("operator", self.operator)
+        _optional_text("shift", self.shift)
+        _optional_text("account", self.account)
+        funds = _settled("funds", self.funds, 1)
+        if not isinstance(funds, dict):
+            raise RecordInvalid("record field funds: a map of text to fen belongs here")
+        for amount_fen in funds.values():
+            _integer("funds", amount_fen, -MAX_INTEGER)
+        if funds and sum(funds.values()) != self.amount_fen:
+            raise RecordInvalid("record field funds: the split must sum to amount_fen")
+        object.__setattr__(self, "funds", funds)
+
+    def to_map(self) -> dict[int, Any]:
+        """The CBOR map of the module's table."""
+        values = (
+            self.amount_fen,
+            self.intent_id,
+            self.merchant,
+            self.operator,
+            self.shift,
+            self.business_date,
+            self.account,
+            self.funds or None,
+        )
+        return {key: value for key, value in enumerate(values) if value is not None}
+
+    @classmethod
+    def from_map(cls, fields: Any) -> Self:
+        """Read the map; raises :class:`RecordInvalid`."""
+        if not isinstance(fields, dict):
+            raise RecordInvalid("record field money: a map belongs here")
+        get = fields.get
+        return cls(
+            amount_fen=get(0),
+            intent_id=get(1),
+            merchant=get(2),
+            operator=get(3),
+            shift=get(4),
+            business_date=get(5),
+            account=get(6),
+            funds=get(7, {}),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the agent hands in: a record without its place in the chain. Raises :class:`RecordInvalid`."""
+
+    id: bytes
+    kind: str
+    time_ms: int
+    time_quality: str
+    monotonic_ms: int
+    lane: str | None = None
+    profile: str | None = None
+    reason: str | None = None
+    medium: bytes | None = field(default=None, repr=False)
+    subject: tuple[str, bytes] | None = field(default=None, repr=False)
+    refers_to: bytes | None = None
+    money: Money | None = None
+    public: Mapping[str, Value] = field(default_factory=dict, repr=False)
+    sealed: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _octets("id", self.id, ID_BYTES)
+        if self.id[6] >> 4 != 7 or self.id[8] >> 6 != 2:
+            raise RecordInvalid("record field id: a UUIDv7 (RFC 9562 §5.7) belongs here")
+        _text("kind", self.kind)
+        _integer("time_ms", self.time_ms)
+        _text("time_quality", self.time_quality)
+        _integer("monotonic_ms", self.monotonic_ms)
+        _optional_text("lane", self.lane)
+        _optional_text("profile", self.profile)
+        _optional_text("reason", self.reason)
+        if self.medium is not None:
+            _octets("medium", self.medium, ID_BYTES)
+        if self.subject is not None:
+            if type(self.subject) is not tuple or len(self.subject) != 2:
+                raise RecordInvalid("record field subject: a namespace and 16 bytes belong here")
+            _text("subject", self.subject[0])
+            _octets("subject", self.subject[1], ID_BYTES)
+        if self.refers_to is not None:
+            _octets("refers_to", self.refers_to, ID_BYTES)
+        if self.sealed is not None and not (type(self.sealed) is bytes and self.sealed):
+            raise RecordInvalid("record field sealed: bytes belong here, or nothing")
+        public = _settled("public", self.public, 1)
+        if not isinstance(public, dict):
+            raise RecordInvalid("record field public: a map belongs here")
+        object.__setattr__(self, "public", public)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry in its place in the chain."""
+
+    entry: Entry
+    seq: int
+    boot_id: bytes
+    prev_hash: bytes = field(repr=False)
+    suite: int = SUITE
+
+    def __post_init__(self) -> None:
+        if self.suite != SUITE:
+            raise UnknownSuite(f"this record names a suite that is not {SUITE}, the only one known here")
+        _integer("suite", self.suite)
+        _integer("seq", self.seq, 1)
+        _octets("boot_id", self.boot_id, ID_BYTES)
+        _octets("prev_hash", self.prev_hash, HASH_BYTES)
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the record's bytes: the next record's ``prev_hash``."""
+        return hash_of(self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The one encoding of this record; raises :class:`RecordInvalid` above ``MAX_RECORD_BYTES``."""
+        entry = self.entry
+        values = (
+            self.suite,
+            self.seq,
+            entry.id,
+            entry.kind,
+            entry.time_ms,
+            entry.time_quality,
+            self.boot_id,
+            entry.monotonic_ms,
+            entry.lane,
+            entry.profile,
+            entry.reason,
+            entry.medium,
+            entry.subject,
+            entry.refers_to,
+            entry.money.to_map() if entry.money else None,
+            entry.public or None,
+            entry.sealed,
+            self.prev_hash,
+        )
+        data = cbor2.dumps({key: value for key, value in enumerate(values) if value is not None})
+        if len(data) > MAX_RECORD_BYTES:
+            raise RecordInvalid(f"this record takes {len(data)} bytes, at most {MAX_RECORD_BYTES} are allowed")
+        return data
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read one record; raises :class:`RecordInvalid`, and :class:`UnknownSuite` before it reads further."""
+        if len(data) > MAX_RECORD_BYTES:
+            raise RecordInvalid(f"this record takes {len(data)} bytes, at most {MAX_RECORD_BYTES} are allowed")
+        try:
+            fields = cbor2.loads(data, max_depth=MAX_DEPTH + 2, allow_indefinite=False, allow_duplicate_keys=False)
+        except cbor2.CBORDecodeError as error:
+            raise RecordInvalid("these bytes are not the deterministic CBOR of a record") from error
+        if not isinstance(fields, dict):
+            raise RecordInvalid("a record is a CBOR map")
+        get = fields.get
+        if get(0) != SUITE:
+            raise UnknownSuite(f"this record names a suite that is not {SUITE}, the only one known here")
+        subject = get(12)
+        record = cls(
+            Entry(
+                id=get(2),
+                kind=get(3),
+                time_ms=get(4),
+                time_quality=get(5),
+                monotonic_ms=get(7),
+                lane=get(8),
+                profile=get(9),
+                reason=get(10),
+                medium=get(11),
+                subject=tuple(subject) if isinstance(subject, list) else subject,
+                refers_to=get(13),
+                money=Money.from_map(fields[14]) if 14 in fields else None,
+                public=get(15, {}),
+                sealed=get(16),
+            ),
+            seq=get(1),
+            boot_id=get(6),
+            prev_hash=get(17),
+        )
+        if record.to_bytes() != data:
+            raise RecordInvalid("these bytes are not the deterministic encoding (RFC 8949 §4.2) of their record")
+        return record
+
+
+def hash_of(record_bytes: bytes) -> bytes:
+    """The hash of suite 1: SHA-256 over the record's exact bytes."""
+    return hashlib.sha256(record_bytes).digest()
+
+
+def new_id(time_ms: int, entropy: bytes) -> bytes:
+    """A UUIDv7 (RFC 9562 §5.7) of ``time_ms`` and ten random bytes."""
+    if not 0 <= time_ms < 2**48 or len(entropy) != 10:
+        raise RecordInvalid("an id is made of a time of 48 bits and ten random bytes")
+    tail = bytearray(entropy)
+    tail[0] = 0x70 | tail[0] & 0x0F
+    tail[2] = 0x80 | tail[2] & 0x3F
+    return time_ms.to_bytes(6, "big") + bytes(tail)
+
+
+def _integer(name: str, value: object, least: int = 0) -> None:
+    if type(value) is not int or not least <= value <= MAX_INTEGER:
+        raise RecordInvalid(f"record field {name}: an integer from {least} to {MAX_INTEGER} belongs here")
+
+
+def _octets(name: str, value: object, size_bytes: int) -> None:
+    if type(value) is not bytes or len(value) != size_bytes:
+        raise RecordInvalid(f"record field {name}: exactly {size_bytes} bytes belong here")
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not (0 < len(value) <= MAX_TEXT_CHARS and value.isprintable()):
+        raise RecordInvalid(f"record field {name}: 1 to {MAX_TEXT_CHARS} printable characters belong here")
+
+
+def _optional_text(name: str, value: object) -> None:
+    if value is not None:
+        _text(name, value)
+
+
+def _settled(name: str, value: object, depth: int) -> Any:
+    """A private copy of a small value, every map in the key order of RFC 8949 §4.2.1."""
+    kind = type(value)
+    if kind is str:
+        _utf8(name, value)
+        return value
+    if kind is int:
+        _integer(name, value, -MAX_INTEGER)
+        return value
+    if kind is bytes or kind is bool or value is None:
+        return value
+    if depth > MAX_DEPTH:
+        raise RecordInvalid(f"record field {name}: at most {MAX_DEPTH} levels of maps and arrays are allowed")
+    if isinstance(value, list | tuple):
+        return tuple(_settled(name, item, depth + 1) for item in value)
+    if isinstance(value, Mapping):
+        for key in value:
+            _text(f"{name} key", key)
+        ordered = sorted(value, key=_encoded_order)
+        return {key: _settled(name, value[key], depth + 1) for key in ordered}
+    raise RecordInvalid(f"record field {name}: integer, text, bytes, boolean, null, array or map belong here")
+
+
+def _encoded_order(key: str) -> tuple[int, bytes]:
+    encoded = key.encode()
+    return len(encoded), encoded
+
+
+def _utf8(name: str, value: Any) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise RecordInvalid(f"record field {name}: text without lone surrogates belongs here") from error
