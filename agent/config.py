@@ -1,0 +1,248 @@
+"""One YAML file in, one frozen model out. Unknown keys are refused; an error names file, key path and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+from agent.problems import Problem, problems_of
+from agent.sync.link import LinkSettings
+from agent.yaml_file import YamlError, parse_yaml
+from drivers.api import DriverSettings
+from drivers.cards.selection import CardPlan
+from drivers.registry import UnknownDriver, driver
+from drivers.registry import names as driver_names
+from drivers.virtual.place import PLACEHOLDER, virtual_dir
+from profiles.api import Profile, ProfileSettings
+
+PROFILE_GROUP = "onecard.profiles"
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; every problem at once."""
+
+    def __init__(self, source: str, problems: Iterable[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TerminalConfig(_Model):
+    """What this terminal is."""
+
+    id: Name = Field(description="the terminal's name, also its MQTT client id and its certificate's common name")
+    state_dir: Path = Field(description="where journal, keys and marks live; relative to the configuration file")
+    utc_offset_minutes: int = Field(default=480, ge=-720, le=840, description="local time of schedules; 480 is China")
+
+
+class DeviceConfig(BaseModel):
+    """One device: its driver, and that driver's own settings beside it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    driver: str
+
+
+class LaneConfig(_Model):
+    """One direction or till."""
+
+    profile: str
+    readers: tuple[Name, ...] = Field(min_length=1, max_length=8, description="devices that yield readings")
+    board: Name | None = Field(default=None, description="the device that opens, and whose inputs this lane hears")
+    cards: CardPlan = CardPlan()
+    settings: dict[str, Any] = Field(default_factory=dict, description="the profile's own settings")
+    append_deadline_ms: int = Field(
+        default=2_000, ge=50, le=10_000, description="a decision not durable by then refuses"
+    )
+
+
+class HolderConfig(_Model):
+    """One row of the terminal's own register, for sites without a platform's card register."""
+
+    medium: str = Field(pattern=r"^[0-9a-f]{32}$", description="medium id as `onecard card show` prints it")
+    subject: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{32}$", description="the person; default: the medium itself"
+    )
+    entitlements: frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]] = frozenset()
+    lost: bool = False
+
+
+class LogConfig(_Model):
+    """What is written to standard error."""
+
+    format: Annotated[str, StringConstraints(pattern=r"^(auto|json|console)$")] = "auto"
+    level: Annotated[str, StringConstraints(pattern=r"^(debug|info|warning|error)$")] = "info"
+
+
+class Config(_Model):
+    """The whole configuration of one terminal."""
+
+    terminal: TerminalConfig
+    devices: dict[Name, DeviceConfig] = Field(min_length=1, max_length=64)
+    lanes: dict[Name, LaneConfig] = Field(min_length=1, max_length=16)
+    platform: LinkSettings | None = Field(default=None, description="null: the terminal keeps its journal and waits")
+    holders: tuple[HolderConfig, ...] = Field(default=(), max_length=10_000)
+    logs: LogConfig = LogConfig()
+
+    @field_validator("holders")
+    @classmethod
+    def each_medium_once(cls, holders: tuple[HolderConfig, ...]) -> tuple[HolderConfig, ...]:
+        """Two rows about one medium could not both hold."""
+        media = [holder.medium for holder in holders]
+        if len(set(media)) != len(media):
+            raise ValueError("a medium stands in two rows; keep one")
+        return holders
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A configuration whose devices and profiles have read their own settings as well."""
+
+    config: Config
+    devices: Mapping[str, DriverSettings]
+    profiles: Mapping[str, ProfileSettings]
+
+
+def load(path: Path, overrides: Iterable[str] = ()) -> Resolved:
+    """Read, override (``path.to.key=value``) and check a file. Raises :class:`ConfigError`."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            str(path), [Problem("", f"无法读取文件：{error.strerror}", f"cannot be read: {error.strerror}")]
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(str(path), [Problem("", "文件不是 UTF-8 文本", "is not UTF-8 text")]) from None
+    return parse(text, str(path), path.resolve().parent, overrides)
+
+
+def parse(text: str, source: str, base_dir: Path, overrides: Iterable[str] = ()) -> Resolved:
+    """Check a configuration's text; relative paths start at ``base_dir``. Raises :class:`ConfigError`."""
+    try:
+        document = parse_yaml(text)
+    except YamlError as error:
+        raise ConfigError(source, [Problem("", f"YAML 格式错误：{error}", f"is not plain YAML: {error}")]) from None
+    if not isinstance(document, dict):
+        raise ConfigError(source, [Problem("", "应为键值结构", "should be a mapping with terminal, devices and lanes")])
+    for override in overrides:
+        _override(document, override)
+    try:
+        config = Config.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(source, problems_of(error, model=Config)) from None
+    state_dir = Path(os.path.expandvars(config.terminal.state_dir)).expanduser()
+    terminal = config.terminal.model_copy(update={"state_dir": base_dir / state_dir})
+    return _resolve(config.model_copy(update={"terminal": terminal}), source)
+
+
+def profile_type(name: str) -> type[Profile[Any]] | None:
+    """The class behind a profile's name."""
+    found = entry_points(group=PROFILE_GROUP, name=name)
+    return cast("type[Profile[Any]]", next(iter(found)).load()) if found else None
+
+
+def profile_names() -> tuple[str, ...]:
+    """All installed profiles, sorted."""
+    return tuple(sorted(entry_points(group=PROFILE_GROUP).names))
+
+
+def _resolve(config: Config, source: str) -> Resolved:
+    problems: list[Problem] = []
+    devices: dict[str, DriverSettings] = {}
+    profiles: dict[str, ProfileSettings] = {}
+    for name, device in config.devices.items():
+        try:
+            settings_type = driver(device.driver).Settings
+        except UnknownDriver:
+            problems.append(_unknown(f"devices.{name}.driver", device.driver, driver_names()))
+            continue
+        try:
+            devices[name] = settings_type.model_validate(_placed(device.model_extra or {}, config.terminal.id))
+        except ValidationError as error:
+            problems += problems_of(error, model=settings_type, prefix=("devices", name))
+    for name, lane in config.lanes.items():
+        for key, device_name in (*(("readers", reader) for reader in lane.readers), ("board", lane.board)):
+            if device_name is not None and device_name not in config.devices:
+                problems.append(_unknown(f"lanes.{name}.{key}", device_name, tuple(config.devices)))
+        kind = profile_type(lane.profile)
+        if kind is None:
+            problems.append(_unknown(f"lanes.{name}.profile", lane.profile, profile_names()))
+            continue
+        try:
+            profiles[name] = kind.Settings.model_validate(lane.settings)
+        except ValidationError as error:
+            problems += problems_of(error, model=kind.Settings, prefix=("lanes", name, "settings"))
+    problems += _shared_readers(config)
+    if problems:
+        raise ConfigError(source, problems)
+    return Resolved(config, devices, profiles)
+
+
+def _placed(settings: Mapping[str, Any], terminal_id: str) -> dict[str, Any]:
+    """Settings with ``${virtual}`` replaced by the directory of the terminal's virtual devices."""
+    place = str(virtual_dir(terminal_id))
+    return {
+        key: value.replace(PLACEHOLDER, place) if isinstance(value, str) else value for key, value in settings.items()
+    }
+
+
+def _shared_readers(config: Config) -> list[Problem]:
+    """A reader serves one lane: its readings cannot go two ways."""
+    owners: dict[str, str] = {}
+    problems: list[Problem] = []
+    for name, lane in config.lanes.items():
+        for reader in lane.readers:
+            if owners.setdefault(reader, name) != name:
+                other = owners[reader]
+                problems.append(
+                    Problem(
+                        f"lanes.{name}.readers",
+                        f"读卡器 {reader} 已属于通道 {other}",
+                        f"the reader {reader} already belongs to lane {other}; give each lane its own",
+                    )
+                )
+    return problems
+
+
+def _unknown(path: str, given: str, known: tuple[str, ...]) -> Problem:
+    near = difflib.get_close_matches(given, known, n=1)
+    hint_zh = f"，是否指 {near[0]}？" if near else ""
+    hint_en = f"; did you mean {near[0]}?" if near else ""
+    return Problem(
+        path,
+        f"没有名为 {given!r} 的项{hint_zh}（可用：{'、'.join(known)}）",
+        f"there is no {given!r}{hint_en} (known: {', '.join(known)})",
+    )
+
+
+def _override(document: dict[str, Any], override: str) -> None:
+    path, separator, value = override.partition("=")
+    keys = path.split(".")
+    if not separator or not all(keys):
+        raise ConfigError(
+            f"--set {override}",
+            [Problem("", "写法应为 路径.键=值", "should read path.to.key=value, e.g. logs.level=debug")],
+        )
+    target: dict[str, Any] = document
+    for key in keys[:-1]:
+        inner = target.setdefault(key, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(
+                f"--set {override}", [Problem(path, f"{key} 不是一组键", f"{key} holds a value, not keys")]
+            )
+        target = inner
+    try:
+        target[keys[-1]] = parse_yaml(value)
+    except YamlError as error:
+        raise ConfigError(f"--set {override}", [Problem(path, f"值无法识别：{error}", f"the value: {error}")]) from None

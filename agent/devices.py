@@ -1,0 +1,168 @@
+"""Devices at work: each in a thread of its own, opened again after every fault, its state always visible.
+
+The threads of sources read, the threads of actuators write; both speak to the event loop only by
+``call_soon_threadsafe``. This is the supervisor's one place that survives any fault of a driver.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+from agent.backoff import Backoff
+from agent.logs import log
+from drivers.api import Actuator, CardError, CardFault, ReaderError, Reading, Source
+
+READ_TIMEOUT_S = 1.0
+STOP_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """How a device is: ``up``, ``held`` (another program holds the card) or ``down``, with its reason."""
+
+    name: str
+    state: str
+    reason: str = ""
+    detail: str = ""
+    since_ms: int = 0
+    retry_ms: int = 0
+
+
+class SourceThread:
+    """Runs one source: open, read, deliver; on a reader fault close, wait, open again."""
+
+    def __init__(
+        self,
+        source: Source,
+        loop: asyncio.AbstractEventLoop,
+        deliver: Callable[[Reading | CardFault], None],
+        report: Callable[[DeviceState], None],
+        backoff: Backoff,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._source = source
+        self._loop = loop
+        self._deliver = deliver
+        self._report = report
+        self._backoff = backoff
+        self._now_ms = now_ms
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"read-{source.name}", daemon=True)
+        self._told: tuple[str, str, str] | None = None
+        self._log = log(device=source.name)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the thread to end; does not wait."""
+        self._stopping.set()
+        self._source.cancel()
+
+    def join(self) -> None:
+        """Wait for the thread, at most :data:`STOP_TIMEOUT_S`."""
+        self._thread.join(STOP_TIMEOUT_S)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._source.open()
+                self._read()
+            except ReaderError as error:
+                retry_ms = self._backoff.next_ms()
+                self._tell("down", error.fault.code, error.detail, retry_ms)
+            except Exception as error:  # noqa: BLE001 -- the supervisor: a driver's bug must not take the lane away
+                retry_ms = self._backoff.next_ms()
+                self._tell("down", "driver-bug", _place_of(error), retry_ms)
+            else:
+                retry_ms = 0
+            finally:
+                self._source.close()
+            self._stopping.wait(retry_ms / 1000)
+
+    def _read(self) -> None:
+        self._tell("up")
+        held = False
+        while not self._stopping.is_set():
+            try:
+                reading = self._source.read(READ_TIMEOUT_S)
+            except CardError as error:
+                self._backoff.reset()
+                is_held = error.fault is CardFault.SHARED
+                if is_held:
+                    self._tell("held", error.fault.code, error.detail)
+                if not (held and is_held):  # one refusal for as long as the other program holds the card
+                    self._post(self._deliver, error.fault)
+                held = is_held
+                continue
+            self._backoff.reset()
+            if reading is not None:
+                if held:
+                    self._tell("up")
+                held = False
+                self._post(self._deliver, reading)
+
+    def _tell(self, state: str, reason: str = "", detail: str = "", retry_ms: int = 0) -> None:
+        if (state, reason, detail) != self._told:
+            self._told = (state, reason, detail)
+            self._log.info("device", state=state, reason=reason, detail=detail, retry_ms=retry_ms)
+        report = DeviceState(self._source.name, state, reason, detail, self._now_ms(), retry_ms)
+        self._post(self._report, report)
+
+    def _post(self, callback: Callable[[Any], None], value: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, value)
+
+
+class ActuatorThread:
+    """Runs one actuator's commands, in order, off the event loop. Implements :class:`agent.lane.Outputs`."""
+
+    def __init__(self, actuator: Actuator, loop: asyncio.AbstractEventLoop) -> None:
+        self._actuator = actuator
+        self._loop = loop
+        self._commands: SimpleQueue[tuple[str, int, Callable[[int, str], None]] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"pulse-{actuator.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to take commands."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the commands that are queued."""
+        self._commands.put(None)
+
+    def join(self) -> None:
+        """Wait for the thread, at most :data:`STOP_TIMEOUT_S`."""
+        self._thread.join(STOP_TIMEOUT_S)
+
+    def actuate(self, output: str, pulse_ms: int, done: Callable[[int, str], None]) -> None:
+        """Queue one pulse; ``done`` is called on the event loop. One a lane is in flight, so the queue stays short."""
+        self._commands.put((output, pulse_ms, done))
+
+    def _run(self) -> None:
+        while (command := self._commands.get()) is not None:
+            output, pulse_ms, done = command
+            try:
+                commanded_ns, fault = self._actuator.pulse(output, pulse_ms), ""
+            except ReaderError as error:
+                commanded_ns, fault = time.monotonic_ns(), error.fault.code
+            except KeyError:
+                commanded_ns, fault = time.monotonic_ns(), "no-such-output"
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(done, commanded_ns, fault)
+
+
+def _place_of(error: Exception) -> str:
+    """Type and place of a bug; never its text, which may hold what a card said."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    place = f"{frame.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno}" if frame else "?"
+    return f"{type(error).__name__} at {place}"

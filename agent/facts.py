@@ -1,0 +1,58 @@
+"""What profiles may know: clock, fresh ids and durable marks, the same for the whole of one decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, timezone
+
+from agent.clock import Clock, RecordIds
+from profiles.api import ClockState, Mark
+
+MAX_MARKS = 100_000
+
+
+class Marks:
+    """The marks of all lanes in memory. The disk's copy is the truth; after a failed append it is read again."""
+
+    def __init__(self) -> None:
+        self._marks: dict[tuple[str, bytes], tuple[int, int]] = {}
+
+    def load(self, marks: Iterable[Mark]) -> None:
+        """Replace everything by what the disk holds."""
+        self._marks = {(mark.scope, mark.key): (mark.value, mark.expires_ms) for mark in marks}
+
+    def put(self, marks: Iterable[Mark], now_ms: int) -> None:
+        """Set marks at once, so that no other lane can decide on what they replace."""
+        for mark in marks:
+            self._marks[mark.scope, mark.key] = (mark.value, mark.expires_ms)
+        if len(self._marks) > MAX_MARKS:
+            self._marks = {key: mark for key, mark in self._marks.items() if mark[1] > now_ms}
+
+    def get(self, scope: str, key: bytes, now_ms: int) -> int | None:
+        """The value of a mark that has not expired."""
+        mark = self._marks.get((scope, key))
+        return mark[0] if mark is not None and mark[1] > now_ms else None
+
+
+class TerminalFacts:
+    """Implements :class:`profiles.api.Facts` for one decision."""
+
+    def __init__(self, clock: Clock, ids: RecordIds, marks: Marks, utc_offset_minutes: int) -> None:
+        self.now_ms = clock.now_ms()
+        self.clock: ClockState = clock.state()
+        self._ids = ids
+        self._marks = marks
+        self._zone = timezone(timedelta(minutes=utc_offset_minutes))
+
+    @property
+    def local_time(self) -> datetime:
+        """The moment in the terminal's time zone."""
+        return datetime.fromtimestamp(self.now_ms / 1000, UTC).astimezone(self._zone)
+
+    def new_id(self) -> bytes:
+        """A fresh record id."""
+        return self._ids.new()
+
+    def mark(self, scope: str, key: bytes) -> int | None:
+        """The value of a mark that has not expired."""
+        return self._marks.get(scope, key, self.now_ms)

@@ -1,0 +1,314 @@
+"""One lane: reading -> credential -> decision -> journal -> actuator (DESIGN §4).
+
+Reading the facts, deciding and queueing the append happen on the event loop without an await between them, so that two
+lanes cannot accept one credential. Nothing is actuated or shown before its record is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cbor2
+
+from agent.clock import Clock
+from agent.credentials.verify import Verifier
+from agent.facts import Marks, TerminalFacts
+from agent.logs import log
+from drivers.api import AmountReading, CardFault, CardReading, CardRemoved, CodeReading, InputReading, Reading
+from offline_store.errors import StoreError
+from offline_store.journal import Append
+from offline_store.journal import Mark as StoredMark
+from offline_store.record import Entry
+from profiles.api import (
+    Actuate,
+    Actuated,
+    Effect,
+    Event,
+    InputChanged,
+    Kind,
+    Profile,
+    RaiseAlarm,
+    Reason,
+    Record,
+    RecordedLate,
+    Restarted,
+    Show,
+    StartTimer,
+    State,
+    TimerFired,
+    Tone,
+)
+from profiles.reasons import ReasonEnum
+
+MAX_PRESENTATIONS = 4
+"""Whoever is not served by then presents again: when it is full, the newest is dropped and counted."""
+MAX_SIGNALS = 256
+"""Inputs, timers and answers of devices go first; when it is full, the oldest is dropped, counted and logged."""
+
+Presentation = CardReading | CodeReading | AmountReading | CardFault
+
+
+class Appender(Protocol):
+    """The journal's writer, as a lane sees it."""
+
+    def submit(self, append: Append) -> Future[Any]:
+        """Queue one append; the future ends when it is on the disk, or with a :class:`StoreError`."""
+
+
+class Outputs(Protocol):
+    """The lane's actuator."""
+
+    def actuate(self, output: str, pulse_ms: int, done: Callable[[int, str], None]) -> None:
+        """Pulse; ``done(monotonic ns of the confirmation, fault code or "")`` is called on the event loop."""
+
+
+class Memory(Protocol):
+    """What the disk holds of the lanes."""
+
+    async def reload(self) -> None:
+        """Read marks again after a failed append."""
+
+    async def saved(self, key: str) -> bytes | None:
+        """The saved state under a key."""
+
+
+@dataclass(frozen=True)
+class LanePorts:
+    """Everything a lane reaches out to; one object, so that tests can hand in simulated time and an inline store."""
+
+    clock: Clock
+    facts: Callable[[], TerminalFacts]
+    marks: Marks
+    verifier: Verifier
+    appender: Appender
+    memory: Memory
+    outputs: Outputs | None
+    alarm: Callable[[str, ReasonEnum, bytes], None]
+
+
+class Lane:
+    """The shell around one profile: it carries out what the reducer asks for."""
+
+    def __init__(self, name: str, profile: Profile[Any], ports: LanePorts, append_deadline_ms: int) -> None:
+        self.name = name
+        self._profile = profile
+        self._ports = ports
+        self._deadline_s = append_deadline_ms / 1000
+        self._state: State = profile.idle()
+        self._presentations: deque[Presentation] = deque()
+        self._signals: deque[Event] = deque(maxlen=MAX_SIGNALS)
+        self._arrived = asyncio.Event()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._stopping = False
+        self._stalled = False
+        self.dropped = 0
+        self._log = log(lane=name)
+
+    # What comes in: called on the event loop ------------------------------------------------------------------------
+
+    def offer(self, reading: Reading | CardFault) -> None:
+        """Take a reading from a driver, or the fault of one presentation."""
+        match reading:
+            case InputReading():
+                self._signal(InputChanged(reading.input, reading.active))
+            case CardRemoved():
+                return
+            case _ if self._stalled:
+                self.dropped += 1
+                self._show(Show(Reason.NOT_RECORDED.citizen, Tone.NO))
+            case _ if len(self._presentations) >= MAX_PRESENTATIONS:
+                self.dropped += 1
+            case _:
+                self._presentations.append(reading)
+                self._arrived.set()
+
+    def stop(self) -> None:
+        """Finish what is being decided, then let :meth:`run` return."""
+        self._stopping = True
+        self._arrived.set()
+
+    def _signal(self, event: Event) -> None:
+        if len(self._signals) == MAX_SIGNALS:
+            self.dropped += 1
+            self._log.warning("signal dropped", count=self.dropped)
+        self._signals.append(event)
+        self._arrived.set()
+
+    # The loop -------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until :meth:`stop`. Starts from the state that the last commit saved."""
+        await self._recall()
+        await self._handle(Restarted())
+        while not self._stopping:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while not self._stopping and (self._signals or self._presentations):
+                if self._signals:
+                    await self._handle(self._signals.popleft())
+                else:
+                    await self._present(self._presentations.popleft())
+        for timer in self._timers.values():
+            timer.cancel()
+
+    async def _recall(self) -> None:
+        saved = await self._ports.memory.saved(self._key)
+        kind = self._profile.State
+        self._state = kind.model_validate(cbor2.loads(saved)) if saved is not None else self._profile.idle()
+
+    @property
+    def _key(self) -> str:
+        return f"lane/{self.name}/{self._profile.name}"
+
+    async def _present(self, reading: Presentation) -> None:
+        verifier = self._ports.verifier
+        read_ns: int | None = None
+        event: Event
+        match reading:
+            case CardReading():
+                read_ns = reading.at_ns
+                event = verifier.card(reading, self._ports.facts().local_time)
+            case CodeReading():
+                read_ns = reading.at_ns
+                event = verifier.code(reading)
+            case CardFault():
+                event = verifier.fault(reading)
+            case AmountReading():
+                return
+        await self._handle(event, read_ns)
+
+    async def _handle(self, event: Event, read_ns: int | None = None) -> None:
+        ports = self._ports
+        facts = ports.facts()
+        step = self._profile.handle(self._state, event, facts)
+        records = [effect for effect in step.effects if isinstance(effect, Record)]
+        decided_ns = time.monotonic_ns()
+        if records or step.state != self._state:
+            pending = ports.appender.submit(self._append(records, step.state, facts))
+            self._state = step.state
+            for record in records:
+                ports.marks.put(record.marks, facts.now_ms)
+            if not await self._durable(pending, records):
+                return
+        durable_ns = time.monotonic_ns()
+        for effect in step.effects:
+            self._carry_out(effect)
+        for record in records:
+            self._tell(record, read_ns, decided_ns, durable_ns)
+
+    def _append(self, records: list[Record], state: State, facts: TerminalFacts) -> Append:
+        monotonic_ms = self._ports.clock.monotonic_ms()
+        entries = tuple(
+            Entry(
+                id=record.id,
+                kind=record.kind.value,
+                time_ms=facts.now_ms,
+                time_quality=facts.clock.value,
+                monotonic_ms=monotonic_ms,
+                lane=self.name,
+                profile=self._profile.name,
+                reason=record.reason.code,
+                medium=record.medium,
+                subject=(record.subject.namespace, record.subject.id) if record.subject else None,
+                refers_to=record.refers_to,
+                public=record.public,
+            )
+            for record in records
+        )
+        marks = tuple(
+            StoredMark(mark.scope, mark.key, mark.value, mark.expires_ms) for record in records for mark in record.marks
+        )
+        return Append(entries, {self._key: cbor2.dumps(state.model_dump())}, marks)
+
+    async def _durable(self, pending: Future[Any], records: list[Record]) -> bool:
+        """Wait for the disk. ``False`` when the lane must act as if nothing had been decided."""
+        waiting = asyncio.wrap_future(pending)
+        try:
+            await asyncio.wait_for(asyncio.shield(waiting), self._deadline_s)
+        except TimeoutError:
+            self._log.error("append is past its deadline")
+            self._show(Show(Reason.NOT_RECORDED.citizen, Tone.NO))
+            await self._wait_out(waiting, records)
+            return False
+        except StoreError as error:
+            await self._forget(error)
+            return False
+        return True
+
+    async def _wait_out(self, waiting: asyncio.Future[Any], records: list[Record]) -> None:
+        """Refuse everybody until the disk has answered; what it commits after all is recorded as not actuated."""
+        self._stalled = True
+        try:
+            await waiting
+        except StoreError as error:
+            await self._forget(error)
+        else:
+            for record in records:
+                if record.kind is Kind.DECISION:
+                    await self._handle(RecordedLate(record.refers_to or record.id))
+        finally:
+            self._stalled = False
+
+    async def _forget(self, error: StoreError) -> None:
+        """The append failed: memory becomes what the disk says, and the citizen hears that nothing opened."""
+        self._log.error("append failed", error=type(error).__name__)
+        await self._ports.memory.reload()
+        await self._recall()
+        self._show(Show(Reason.NOT_RECORDED.citizen, Tone.NO))
+
+    # What goes out --------------------------------------------------------------------------------------------------
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Actuate():
+                self._actuate(effect)
+            case Show():
+                self._show(effect)
+            case StartTimer(name, delay_ms, about):
+                self._start_timer(name, delay_ms, about)
+            case RaiseAlarm(reason, about):
+                self._ports.alarm(self.name, reason, about)
+            case Record():
+                pass  # on the disk already
+
+    def _actuate(self, effect: Actuate) -> None:
+        def done(commanded_ns: int, fault: str) -> None:
+            self._log.info("actuated", tap=tap_of(effect.about), commanded_ns=commanded_ns, fault=fault)
+            self._signal(Actuated(effect.about, fault))
+
+        if self._ports.outputs is None:
+            done(time.monotonic_ns(), "no-board")
+        else:
+            self._ports.outputs.actuate(effect.output, effect.pulse_ms, done)
+
+    def _start_timer(self, name: str, delay_ms: int, about: bytes) -> None:
+        if name in self._timers:
+            self._timers.pop(name).cancel()
+        loop = asyncio.get_running_loop()
+        self._timers[name] = loop.call_later(delay_ms / 1000, self._signal, TimerFired(name, about))
+
+    def _show(self, effect: Show) -> None:
+        self._log.info("show", zh=effect.sentence.zh, en=effect.sentence.en, tone=effect.tone.value)
+
+    def _tell(self, record: Record, read_ns: int | None, decided_ns: int, durable_ns: int) -> None:
+        times = {} if read_ns is None else {"read_ns": read_ns}
+        self._log.info(
+            record.kind.value,
+            tap=tap_of(record.refers_to or record.id),
+            record=record.id.hex(),
+            reason=record.reason.code,
+            decided_ns=decided_ns,
+            durable_ns=durable_ns,
+            **times,
+        )
+
+
+def tap_of(record_id: bytes) -> str:
+    """The correlation id of a tap in the logs: the random tail of its first record's id."""
+    return record_id[-4:].hex()

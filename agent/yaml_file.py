@@ -1,0 +1,43 @@
+"""YAML as a technician writes it: safe, bounded, and strict about what YAML lets pass in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+MAX_SIZE_BYTES = 1_000_000
+
+
+class YamlError(ValueError):
+    """Not one plain YAML document; the text names line and column."""
+
+
+class _StrictLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
+    """Refuses a key that is written twice, which plain YAML would settle by forgetting the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable) or key in seen:
+                mark = key_node.start_mark
+                raise YamlError(f"line {mark.line + 1}: the key {key!r} stands here for the second time")
+            seen.add(key)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def parse_yaml(text: str) -> object:
+    """One document. Raises :class:`YamlError`."""
+    if len(text.encode()) > MAX_SIZE_BYTES:
+        raise YamlError(f"longer than {MAX_SIZE_BYTES} bytes")
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 -- a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise YamlError(f"{place}{error.problem or error.context}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise YamlError(str(error)) from None

@@ -1,0 +1,38 @@
+"""Facts that a test holds in its hand: a clock it moves, ids it can foresee, marks it can read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from profiles.api import ClockState, Effect, Mark, Record
+
+NOON_MS = int(datetime(2026, 11, 23, 12, 0, tzinfo=timezone(timedelta(hours=8))).timestamp() * 1000)
+"""Monday, 2026-11-23, 12:00 in China."""
+
+
+class HeldFacts:
+    """Implements :class:`profiles.api.Facts`."""
+
+    def __init__(self, now_ms: int = NOON_MS) -> None:
+        self.now_ms = now_ms
+        self.clock = ClockState.SYNCHRONISED
+        self.marks: dict[tuple[str, bytes], Mark] = {}
+        self._ids = 0
+
+    @property
+    def local_time(self) -> datetime:
+        return datetime.fromtimestamp(self.now_ms / 1000, UTC).astimezone(timezone(timedelta(hours=8)))
+
+    def new_id(self) -> bytes:
+        self._ids += 1
+        return self._ids.to_bytes(16, "big")
+
+    def mark(self, scope: str, key: bytes) -> int | None:
+        mark = self.marks.get((scope, key))
+        return mark.value if mark is not None and mark.expires_ms > self.now_ms else None
+
+    def keep(self, effects: tuple[Effect, ...]) -> None:
+        """Do what the agent does with the marks of recorded effects."""
+        for effect in effects:
+            if isinstance(effect, Record):
+                self.marks.update({(mark.scope, mark.key): mark for mark in effect.marks})

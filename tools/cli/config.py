@@ -1,0 +1,63 @@
+"""``onecard config``: check a file, print its schema, begin one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from agent.config import Config, driver_names, load, profile_names, profile_type
+from agent.words import say
+from drivers.registry import driver
+from tools.cli.presets import preset_names, preset_text
+
+
+@click.group()
+def config() -> None:
+    """检查或生成配置 · Check, explain or begin a configuration."""
+
+
+@config.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="PATH.TO.KEY=VALUE", help="覆盖一项 · override one value")
+def check(file: Path, overrides: tuple[str, ...]) -> None:
+    """检查配置文件 · Check a configuration file; exit code 1 and every problem if it cannot be used."""
+    resolved = load(file, overrides)
+    lanes, devices = len(resolved.config.lanes), len(resolved.config.devices)
+    click.echo(
+        say(
+            f"{file}：可用，{lanes} 条通道，{devices} 台设备",
+            f"{file}: good, {lanes} lane{'s' if lanes != 1 else ''}, {devices} device{'s' if devices != 1 else ''}",
+        )
+    )
+
+
+@config.command()
+def schema() -> None:
+    """输出 JSON Schema · Print the JSON Schema of the configuration, with every driver's and profile's settings."""
+    document = Config.model_json_schema()
+    document["drivers"] = {name: driver(name).Settings.model_json_schema() for name in driver_names()}
+    document["profiles"] = {
+        name: kind.Settings.model_json_schema() for name in profile_names() if (kind := profile_type(name)) is not None
+    }
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+@config.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--preset", type=click.Choice(preset_names()), default="gate", show_default=True)
+def init(file: Path, preset: str) -> None:
+    """写出一份可修改的配置 · Write a configuration to begin with; an existing file is not touched."""
+    try:
+        with file.open("x", encoding="utf-8") as target:
+            target.write(preset_text(preset))
+    except FileExistsError:
+        raise click.ClickException(
+            say(f"{file} 已存在，请换一个名字", f"{file} exists already; choose another name")
+        ) from None
+    except OSError as error:
+        raise click.ClickException(
+            say(f"无法写入 {file}：{error.strerror}", f"{file} cannot be written: {error.strerror}")
+        ) from None
+    click.echo(say(f"已写入 {file}，请按设备修改端口", f"wrote {file}; now set the ports of your devices"))

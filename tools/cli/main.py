@@ -1,0 +1,70 @@
+"""The root of the command, and the one place where faults become sentences and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import click
+
+from agent.words import say
+from tools.cli.faults import EXPECTED, sentence_of
+
+# Each sub-command with its module and attribute, and its help in Chinese and English.
+_COMMANDS: dict[str, tuple[str, str, str, str]] = {
+    "run": ("tools.cli.run", "run", "运行终端", "Run the terminal"),
+    "config": ("tools.cli.config", "config", "检查或生成配置", "Check, explain or begin a configuration"),
+    "virtual": (
+        "tools.cli.virtual",
+        "virtual",
+        "操作运行中终端的虚拟设备",
+        "Drive the virtual devices of a running terminal",
+    ),
+    "card": ("tools.cli.card", "card", "读取卡片", "Read a card as the terminal does"),
+    "journal": ("tools.cli.journal", "journal", "查看与校验本机日志", "Look at and verify this terminal's journal"),
+    "platform": ("tools.platform.commands", "platform", "参考平台", "The reference central platform"),
+    "demo": ("tools.demo.command", "demo", "演示：从刷卡到平台确认", "The whole way of a tap, from reader to platform"),
+    "bench": ("tools.bench.command", "bench", "性能测量", "Measure, beside the raw peer in the same run"),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a sub-command when it is called, so that ``onecard run`` does not pay for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section(say("命令", "Commands")):
+            formatter.write_dl([(name, say(zh, en)) for name, (_, _, zh, en) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("onecard-terminal"), prog_name="onecard")
+def cli() -> None:
+    """一卡通终端 · The city's one-card terminal."""
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command; every expected fault becomes one sentence and exit code 1, never a traceback."""
+    try:
+        return cli.main(args=arguments, prog_name="onecard", standalone_mode=True)
+    except EXPECTED as error:
+        click.echo(sentence_of(error), err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
