@@ -33,7 +33,7 @@ key  field          value
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
@@ -41,7 +41,7 @@ import cbor2
 
 from offline_store.errors import RecordInvalid, UnknownSuite
 
-Value: TypeAlias = int | str | bytes | bool | None | tuple["Value", ...] | Mapping[str, "Value"]
+Value: TypeAlias = int | str | bytes | bool | tuple["Value", ...] | Mapping[str, "Value"] | None
 
 SUITE = 1
 ID_BYTES = 16
@@ -108,7 +108,7 @@ class Money:
         """Read the map; raises :class:`RecordInvalid`."""
         if not isinstance(fields, dict):
             raise RecordInvalid("record field money: a map belongs here")
-        get = fields.get
+        get: Callable[..., Any] = fields.get
         return cls(
             amount_fen=get(0),
             intent_id=get(1),
@@ -230,7 +230,7 @@ class Record:
             raise RecordInvalid("these bytes are not the deterministic CBOR of a record") from error
         if not isinstance(fields, dict):
             raise RecordInvalid("a record is a CBOR map")
-        get = fields.get
+        get: Callable[..., Any] = fields.get
         if get(0) != SUITE:
             raise UnknownSuite(f"this record names a suite that is not {SUITE}, the only one known here")
         subject = get(12)

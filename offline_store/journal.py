@@ -1,0 +1,390 @@
+"""The append-only, hash-chained record of all that the terminal decided (DESIGN §6).
+
+One journal holds the directory's lock and the one connection that writes and checkpoints. It is not for several
+threads at once: a :class:`~offline_store.writer.Writer` is its one caller in a running terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Protocol, Self
+
+from offline_store.database import DATABASE_NAME, open_writing, store_error
+from offline_store.errors import AcknowledgementRefused, Damaged, IoFailed, RecordInvalid
+from offline_store.genesis import GENESIS, Genesis
+from offline_store.lock import take_lock
+from offline_store.migrate import migrate
+from offline_store.record import MAX_INTEGER, MAX_TEXT_CHARS, NO_HASH, Entry, Record, hash_of, new_id
+from offline_store.verify import Verdict, verify
+
+DEFAULT_SIZE_LIMIT_BYTES = 4 * 1024**3
+MAX_SAVED_BYTES = 65_536
+MAX_MARK_BYTES = 1_024
+MARK_GRACE_MS = 48 * 3_600_000
+"""How long a mark outlives its end: a clock that was a day ahead and is wound back finds its replay marks again."""
+
+_PRUNE_PORTION = 500
+_CHECKPOINT_AFTER = 200
+_CHECKPOINT_BY = 1_000
+
+_INSERT_RECORD = (
+    "INSERT INTO record (place, id, kind, lane, reason, time_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (id) DO NOTHING"
+)
+_INSERT_CHAIN = "INSERT INTO chain (number, chain_id, base, anchor_hash, acked_hash) VALUES (?, ?, ?, ?, ?)"
+_SAVE = "INSERT INTO saved (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+_MARK = (
+    "INSERT INTO mark (scope, key, value, expires_ms) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms"
+)
+_PRUNE_MARKS = (
+    "DELETE FROM mark WHERE (scope, key) IN"
+    " (SELECT scope, key FROM mark WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)"
+)
+
+
+class Clock(Protocol):
+    """Where the store takes time from."""
+
+    def now_ms(self) -> int:
+        """Unix milliseconds, UTC."""
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds that never go back within one boot."""
+
+    def state(self) -> str:
+        """How far :meth:`now_ms` can be trusted: a record's ``time_quality``."""
+
+
+class Random(Protocol):
+    """Where the store takes randomness from."""
+
+    def token(self, size_bytes: int) -> bytes:
+        """Unpredictable bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A small fact with an end: a replay mark, a double tap, a counter. ``value=None`` removes it."""
+
+    scope: str
+    key: bytes = field(repr=False)
+    value: int | bytes | None = field(repr=False)
+    expires_ms: int
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.scope) <= MAX_TEXT_CHARS or not 0 < len(self.key) <= MAX_MARK_BYTES:
+            raise RecordInvalid(f"mark: a scope of 1 to {MAX_TEXT_CHARS}, a key of 1 to {MAX_MARK_BYTES} belong here")
+        if isinstance(self.value, bytes):
+            fits = len(self.value) <= MAX_MARK_BYTES
+        else:
+            fits = self.value is None or abs(self.value) <= MAX_INTEGER
+        if not fits or not 0 <= self.expires_ms <= MAX_INTEGER:
+            raise RecordInvalid(f"mark {self.scope}: the value or its end is out of bounds")
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one decision changes, in one transaction: records, lane state (``None`` removes a key), marks."""
+
+    entries: tuple[Entry, ...] = ()
+    saves: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
+    marks: tuple[Mark, ...] = ()
+
+    def __post_init__(self) -> None:
+        for key, value in self.saves.items():
+            if not 0 < len(key) <= MAX_TEXT_CHARS or (value is not None and len(value) > MAX_SAVED_BYTES):
+                raise RecordInvalid(
+                    f"saved: a key of 1 to {MAX_TEXT_CHARS} characters, {MAX_SAVED_BYTES} bytes at most"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """The records of one :class:`Append`, in its order, as they stand on the disk."""
+
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last record of the current chain. ``place`` is its row, ``base`` the row before the chain's first."""
+
+    number: int
+    chain_id: bytes
+    base: int
+    place: int
+    hash: bytes
+
+    @property
+    def seq(self) -> int:
+        """The last record's sequence number."""
+        return self.place - self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a lane finds again: saved state by key, and marks."""
+
+    saved: dict[str, bytes]
+    marks: list[Mark]
+
+
+class Journal:
+    """The journal of one directory. Every method raises a :class:`~offline_store.errors.StoreError`."""
+
+    def __init__(
+        self, directory: Path, connection: sqlite3.Connection, lock: int, boot_id: bytes, clock: Clock
+    ) -> None:
+        self.directory = directory
+        self._connection = connection
+        self._lock = lock
+        self._boot_id = boot_id
+        self._clock = clock
+        self._head: Head | None = None
+        self._commits_since_checkpoint = 0
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        boot_id: bytes,
+        *,
+        clock: Clock,
+        random: Random,
+        size_limit_bytes: int = DEFAULT_SIZE_LIMIT_BYTES,
+        schema: Traversable | None = None,
+    ) -> Self:
+        """Take the lock, bring the schema up to date, find the head, begin a chain if there is none.
+
+        ``boot_id`` is 16 bytes, one a start of the machine; ``size_limit_bytes`` bounds the database file.
+        """
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = take_lock(directory)
+        except OSError as error:
+            raise IoFailed(f"the journal's directory {directory} cannot be used: {error.strerror}") from error
+        try:
+            connection = open_writing(directory / DATABASE_NAME, size_limit_bytes)
+        except BaseException as error:
+            os.close(lock)
+            if isinstance(error, sqlite3.Error):
+                raise store_error(error, f"opening {directory / DATABASE_NAME}") from error
+            if isinstance(error, OSError):
+                raise IoFailed(f"{directory / DATABASE_NAME} cannot be made: {error.strerror}") from error
+            raise
+        journal = cls(directory, connection, lock, boot_id, clock)
+        try:
+            with journal._faults("bringing the schema up to date"):
+                migrate(connection, schema)
+            journal._head = journal._find_head() or journal._begin_chain(random)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    @property
+    def head(self) -> Head:
+        """The last record, as the disk has it."""
+        if self._head is None:
+            self._head = self._find_head()
+            if self._head is None:
+                raise Damaged(f"the journal in {self.directory} has lost its chain; keep the file, start a new one")
+        return self._head
+
+    def append(self, batch: Sequence[Append]) -> list[Appended]:
+        """Store the whole batch in one synced transaction, or nothing of it; one :class:`Appended` for each.
+
+        An entry whose id is already stored is not stored again: its record is returned. Where nothing of an
+        :class:`Append` is new, its state and marks were stored with it, and are left as they are now.
+        """
+        head = self.head
+        results: list[Appended] = []
+        with self._transaction("appending"):
+            for item in batch:
+                before = head
+                records: list[Record] = []
+                for entry in item.entries:
+                    record, head = self._insert(entry, head)
+                    records.append(record)
+                if head is not before or not item.entries:
+                    self._save(item)
+                results.append(Appended(tuple(records)))
+        self._head = head
+        return results
+
+    def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> int:
+        """The platform has committed ``seq`` and all before it. Returns the acknowledged seq, which never goes back.
+
+        Raises :class:`AcknowledgementRefused` for a chain, record or hash that this journal does not hold.
+        """
+        with self._transaction("acknowledging"):
+            query = "SELECT number, base, acked_seq, last_seq FROM chain_span WHERE chain_id = ?"
+            chain = self._connection.execute(query, (chain_id,)).fetchone()
+            if chain is None:
+                raise AcknowledgementRefused("an acknowledgement names a chain that is not in this journal")
+            number, base, acked_seq, last_seq = chain
+            if seq <= acked_seq:
+                return int(acked_seq)
+            query = "SELECT body FROM record WHERE place = ?"
+            row = self._connection.execute(query, (base + seq,)).fetchone()
+            if row is None or seq > last_seq:
+                raise AcknowledgementRefused(f"record {seq} was acknowledged, which is beyond the end of its chain")
+            if hash_of(row[0]) != record_hash:
+                raise AcknowledgementRefused(f"record {seq} was acknowledged with a hash that is not its own")
+            self._connection.execute(
+                "UPDATE chain SET acked_seq = ?, acked_hash = ? WHERE number = ?", (seq, record_hash, number)
+            )
+            return seq
+
+    def load_saved(self) -> dict[str, bytes]:
+        """Lane state by key."""
+        with self._faults("reading the saved state"):
+            return dict(self._connection.execute("SELECT key, value FROM saved").fetchall())
+
+    def load_marks(self, now_ms: int) -> list[Mark]:
+        """The marks that have not ended, or ended less than ``MARK_GRACE_MS`` ago; older ones leave the disk."""
+        ended_ms = now_ms - MARK_GRACE_MS
+        pruned = _PRUNE_PORTION
+        while pruned == _PRUNE_PORTION:
+            with self._transaction("pruning marks"):
+                pruned = self._connection.execute(_PRUNE_MARKS, (ended_ms, _PRUNE_PORTION)).rowcount
+        with self._faults("reading the marks"):
+            return [Mark(*row) for row in self._connection.execute("SELECT scope, key, value, expires_ms FROM mark")]
+
+    def restore(self, now_ms: int) -> Restored:
+        """Take head, saved state and marks from the disk afresh: after a fault memory is what the disk says."""
+        self._head = None
+        _ = self.head
+        return Restored(self.load_saved(), self.load_marks(now_ms))
+
+    def verify(self) -> Verdict:
+        """Walk every record; see :func:`offline_store.verify.verify`."""
+        with self._faults("verifying"):
+            return verify(self._connection)
+
+    @property
+    def checkpoint_due(self) -> bool:
+        """Whether enough was committed to be worth moving from the log into the database."""
+        return self._commits_since_checkpoint >= _CHECKPOINT_AFTER
+
+    @property
+    def checkpoint_overdue(self) -> bool:
+        """Whether the log has grown so far that a quiet moment can no longer be waited for."""
+        return self._commits_since_checkpoint >= _CHECKPOINT_BY
+
+    def checkpoint(self) -> None:
+        """Move what no reader needs from the log into the database, without waiting for anyone."""
+        self._commits_since_checkpoint = 0
+        with self._faults("checkpointing"):
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def close(self) -> None:
+        """Close the file and release the lock; harmless when closed."""
+        if self._lock >= 0:
+            self._connection.close()
+            os.close(self._lock)
+            self._lock = -1
+
+    def _insert(self, entry: Entry, head: Head) -> tuple[Record, Head]:
+        """Store the entry behind ``head``; its record and the new head, or the record that has its id and ``head``."""
+        record = Record(entry, head.seq + 1, self._boot_id, head.hash)
+        body = record.to_bytes()
+        row = (head.place + 1, entry.id, entry.kind, entry.lane, entry.reason, entry.time_ms, body)
+        if self._connection.execute(_INSERT_RECORD, row).rowcount:
+            return record, Head(head.number, head.chain_id, head.base, head.place + 1, hash_of(body))
+        stored = self._connection.execute("SELECT body FROM record WHERE id = ?", (entry.id,)).fetchone()
+        known = Record.from_bytes(stored[0])
+        if known.entry != entry:
+            raise RecordInvalid(f"record {known.seq} has this id and other fields; every entry needs an id of its own")
+        return known, head
+
+    def _save(self, item: Append) -> None:
+        execute = self._connection.execute
+        for key, value in item.saves.items():
+            if value is None:
+                execute("DELETE FROM saved WHERE key = ?", (key,))
+            else:
+                execute(_SAVE, (key, value))
+        for mark in item.marks:
+            if mark.value is None:
+                execute("DELETE FROM mark WHERE scope = ? AND key = ?", (mark.scope, mark.key))
+            else:
+                execute(_MARK, (mark.scope, mark.key, mark.value, mark.expires_ms))
+        if item.marks:
+            # Two out for each one in: the table stays bounded and no append pays for many.
+            execute(_PRUNE_MARKS, (self._clock.now_ms() - MARK_GRACE_MS, 2 * len(item.marks)))
+
+    def _begin_chain(self, random: Random) -> Head:
+        """Write record 1 of a new chain, in one transaction with the chain itself."""
+        chain_id = random.token(16)
+        now_ms = self._clock.now_ms()
+        entry = Entry(
+            id=new_id(now_ms, random.token(10)),
+            kind=GENESIS,
+            time_ms=now_ms,
+            time_quality=self._clock.state(),
+            monotonic_ms=self._clock.monotonic_ms(),
+            public=Genesis(chain_id).to_public(),
+        )
+        with self._transaction("beginning the chain"):
+            self._connection.execute(_INSERT_CHAIN, (1, chain_id, 0, NO_HASH, NO_HASH))
+            _, head = self._insert(entry, Head(1, chain_id, 0, 0, NO_HASH))
+        return head
+
+    def _find_head(self) -> Head | None:
+        """The head as the disk has it; ``None`` in a database without a chain. Raises :class:`Damaged`."""
+        with self._faults("finding the journal's last record"):
+            query = "SELECT number, chain_id, base, acked_seq FROM chain ORDER BY number DESC LIMIT 1"
+            chain = self._connection.execute(query).fetchone()
+            last = self._connection.execute("SELECT place, body FROM record ORDER BY place DESC LIMIT 1").fetchone()
+        if chain is None and last is None:
+            return None
+        if chain is None or last is None:
+            raise Damaged("the journal has records without a chain, or a chain without records; keep the file")
+        number, chain_id, base, acked_seq = chain
+        place, body = last
+        try:
+            record = Record.from_bytes(body)
+        except RecordInvalid as error:
+            raise Damaged(
+                f"the journal's last record, {place - base}, is unreadable; keep the file: {error}"
+            ) from error
+        if record.seq != place - base:
+            raise Damaged(f"the journal's last record stands at {place - base} and says {record.seq}; keep the file")
+        if record.seq < acked_seq:
+            raise Damaged(
+                f"the journal ends at record {record.seq} and the platform has record {acked_seq}: "
+                "it was cut or restored from an old copy; keep the file"
+            )
+        return Head(number, chain_id, base, place, hash_of(body))
+
+    @contextmanager
+    def _transaction(self, doing: str) -> Iterator[None]:
+        """One transaction; on any fault it is undone and the head is taken from the disk before its next use."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            self._head = None
+            with suppress(sqlite3.Error):  # a transaction that cannot be undone fails the next BEGIN
+                self._connection.rollback()
+            if isinstance(error, sqlite3.Error):
+                raise store_error(error, doing) from error
+            raise
+        self._commits_since_checkpoint += 1
+
+    @contextmanager
+    def _faults(self, doing: str) -> Iterator[None]:
+        """SQLite's faults in the store's words."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise store_error(error, doing) from error

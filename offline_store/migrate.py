@@ -1,0 +1,55 @@
+"""Forward migrations: numbered SQL files, each applied in one transaction with its ``PRAGMA user_version``."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+import sqlite_utils.utils
+from sqlite_utils import Database
+
+from offline_store.errors import MigrationFailed, NewerSchema
+
+if vars(sqlite_utils.utils)["sqlite3"] is not sqlite3:
+    raise ImportError("sqlite-utils found another SQLite (pysqlite3); uninstall it: one SQLite library a process")
+
+_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+
+
+def migrate(connection: sqlite3.Connection, schema: Traversable | None = None) -> int:
+    """Bring the database to the newest version of ``schema``, a directory of ``NNNN_name.sql``; return that version.
+
+    Raises :class:`NewerSchema` before anything is touched and :class:`MigrationFailed` with the database as the last
+    good file left it; ``sqlite3.Error`` when the database cannot be read at all.
+    """
+    steps = _steps(schema or files("offline_store") / "schema")
+    database = Database(connection, execute_plugins=False)
+    standing: int = database.execute("PRAGMA user_version").fetchone()[0]
+    if standing > len(steps):
+        raise NewerSchema(
+            f"the database has schema {standing}, this software knows up to {len(steps)}; "
+            "install the newer software again, the data is untouched"
+        )
+    for version, step in enumerate(steps[standing:], start=standing + 1):
+        try:
+            with database.atomic():
+                database.executescript(step.read_text(encoding="utf-8"))
+                database.execute(f"PRAGMA user_version = {version}")
+        except sqlite3.Error as error:
+            raise MigrationFailed(
+                f"schema file {step.name} could not be applied ({error}); the database stands as before, at schema "
+                f"{version - 1}; the software that wrote it still works"
+            ) from error
+    return len(steps)
+
+
+def _steps(schema: Traversable) -> list[Traversable]:
+    """The files in order; a gap or a double number is a fault of the package, not of the data."""
+    steps = sorted((file for file in schema.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    for number, file in enumerate(steps, start=1):
+        match = _NAME.fullmatch(file.name)
+        if match is None or int(match[1]) != number:
+            raise MigrationFailed(f"schema file {file.name}: {number:04d}_name.sql belongs here")
+    return steps

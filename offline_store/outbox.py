@@ -1,0 +1,107 @@
+"""The part of the journal that the platform has not acknowledged, read beside the running writer.
+
+Every call is one statement read to its end, so no read transaction stays open and the log does not grow behind it.
+Chains leave in the order in which they began: all answers are about the oldest one that still has unacknowledged
+records, else about the current one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from offline_store.database import DATABASE_NAME, open_reading, store_error
+from offline_store.errors import Damaged, IoFailed
+from offline_store.record import hash_of
+from offline_store.verify import Verdict, verify
+
+MAX_BATCH_RECORDS = 5_000
+
+_POSITION = (
+    "SELECT chain_id, first_retained, acked_seq, last_seq, body FROM sending JOIN record ON place = base + last_seq"
+)
+_BATCH = "SELECT body FROM sending JOIN record ON place > base + ? AND place <= base + last_seq ORDER BY place LIMIT ?"
+_BODY = "SELECT body FROM sending JOIN record ON place = base + ?1 WHERE ?1 <= last_seq"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where sending stands: ``chain_id`` 16 bytes; sequence numbers; ``head_hash`` 32 bytes."""
+
+    chain_id: bytes
+    first_retained: int
+    acked_seq: int
+    head_seq: int
+    head_hash: bytes = field(repr=False)
+
+
+class Outbox:
+    """A read-only view of one journal. Every method raises a :class:`~offline_store.errors.StoreError`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    def open(cls, directory: Path) -> Self:
+        """Open the journal of ``directory``, which a :class:`~offline_store.journal.Journal` has made before."""
+        path = directory / DATABASE_NAME
+        if not path.is_file():
+            raise IoFailed(f"there is no journal in {directory}; start the terminal once, or name another directory")
+        try:
+            return cls(open_reading(path))
+        except sqlite3.Error as error:
+            raise store_error(error, f"opening {path} for reading") from error
+
+    def position(self) -> Position:
+        """Chain, first retained and acknowledged seq, and the chain's last record."""
+        rows = self._read(_POSITION, ())
+        if not rows:
+            raise Damaged("the journal holds no chain; keep the file and start a new one")
+        chain_id, first_retained, acked_seq, head_seq, body = rows[0]
+        return Position(chain_id, first_retained, acked_seq, head_seq, hash_of(body))
+
+    def batch(self, after_seq: int, max_records: int, max_bytes: int) -> list[bytes]:
+        """The exact bytes of the records after ``after_seq``, in order: at most ``max_records`` and ``max_bytes``.
+
+        The first record is given even where it alone is larger than ``max_bytes``; nothing behind it could ever
+        leave otherwise. At most ``MAX_BATCH_RECORDS`` whatever is asked for.
+        """
+        batch: list[bytes] = []
+        size_bytes = 0
+        try:
+            cursor = self._connection.execute(_BATCH, (after_seq, max(0, min(max_records, MAX_BATCH_RECORDS))))
+            try:
+                for (body,) in cursor:
+                    size_bytes += len(body)
+                    if batch and size_bytes > max_bytes:
+                        break
+                    batch.append(body)
+            finally:
+                cursor.close()
+        except sqlite3.Error as error:
+            raise store_error(error, "reading the outbox") from error
+        return batch
+
+    def hash_at(self, seq: int) -> bytes | None:
+        """The hash of one record, 32 bytes; ``None`` if it is beyond the chain's end or no longer on the disk."""
+        rows = self._read(_BODY, (seq,))
+        return hash_of(rows[0][0]) if rows else None
+
+    def verify(self) -> Verdict:
+        """Walk every record; see :func:`offline_store.verify.verify`."""
+        try:
+            return verify(self._connection)
+        except sqlite3.Error as error:
+            raise store_error(error, "verifying") from error
+
+    def close(self) -> None:
+        """Close the file; harmless when closed."""
+        self._connection.close()
+
+    def _read(self, query: str, parameters: tuple[int, ...]) -> list[Any]:
+        try:
+            return self._connection.execute(query, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise store_error(error, "reading the outbox") from error

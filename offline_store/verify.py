@@ -1,0 +1,147 @@
+"""Proof that no record is missing, altered or out of its place, from the file alone.
+
+The last record has no successor that pins its hash: it is pinned by the platform's acknowledgement once that came.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from offline_store.errors import RecordInvalid
+from offline_store.genesis import Genesis
+from offline_store.record import NO_HASH, Record, hash_of
+
+_PORTION = 500
+
+
+class Fault(StrEnum):
+    """What is wrong with a record."""
+
+    MISSING = "missing"
+    ALTERED = "altered"
+    MISPLACED = "misplaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first record at fault: its chain's id (16 bytes), where it belongs, and what is wrong."""
+
+    chain_id: bytes
+    seq: int
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How many records were found whole, and the first that was not."""
+
+    checked: int
+    broken: Break | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A chain; ``end`` is the last seq that must be there."""
+
+    chain_id: bytes
+    base: int
+    first_retained: int
+    anchor_hash: bytes
+    acked_seq: int
+    acked_hash: bytes
+    end: int
+
+
+_Row = tuple[int, bytes, str, str | None, str | None, int, bytes]
+
+
+def verify(connection: sqlite3.Connection) -> Verdict:
+    """Walk every chain from its anchor to its end; reads in portions, so that no log grows behind it.
+
+    Raises ``sqlite3.Error``. What is appended meanwhile is left to the next walk.
+    """
+    checked = 0
+    for chain in _chains(connection):
+        count, broken = _verify_chain(connection, chain)
+        checked += count
+        if broken is not None:
+            return Verdict(checked, broken)
+    return Verdict(checked)
+
+
+def _chains(connection: sqlite3.Connection) -> list[_Chain]:
+    rows = connection.execute(
+        "SELECT chain_id, base, first_retained, anchor_hash, acked_seq, acked_hash, max(last_seq, acked_seq)"
+        " FROM chain_span ORDER BY number"
+    )
+    return [_Chain(*row) for row in rows.fetchall()]
+
+
+def _verify_chain(connection: sqlite3.Connection, chain: _Chain) -> tuple[int, Break | None]:
+    """The number of whole records and the first break."""
+    expected = chain.first_retained
+    before: Record | None = None
+    before_hash = chain.anchor_hash
+    for row in _rows(connection, chain):
+        seq = row[0] - chain.base
+        if seq != expected:
+            break
+        fault, record = _verify_row(row, seq, chain)
+        if record is not None and record.prev_hash != before_hash:
+            # Either of the two was altered; the record after them tells which.
+            if before is not None and _is_pinned(connection, chain, seq, row[6]):
+                return seq - 1 - chain.first_retained, Break(chain.chain_id, seq - 1, Fault.ALTERED)
+            fault = Fault.ALTERED
+        if fault is not None or record is None:
+            return seq - chain.first_retained, Break(chain.chain_id, seq, fault or Fault.ALTERED)
+        before, before_hash = record, hash_of(row[6])
+        expected += 1
+    whole = expected - chain.first_retained
+    return (whole, None) if expected > chain.end else (whole, Break(chain.chain_id, expected, Fault.MISSING))
+
+
+def _verify_row(row: _Row, seq: int, chain: _Chain) -> tuple[Fault | None, Record | None]:
+    """One row by itself: readable, in its place, its columns as its body says."""
+    _, record_id, kind, lane, reason, time_ms, body = row
+    try:
+        record = Record.from_bytes(body)
+        if seq == 1 and Genesis.of(record).chain_id != chain.chain_id:
+            return Fault.ALTERED, None
+    except RecordInvalid:
+        return Fault.ALTERED, None
+    if record.seq != seq:
+        return Fault.MISPLACED, None
+    entry = record.entry
+    if (record_id, kind, lane, reason, time_ms) != (entry.id, entry.kind, entry.lane, entry.reason, entry.time_ms):
+        return Fault.ALTERED, None
+    if (seq == 1 and record.prev_hash != NO_HASH) or (seq == chain.acked_seq and hash_of(body) != chain.acked_hash):
+        return Fault.ALTERED, None
+    return None, record
+
+
+def _is_pinned(connection: sqlite3.Connection, chain: _Chain, seq: int, body: bytes) -> bool:
+    """Whether the next record, or the platform, vouches for this body."""
+    if seq == chain.acked_seq:
+        return hash_of(body) == chain.acked_hash
+    row = connection.execute("SELECT body FROM record WHERE place = ?", (chain.base + seq + 1,)).fetchone()
+    try:
+        return row is not None and Record.from_bytes(row[0]).prev_hash == hash_of(body)
+    except RecordInvalid:
+        return False
+
+
+def _rows(connection: sqlite3.Connection, chain: _Chain) -> Iterator[_Row]:
+    query = (
+        "SELECT place, id, kind, lane, reason, time_ms, body FROM record"
+        " WHERE place > ? AND place <= ? ORDER BY place LIMIT ?"
+    )
+    place = chain.base + chain.first_retained - 1
+    while True:
+        rows = connection.execute(query, (place, chain.base + chain.end, _PORTION)).fetchall()
+        yield from rows
+        if len(rows) < _PORTION:
+            return
+        place = rows[-1][0]

@@ -1,0 +1,220 @@
+"""The one caller of the journal: a thread that commits whatever waits as one group, or the same without a thread.
+
+After a fault memory may hold what the disk does not. So from the first append that fails until :meth:`reload`, every
+append fails with the same fault, also those that were handed over meanwhile: the caller takes its memory from
+:meth:`reload` and goes on from there.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from offline_store.errors import Closed, QueueFull, StoreError
+from offline_store.journal import Append, Appended, Journal, Restored
+
+DEFAULT_QUEUE_LIMIT = 1_024
+GROUP_LIMIT = 128
+_IDLE_S = 0.05
+
+
+class JournalWriter(Protocol):
+    """What a lane and the uplink hand their changes to. Futures cannot be cancelled: what was handed over is tried."""
+
+    def submit(self, append: Append) -> Future[Appended]:
+        """Hand over one append; the future is done when it is on the disk, or holds the ``StoreError``."""
+
+    def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+        """See :meth:`offline_store.journal.Journal.acknowledge`."""
+
+    def reload(self, now_ms: int) -> Future[Restored]:
+        """State and marks from the disk. After a fault this, once it succeeds, opens the writer again."""
+
+    def close(self, timeout_s: float) -> bool:
+        """Commit what waits, then close the journal; ``False`` if that took longer."""
+
+
+class _Desk:
+    """What both writers do with the journal: all appends fail from a fault until the reload."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self._fault: BaseException | None = None
+
+    def commit(self, group: list[tuple[Append, Future[Appended]]]) -> None:
+        """One transaction for the group, then one answer each."""
+        if self._fault is None:
+            try:
+                results = self.journal.append([append for append, _ in group])
+            except BaseException as error:  # noqa: BLE001 - each caller raises it from its future
+                self._fault = error
+            else:
+                for (_, future), result in zip(group, results, strict=True):
+                    future.set_result(result)
+                return
+        for _, future in group:
+            future.set_exception(self._fault)
+
+    def reload(self, now_ms: int) -> Restored:
+        """Open the desk again with what the disk says."""
+        restored = self.journal.restore(now_ms)
+        self._fault = None
+        return restored
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Anything but an append that is done between two groups."""
+
+    work: Callable[[], Any]
+    future: Future[Any]
+
+    def run(self) -> None:
+        try:
+            result = self.work()
+        except BaseException as error:  # noqa: BLE001 - the caller raises it from its future
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
+class Writer:
+    """A thread around a journal. Any thread may call; order is kept.
+
+    At most ``queue_limit`` things wait; one more raises :class:`QueueFull` at once, so that the lane refuses instead
+    of letting a citizen wait for a slow disk.
+    """
+
+    def __init__(self, journal: Journal, *, queue_limit: int = DEFAULT_QUEUE_LIMIT) -> None:
+        self._desk = _Desk(journal)
+        self._queue: queue.SimpleQueue[tuple[Append, Future[Appended]] | _Call | None] = queue.SimpleQueue()
+        self._queue_limit = queue_limit
+        self._gate = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def submit(self, append: Append) -> Future[Appended]:
+        """Hand over one append. Raises :class:`QueueFull` and :class:`Closed`."""
+        future: Future[Appended] = _running_future()
+        self._put((append, future))
+        return future
+
+    def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+        """Move the outbox forward. Raises :class:`QueueFull` and :class:`Closed`."""
+        journal = self._desk.journal
+        return self._call(lambda: journal.acknowledge(chain_id, seq, record_hash))
+
+    def reload(self, now_ms: int) -> Future[Restored]:
+        """State and marks from the disk, and after a fault the way back. Raises :class:`QueueFull`, :class:`Closed`."""
+        return self._call(lambda: self._desk.reload(now_ms))
+
+    def close(self, timeout_s: float) -> bool:
+        """Commit what waits and close the journal; ``False`` if the disk did not answer in time."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _call(self, work: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = _running_future()
+        self._put(_Call(work, future))
+        return future
+
+    def _put(self, item: tuple[Append, Future[Appended]] | _Call) -> None:
+        with self._gate:
+            if self._closed:
+                raise Closed("the journal is closed; nothing was stored")
+            if self._queue.qsize() >= self._queue_limit:
+                raise QueueFull(f"{self._queue_limit} appends wait for the disk; nothing was stored, try again later")
+            self._queue.put(item)
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            group: list[tuple[Append, Future[Appended]]] = []
+            item = self._next()
+            while isinstance(item, tuple):
+                group.append(item)
+                if len(group) == GROUP_LIMIT or self._queue.empty():
+                    break
+                item = self._queue.get()
+            if group:
+                self._desk.commit(group)
+            if isinstance(item, _Call):
+                item.run()
+            open_ = item is not None
+        self._desk.journal.close()
+
+    def _next(self) -> tuple[Append, Future[Appended]] | _Call | None:
+        """The next item; a checkpoint waits for a quiet moment, so that it costs no tap."""
+        journal = self._desk.journal
+        if journal.checkpoint_due:
+            try:
+                if not journal.checkpoint_overdue:
+                    return self._queue.get(timeout=_IDLE_S)
+            except queue.Empty:
+                pass
+            _checkpoint(journal)
+        return self._queue.get()
+
+
+class InlineWriter:
+    """The same in the calling thread, for simulated time: every future is done when it is returned."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._desk = _Desk(journal)
+        self._closed = False
+
+    def submit(self, append: Append) -> Future[Appended]:
+        """Commit one append. Raises :class:`Closed`."""
+        future: Future[Appended] = self._future()
+        self._desk.commit([(append, future)])
+        if self._desk.journal.checkpoint_due:
+            _checkpoint(self._desk.journal)
+        return future
+
+    def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+        """Move the outbox forward. Raises :class:`Closed`."""
+        return self._call(lambda: self._desk.journal.acknowledge(chain_id, seq, record_hash))
+
+    def reload(self, now_ms: int) -> Future[Restored]:
+        """State and marks from the disk, and after a fault the way back. Raises :class:`Closed`."""
+        return self._call(lambda: self._desk.reload(now_ms))
+
+    def close(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing waits here; the interface is JournalWriter's
+        """Close the journal."""
+        self._closed = True
+        self._desk.journal.close()
+        return True
+
+    def _call(self, work: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = self._future()
+        _Call(work, future).run()
+        return future
+
+    def _future(self) -> Future[Any]:
+        if self._closed:
+            raise Closed("the journal is closed; nothing was stored")
+        return _running_future()
+
+
+def _running_future() -> Future[Any]:
+    """A future that cannot be cancelled: later appends build on what this one changes."""
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def _checkpoint(journal: Journal) -> None:
+    """A checkpoint that fails loses nothing: the log stays, and the next append meets the same disk."""
+    try:
+        journal.checkpoint()
+    except StoreError:
+        return
