@@ -92,12 +92,18 @@ def _parse(name: str, path: Traversable) -> CardFile:
     try:
         with path.open("rb") as stream:
             raw = stream.read(FILE_MAX_BYTES + 1)
-        if len(raw) > FILE_MAX_BYTES:
-            raise CardFileError(f"{name}: longer than {FILE_MAX_BYTES} bytes")
-        return CardFile.model_validate(yaml.safe_load(raw))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CardFileError(f"{name}: cannot be read: {type(error).__name__}") from error
+    except OSError as error:
+        raise CardFileError(f"{name}: {error.strerror}") from error
+    if len(raw) > FILE_MAX_BYTES:
+        raise CardFileError(f"{name}: longer than {FILE_MAX_BYTES} bytes")
+    try:
+        document = yaml.safe_load(raw)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CardFileError(f"{name}: not YAML: {error}") from error
+    try:
+        return CardFile.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise CardFileError(f"{name}: {key}: {first['msg']}") from error
+        key = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
+        raise CardFileError(f"{name}: {key}: {reason}") from error

@@ -84,11 +84,5 @@ def _city_file(data: TUnionFile) -> bytes:
 def _trip(number: int, trip: Trip) -> bytes:
     kind = {"load": 0x02, "single": 0x06, "composite": 0x09}[trip.type]
     amount = trip.amount_fen.to_bytes(4, "big")
-    return (
-        number.to_bytes(2, "big")
-        + bytes(3)
-        + amount
-        + bytes([kind])
-        + bytes(6)
-        + bytes.fromhex(f"{trip.at:%Y%m%d%H%M%S}")
-    )
+    time = bytes.fromhex(f"{trip.at:%Y%m%d%H%M%S}")
+    return number.to_bytes(2, "big") + bytes(3) + amount + bytes([kind]) + bytes(6) + time
