@@ -20,11 +20,13 @@ from agent.clock import Clock
 from agent.credentials.verify import Verifier
 from agent.facts import Marks, TerminalFacts
 from agent.logs import log
+from agent.memory import Memory
 from drivers.api import AmountReading, CardFault, CardReading, CardRemoved, CodeReading, InputReading, Reading
 from offline_store.errors import StoreError
-from offline_store.journal import Append
+from offline_store.journal import Append, Appended
 from offline_store.journal import Mark as StoredMark
 from offline_store.record import Entry
+from offline_store.writer import JournalWriter
 from profiles.api import (
     Actuate,
     Actuated,
@@ -51,14 +53,9 @@ MAX_PRESENTATIONS = 4
 MAX_SIGNALS = 256
 """Inputs, timers and answers of devices go first; when it is full, the oldest is dropped, counted and logged."""
 
+_NOT_RECORDED = Show(Reason.NOT_RECORDED.citizen, Tone.NO)
+
 Presentation = CardReading | CodeReading | AmountReading | CardFault
-
-
-class Appender(Protocol):
-    """The journal's writer, as a lane sees it."""
-
-    def submit(self, append: Append) -> Future[Any]:
-        """Queue one append; the future ends when it is on the disk, or with a :class:`StoreError`."""
 
 
 class Outputs(Protocol):
@@ -66,16 +63,6 @@ class Outputs(Protocol):
 
     def actuate(self, output: str, pulse_ms: int, done: Callable[[int, str], None]) -> None:
         """Pulse; ``done(monotonic ns of the confirmation, fault code or "")`` is called on the event loop."""
-
-
-class Memory(Protocol):
-    """What the disk holds of the lanes."""
-
-    async def reload(self) -> None:
-        """Read marks again after a failed append."""
-
-    async def saved(self, key: str) -> bytes | None:
-        """The saved state under a key."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +73,7 @@ class LanePorts:
     facts: Callable[[], TerminalFacts]
     marks: Marks
     verifier: Verifier
-    appender: Appender
+    writer: JournalWriter
     memory: Memory
     outputs: Outputs | None
     alarm: Callable[[str, ReasonEnum, bytes], None]
@@ -121,7 +108,7 @@ class Lane:
                 return
             case _ if self._stalled:
                 self.dropped += 1
-                self._show(Show(Reason.NOT_RECORDED.citizen, Tone.NO))
+                self._show(_NOT_RECORDED)
             case _ if len(self._presentations) >= MAX_PRESENTATIONS:
                 self.dropped += 1
             case _:
@@ -144,21 +131,22 @@ class Lane:
 
     async def run(self) -> None:
         """Serve until :meth:`stop`. Starts from the state that the last commit saved."""
-        await self._recall()
+        await self._ports.memory.reload()
+        self._recall()
         await self._handle(Restarted())
         while not self._stopping:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while not self._stopping and (self._signals or self._presentations):
-                if self._signals:
-                    await self._handle(self._signals.popleft())
-                else:
-                    await self._present(self._presentations.popleft())
+            if self._signals:
+                await self._handle(self._signals.popleft())
+            elif self._presentations:
+                await self._present(self._presentations.popleft())
+            else:
+                self._arrived.clear()
+                await self._arrived.wait()
         for timer in self._timers.values():
             timer.cancel()
 
-    async def _recall(self) -> None:
-        saved = await self._ports.memory.saved(self._key)
+    def _recall(self) -> None:
+        saved = self._ports.memory.saved(self._key)
         kind = self._profile.State
         self._state = kind.model_validate(cbor2.loads(saved)) if saved is not None else self._profile.idle()
 
@@ -185,12 +173,18 @@ class Lane:
 
     async def _handle(self, event: Event, read_ns: int | None = None) -> None:
         ports = self._ports
+        await ports.memory.settled()
         facts = ports.facts()
         step = self._profile.handle(self._state, event, facts)
         records = [effect for effect in step.effects if isinstance(effect, Record)]
         decided_ns = time.monotonic_ns()
         if records or step.state != self._state:
-            pending = ports.appender.submit(self._append(records, step.state, facts))
+            try:
+                pending = ports.writer.submit(self._append(records, step.state, facts))
+            except StoreError as error:
+                self._log.error("append refused", error=type(error).__name__)
+                self._show(_NOT_RECORDED)
+                return
             self._state = step.state
             for record in records:
                 ports.marks.put(record.marks, facts.now_ms)
@@ -226,14 +220,14 @@ class Lane:
         )
         return Append(entries, {self._key: cbor2.dumps(state.model_dump())}, marks)
 
-    async def _durable(self, pending: Future[Any], records: list[Record]) -> bool:
+    async def _durable(self, pending: Future[Appended], records: list[Record]) -> bool:
         """Wait for the disk. ``False`` when the lane must act as if nothing had been decided."""
         waiting = asyncio.wrap_future(pending)
         try:
             await asyncio.wait_for(asyncio.shield(waiting), self._deadline_s)
         except TimeoutError:
             self._log.error("append is past its deadline")
-            self._show(Show(Reason.NOT_RECORDED.citizen, Tone.NO))
+            self._show(_NOT_RECORDED)
             await self._wait_out(waiting, records)
             return False
         except StoreError as error:
@@ -241,7 +235,7 @@ class Lane:
             return False
         return True
 
-    async def _wait_out(self, waiting: asyncio.Future[Any], records: list[Record]) -> None:
+    async def _wait_out(self, waiting: asyncio.Future[Appended], records: list[Record]) -> None:
         """Refuse everybody until the disk has answered; what it commits after all is recorded as not actuated."""
         self._stalled = True
         try:
@@ -258,9 +252,13 @@ class Lane:
     async def _forget(self, error: StoreError) -> None:
         """The append failed: memory becomes what the disk says, and the citizen hears that nothing opened."""
         self._log.error("append failed", error=type(error).__name__)
-        await self._ports.memory.reload()
-        await self._recall()
-        self._show(Show(Reason.NOT_RECORDED.citizen, Tone.NO))
+        self._show(_NOT_RECORDED)
+        self._stalled = True
+        try:
+            await self._ports.memory.reload()
+        finally:
+            self._stalled = False
+        self._recall()
 
     # What goes out --------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,202 @@
+"""The terminal's keys: what it signs and authenticates with, and whom it trusts.
+
+``FileKeyStore`` keeps one directory (mode 0700, files 0600):
+
+=================================  ===============================================================================
+file                               content
+=================================  ===============================================================================
+``checkpoint.pem``                 the terminal's ES256 key, PKCS #8
+``tls-key.pem``, ``tls.pem``       the TLS client key and its certificate (its common name is the terminal id)
+``ca.pem``                         the authority of the platform's broker
+``medium-<epoch>.key``             a medium key, 32 bytes
+``platform-<role>.pem``            the platform's public keys of one role, one PEM block or more (rotation)
+=================================  ===============================================================================
+
+A hardware module can stand behind the same protocol: no private key or medium key ever leaves it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import secrets
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent import cose
+
+MEDIUM_KEY_BYTES = 32
+_MAX_FILE_BYTES = 64 * 1024
+_MAX_KEYS_PER_ROLE = 8
+_FILE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
+_PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
+
+
+class KeyStoreError(Exception):
+    """A key is missing, unreadable, or not kept privately; the text says which file and what to do."""
+
+
+class Role(StrEnum):
+    """What a key of the platform may sign; each role has keys of its own (DESIGN §7)."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"
+
+
+@dataclass(frozen=True)
+class TlsFiles:
+    """Where TLS finds its credentials, all PEM."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+class KeyStore(Protocol):
+    """What the agent asks of its keys. Every call may raise :class:`KeyStoreError`."""
+
+    def checkpoint_signer(self) -> cose.Signer:
+        """The terminal's own signing key (DESIGN §6)."""
+
+    def tls_files(self) -> TlsFiles:
+        """The credentials of the link."""
+
+    def mac(self, name: str, data: bytes) -> bytes:
+        """HMAC-SHA-256 of ``data``, 32 bytes, under the key ``name``, such as ``medium-1``."""
+
+    def platform_keys(self, role: Role) -> Mapping[bytes, cose.VerifyKey]:
+        """The platform's public keys of one role, by ``kid``."""
+
+
+class FileKeyStore:
+    """Keys as files. Nothing is cached, so that rotated keys count from the next call on."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @classmethod
+    def create(cls, directory: Path) -> FileKeyStore:
+        """Make the directory and a checkpoint key where they are missing. Raises :class:`KeyStoreError`."""
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise KeyStoreError(f"the key directory {directory} cannot be made: {error.strerror}") from error
+        store = cls(directory)
+        if not (directory / "checkpoint.pem").exists():
+            key = ec.generate_private_key(ec.SECP256R1())
+            pem = key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            store.install("checkpoint.pem", pem)
+        return store
+
+    def __repr__(self) -> str:
+        return f"FileKeyStore({str(self._directory)!r})"
+
+    def checkpoint_signer(self) -> cose.Es256Signer:
+        pem = self._read("checkpoint.pem")
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise KeyStoreError(f"{self._directory / 'checkpoint.pem'} is no unencrypted PEM private key") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise KeyStoreError(f"{self._directory / 'checkpoint.pem'} must be an ECDSA key on P-256")
+        return cose.Es256Signer(key)
+
+    def tls_files(self) -> TlsFiles:
+        ca, certificate, key = (self._checked(name) for name in ("ca.pem", "tls.pem", "tls-key.pem"))
+        return TlsFiles(ca=ca, certificate=certificate, key=key)
+
+    def mac(self, name: str, data: bytes) -> bytes:
+        key = self._read(f"{name}.key")
+        if len(key) != MEDIUM_KEY_BYTES:
+            raise KeyStoreError(f"{self._directory / name}.key must hold exactly {MEDIUM_KEY_BYTES} bytes")
+        return hmac.digest(key, data, "sha256")
+
+    def platform_keys(self, role: Role) -> Mapping[bytes, cose.VerifyKey]:
+        name = f"platform-{role.value}.pem"
+        blocks = _PEM_BLOCK.findall(self._read(name))
+        if not 0 < len(blocks) <= _MAX_KEYS_PER_ROLE:
+            raise KeyStoreError(f"{self._directory / name} must hold 1 to {_MAX_KEYS_PER_ROLE} PEM public keys")
+        try:
+            return cose.keyring(cose.VerifyKey.from_pem(block) for block in blocks)
+        except cose.CoseError as error:
+            raise KeyStoreError(f"{self._directory / name}: {error}") from error
+
+    def install(self, name: str, content: bytes) -> None:
+        """Write one file of the table so that a power cut leaves the old one or the new one."""
+        self._check_directory()
+        path = self._path(name)
+        temporary = path.with_name(f".{name}.{secrets.token_hex(4)}")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            _sync_directory(self._directory)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise KeyStoreError(f"{path} cannot be written: {error.strerror}") from error
+
+    def _read(self, name: str) -> bytes:
+        path = self._checked(name)
+        try:
+            with path.open("rb") as file:
+                content = file.read(_MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise KeyStoreError(f"{path} cannot be read: {error.strerror}") from error
+        if len(content) > _MAX_FILE_BYTES:
+            raise KeyStoreError(f"{path} is larger than {_MAX_FILE_BYTES} bytes; no key is")
+        return content
+
+    def _checked(self, name: str) -> Path:
+        self._check_directory()
+        path = self._path(name)
+        _check_private(path, 0o600, stat.S_ISREG, "file")
+        return path
+
+    def _check_directory(self) -> None:
+        _check_private(self._directory, 0o700, stat.S_ISDIR, "directory")
+
+    def _path(self, name: str) -> Path:
+        if not _FILE_NAME.fullmatch(name):
+            raise KeyStoreError("a key's name is made of a-z, 0-9, hyphens and dots")
+        return self._directory / name
+
+
+class _Kind(Protocol):
+    def __call__(self, mode: int, /) -> bool: ...
+
+
+def _check_private(path: Path, mode: int, is_kind: _Kind, kind: str) -> None:
+    """Refuse what another user could have read or replaced."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError as error:
+        raise KeyStoreError(f"{path} is missing; enrol the terminal, or put the key there") from error
+    except OSError as error:
+        raise KeyStoreError(f"{path} cannot be examined: {error.strerror}") from error
+    if not is_kind(status.st_mode):
+        raise KeyStoreError(f"{path} is not a plain {kind}")
+    if status.st_uid != os.geteuid():
+        raise KeyStoreError(f"{path} belongs to another user; it must belong to the one the agent runs as")
+    if stat.S_IMODE(status.st_mode) & ~mode:
+        raise KeyStoreError(f"{path} is open to other users; run: chmod {mode:o} {path}")
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,62 @@
+"""Where the command finds a terminal: by its configuration, its preset, or its state directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.config import Resolved, load, parse
+from agent.words import say
+from tools.cli.presets import preset_names, preset_text
+
+DEFAULT_PRESET = "gate"
+
+
+def state_home() -> Path:
+    """Where presets keep their state: ``$ONECARD_HOME``, else ``$XDG_STATE_HOME/onecard``, else below the home."""
+    if home := os.environ.get("ONECARD_HOME"):
+        return Path(home)
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "onecard"
+
+
+def resolve(config: Path | None, preset: str | None, overrides: tuple[str, ...] = ()) -> Resolved:
+    """Read the configuration that the options name. Raises :class:`agent.config.ConfigError`."""
+    if config is not None and preset is not None:
+        raise click.UsageError(say("--config 与 --preset 只能选一个", "give --config or --preset, not both"))
+    if config is not None:
+        return load(config, overrides)
+    name = preset or DEFAULT_PRESET
+    home = state_home()
+    return parse(preset_text(name), f"preset {name}", home, overrides)
+
+
+def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--config``, ``--preset`` and ``--set``: which terminal a command is about."""
+    for option in (
+        click.option(
+            "--set", "overrides", multiple=True, metavar="PATH.TO.KEY=VALUE", help="覆盖一项配置 · override one value"
+        ),
+        click.option(
+            "--preset",
+            type=click.Choice(preset_names()),
+            help="现成配置，使用虚拟设备 · ready-made, on virtual devices",
+        ),
+        click.option("--config", type=click.Path(path_type=Path), help="配置文件 · configuration file"),
+    ):
+        command = option(command)
+    return command
+
+
+def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--state-dir``: where the terminal's journal lies; default: that of the preset."""
+    return click.option(
+        "--state-dir",
+        type=click.Path(path_type=Path),
+        default=lambda: resolve(None, None).config.terminal.state_dir,
+        help="终端状态目录 · the terminal's state directory [gate preset]",
+    )(command)

@@ -1,0 +1,5 @@
+"""Sentences for people at the command line: the terminal's own `say`, under the name that the commands use."""
+
+from agent.words import language, say
+
+__all__ = ["language", "say"]
