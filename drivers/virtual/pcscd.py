@@ -1,0 +1,234 @@
+"""A real, private pcscd with virtual readers, for the demo and the tests.
+
+pcscd's socket path is compiled in (``/run/pcscd``), so it runs in a mount namespace of its own where that path is our
+directory: a pcscd that already runs on this machine is untouched. Clients find ours through ``PCSCLITE_CSOCK_NAME``,
+which libpcsclite reads once per process: set it (:attr:`VirtualPcscd.environment`) before the first PC/SC call, and
+keep one directory for the life of the process. The virtual readers listen on all addresses:
+for a bench, not for the street.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from drivers.virtual.vpcd import VpcdSlot
+
+_PCSCD = Path("/usr/sbin/pcscd")
+_VPCD_STANZA = Path("/etc/reader.conf.d/vpcd")
+_READERS_PER_STANZA = 2
+_READERS_MAX = 16  # PCSCLITE_MAX_READERS_CONTEXTS
+_FIRST_PORT, _LAST_PORT = 20000, 32000
+"""Below the ephemeral ports, so that no outgoing connection takes one while pcscd restarts."""
+_START_S = 10.0
+_STOP_S = 5.0
+_POLL_S = 0.01
+
+_ENTER = """
+cd "$1" || exit 1
+[ -d /run/pcscd ] || { mount -t tmpfs tmpfs /run && mkdir /run/pcscd; } || exit 1
+mount --bind . /run/pcscd && mount --bind "$1/drivers" "$2" && shift 2 && exec "$@"
+"""
+"""Inside the namespace: our directory becomes pcscd's, and an empty one hides the drivers of real USB readers."""
+
+
+class VirtualReadersUnavailable(Exception):
+    """This machine cannot run virtual PC/SC readers; ``zh`` and ``en`` say what is missing and what to do."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
+
+
+class VirtualPcscd:
+    """pcscd with ``readers`` virtual readers; ``slots[i]`` is where a card goes into ``reader_names[i]``.
+
+    ``directory`` must exist; it holds socket, configuration and log. Start, stop and start again keep socket path,
+    ports and inserted cards. Readers come in pairs; pcscd started again with fewer is how readers vanish.
+    """
+
+    def __init__(self, directory: Path, readers: int = _READERS_PER_STANZA) -> None:
+        if not 1 <= readers <= _READERS_MAX:
+            raise ValueError(f"pcscd holds 1 to {_READERS_MAX} readers, not {readers}")
+        stanzas = -(-readers // _READERS_PER_STANZA)
+        self._directory = directory.resolve()
+        self._first_port = _free_ports(stanzas * _READERS_PER_STANZA)
+        self._readers = readers
+        self._process: subprocess.Popen[bytes] | None = None
+        self.slots = tuple(VpcdSlot("127.0.0.1", self._first_port + index) for index in range(readers))
+        self.reader_names = tuple(_reader_name(index) for index in range(readers))
+        self.socket_path = self._directory / "pcscd.comm"
+        self.environment = {"PCSCLITE_CSOCK_NAME": str(self.socket_path)}
+        self.log_path = self._directory / "pcscd.log"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for slot in self.slots:
+            slot.remove()
+        self.stop()
+
+    def start(self, readers: int | None = None) -> None:
+        """Start with all readers, or with only the first ``readers``; returns when clients can connect.
+
+        Raises :class:`VirtualReadersUnavailable`. Harmless when it runs.
+        """
+        if self._process is not None:
+            return
+        features = _features()
+        self._configure(self._readers if readers is None else readers)
+        for leftover in ("pcscd.comm", "pcscd.pid"):
+            (self._directory / leftover).unlink(missing_ok=True)
+        command = [*_namespace(), "sh", "-c", _ENTER, "sh", str(self._directory), features.driver_directory]
+        command += [str(_PCSCD), "--foreground", "--config", str(self._directory / "reader.conf"), *features.options]
+        with self.log_path.open("wb") as log:
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self._await_service(self._process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the daemon by its process id; harmless when it does not run."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _configure(self, readers: int) -> None:
+        library = _library()
+        (self._directory / "drivers").mkdir(exist_ok=True)
+        stanzas = []
+        for index in range(0, readers, _READERS_PER_STANZA):
+            # The library keeps its slots in globals: a second stanza needs a second copy, or it corrupts the first.
+            copy = self._directory / f"vpcd-{index}.so"
+            if not copy.exists():
+                shutil.copyfile(library, copy)
+            port = self._first_port + index
+            stanzas.append(
+                f'FRIENDLYNAME "{_friendly_name(index)}"\nDEVICENAME /dev/null:{port}\n'
+                f"LIBPATH {copy}\nCHANNELID {port}\n"
+            )
+        (self._directory / "reader.conf").write_text("\n".join(stanzas), encoding="ascii")
+
+    def _await_service(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_S
+        while not self._answers():
+            if process.poll() is not None:
+                raise self._not_started()
+            if time.monotonic() > deadline:
+                raise self._not_started()
+            time.sleep(_POLL_S)
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(self.socket_path))
+            except OSError:
+                return False
+            return True
+
+    def _not_started(self) -> VirtualReadersUnavailable:
+        said = self.log_path.read_text(encoding="utf-8", errors="replace").strip()[-500:]
+        return VirtualReadersUnavailable(
+            f"无法启动专用 pcscd（需要 root 权限或允许非特权用户命名空间）：{said}",
+            f"a private pcscd does not start (it needs root, or unprivileged user namespaces allowed): {said}",
+        )
+
+
+@dataclass(frozen=True)
+class _Features:
+    """What this machine's pcscd was built with."""
+
+    driver_directory: str
+    options: tuple[str, ...]
+
+
+def _features() -> _Features:
+    if not _PCSCD.exists():
+        raise _missing("pcscd")
+    version = subprocess.run([_PCSCD, "--version"], capture_output=True, text=True, check=False).stdout
+    usage = subprocess.run([_PCSCD, "--help"], capture_output=True, text=True, check=False).stdout
+    found = re.search(r"usbdropdir=(\S+)", version)
+    if found is None:
+        raise VirtualReadersUnavailable(
+            "无法识别此版本的 pcscd，请使用 Debian 的 pcscd 软件包",
+            "this pcscd does not say how it was built; use Debian's package pcscd",
+        )
+    # Where pcscd asks polkit, our clients would need a policy; the socket's own directory guards this daemon.
+    options = ("--disable-polkit",) if "--disable-polkit" in usage else ()
+    return _Features(found[1], options)
+
+
+def _library() -> Path:
+    """vpcd's reader driver, where its package put it (the directory differs by release and architecture)."""
+    if not _VPCD_STANZA.exists():
+        raise _missing("vsmartcard-vpcd")
+    found = re.search(r"^LIBPATH\s+(\S+)", _VPCD_STANZA.read_text(encoding="utf-8"), re.MULTILINE)
+    if found is None or not Path(found[1]).exists():
+        raise _missing("vsmartcard-vpcd")
+    return Path(found[1])
+
+
+def _namespace() -> list[str]:
+    if shutil.which("unshare") is None:
+        raise _missing("util-linux")
+    return ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+
+
+def _missing(package: str) -> VirtualReadersUnavailable:
+    return VirtualReadersUnavailable(
+        f"缺少软件包 {package}，请运行：apt-get install {package}",
+        f"the package {package} is missing; run: apt-get install {package}",
+    )
+
+
+def _friendly_name(index: int) -> str:
+    stanza = index // _READERS_PER_STANZA
+    return f"Virtual PCD {stanza + 1}" if stanza else "Virtual PCD"
+
+
+def _reader_name(index: int) -> str:
+    """As pcscd makes it: friendly name, number of the reader, number of the slot."""
+    return f"{_friendly_name(index)} 00 {index % _READERS_PER_STANZA:02X}"
+
+
+def _free_ports(count: int) -> int:
+    """The first of ``count`` consecutive TCP ports that are free now. Raises :class:`VirtualReadersUnavailable`."""
+    for _ in range(100):
+        first = _FIRST_PORT + secrets.randbelow(_LAST_PORT - _FIRST_PORT - count)
+        if all(_is_free(first + offset) for offset in range(count)):
+            return first
+    raise VirtualReadersUnavailable(
+        f"端口 {_FIRST_PORT} 至 {_LAST_PORT} 中没有连续 {count} 个空闲端口",
+        f"no {count} consecutive free ports between {_FIRST_PORT} and {_LAST_PORT}",
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("", port))
+        except OSError:
+            return False
+        return True

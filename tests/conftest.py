@@ -1,0 +1,21 @@
+"""What the tests of several rooms share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from drivers.virtual.pcscd import VirtualPcscd
+
+
+@pytest.fixture(scope="session")
+def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualPcscd]:
+    """A private pcscd with four virtual readers in two pairs, running; a test that stops it starts it again.
+
+    libpcsclite reads the socket's path once per process, so there is one directory for the whole session.
+    """
+    with VirtualPcscd(tmp_path_factory.mktemp("pcscd"), readers=4) as service:
+        os.environ.update(service.environment)
+        yield service
