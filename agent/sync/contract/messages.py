@@ -15,7 +15,7 @@ from agent import cbor
 from agent.sync.contract.errors import ContractError
 from agent.sync.contract.wire import Key, Message, Wire
 
-MAX_RECORD_BYTES = 64 * 1024
+MAX_RECORD_BYTES = 16 * 1024
 MAX_BATCH_RECORDS = 1000
 MAX_BATCH_BYTES = 1024 * 1024
 _BATCH_OVERHEAD_BYTES = 8 * MAX_BATCH_RECORDS + 128

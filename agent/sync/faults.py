@@ -1,0 +1,64 @@
+"""Why the link is down, in words for the technician."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from enum import Enum
+from typing import Self
+
+
+class LinkFault(Enum):
+    """A closed list: code, Chinese and English sentence."""
+
+    NO_NAME = ("no-name", "找不到平台主机名", "the broker's host name cannot be resolved")
+    UNREACHABLE = ("unreachable", "无法连接平台服务器", "the broker cannot be reached")
+    UNTRUSTED = (
+        "untrusted",
+        "平台证书不是由本终端信任的机构签发",
+        "the broker's certificate is of an unknown authority",
+    )
+    WRONG_NAME = ("wrong-name", "平台证书与主机名不符", "the broker's certificate is for another host name")
+    EXPIRED = ("expired", "平台证书不在有效期内，请核对终端时间", "the broker's certificate is not valid at this time")
+    TLS = ("tls", "加密连接失败", "the encrypted connection could not be made")
+    REFUSED = ("refused", "平台拒绝了本终端", "the broker refuses this terminal")
+    VERSION = ("version", "平台不支持此协议版本", "the broker does not speak this version of MQTT")
+    CLOSED = (
+        "closed",
+        "平台未应答就断开，请检查终端证书是否有效",
+        "the broker closed before it answered: is this terminal's certificate accepted and in date?",
+    )
+    SILENT = ("silent", "平台没有应答", "the broker does not answer")
+    LOST = ("lost", "与平台的连接中断", "the connection was lost")
+    NOT_SUBSCRIBED = ("not-subscribed", "平台不允许接收回执", "the broker does not let this terminal read its answers")
+
+    def __init__(self, code: str, zh: str, en: str) -> None:
+        self.code = code
+        self.zh = zh
+        self.en = en
+
+    @classmethod
+    def of(cls, error: OSError) -> Self:
+        """The fault behind an error of connecting."""
+        match error:
+            case ssl.SSLCertVerificationError():
+                return cls(_VERIFY_FAULTS.get(error.verify_code, cls.UNTRUSTED))
+            case ssl.SSLError():
+                return cls(cls.TLS)
+            case socket.gaierror():
+                return cls(cls.NO_NAME)
+            case TimeoutError():
+                return cls(cls.SILENT)
+        return cls(cls.UNREACHABLE)
+
+
+_VERIFY_FAULTS = {  # <openssl/x509_vfy.h>
+    9: LinkFault.EXPIRED,
+    10: LinkFault.EXPIRED,
+    62: LinkFault.WRONG_NAME,
+    64: LinkFault.WRONG_NAME,
+}
+
+
+class LinkError(Exception):
+    """The link cannot even be tried: its own certificate or key is missing, broken, or another terminal's."""

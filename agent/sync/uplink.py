@@ -1,0 +1,299 @@
+"""The uplink's logic (DESIGN §7): which records the platform lacks, in strict order, without any transport.
+
+Every call is one thing that happened and returns what is to be published. The rules:
+
+1. A connection, or an overdue answer, brings a hello with a fresh nonce; nothing else is sent before its answer.
+2. The answer says where the platform is; from there batches of consecutive records follow, one in flight at a time.
+3. Only the platform's signed acknowledgement moves the outbox: for this terminal, this chain, the latest hello's nonce,
+   at or below the head, with the hash that the journal has there. Anything else is counted, alarms, and moves nothing.
+4. An acknowledgement may go beyond what was sent here, since records also travel by other ways; the hash proves it.
+5. ``expect`` below the acknowledged position sends again from there, or from the first record retained; above it, only
+   if the hash proves that the platform has what lies between.
+6. ``fork`` stops the chain; hellos go on at the slowest pace, until the platform says otherwise.
+
+Calls read the journal and may block on it; they come from one thread at a time, and may raise ``StoreError`` or, when
+the disk hangs, ``TimeoutError``: then :meth:`Uplink.stalled` is due.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent import cose
+from agent.backoff import Backoff
+from agent.clock import Clock, Random
+from agent.sync.contract import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_RECORDS,
+    Ack,
+    Alarm,
+    Channel,
+    ContractError,
+    Expect,
+    Fork,
+    Hello,
+    JournalBatch,
+    open_answer,
+)
+from offline_store.outbox import Position
+
+_NONCE_BYTES = 16
+_REMEMBERED_NONCES = 4
+_ALARM_PAUSE_MS = 60_000
+_DURABLE_WITHIN_S = 5.0
+
+
+class Outbox(Protocol):
+    """The journal as the uplink reads it (``offline_store.outbox.Outbox``); every call may raise ``StoreError``."""
+
+    def position(self) -> Position:
+        """Where the chain that leaves now stands."""
+
+    def batch(self, after_seq: int, max_records: int, max_bytes: int) -> list[bytes]:
+        """The exact bytes of the consecutive records after ``after_seq``; at least one if there is one."""
+
+    def hash_at(self, seq: int) -> bytes | None:
+        """The hash of a retained record; ``None`` for any other."""
+
+
+class Acknowledgements(Protocol):
+    """Where the outbox is moved forward (``offline_store.writer.Writer``)."""
+
+    def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+        """Note durably that the platform has every record up to ``seq``."""
+
+
+class UplinkSettings(BaseModel):
+    """Bounds of the uplink."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    batch_records: int = Field(default=200, ge=1, le=MAX_BATCH_RECORDS)
+    batch_bytes: int = Field(default=256 * 1024, ge=16 * 1024, le=MAX_BATCH_BYTES)
+    answer_timeout_ms: int = Field(default=10_000, ge=100, le=120_000)
+    answer_timeout_cap_ms: int = Field(default=300_000, ge=100, le=3_600_000)
+
+
+class Phase(StrEnum):
+    """What the uplink is waiting for."""
+
+    OFFLINE = "offline"
+    GREETING = "greeting"
+    SENDING = "sending"
+    IDLE = "idle"
+    FORKED = "forked"
+
+
+class Refusal(StrEnum):
+    """Why an answer was not believed."""
+
+    UNVERIFIED = "unverified"
+    FOREIGN = "foreign"
+    STALE = "stale"
+    BEYOND_HEAD = "beyond-head"
+    WRONG_HASH = "wrong-hash"
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Something to hand to the link."""
+
+    channel: Channel
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkState:
+    """All that the next step depends on; ``in_flight`` is the first and last record of the batch under way."""
+
+    phase: Phase = Phase.OFFLINE
+    chain_id: bytes = b""
+    nonce: bytes = b""
+    next_seq: int = 0
+    in_flight: tuple[int, int] | None = None
+    deadline_ms: int | None = None
+
+
+class Uplink:
+    """One terminal's uplink. ``deadline_ms`` (monotonic) says when :meth:`tick` is due."""
+
+    def __init__(
+        self,
+        terminal: str,
+        outbox: Outbox,
+        acknowledgements: Acknowledgements,
+        keys: Mapping[bytes, cose.VerifyKey],
+        clock: Clock,
+        random: Random,
+        settings: UplinkSettings | None = None,
+    ) -> None:
+        self._terminal = terminal
+        self._outbox = outbox
+        self._acknowledgements = acknowledgements
+        self._keys = keys
+        self._clock = clock
+        self._random = random
+        self._settings = settings or UplinkSettings()
+        self._patience = Backoff(random, self._settings.answer_timeout_ms, self._settings.answer_timeout_cap_ms)
+        self._past_nonces: tuple[bytes, ...] = ()
+        self._alarms: dict[str, tuple[int, int]] = {}
+        self.state = UplinkState()
+        self.counters: Counter[str] = Counter()
+
+    def connected(self) -> tuple[Publish, ...]:
+        """The link is up and the answers are subscribed to."""
+        self._patience.reset()
+        return self._greet()
+
+    def disconnected(self) -> None:
+        """The link is down."""
+        self.state = UplinkState(nonce=self.state.nonce)
+
+    def wake(self) -> tuple[Publish, ...]:
+        """The journal has grown."""
+        if self.state.phase is Phase.IDLE:
+            return self._send_next(self._outbox.position())
+        return ()
+
+    def tick(self) -> tuple[Publish, ...]:
+        """Time has passed."""
+        deadline_ms = self.state.deadline_ms
+        if deadline_ms is None or self._clock.monotonic_ms() < deadline_ms:
+            return ()
+        self.counters["overdue"] += 1
+        return self._greet()
+
+    def stalled(self) -> None:
+        """The journal could not be read or written: try again from a hello, later."""
+        if self.state.phase is not Phase.OFFLINE:
+            self.state = replace(self.state, phase=Phase.GREETING, in_flight=None, deadline_ms=self._deadline())
+
+    def answered(self, payload: bytes) -> tuple[Publish, ...]:
+        """Something came on ``down/ack``."""
+        if self.state.phase is Phase.OFFLINE:
+            return ()
+        try:
+            answer = open_answer(payload, self._keys, self._terminal)
+        except ContractError:
+            return self._refuse(Refusal.UNVERIFIED)
+        position = self._outbox.position()
+        if answer.terminal == self._terminal and answer.nonce in self._past_nonces:
+            self.counters["late"] += 1
+            return ()
+        if answer.terminal != self._terminal or answer.chain_id != position.chain_id:
+            return self._refuse(Refusal.FOREIGN)
+        if answer.nonce != self.state.nonce:
+            return self._refuse(Refusal.STALE)
+        match answer:
+            case Ack():
+                return self._acknowledged(answer, position)
+            case Expect():
+                return self._expected(answer, position)
+            case Fork():
+                return self._forked(answer, position)
+
+    def _greet(self) -> tuple[Publish, ...]:
+        position = self._outbox.position()
+        if self.state.nonce:
+            self._past_nonces = (*self._past_nonces, self.state.nonce)[-_REMEMBERED_NONCES:]
+        nonce = self._random.token(_NONCE_BYTES)
+        self.state = UplinkState(Phase.GREETING, position.chain_id, nonce, deadline_ms=self._deadline())
+        hello = Hello(
+            chain_id=position.chain_id,
+            nonce=nonce,
+            first_retained=position.first_retained,
+            head=position.head_seq,
+            head_hash=position.head_hash,
+        )
+        self.counters["hellos"] += 1
+        return (Publish(Channel.HELLO, hello.encode()),)
+
+    def _acknowledged(self, ack: Ack, position: Position) -> tuple[Publish, ...]:
+        if ack.seq > position.head_seq:
+            return self._refuse(Refusal.BEYOND_HEAD)
+        known = self._outbox.hash_at(ack.seq)
+        if known != ack.hash and (known is not None or ack.seq > position.acked_seq):
+            return self._refuse(Refusal.WRONG_HASH)
+        advances = ack.seq > position.acked_seq
+        if advances:
+            self._acknowledgements.acknowledge(ack.chain_id, ack.seq, ack.hash).result(_DURABLE_WITHIN_S)
+            self.counters["acknowledgements"] += 1
+        in_flight = self.state.in_flight
+        if in_flight is not None:
+            finished = ack.seq >= in_flight[1]
+        else:
+            finished = advances or self.state.phase is not Phase.IDLE
+        if finished:
+            return self._resume(ack.seq + 1)
+        if not advances:
+            self.counters["duplicates"] += 1
+        return ()
+
+    def _expected(self, expect: Expect, position: Position) -> tuple[Publish, ...]:
+        before = expect.seq - 1
+        if before > position.head_seq:
+            return self._refuse(Refusal.BEYOND_HEAD)
+        if self.state.in_flight is not None and self.state.in_flight[0] == expect.seq:
+            self.counters["duplicates"] += 1
+            return ()
+        known = self._outbox.hash_at(before) if before else None
+        proven = known == expect.prev_hash
+        if not proven and (known is not None or before > position.acked_seq):
+            return self._refuse(Refusal.WRONG_HASH)
+        return self._resume(max(expect.seq, position.first_retained))
+
+    def _forked(self, fork: Fork, position: Position) -> tuple[Publish, ...]:
+        if fork.seq <= position.head_seq and self._outbox.hash_at(fork.seq) == fork.hash:
+            return self._refuse(Refusal.WRONG_HASH)
+        self.counters["forks"] += 1
+        pause_ms = self._settings.answer_timeout_cap_ms
+        deadline_ms = self._clock.monotonic_ms() + pause_ms
+        self.state = replace(self.state, phase=Phase.FORKED, in_flight=None, deadline_ms=deadline_ms)
+        return self._alarm("chain-forked", None)
+
+    def _resume(self, next_seq: int) -> tuple[Publish, ...]:
+        self._patience.reset()
+        self.state = replace(self.state, phase=Phase.IDLE, next_seq=next_seq, in_flight=None, deadline_ms=None)
+        return self._send_next(self._outbox.position())
+
+    def _send_next(self, position: Position) -> tuple[Publish, ...]:
+        first = max(self.state.next_seq, position.first_retained)
+        if position.chain_id != self.state.chain_id:
+            return self._greet()
+        if first > position.head_seq:
+            return ()
+        records = self._outbox.batch(first - 1, self._settings.batch_records, self._settings.batch_bytes)
+        if not records:
+            return ()
+        batch = JournalBatch(chain_id=position.chain_id, first_seq=first, records=tuple(records))
+        payload = batch.encode()
+        self.counters.update({"batches": 1, "records": len(records), "bytes": len(payload)})
+        self.state = replace(
+            self.state, phase=Phase.SENDING, in_flight=(first, batch.last_seq), deadline_ms=self._deadline()
+        )
+        return (Publish(Channel.JOURNAL, payload),)
+
+    def _deadline(self) -> int:
+        return self._clock.monotonic_ms() + self._patience.next_ms()
+
+    def _refuse(self, refusal: Refusal) -> tuple[Publish, ...]:
+        self.counters[f"refused-{refusal.value}"] += 1
+        return self._alarm("answer-refused", refusal.value)
+
+    def _alarm(self, code: str, source: str | None) -> tuple[Publish, ...]:
+        """One alarm a minute and cause, with their number: a broker that forges at speed floods nobody."""
+        now_ms = self._clock.monotonic_ms()
+        cause = source or code
+        silent_until_ms, pending = self._alarms.get(cause, (now_ms, 0))
+        if now_ms < silent_until_ms:
+            self._alarms[cause] = (silent_until_ms, pending + 1)
+            return ()
+        self._alarms[cause] = (now_ms + _ALARM_PAUSE_MS, 0)
+        alarm = Alarm(code=code, at_ms=self._clock.now_ms(), source=source, count=pending + 1)
+        return (Publish(Channel.ALARM, alarm.encode()),)
