@@ -1,0 +1,252 @@
+"""The platform's broker: a private mosquitto that it starts itself, or one that is there already.
+
+What the configuration fixes, and why: a client's id and user name are the CN of its certificate, so no terminal can
+take over another's session; a terminal writes below its own `up` and reads its own `down` only; TCP_NODELAY, without
+which each acknowledgement waits for 40 ms; every queue has a bound. The session store is saved often, yet nothing
+rests on it: a broker that forgets everything only makes terminals send again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tools.cli.words import say
+from tools.platform.ca import PLATFORM_NAME, Authority, make_private_directory, write_private
+from tools.platform.errors import PlatformError
+
+DEFAULT_PORT = 8883
+
+_START_TIMEOUT_S = 10.0
+_STOP_TIMEOUT_S = 5.0
+_POLL_S = 0.01
+_SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+
+_CONFIGURATION = """\
+# Written by the platform at every start.
+user {user}
+pid_file {directory}/mosquitto.pid
+log_dest file {directory}/mosquitto.log
+log_type error
+log_type warning
+log_type notice
+log_timestamp_format %Y-%m-%dT%H:%M:%S
+connection_messages false
+
+persistence true
+persistence_location {directory}/
+autosave_interval 30
+persistent_client_expiration 2m
+
+set_tcp_nodelay true
+max_inflight_messages 20
+max_queued_messages 1000
+max_queued_bytes 67108864
+message_size_limit 2097152
+max_keepalive 300
+
+listener {port} {address}
+allow_anonymous false
+cafile {ca}
+certfile {certificate}
+keyfile {key}
+tls_version tlsv1.2
+require_certificate true
+use_identity_as_username true
+use_username_as_clientid true
+acl_file {directory}/acl
+"""
+
+_RIGHTS = f"""\
+user {PLATFORM_NAME}
+topic readwrite onecard/1/#
+
+pattern write onecard/1/+/%u/up/#
+pattern read onecard/1/+/%u/down/#
+"""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a broker listens. TLS with client certificates always."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, url: str) -> Endpoint:
+        """Read `mqtts://host[:port]`."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port or DEFAULT_PORT
+        except ValueError:
+            host, port = None, 0
+        if not host or parts.scheme != "mqtts" or parts.path not in {"", "/"}:
+            raise PlatformError(
+                say(
+                    f"消息服务器地址 {url} 不对:应写成 mqtts://主机:端口。",
+                    f"The broker address {url} is not usable: write mqtts://host:port.",
+                )
+            )
+        return cls(host, port)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"mqtts://{host}:{self.port}"
+
+
+class Broker:
+    """One mosquitto of the platform's own, in `directory`, listening on `port` (0: a free one, kept over restarts)."""
+
+    def __init__(self, directory: Path, authority: Authority, port: int = 0, listen: str = "127.0.0.1") -> None:
+        self._directory = directory.absolute()
+        self._authority = authority
+        self._port = port
+        self._listen = listen
+        self._configuration = self._directory / "mosquitto.conf"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()  # the supervisor revives what another thread may just be stopping
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the platform itself connects; terminals elsewhere use a name of the server's certificate."""
+        return Endpoint("localhost" if self._listen in {"0.0.0.0", "::"} else self._listen, self._port)  # noqa: S104 - a comparison
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while mosquitto runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start mosquitto and return when it listens; one that a killed platform left behind is ended first."""
+        with self._lock:
+            self._start()
+
+    def stop(self) -> None:
+        """End mosquitto in order, so that it saves its sessions; kill it when it does not end."""
+        with self._lock:
+            self._end(_STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """End mosquitto at once, as a power cut would."""
+        with self._lock:
+            self._end(0)
+
+    def revive(self) -> bool:
+        """Start mosquitto again if it ended by itself; whether it had."""
+        with self._lock:
+            died = self._process is not None and self._process.poll() is not None
+            if died:
+                self._start()
+            return died
+
+    def _start(self) -> None:
+        program = shutil.which("mosquitto", path=_SEARCH_PATH)
+        if program is None:
+            raise PlatformError(
+                say(
+                    "没有找到 mosquitto:请先安装(apt install mosquitto),或用 --broker 指定已有的消息服务器。",
+                    "mosquitto was not found: install it (apt install mosquitto), or name a broker with --broker.",
+                )
+            )
+        make_private_directory(self._directory)
+        self._end_orphan()
+        self._port = self._port or _free_port(self._listen)
+        if _accepts(self.endpoint):
+            raise PlatformError(_port_in_use(self._port))
+        self._write_configuration()
+        self._process = subprocess.Popen(
+            [program, "-c", str(self._configuration)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches the platform, which then stops its broker in order
+        )
+        self._wait_until_listening(self._process)
+
+    def _end(self, timeout_s: float) -> None:
+        if self._process is None:
+            return
+        if timeout_s:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout_s)
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def _write_configuration(self) -> None:
+        write_private(self._directory / "acl", _RIGHTS.encode())
+        text = _CONFIGURATION.format(
+            user=getpass.getuser(),
+            directory=self._directory,
+            port=self._port,
+            address=self._listen,
+            ca=self._authority.ca.certificate.absolute(),
+            certificate=self._authority.server.certificate.absolute(),
+            key=self._authority.server.key.absolute(),
+        )
+        write_private(self._configuration, text.encode())
+
+    def _wait_until_listening(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while process.poll() is None and time.monotonic() < deadline:
+            if _accepts(self.endpoint):
+                return
+            time.sleep(_POLL_S)
+        self._end(0)
+        log = self._directory / "mosquitto.log"
+        raise PlatformError(say(f"mosquitto 没有启动成功,原因见 {log}。", f"mosquitto did not start; {log} says why."))
+
+    def _end_orphan(self) -> None:
+        """End the mosquitto of a platform that was killed: it would hold the port."""
+        try:
+            pid = int((self._directory / "mosquitto.pid").read_text())
+        except (OSError, ValueError):
+            return
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while self._is_ours(pid) and time.monotonic() < deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+            time.sleep(_POLL_S)
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether the process runs with our configuration; a process id alone may long be another's."""
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return False
+        return os.fsencode(self._configuration) in command
+
+
+def _accepts(endpoint: Endpoint) -> bool:
+    try:
+        with socket.create_connection((endpoint.host, endpoint.port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _free_port(listen: str) -> int:
+    family = socket.AF_INET6 if ":" in listen else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((listen, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _port_in_use(port: int) -> str:
+    return say(
+        f"端口 {port} 已被占用:请关闭占用它的程序,或用 --port 另选一个。",
+        f"Port {port} is in use: end the program that holds it, or choose another with --port.",
+    )

@@ -1,0 +1,239 @@
+"""The platform's certificate authority and keys, as files in one directory.
+
+Layout (directories 0700, files 0600): `ca.pem` with `ca-key.pem`; `server.pem` for the broker; `platform.pem` for the
+platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements, with `ack.pem`, its public half;
+`medium.key`, the HMAC key of medium ids. A key is on the disk before its certificate: a certificate means a whole pair.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tools.cli.words import say
+from tools.platform.errors import PlatformError
+
+PLATFORM_NAME = "platform"
+LOCAL_NAMES = ("localhost", "127.0.0.1")
+
+_CA_LIFE = timedelta(days=20 * 365)
+_SERVER_LIFE = timedelta(days=825)
+_CLIENT_LIFE = timedelta(days=3 * 365)
+_RENEW_BEFORE = timedelta(days=30)
+# A terminal whose clock runs a little behind must still accept a certificate that was made a minute ago.
+_BACKDATE = timedelta(days=1)
+_MEDIUM_KEY_SIZE_BYTES = 32
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """A certificate and its private key, both PEM (RFC 5280, PKCS #8)."""
+
+    certificate: Path
+    key: Path
+
+
+class Authority:
+    """Issues every certificate of the platform and holds its keys."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self.ca = self._pair("ca")
+        self.server = self._pair("server")
+        self.client = self._pair("platform")
+        self.ack_key = directory / "ack-key.pem"
+        self.ack_public = directory / "ack.pem"
+        self.medium_key = directory / "medium.key"
+
+    @classmethod
+    def init(cls, directory: Path, names: Iterable[str] = ()) -> Authority:
+        """Make what is missing in `directory`, keep what is there, and return the authority.
+
+        `names` are host names or addresses under which terminals reach the broker, beside localhost. The server's
+        certificate is issued anew when it lacks one of them; it and the platform's own when they end within 30 days.
+        """
+        make_private_directory(directory)
+        authority = cls(directory)
+        if not authority.ca.certificate.exists():
+            authority._make_ca()
+        wanted = _alternative_names((*LOCAL_NAMES, *names))
+        server = _load_certificate(authority.server.certificate)
+        if server is None or _ends_soon(server) or not wanted <= _names_of(server):
+            known = _names_of(server) if server else set()
+            authority._issue(authority.server, PLATFORM_NAME, _SERVER_LIFE, wanted | known)
+        client = _load_certificate(authority.client.certificate)
+        if client is None or _ends_soon(client):
+            authority._issue(authority.client, PLATFORM_NAME, _CLIENT_LIFE)
+        authority._make_keys()
+        return authority
+
+    def load_ack_key(self) -> ec.EllipticCurvePrivateKey:
+        """Return the P-256 key that signs acknowledgements."""
+        return _load_key(self.ack_key)
+
+    def issue_terminal(self, terminal: str, into: KeyPair) -> None:
+        """Write a new client certificate with CN = `terminal`, and its key, to the two files of `into`."""
+        if terminal == PLATFORM_NAME:
+            raise PlatformError(
+                say(
+                    "终端编号不能是 platform:这是平台自己的名字。",
+                    "A terminal cannot be called platform: that is the platform's own name.",
+                )
+            )
+        self._issue(into, terminal, _CLIENT_LIFE)
+
+    def _pair(self, name: str) -> KeyPair:
+        return KeyPair(self._directory / f"{name}.pem", self._directory / f"{name}-key.pem")
+
+    def _make_ca(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _name("Onecard platform CA")
+        certificate = (
+            _builder(subject, subject, key.public_key(), _CA_LIFE)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(signs_certificates=True), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        _write_pair(self.ca, certificate, key)
+
+    def _issue(
+        self, pair: KeyPair, common_name: str, life: timedelta, names: set[x509.GeneralName] | None = None
+    ) -> None:
+        issuer = x509.load_pem_x509_certificate(self.ca.certificate.read_bytes())
+        issuer_key = _load_key(self.ca.key)
+        key = ec.generate_private_key(ec.SECP256R1())
+        purpose = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
+        builder = (
+            _builder(_name(common_name), issuer.subject, key.public_key(), life)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
+        )
+        if names:
+            builder = builder.add_extension(
+                x509.SubjectAlternativeName(sorted(names, key=lambda name: str(name.value))), critical=False
+            )
+        _write_pair(pair, builder.sign(issuer_key, hashes.SHA256()), key)
+
+    def _make_keys(self) -> None:
+        if not self.ack_key.exists():
+            write_private(self.ack_key, _private_pem(ec.generate_private_key(ec.SECP256R1())))
+        if not self.ack_public.exists():
+            write_private(self.ack_public, _public_pem(self.load_ack_key().public_key()))
+        if not self.medium_key.exists():
+            write_private(self.medium_key, secrets.token_bytes(_MEDIUM_KEY_SIZE_BYTES))
+
+
+def make_private_directory(directory: Path) -> None:
+    """Make `directory` (0700) with its parents; one that is there is closed to others."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+    except OSError as error:
+        raise PlatformError(
+            say(
+                f"无法使用目录 {directory}:{error.strerror}。",
+                f"Cannot use the directory {directory}: {error.strerror}.",
+            )
+        ) from error
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write `content` to `path` (0600) so that a power cut leaves the old file or the new one, never a part."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+
+
+def _write_pair(pair: KeyPair, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    pair.certificate.unlink(missing_ok=True)
+    write_private(pair.key, _private_pem(key))
+    write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def _load_certificate(path: Path) -> x509.Certificate | None:
+    return x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else None
+
+
+def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise PlatformError(say(f"{path} 不是椭圆曲线私钥。", f"{path} is not an elliptic-curve private key."))
+    return key
+
+
+def _ends_soon(certificate: x509.Certificate) -> bool:
+    return certificate.not_valid_after_utc - datetime.now(UTC) < _RENEW_BEFORE
+
+
+def _names_of(certificate: x509.Certificate) -> set[x509.GeneralName]:
+    return set(certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
+
+
+def _alternative_names(names: Iterable[str]) -> set[x509.GeneralName]:
+    found: set[x509.GeneralName] = set()
+    for name in names:
+        try:
+            found.add(x509.IPAddress(ipaddress.ip_address(name)))
+        except ValueError:
+            found.add(x509.DNSName(name))
+    return found
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey, life: timedelta
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATE)
+        .not_valid_after(now + life)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+    )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

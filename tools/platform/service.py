@@ -1,0 +1,169 @@
+"""The platform as one thing that can be started and stopped: keys, broker, database, ingest."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from agent.cose import Es256Signer
+from tools.cli.words import say
+from tools.platform.broker import Broker, Endpoint
+from tools.platform.ca import Authority, make_private_directory
+from tools.platform.consumer import Consumer
+from tools.platform.errors import PlatformError
+from tools.platform.ingest import Ingest
+from tools.platform.store import Store, sqlite_url
+
+_READY_TIMEOUT_S = 15.0
+_SUPERVISION_S = 0.5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a platform keeps its things below one directory."""
+
+    directory: Path
+
+    @property
+    def keys(self) -> Path:
+        """Of the certificate authority."""
+        return self.directory / "keys"
+
+    @property
+    def broker(self) -> Path:
+        """Of the private mosquitto."""
+        return self.directory / "broker"
+
+    @property
+    def database_url(self) -> str:
+        """Of the database, unless another is given."""
+        return sqlite_url(self.directory / "platform.db")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`port` 0 chooses a free one. With `broker` (`mqtts://host:port`) no mosquitto is started.
+
+    `names` are host names under which terminals reach the private broker, beside localhost.
+    """
+
+    port: int = 0
+    listen: str = "127.0.0.1"
+    names: tuple[str, ...] = ()
+    broker: str | None = None
+    database: str | None = None
+
+
+class Platform:
+    """A running platform. Make it by `start`, end it by `stop` or as a context manager."""
+
+    def __init__(
+        self, lock: IO[bytes], authority: Authority, store: Store, broker: Broker | None, endpoint: Endpoint
+    ) -> None:
+        self.authority = authority
+        self.store = store
+        self.broker = broker
+        self.endpoint = endpoint
+        self._lock = lock
+        ingest = Ingest(store, Es256Signer(authority.load_ack_key()), _now_ms)
+        self._consumer = Consumer(endpoint, authority, ingest)
+        self._stopping = threading.Event()
+        self._supervisor = threading.Thread(target=self._supervise, name="platform-supervisor")
+
+    @classmethod
+    def start(cls, directory: Path, settings: Settings | None = None) -> Self:
+        """Start the platform of `directory` and return when it consumes. Raises `PlatformError`."""
+        settings = settings or Settings()
+        layout = Layout(directory)
+        make_private_directory(directory)
+        lock = _take_lock(directory / "lock")
+        try:
+            authority = Authority.init(layout.keys, settings.names)
+            store = Store.open(settings.database or layout.database_url)
+        except PlatformError:
+            lock.close()
+            raise
+        broker = None if settings.broker else Broker(layout.broker, authority, settings.port, settings.listen)
+        try:
+            if broker is not None:
+                broker.start()
+            endpoint = broker.endpoint if broker is not None else Endpoint.parse(settings.broker or "")
+        except PlatformError:
+            store.close()
+            lock.close()
+            raise
+        platform = cls(lock, authority, store, broker, endpoint)
+        platform._run()
+        return platform
+
+    def stop(self) -> None:
+        """Finish the message in hand, then end consumer, broker and database."""
+        self._stopping.set()
+        self._supervisor.join()
+        self._consumer.stop()
+        if self.broker is not None:
+            self.broker.stop()
+        self.store.close()
+        self._lock.close()
+
+    def wait_until_ready(self, timeout_s: float = _READY_TIMEOUT_S) -> bool:
+        """Wait until the platform consumes, as after the broker was started again."""
+        return self._consumer.wait_until_ready(timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        self._consumer.start()
+        self._supervisor.start()
+        if not self.wait_until_ready():
+            self.stop()
+            raise PlatformError(
+                say(
+                    f"无法连接消息服务器 {self.endpoint}:请检查地址、端口,以及它是否使用本平台的证书。",
+                    f"Cannot work with the broker {self.endpoint}: "
+                    "check the address, the port, and that it uses this platform's certificates.",
+                )
+            )
+
+    def _supervise(self) -> None:
+        while not self._stopping.wait(_SUPERVISION_S):
+            try:
+                if self.broker is not None and self.broker.revive():
+                    log.warning("mosquitto had ended by itself and was started again")
+            except PlatformError as error:
+                log.error("%s", error)  # noqa: TRY400 - a sentence for the operator
+            self._consumer.recover()
+
+
+def _take_lock(path: Path) -> IO[bytes]:
+    """One platform a directory: a second one would take the first one's broker for an orphan."""
+    lock = path.open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise PlatformError(
+            say(
+                f"{path.parent} 的平台已在运行:请先停止它,或用 --dir 另选目录。",
+                f"The platform of {path.parent} is running already: stop it first, or choose another --dir.",
+            )
+        ) from error
+    return lock
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
