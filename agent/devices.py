@@ -19,12 +19,11 @@ from agent.logs import log
 from drivers.api import Actuator, CardError, CardFault, ReaderError, Reading, Source
 
 READ_TIMEOUT_S = 1.0
-STOP_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceState:
-    """How a device is: ``up``, ``held`` (another program holds the card) or ``down``, with its reason."""
+    """How a device is: ``ready`` or ``failed``, with its reason; failed is also a reader whose card another holds."""
 
     name: str
     state: str
@@ -66,9 +65,9 @@ class SourceThread:
         self._stopping.set()
         self._source.cancel()
 
-    def join(self) -> None:
-        """Wait for the thread, at most :data:`STOP_TIMEOUT_S`."""
-        self._thread.join(STOP_TIMEOUT_S)
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread to end; one that hangs in its driver is left behind."""
+        self._thread.join(timeout_s)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -77,10 +76,10 @@ class SourceThread:
                 self._read()
             except ReaderError as error:
                 retry_ms = self._backoff.next_ms()
-                self._tell("down", error.fault.code, error.detail, retry_ms)
+                self._tell("failed", error.fault.code, error.detail, retry_ms)
             except Exception as error:  # noqa: BLE001 -- the supervisor: a driver's bug must not take the lane away
                 retry_ms = self._backoff.next_ms()
-                self._tell("down", "driver-bug", _place_of(error), retry_ms)
+                self._tell("failed", "driver-bug", place_of(error), retry_ms)
             else:
                 retry_ms = 0
             finally:
@@ -88,7 +87,7 @@ class SourceThread:
             self._stopping.wait(retry_ms / 1000)
 
     def _read(self) -> None:
-        self._tell("up")
+        self._tell("ready")
         held = False
         while not self._stopping.is_set():
             try:
@@ -97,7 +96,7 @@ class SourceThread:
                 self._backoff.reset()
                 is_held = error.fault is CardFault.SHARED
                 if is_held:
-                    self._tell("held", error.fault.code, error.detail)
+                    self._tell("failed", error.fault.code, error.detail)
                 if not (held and is_held):  # one refusal for as long as the other program holds the card
                     self._post(self._deliver, error.fault)
                 held = is_held
@@ -105,7 +104,7 @@ class SourceThread:
             self._backoff.reset()
             if reading is not None:
                 if held:
-                    self._tell("up")
+                    self._tell("ready")
                 held = False
                 self._post(self._deliver, reading)
 
@@ -138,9 +137,9 @@ class ActuatorThread:
         """End after the commands that are queued."""
         self._commands.put(None)
 
-    def join(self) -> None:
-        """Wait for the thread, at most :data:`STOP_TIMEOUT_S`."""
-        self._thread.join(STOP_TIMEOUT_S)
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread to end; one that hangs in its driver is left behind."""
+        self._thread.join(timeout_s)
 
     def actuate(self, output: str, pulse_ms: int, done: Callable[[int, str], None]) -> None:
         """Queue one pulse; ``done`` is called on the event loop. One a lane is in flight, so the queue stays short."""
@@ -159,7 +158,7 @@ class ActuatorThread:
                 self._loop.call_soon_threadsafe(done, commanded_ns, fault)
 
 
-def _place_of(error: Exception) -> str:
+def place_of(error: Exception) -> str:
     """Type and place of a bug; never its text, which may hold what a card said."""
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:

@@ -53,6 +53,7 @@ MAX_PRESENTATIONS = 4
 MAX_SIGNALS = 256
 """Inputs, timers and answers of devices go first; when it is full, the oldest is dropped, counted and logged."""
 
+_NOTHING = Appended(())
 _NOT_RECORDED = Show(Reason.NOT_RECORDED.citizen, Tone.NO)
 
 Presentation = CardReading | CodeReading | AmountReading | CardFault
@@ -105,7 +106,7 @@ class Lane:
             case InputReading():
                 self._signal(InputChanged(reading.input, reading.active))
             case CardRemoved():
-                return
+                self._log.debug("removed", reader=reading.reader)
             case _ if self._stalled:
                 self.dropped += 1
                 self._show(_NOT_RECORDED)
@@ -178,6 +179,7 @@ class Lane:
         step = self._profile.handle(self._state, event, facts)
         records = [effect for effect in step.effects if isinstance(effect, Record)]
         decided_ns = time.monotonic_ns()
+        appended: Appended | None = _NOTHING
         if records or step.state != self._state:
             try:
                 pending = ports.writer.submit(self._append(records, step.state, facts))
@@ -220,20 +222,18 @@ class Lane:
         )
         return Append(entries, {self._key: cbor2.dumps(state.model_dump())}, marks)
 
-    async def _durable(self, pending: Future[Appended], records: list[Record]) -> bool:
-        """Wait for the disk. ``False`` when the lane must act as if nothing had been decided."""
+    async def _durable(self, pending: Future[Appended], records: list[Record]) -> Appended | None:
+        """Wait for the disk; ``None`` when the lane must act as if nothing had been decided."""
         waiting = asyncio.wrap_future(pending)
         try:
-            await asyncio.wait_for(asyncio.shield(waiting), self._deadline_s)
+            return await asyncio.wait_for(asyncio.shield(waiting), self._deadline_s)
         except TimeoutError:
             self._log.error("append is past its deadline")
             self._show(_NOT_RECORDED)
             await self._wait_out(waiting, records)
-            return False
         except StoreError as error:
             await self._forget(error)
-            return False
-        return True
+        return None
 
     async def _wait_out(self, waiting: asyncio.Future[Appended], records: list[Record]) -> None:
         """Refuse everybody until the disk has answered; what it commits after all is recorded as not actuated."""
@@ -294,12 +294,12 @@ class Lane:
     def _show(self, effect: Show) -> None:
         self._log.info("show", zh=effect.sentence.zh, en=effect.sentence.en, tone=effect.tone.value)
 
-    def _tell(self, record: Record, read_ns: int | None, decided_ns: int, durable_ns: int) -> None:
+    def _tell(self, record: Record, seq: int, read_ns: int | None, decided_ns: int, durable_ns: int) -> None:
         times = {} if read_ns is None else {"read_ns": read_ns}
         self._log.info(
             record.kind.value,
             tap=tap_of(record.refers_to or record.id),
-            record=record.id.hex(),
+            seq=seq,
             reason=record.reason.code,
             decided_ns=decided_ns,
             durable_ns=durable_ns,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hmac
+from collections.abc import Callable
 
 from drivers.api import CardReading
 
 MEDIUM_SIZE_BYTES = 16
 
+Mac = Callable[[bytes], bytes]
+"""HMAC-SHA-256 under the medium key of the epoch, which never leaves its key store."""
 
-def medium_of(reading: CardReading, key: bytes) -> bytes:
-    """``HMAC-SHA-256(key of the epoch, application ‖ issuer ‖ identifier)[:16]``.
+
+def medium_of(reading: CardReading, mac: Mac) -> bytes:
+    """``HMAC(medium key, application ‖ issuer ‖ identifier)[:16]``.
 
     Each part stands behind its length in two bytes, so that no two cards can share one input.
     """
     parts = (reading.application.encode(), reading.issuer, reading.identifier)
-    message = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
-    return hmac.digest(key, message, "sha256")[:MEDIUM_SIZE_BYTES]
+    return mac(b"".join(len(part).to_bytes(2, "big") + part for part in parts))[:MEDIUM_SIZE_BYTES]

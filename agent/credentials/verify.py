@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from types import MappingProxyType
 
-from agent.credentials.medium import medium_of
+from agent.credentials.medium import Mac, medium_of
 from agent.credentials.register import Register, provisional
 from drivers.api import CardFault, CardReading, CodeReading
 from profiles.api import Assurance, Credential, Presented, Reason, Rejected
@@ -33,13 +33,13 @@ REASON_OF_FAULT = MappingProxyType(
 class Verifier:
     """Turns readings into credentials for all lanes of one terminal."""
 
-    def __init__(self, medium_key: bytes, register: Register) -> None:
-        self._medium_key = medium_key
+    def __init__(self, mac: Mac, register: Register) -> None:
+        self._mac = mac
         self._register = register
 
     def card(self, reading: CardReading, today: datetime) -> Presented | Rejected:
         """The verdict on a card; ``today`` is a moment in the terminal's local time."""
-        medium = medium_of(reading, self._medium_key)
+        medium = medium_of(reading, self._mac)
         holder = self._register.holder(medium) or provisional(medium)
         refusal = _validity(reading, today.strftime("%Y%m%d")) or (Reason.MEDIUM_LOST if holder.lost else None)
         if refusal is not None:

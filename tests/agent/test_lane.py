@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -29,7 +30,9 @@ from profiles.reasons import ReasonEnum
 from tests.agent.seeded import SeededRandom
 from tests.agent.simulated import SimulatedClock, run_simulated
 
-MEDIUM_KEY = bytes(32)
+
+def mac(data: bytes) -> bytes:
+    return hmac.digest(bytes(32), data, "sha256")
 
 
 def card(number: int) -> CardReading:
@@ -110,7 +113,7 @@ class Site:
             clock=self.clock,
             facts=lambda: TerminalFacts(self.clock, ids, self.marks, 480),
             marks=self.marks,
-            verifier=Verifier(MEDIUM_KEY, SiteRegister((holders or {}).items())),
+            verifier=Verifier(mac, SiteRegister((holders or {}).items())),
             writer=writer,
             memory=Memory(writer, self.marks, self.clock, Backoff(random)),
             outputs=self.outputs,
@@ -333,7 +336,7 @@ def test_every_card_fault_is_recorded_and_opens_nothing(tmp_path: Path, fault: C
 
 
 def test_lost_expired_and_foreign_media_are_refused_with_their_own_reasons(tmp_path: Path) -> None:
-    lost = medium_of(card(1), MEDIUM_KEY)
+    lost = medium_of(card(1), mac)
     holders = {lost: Holder(Subject("site", lost), frozenset({"staff"}), lost=True)}
 
     async def main() -> None:

@@ -1,0 +1,230 @@
+"""The composition root: a configuration in, a running terminal out."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from agent import systemd
+from agent.backoff import Backoff
+from agent.clock import Clock, Random, RecordIds, SystemClock, SystemRandom
+from agent.config import LaneConfig, Resolved, profile_type
+from agent.credentials.register import SITE, Holder, SiteRegister
+from agent.credentials.verify import Verifier
+from agent.devices import ActuatorThread, DeviceState, SourceThread
+from agent.facts import Marks, TerminalFacts
+from agent.keys import FileKeyStore
+from agent.lane import Lane, LanePorts
+from agent.logs import log
+from agent.memory import Memory
+from agent.supervisor import supervise
+from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
+from drivers.cards.source import CardSource
+from drivers.registry import driver
+from offline_store.journal import Append, Journal
+from offline_store.record import Entry
+from offline_store.writer import Writer
+from profiles.api import Subject
+from profiles.reasons import ReasonEnum
+
+MEDIUM_KEY = "medium-1"
+THREADS_END_S = 0.5
+JOURNAL_DRAIN_S = 1.0
+"""SIGTERM to exit is at most two seconds: devices may take this much of them, and the journal."""
+FIRST_REPORT_S = 1.0
+CONTEXT = "context"
+
+
+class Terminal:
+    """All the parts of one terminal, built and wired, not yet running."""
+
+    def __init__(self, resolved: Resolved, clock: Clock | None = None, random: Random | None = None) -> None:
+        self.config = resolved.config
+        self._resolved = resolved
+        self._clock = clock or SystemClock()
+        self._random = random or SystemRandom()
+        self._ids = RecordIds(self._clock, self._random)
+        self._marks = Marks()
+        self._keys = open_keys(self.config.terminal.state_dir, self._random)
+        self.devices: dict[str, DeviceState] = {}
+        self.lanes: dict[str, Lane] = {}
+        self._used = {name for lane in self.config.lanes.values() for name in (*lane.readers, lane.board) if name}
+        self._all_reported = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._log = log(terminal=self.config.terminal.id)
+
+    def stop(self) -> None:
+        """End soon: what is being decided is finished and kept."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Serve until :meth:`stop`. Raises :class:`StoreError` if the journal cannot be opened."""
+        started_s = time.monotonic()
+        state_dir = self.config.terminal.state_dir
+        journal = Journal.open(state_dir, boot_id(), clock=self._clock, random=self._random)
+        writer = Writer(journal)
+        threads: list[SourceThread | ActuatorThread] = []
+        try:
+            writer.submit(self._context()).result()
+            memory = Memory(writer, self._marks, self._clock, Backoff(self._random))
+            devices = {name: self._device(name) for name in self._used}
+            threads = self._build_lanes(devices, writer, memory)
+            for thread in threads:
+                thread.start()
+            async with asyncio.TaskGroup() as group:
+                lanes = [
+                    group.create_task(self._supervised(f"lane {name}", lane.run)) for name, lane in self.lanes.items()
+                ]
+                helpers = [group.create_task(self._watchdog())]
+                systemd.notify("READY=1")
+                self._log.info("ready", ready_ms=round((time.monotonic() - started_s) * 1000))
+                await self._stop.wait()
+                systemd.notify("STOPPING=1")
+                for thread in threads:
+                    thread.stop()
+                for lane in self.lanes.values():
+                    lane.stop()
+                await asyncio.wait(lanes)
+                for helper in helpers:
+                    helper.cancel()
+        finally:
+            deadline_s = time.monotonic() + THREADS_END_S
+            for thread in threads:
+                await asyncio.to_thread(thread.join, max(0.0, deadline_s - time.monotonic()))
+            if not await asyncio.to_thread(writer.close, JOURNAL_DRAIN_S):
+                self._log.error("journal did not close in time")
+            self._log.info("stopped")
+
+    # Building -------------------------------------------------------------------------------------------------------
+
+    def _device(self, name: str) -> Device:
+        kind = cast("Any", driver(self.config.devices[name].driver))
+        device: Device = kind(name, self._resolved.devices[name])
+        return device
+
+    def _build_lanes(
+        self, devices: dict[str, Device], writer: Writer, memory: Memory
+    ) -> list[SourceThread | ActuatorThread]:
+        verifier = Verifier(partial(self._keys.mac, MEDIUM_KEY), self._register())
+        threads: list[SourceThread | ActuatorThread] = []
+        actuators: dict[str, ActuatorThread] = {}
+        hearers: dict[str, list[Lane]] = {}
+        for name, lane_config in self.config.lanes.items():
+            board = lane_config.board
+            if board is not None and board not in actuators:
+                actuators[board] = ActuatorThread(cast("Actuator", devices[board]), asyncio.get_running_loop())
+                threads.append(actuators[board])
+            ports = LanePorts(
+                clock=self._clock,
+                facts=self._facts,
+                marks=self._marks,
+                verifier=verifier,
+                writer=writer,
+                memory=memory,
+                outputs=actuators[board] if board is not None else None,
+                alarm=self._alarm,
+            )
+            lane = self._lane(name, lane_config, ports)
+            self.lanes[name] = lane
+            threads += [self._source(devices[reader], lane_config, lane.offer) for reader in lane_config.readers]
+            if board is not None:
+                hearers.setdefault(board, []).append(lane)
+        for board, lanes in hearers.items():
+            threads.append(self._source(devices[board], None, partial(_offer_all, lanes)))
+        return threads
+
+    def _lane(self, name: str, lane_config: LaneConfig, ports: LanePorts) -> Lane:
+        profile = cast("Any", profile_type(lane_config.profile))(self._resolved.profiles[name])
+        return Lane(name, profile, ports, lane_config.append_deadline_ms)
+
+    def _source(
+        self, device: Device, lane_config: LaneConfig | None, deliver: Callable[[Reading | CardFault], None]
+    ) -> SourceThread:
+        source: Source
+        if isinstance(device, CardReader) and lane_config is not None:
+            source = CardSource(device, lane_config.cards)
+        else:
+            source = cast("Source", device)
+        loop = asyncio.get_running_loop()
+        return SourceThread(source, loop, deliver, self._report, Backoff(self._random), self._clock.now_ms)
+
+    def _register(self) -> SiteRegister:
+        def rows() -> Any:
+            for holder in self.config.holders:
+                medium = bytes.fromhex(holder.medium)
+                subject = Subject(SITE, bytes.fromhex(holder.subject) if holder.subject else medium)
+                yield medium, Holder(subject, holder.entitlements, holder.lost)
+
+        return SiteRegister(rows())
+
+    # Ports ----------------------------------------------------------------------------------------------------------
+
+    def _facts(self) -> TerminalFacts:
+        return TerminalFacts(self._clock, self._ids, self._marks, self.config.terminal.utc_offset_minutes)
+
+    def _context(self) -> Append:
+        """The record that pins what is in force from this start on (DESIGN §6)."""
+        digest = hashlib.sha256(self.config.model_dump_json().encode()).digest()
+        entry = Entry(
+            id=self._ids.new(),
+            kind=CONTEXT,
+            time_ms=self._clock.now_ms(),
+            time_quality=self._clock.state().value,
+            monotonic_ms=self._clock.monotonic_ms(),
+            public={"software": version("onecard-terminal"), "configuration": digest[:8]},
+        )
+        return Append((entry,))
+
+    def _report(self, state: DeviceState) -> None:
+        self.devices[state.name] = state
+        if len(self.devices) == len(self._used):
+            self._all_reported.set()
+
+    async def _devices_reported(self) -> None:
+        """Wait until every device has said once how it is; a device that hangs does not hold the others back."""
+        try:
+            await asyncio.wait_for(self._all_reported.wait(), FIRST_REPORT_S)
+        except TimeoutError:
+            self._log.warning("not every device has answered", count=len(self._used) - len(self.devices))
+
+    def _alarm(self, lane: str, reason: ReasonEnum, about: bytes) -> None:
+        self._log.warning("alarm", lane=lane, reason=reason.code, record=about.hex())
+
+    # Helpers --------------------------------------------------------------------------------------------------------
+
+    async def _supervised(self, name: str, part: Callable[[], Any]) -> None:
+        await supervise(name, part, Backoff(self._random))
+
+    async def _watchdog(self) -> None:
+        """Tell systemd that the event loop turns, twice in each of its intervals."""
+        interval_s = systemd.watchdog_interval_s()
+        while interval_s is not None:
+            systemd.notify("WATCHDOG=1")
+            await asyncio.sleep(interval_s)
+
+
+def open_keys(state_dir: Path, random: Random) -> FileKeyStore:
+    """The terminal's keys; a terminal that nobody enrolled makes itself a medium key. Raises :class:`KeyStoreError`."""
+    directory = state_dir / "keys"
+    if (directory / f"{MEDIUM_KEY}.key").exists():
+        return FileKeyStore(directory)
+    keys = FileKeyStore.create(directory)
+    keys.install(f"{MEDIUM_KEY}.key", random.token(32))
+    return keys
+
+
+def boot_id() -> bytes:
+    """16 bytes, one a start of the machine (random(4))."""
+    return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", ""))
+
+
+def _offer_all(lanes: list[Lane], reading: Reading | CardFault) -> None:
+    """An input of a board is heard by every lane that uses it."""
+    for lane in lanes:
+        lane.offer(reading)
