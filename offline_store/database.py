@@ -41,13 +41,15 @@ def open_writing(path: Path, size_limit_bytes: int) -> sqlite3.Connection:
 
     Transactions are explicit (``isolation_level=None``). Raises ``sqlite3.Error`` and ``OSError``.
     """
-    if not path.exists():
+    fresh = not path.exists() or path.stat().st_size == 0
+    if fresh:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         sync_directory(path.parent)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
-        # Pruning gives pages back only if this stands before the first table.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if fresh:
+            # Pruning gives pages back only if this stands before the first table.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")

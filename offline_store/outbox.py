@@ -1,6 +1,6 @@
 """The part of the journal that the platform has not acknowledged, read beside the running writer.
 
-Every call is one statement read to its end, so no read transaction stays open and the log does not grow behind it.
+Every statement is read to its end or closed, so no read transaction stays open and the log does not grow behind it.
 Chains leave in the order in which they began: all answers are about the oldest one that still has unacknowledged
 records, else about the current one.
 """
@@ -22,7 +22,8 @@ MAX_BATCH_RECORDS = 5_000
 _POSITION = (
     "SELECT chain_id, first_retained, acked_seq, last_seq, body FROM sending JOIN record ON place = base + last_seq"
 )
-_BATCH = "SELECT body FROM sending JOIN record ON place > base + ? AND place <= base + last_seq ORDER BY place LIMIT ?"
+_RANGE = "SELECT base, base + last_seq FROM sending"
+_BATCH = "SELECT body FROM record WHERE place > ? AND place <= ? ORDER BY place LIMIT ?"
 _BODY = "SELECT body FROM sending JOIN record ON place = base + ?1 WHERE ?1 <= last_seq"
 
 
@@ -56,10 +57,7 @@ class Outbox:
 
     def position(self) -> Position:
         """Chain, first retained and acknowledged seq, and the chain's last record."""
-        rows = self._read(_POSITION, ())
-        if not rows:
-            raise Damaged("the journal holds no chain; keep the file and start a new one")
-        chain_id, first_retained, acked_seq, head_seq, body = rows[0]
+        chain_id, first_retained, acked_seq, head_seq, body = self._chain(_POSITION)
         return Position(chain_id, first_retained, acked_seq, head_seq, hash_of(body))
 
     def batch(self, after_seq: int, max_records: int, max_bytes: int) -> list[bytes]:
@@ -70,8 +68,10 @@ class Outbox:
         """
         batch: list[bytes] = []
         size_bytes = 0
+        base, last_place = self._chain(_RANGE)
+        limit = max(0, min(max_records, MAX_BATCH_RECORDS))
         try:
-            cursor = self._connection.execute(_BATCH, (after_seq, max(0, min(max_records, MAX_BATCH_RECORDS))))
+            cursor = self._connection.execute(_BATCH, (base + after_seq, last_place, limit))
             try:
                 for (body,) in cursor:
                     size_bytes += len(body)
@@ -99,6 +99,13 @@ class Outbox:
     def close(self) -> None:
         """Close the file; harmless when closed."""
         self._connection.close()
+
+    def _chain(self, query: str) -> Any:
+        """The one row about the chain that leaves now."""
+        rows = self._read(query, ())
+        if not rows:
+            raise Damaged("the journal holds no chain; keep the file and start a new one")
+        return rows[0]
 
     def _read(self, query: str, parameters: tuple[int, ...]) -> list[Any]:
         try:

@@ -298,7 +298,7 @@ def _optional_text(name: str, value: object) -> None:
 def _settled(name: str, value: object, depth: int) -> Any:
     """A private copy of a small value, every map in the key order of RFC 8949 §4.2.1."""
     kind = type(value)
-    if kind is str:
+    if isinstance(value, str):
         _utf8(name, value)
         return value
     if kind is int:

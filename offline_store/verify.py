@@ -91,8 +91,8 @@ def _verify_chain(connection: sqlite3.Connection, chain: _Chain) -> tuple[int, B
             break
         fault, record = _verify_row(row, seq, chain)
         if record is not None and record.prev_hash != before_hash:
-            # Either of the two was altered; the record after them tells which.
-            if before is not None and _is_pinned(connection, chain, seq, row[6]):
+            # One of the two was altered: the one before, unless the platform has it or the next one disowns this.
+            if before is not None and seq - 1 != chain.acked_seq and not _is_disowned(connection, chain, seq, row[6]):
                 return seq - 1 - chain.first_retained, Break(chain.chain_id, seq - 1, Fault.ALTERED)
             fault = Fault.ALTERED
         if fault is not None or record is None:
@@ -122,13 +122,13 @@ def _verify_row(row: _Row, seq: int, chain: _Chain) -> tuple[Fault | None, Recor
     return None, record
 
 
-def _is_pinned(connection: sqlite3.Connection, chain: _Chain, seq: int, body: bytes) -> bool:
-    """Whether the next record, or the platform, vouches for this body."""
+def _is_disowned(connection: sqlite3.Connection, chain: _Chain, seq: int, body: bytes) -> bool:
+    """Whether the record after it names another hash than this body's; the row itself passed :func:`_verify_row`."""
     if seq == chain.acked_seq:
-        return hash_of(body) == chain.acked_hash
+        return False
     row = connection.execute("SELECT body FROM record WHERE place = ?", (chain.base + seq + 1,)).fetchone()
     try:
-        return row is not None and Record.from_bytes(row[0]).prev_hash == hash_of(body)
+        return row is not None and Record.from_bytes(row[0]).prev_hash != hash_of(body)
     except RecordInvalid:
         return False
 

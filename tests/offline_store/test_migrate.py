@@ -1,0 +1,112 @@
+"""Schema files: forward only, each whole or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+import offline_store
+from offline_store.database import DATABASE_NAME
+from offline_store.errors import MigrationFailed, NewerSchema
+from offline_store.journal import Journal
+from offline_store.migrate import migrate
+from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
+
+SCHEMA = Path(offline_store.__file__).parent / "schema"
+BAD = "CREATE TABLE half (x INTEGER);\nALTER TABLE record ADD COLUMN extra TEXT;\nINSERT INTO nowhere VALUES (1);\n"
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    """A private copy of the schema directory."""
+    copy = tmp_path / "schema"
+    copy.mkdir()
+    for file in SCHEMA.glob("*.sql"):
+        (copy / file.name).write_bytes(file.read_bytes())
+    return copy
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(tmp_path / "plain.db", isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def open_with(directory: Path, schema: Path) -> Journal:
+    return Journal.open(directory, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1), schema=schema)
+
+
+def test_an_empty_file_becomes_the_newest_schema(connection: sqlite3.Connection) -> None:
+    assert migrate(connection) == 2
+    database = Database(connection)
+    assert set(database.table_names()) == {"chain", "record", "saved", "mark"}
+    assert set(database.view_names()) == {"journal", "chain_span", "sending"}
+    assert database.table("record").pks == ["place"]
+
+
+def test_a_failing_migration_leaves_the_old_file_usable(directory: Path, schema: Path) -> None:
+    journal = open_with(directory, schema)
+    fill(journal, 3)
+    head = journal.head
+    journal.close()
+    (schema / "0003_bad.sql").write_text(BAD, encoding="utf-8")
+    with pytest.raises(MigrationFailed, match=r"0003_bad\.sql") as caught:
+        open_with(directory, schema)
+    assert "as before, at schema 2" in str(caught.value)
+    (schema / "0003_bad.sql").unlink()
+    again = open_with(directory, schema)
+    try:
+        assert again.head == head
+        assert fill(again, 1, first=9)[0].seq == 5
+        assert again.verify().broken is None
+    finally:
+        again.close()
+    assert "half" not in Database(directory / DATABASE_NAME).table_names()
+
+
+def test_a_good_migration_keeps_the_chain(directory: Path, schema: Path) -> None:
+    journal = open_with(directory, schema)
+    fill(journal, 3)
+    journal.close()
+    (schema / "0003_more.sql").write_text("ALTER TABLE chain ADD COLUMN note TEXT;\n", encoding="utf-8")
+    again = open_with(directory, schema)
+    try:
+        assert fill(again, 1, first=9)[0].seq == 5
+        assert again.verify().broken is None
+    finally:
+        again.close()
+
+
+def test_a_newer_schema_is_refused_and_left_untouched(directory: Path, schema: Path) -> None:
+    open_with(directory, schema).close()
+    spoil(directory, "PRAGMA user_version = 7")
+    before = (directory / DATABASE_NAME).read_bytes()
+    with pytest.raises(NewerSchema, match="has schema 7, this software knows up to 2"):
+        open_with(directory, schema)
+    assert (directory / DATABASE_NAME).read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["0004_gap.sql", "0002_twice.sql", "three.sql"])
+def test_a_schema_directory_out_of_order_is_refused(connection: sqlite3.Connection, schema: Path, name: str) -> None:
+    (schema / name).write_text("", encoding="utf-8")
+    with pytest.raises(MigrationFailed, match="belongs here"):
+        migrate(connection, schema)
+
+
+def test_another_sqlite_library_is_refused_at_import(tmp_path: Path) -> None:
+    """sqlite-utils would silently prefer pysqlite3; a process with two SQLite libraries loses its locks."""
+    package = tmp_path / "pysqlite3"
+    package.mkdir()
+    (package / "__init__.py").write_text("from sqlite3 import *\nConnection = object\n", encoding="utf-8")
+    (package / "dbapi2.py").write_text("from sqlite3.dbapi2 import *\n", encoding="utf-8")
+    program = "import sys; sys.path[:0] = sys.argv[1:]; import offline_store.migrate"
+    command = [sys.executable, "-c", program, str(tmp_path), str(Path(offline_store.__file__).parents[1])]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert "one SQLite library a process" in result.stderr

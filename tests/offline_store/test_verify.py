@@ -1,0 +1,98 @@
+"""Verification names the first altered, missing or swapped record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from offline_store.journal import Journal
+from offline_store.outbox import Outbox
+from offline_store.record import Record
+from offline_store.verify import Break, Fault, Verdict
+from tests.offline_store.parts import Statement, fill, spoil
+
+SWAP = "UPDATE record SET body = (SELECT body FROM record WHERE place = {}) WHERE place = {}"
+
+
+def verdict_after(journal: Journal, directory: Path, *statements: Statement) -> Verdict:
+    """Close the journal, alter its file, and verify it beside no agent."""
+    journal.close()
+    spoil(directory, *statements)
+    outbox = Outbox.open(directory)
+    try:
+        return outbox.verify()
+    finally:
+        outbox.close()
+
+
+def altered(record: Record) -> Statement:
+    """SQL that puts a well-formed record with another reason in the record's place."""
+    body = replace(record, entry=replace(record.entry, reason="refused")).to_bytes()
+    return "UPDATE record SET body = ?, reason = 'refused' WHERE place = ?", (body, record.seq)
+
+
+def test_a_whole_chain_is_whole(journal: Journal) -> None:
+    fill(journal, 1200)
+    assert journal.verify() == Verdict(1201)
+
+
+@pytest.mark.parametrize(
+    ("statements", "seq", "fault"),
+    [
+        pytest.param(["DELETE FROM record WHERE place = 5"], 5, Fault.MISSING, id="one deleted"),
+        pytest.param(["DELETE FROM record WHERE place = 1"], 1, Fault.MISSING, id="genesis deleted"),
+        pytest.param(["DELETE FROM record WHERE place BETWEEN 5 AND 8"], 5, Fault.MISSING, id="several deleted"),
+        pytest.param(["UPDATE record SET body = x'00' WHERE place = 5"], 5, Fault.ALTERED, id="unreadable"),
+        pytest.param(["UPDATE record SET reason = 'x' WHERE place = 5"], 5, Fault.ALTERED, id="a column alone"),
+        pytest.param([SWAP.format(6, 5)], 5, Fault.MISPLACED, id="another record in its place"),
+        pytest.param(["UPDATE chain SET chain_id = zeroblob(16)"], 1, Fault.ALTERED, id="another chain's genesis"),
+        pytest.param(
+            [
+                "UPDATE record SET place = 99 WHERE place = 5",
+                "UPDATE record SET place = 5 WHERE place = 6",
+                "UPDATE record SET place = 6 WHERE place = 99",
+            ],
+            5,
+            Fault.MISPLACED,
+            id="two swapped",
+        ),
+    ],
+)
+def test_the_first_record_at_fault_is_named(
+    journal: Journal, directory: Path, statements: list[str], seq: int, fault: Fault
+) -> None:
+    fill(journal, 10)
+    chain_id = bytes(16) if "chain_id" in statements[0] else journal.head.chain_id
+    verdict = verdict_after(journal, directory, *statements)
+    assert verdict == Verdict(seq - 1, Break(chain_id, seq, fault))
+
+
+@pytest.mark.parametrize("seq", [2, 5, 9, 10])
+def test_a_well_formed_forgery_is_named_itself_and_not_its_neighbour(
+    journal: Journal, directory: Path, seq: int
+) -> None:
+    records = fill(journal, 10)
+    chain_id = journal.head.chain_id
+    verdict = verdict_after(journal, directory, altered(records[seq - 2]))
+    assert verdict.broken == Break(chain_id, seq, Fault.ALTERED)
+
+
+def test_a_last_record_that_the_platform_has_cannot_be_forged(journal: Journal, directory: Path) -> None:
+    last = fill(journal, 10)[-1]
+    journal.acknowledge(journal.head.chain_id, last.seq, last.hash)
+    chain_id = journal.head.chain_id
+    assert verdict_after(journal, directory, altered(last)).broken == Break(chain_id, 11, Fault.ALTERED)
+
+
+def test_an_end_cut_off_behind_the_acknowledgement_is_missing(
+    open_journal: Callable[[], Journal], directory: Path
+) -> None:
+    journal = open_journal()
+    last = fill(journal, 10)[-1]
+    journal.acknowledge(journal.head.chain_id, last.seq, last.hash)
+    chain_id = journal.head.chain_id
+    verdict = verdict_after(journal, directory, "DELETE FROM record WHERE place > 8")
+    assert verdict == Verdict(8, Break(chain_id, 9, Fault.MISSING))
