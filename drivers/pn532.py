@@ -21,6 +21,7 @@ from drivers.pn532_link import DIAGNOSE, LineFault, Pn532Link
 from drivers.serial_port import Cancelled, SerialPort
 
 GET_FIRMWARE_VERSION = 0x02
+SET_PARAMETERS = 0x12
 SAM_CONFIGURATION = 0x14
 RF_CONFIGURATION = 0x32
 IN_DATA_EXCHANGE = 0x40
@@ -29,6 +30,8 @@ IN_RELEASE = 0x52
 
 PN532_IC = 0x32
 NORMAL_MODE = b"\x01"
+AUTOMATIC_ACTIVATION = b"\x14"
+"""§7.2.9: the chip sends RATS by itself, as at power-on; another program may have switched that off."""
 FIELD_OFF = b"\x01\x00"
 ACTIVATION_TRIES = b"\x05\xff\x01\x01"
 """§7.3.1 item 5: ATR and PSL as the chip has them at power-on, a look for cards repeated once, not endlessly."""
@@ -110,6 +113,7 @@ class Pn532Reader:
         self._link.wake(SAM_CONFIGURATION, NORMAL_MODE)
         if self._command(GET_FIRMWARE_VERSION)[:1] != bytes((PN532_IC,)):
             raise ReaderError(ReaderFault.PROTOCOL, "the device is no PN532")
+        self._command(SET_PARAMETERS, AUTOMATIC_ACTIVATION)
         self._command(RF_CONFIGURATION, ACTIVATION_TRIES)
 
     def close(self) -> None:

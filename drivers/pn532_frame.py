@@ -8,7 +8,7 @@ PREAMBLE = b"\x00"
 START = b"\x00\xff"
 POSTAMBLE = 0x00
 MAX_BODY_BYTES = 265
-"""The identifier (TFI), the command code and up to 263 bytes of data (§6.2.1.2)."""
+"""§6.2.1.2: the frame identifier (TFI), the command code and up to 263 bytes of data."""
 
 _ACK_MARK = b"\x00\xff"
 _NACK_MARK = b"\xff\x00"

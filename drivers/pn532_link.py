@@ -45,6 +45,7 @@ class Pn532Link:
         self._received_bytes = 0
         self._echo_numbers = itertools.count()
         self._in_doubt = True
+        self._acknowledged = False
         self._last_answer = b""
 
     def wake(self, code: int, data: bytes) -> None:
@@ -105,20 +106,21 @@ class Pn532Link:
         self._parser.reset()
         # Whatever interrupts from here on leaves an answer that may still come.
         self._in_doubt = True
+        self._acknowledged = False
         dropped_before = self._parser.dropped_bytes
         answer_by_ns = time.monotonic_ns() + timeout_ns
         self._port.write(Information(bytes((FROM_HOST, code)) + data).to_bytes())
-        answer = self._wait(code, expected, answer_by_ns, acknowledged=False)
+        answer = self._wait(code, expected, answer_by_ns)
         asked_again = False
         for _ in range(_NACK_TRIES):
             # Asked before it has sent this answer, the device would repeat the one before.
-            if answer is not None or not self._damaged_since(dropped_before):
+            if answer is not None or not self._acknowledged or not self._damaged_since(dropped_before):
                 break
             asked_again = True
             self._parser.reset()
             self._port.write(Nack().to_bytes())
             answer_by_ns = max(answer_by_ns, time.monotonic_ns() + self._patience_ns)
-            answer = self._wait(code, expected, answer_by_ns, acknowledged=True)
+            answer = self._wait(code, expected, answer_by_ns)
             if answer == self._last_answer:
                 answer = None
         damaged = self._damaged_since(dropped_before)
@@ -128,16 +130,17 @@ class Pn532Link:
         self._in_doubt = damaged or asked_again
         return answer[2:]
 
-    def _wait(self, code: int, expected: bytes | None, answer_by_ns: int, *, acknowledged: bool) -> bytes | None:
+    def _wait(self, code: int, expected: bytes | None, answer_by_ns: int) -> bytes | None:
         """The answer's body, or ``None`` when nothing usable came in time."""
         head = bytes((FROM_DEVICE, code + 1))
         dropped_before = self._parser.dropped_bytes
-        deadline_ns = answer_by_ns if acknowledged else time.monotonic_ns() + self._patience_ns
+        deadline_ns = answer_by_ns if self._acknowledged else time.monotonic_ns() + self._patience_ns
         while True:
             last_look = time.monotonic_ns() >= deadline_ns
             frames = self._receive(deadline_ns)
             for frame in frames or ():
                 if isinstance(frame, Ack):
+                    self._acknowledged = True
                     deadline_ns = answer_by_ns
                 elif isinstance(frame, ApplicationError):
                     return None

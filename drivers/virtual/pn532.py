@@ -162,7 +162,7 @@ class VirtualPn532:
                 answer = self._diagnose(data)
             case 0x02:
                 answer = self._firmware
-            case 0x14:
+            case 0x12 | 0x14:
                 answer = b""
             case 0x32:
                 answer = self._rf_configuration(data)
