@@ -46,12 +46,12 @@ _READER_FAULTS = {
     scard.SCARD_E_NO_SERVICE: ReaderFault.NO_SERVICE,
     scard.SCARD_E_SERVICE_STOPPED: ReaderFault.NO_SERVICE,
     scard.SCARD_F_COMM_ERROR: ReaderFault.NO_SERVICE,
+    scard.SCARD_W_SECURITY_VIOLATION: ReaderFault.NO_SERVICE,  # pcscd hung up; only at open does it mean refusal
     scard.SCARD_E_INVALID_HANDLE: ReaderFault.NO_SERVICE,  # a restarted pcscd does not know our handles
     scard.SCARD_E_READER_UNAVAILABLE: ReaderFault.UNPLUGGED,
     scard.SCARD_E_UNKNOWN_READER: ReaderFault.UNPLUGGED,
     scard.SCARD_E_NO_READERS_AVAILABLE: ReaderFault.UNPLUGGED,
     scard.SCARD_E_NO_ACCESS: ReaderFault.DENIED,
-    scard.SCARD_W_SECURITY_VIOLATION: ReaderFault.DENIED,
 }
 
 
@@ -98,8 +98,8 @@ class PcscReader:
         if self._context is not None:
             return
         code, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
-        if code == scard.SCARD_E_NO_SERVICE and _socket_is_forbidden():
-            raise ReaderError(ReaderFault.DENIED, "the socket of pcscd")
+        if code == scard.SCARD_W_SECURITY_VIOLATION or (code == scard.SCARD_E_NO_SERVICE and _socket_is_forbidden()):
+            raise ReaderError(ReaderFault.DENIED, "pcscd's socket, or its policy")
         if code != scard.SCARD_S_SUCCESS:
             raise _error(code)
         with self._context_lock:

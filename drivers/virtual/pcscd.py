@@ -134,9 +134,7 @@ class VirtualPcscd:
     def _await_service(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_S
         while not self._answers():
-            if process.poll() is not None:
-                raise self._not_started()
-            if time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise self._not_started()
             time.sleep(_POLL_S)
 
