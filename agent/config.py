@@ -168,7 +168,7 @@ def _resolve(config: Config, source: str) -> Resolved:
             problems.append(_unknown(f"devices.{name}.driver", device.driver, driver_names()))
             continue
         try:
-            devices[name] = settings_type.model_validate(_placed(device.model_extra or {}, config.terminal.id))
+            devices[name] = settings_type.model_validate(_placed(device.model_extra or {}, config.terminal))
         except ValidationError as error:
             problems += problems_of(error, model=settings_type, prefix=("devices", name))
     for name, lane in config.lanes.items():
@@ -189,12 +189,13 @@ def _resolve(config: Config, source: str) -> Resolved:
     return Resolved(config, devices, profiles)
 
 
-def _placed(settings: Mapping[str, Any], terminal_id: str) -> dict[str, Any]:
-    """Settings with ``${virtual}`` replaced by the directory of the terminal's virtual devices."""
-    place = str(virtual_dir(terminal_id))
-    return {
-        key: value.replace(PLACEHOLDER, place) if isinstance(value, str) else value for key, value in settings.items()
-    }
+def _placed(value: Any, terminal: TerminalConfig) -> Any:
+    """Settings with ``${state}`` and ``${virtual}`` replaced by the terminal's own directories."""
+    if isinstance(value, str):
+        return value.replace(PLACEHOLDER, str(virtual_dir(terminal.id))).replace("${state}", str(terminal.state_dir))
+    if isinstance(value, dict):
+        return {key: _placed(inner, terminal) for key, inner in value.items()}
+    return value
 
 
 def _shared_readers(config: Config) -> list[Problem]:

@@ -43,6 +43,7 @@ from profiles.api import (
     Show,
     StartTimer,
     State,
+    Step,
     TimerFired,
     Tone,
 )
@@ -177,26 +178,33 @@ class Lane:
         await ports.memory.settled()
         facts = ports.facts()
         step = self._profile.handle(self._state, event, facts)
-        records = [effect for effect in step.effects if isinstance(effect, Record)]
         decided_ns = time.monotonic_ns()
-        appended: Appended | None = _NOTHING
-        if records or step.state != self._state:
-            try:
-                pending = ports.writer.submit(self._append(records, step.state, facts))
-            except StoreError as error:
-                self._log.error("append refused", error=type(error).__name__)
-                self._show(_NOT_RECORDED)
+        if step.state == self._state and not any(isinstance(effect, Record) for effect in step.effects):
+            appended = _NOTHING
+        else:
+            stored = await self._record(step, facts)
+            if stored is None:
                 return
-            self._state = step.state
-            for record in records:
-                ports.marks.put(record.marks, facts.now_ms)
-            if not await self._durable(pending, records):
-                return
+            appended = stored
         durable_ns = time.monotonic_ns()
         for effect in step.effects:
             self._carry_out(effect)
+        for record, place in zip(_records(step), appended.records, strict=True):
+            self._tell(record, place.seq, read_ns, decided_ns, durable_ns)
+
+    async def _record(self, step: Step[Any], facts: TerminalFacts) -> Appended | None:
+        """Queue the append at once, then wait for the disk; ``None`` when nothing may be carried out."""
+        records = _records(step)
+        try:
+            pending = self._ports.writer.submit(self._append(records, step.state, facts))
+        except StoreError as error:
+            self._log.error("append refused", error=type(error).__name__)
+            self._show(_NOT_RECORDED)
+            return None
+        self._state = step.state
         for record in records:
-            self._tell(record, read_ns, decided_ns, durable_ns)
+            self._ports.marks.put(record.marks, facts.now_ms)
+        return await self._durable(pending, records)
 
     def _append(self, records: list[Record], state: State, facts: TerminalFacts) -> Append:
         monotonic_ms = self._ports.clock.monotonic_ms()
@@ -305,6 +313,10 @@ class Lane:
             durable_ns=durable_ns,
             **times,
         )
+
+
+def _records(step: Step[Any]) -> list[Record]:
+    return [effect for effect in step.effects if isinstance(effect, Record)]
 
 
 def tap_of(record_id: bytes) -> str:

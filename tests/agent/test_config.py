@@ -1,0 +1,117 @@
+"""A configuration that cannot be used says which file, which key, and what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import ConfigError, Resolved, load, parse
+from tools.cli.presets import preset_names, preset_text
+
+GOOD = preset_text("gate")
+
+
+def read(text: str, *overrides: str) -> Resolved:
+    return parse(text, "gate.yaml", Path("/srv/onecard"), overrides)
+
+
+def problem(text: str, *overrides: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(text, *overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_good(name: str) -> None:
+    assert read(preset_text(name)).config.lanes
+
+
+def test_relative_paths_start_at_the_file() -> None:
+    assert read(GOOD).config.terminal.state_dir == Path("/srv/onecard/state/gate-001")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "remedy"),
+    [
+        ("board: board", "bord: board", "lanes.north-in.bord", "did you mean board?"),
+        ("double_tap_ms: 3000", "double_tap: 3", "lanes.north-in.settings.double_tap", "did you mean double_tap_ms?"),
+        ("double_tap_ms: 3000", "double_tap_ms: soon", "lanes.north-in.settings.double_tap_ms", "whole number"),
+        ("double_tap_ms: 3000", "double_tap_ms: -1", "lanes.north-in.settings.double_tap_ms", "at least 0"),
+        ("driver: pn532", "driver: pn533", "devices.card-field.driver", "did you mean pn532?"),
+        ("profile: gate", "profile: gaet", "lanes.north-in.profile", "did you mean gate?"),
+        ("board: board", "board: bored", "lanes.north-in.board", "did you mean board?"),
+        ("  id: gate-001", "  id: Gate 001", "terminal.id", "should match"),
+        ("  id: gate-001\n", "", "terminal.id", "is missing"),
+        ("admit: {everyone: true}", "admit: {}", "lanes.north-in.settings.admit", "name somebody"),
+        ("outputs: {gate: 0}", "outputs: {gate: many}", "devices.board.outputs", ""),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_remedy(old: str, new: str, path: str, remedy: str) -> None:
+    assert old in GOOD
+    text = problem(GOOD.replace(old, new))
+    assert f"gate.yaml: {path}" in text
+    assert remedy in text
+
+
+def test_all_problems_are_told_at_once() -> None:
+    text = problem(GOOD.replace("driver: pn532", "driver: x").replace("profile: gate", "profile: y"))
+    assert "devices.card-field.driver" in text
+    assert "lanes.north-in.profile" in text
+
+
+def test_the_same_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONECARD_LANG", "zh")
+    assert "没有这个键，是否指 board？" in problem(GOOD.replace("board: board", "bord: board"))
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line() -> None:
+    assert "line 3: the key 'a'" in problem("b: 1\na: 1\na: 2\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1, 2]", "just text", "a: [", "\t- x", "a: !!python/object:os.system {}", "? {a: 1}\n: 2", "&a [*a]", "\x00"],
+)
+def test_what_is_not_a_configuration_is_refused_with_a_sentence(text: str) -> None:
+    assert problem(text).startswith("gate.yaml: ")
+
+
+def test_one_reader_cannot_serve_two_lanes() -> None:
+    lane = GOOD[GOOD.index("  north-in:") :]
+    assert "already belongs to lane north-in" in problem(GOOD + lane.replace("north-in", "north-out"))
+
+
+def test_an_override_changes_one_value() -> None:
+    resolved = read(GOOD, "lanes.north-in.settings.open_pulse_ms=900", "terminal.id=gate-007")
+    assert resolved.profiles["north-in"].model_dump()["open_pulse_ms"] == 900
+    assert resolved.config.terminal.id == "gate-007"
+
+
+@pytest.mark.parametrize(
+    ("override", "remedy"),
+    [
+        ("terminal.id", "path.to.key=value"),
+        ("=x", "path.to.key=value"),
+        ("terminal.id.deeper=1", "holds a value"),
+        ("logs.level=[", "the value"),
+        ("logs.level=loud", "should match"),
+    ],
+)
+def test_a_wrong_override_is_refused_with_its_form(override: str, remedy: str) -> None:
+    assert remedy in problem(GOOD, override)
+
+
+def test_a_medium_stands_in_one_row_only() -> None:
+    row = "\nholders:\n" + '  - {medium: "00000000000000000000000000000001"}\n' * 2
+    assert "stands in two rows" in problem(GOOD + row)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        load(tmp_path / "none.yaml")
+    (tmp_path / "latin.yaml").write_bytes(b"terminal: \xe4\xff")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(tmp_path / "latin.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path)

@@ -1,0 +1,178 @@
+"""Devices in threads: every fault is a visible state with a reason, and the device is opened again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import ClassVar
+
+from agent.backoff import Backoff
+from agent.devices import ActuatorThread, DeviceState, SourceThread
+from drivers.api import (
+    CardError,
+    CardFault,
+    CodeReading,
+    DriverSettings,
+    ReaderError,
+    ReaderFault,
+    Reading,
+)
+from tests.agent.seeded import SeededRandom
+
+DEADLINE_S = 10.0
+
+
+class ScriptedSource:
+    """A driver whose device does what the test puts into its queue."""
+
+    Settings: ClassVar[type[DriverSettings]] = DriverSettings
+    name = "slot"
+
+    def __init__(self) -> None:
+        self.script: SimpleQueue[Reading | Exception | None] = SimpleQueue()
+        self.opened = 0
+        self.closed = 0
+
+    def open(self) -> None:
+        self.opened += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def cancel(self) -> None:
+        self.script.put(None)
+
+    def read(self, timeout_s: float) -> Reading | None:
+        item = self.script.get()
+        if isinstance(item, Exception):
+            raise item
+        return item
+
+
+class Pump:
+    """A source thread whose reports and readings the test waits for."""
+
+    def __init__(self) -> None:
+        self.source = ScriptedSource()
+        self.states: asyncio.Queue[DeviceState] = asyncio.Queue()
+        self.readings: asyncio.Queue[Reading | CardFault] = asyncio.Queue()
+        backoff = Backoff(SeededRandom(), first_ms=1, cap_ms=4)
+        loop = asyncio.get_running_loop()
+        self.thread = SourceThread(
+            self.source, loop, self.readings.put_nowait, self.states.put_nowait, backoff, now_ms=lambda: 0
+        )
+        self.thread.start()
+
+    async def state(self) -> tuple[str, str]:
+        state = await asyncio.wait_for(self.states.get(), DEADLINE_S)
+        return state.state, state.reason
+
+    async def reading(self) -> Reading | CardFault:
+        return await asyncio.wait_for(self.readings.get(), DEADLINE_S)
+
+    async def stop(self) -> None:
+        self.thread.stop()
+        await asyncio.to_thread(self.thread.join, DEADLINE_S)
+
+
+def code(text: str) -> CodeReading:
+    return CodeReading(reader="slot", at_ns=0, text=text)
+
+
+async def test_a_broken_reader_is_closed_reported_and_opened_again() -> None:
+    pump = Pump()
+    assert await pump.state() == ("ready", "")
+    pump.source.script.put(ReaderError(ReaderFault.UNPLUGGED))
+    assert await pump.state() == ("failed", "unplugged")
+    assert await pump.state() == ("ready", "")
+    pump.source.script.put(code("EC1:A"))
+    assert await pump.reading() == code("EC1:A")
+    assert (pump.source.opened, pump.source.closed) == (2, 1)
+    await pump.stop()
+
+
+async def test_a_bug_in_a_driver_is_survived_and_its_text_is_not_told() -> None:
+    pump = Pump()
+    assert await pump.state() == ("ready", "")
+    pump.source.script.put(ValueError("李秀英"))
+    state = await asyncio.wait_for(pump.states.get(), DEADLINE_S)
+    assert (state.state, state.reason) == ("failed", "driver-bug")
+    assert state.detail.startswith("ValueError at test_devices.py:")
+    assert await pump.state() == ("ready", "")
+    await pump.stop()
+
+
+async def test_a_card_held_by_another_program_is_one_refusal_and_a_state_until_it_is_free() -> None:
+    pump = Pump()
+    assert await pump.state() == ("ready", "")
+    for _ in range(3):
+        pump.source.script.put(CardError(CardFault.SHARED))
+    pump.source.script.put(code("EC1:A"))
+    assert await pump.reading() is CardFault.SHARED
+    assert await pump.reading() == code("EC1:A")
+    assert [await pump.state() for _ in range(4)] == [("failed", "shared")] * 3 + [("ready", "")]
+    await pump.stop()
+
+
+async def test_a_card_fault_concerns_one_presentation_only() -> None:
+    pump = Pump()
+    assert await pump.state() == ("ready", "")
+    pump.source.script.put(CardError(CardFault.REMOVED))
+    assert await pump.reading() is CardFault.REMOVED
+    assert pump.source.closed == 0
+    await pump.stop()
+
+
+class ScriptedActuator:
+    """An actuator that confirms or raises."""
+
+    Settings: ClassVar[type[DriverSettings]] = DriverSettings
+    name = "board"
+
+    def __init__(self, answer: Callable[[str], int]) -> None:
+        self._answer = answer
+        self.thread: str | None = None
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def cancel(self) -> None: ...
+
+    def pulse(self, output: str, pulse_ms: int) -> int:
+        self.thread = threading.current_thread().name
+        return self._answer(output)
+
+
+async def pulsed(answer: Callable[[str], int]) -> tuple[int, str]:
+    actuator = ScriptedActuator(answer)
+    loop = asyncio.get_running_loop()
+    thread = ActuatorThread(actuator, loop)
+    thread.start()
+    done: asyncio.Future[tuple[int, str]] = loop.create_future()
+    thread.actuate("gate", 500, lambda commanded_ns, fault: done.set_result((commanded_ns, fault)))
+    result = await asyncio.wait_for(done, DEADLINE_S)
+    thread.stop()
+    await asyncio.to_thread(thread.join, DEADLINE_S)
+    assert actuator.thread == "pulse-board"
+    return result
+
+
+async def test_a_confirmed_pulse_comes_back_with_its_moment() -> None:
+    assert await pulsed(lambda output: 42) == (42, "")
+
+
+async def test_a_silent_board_comes_back_as_a_fault() -> None:
+    def silent(output: str) -> int:
+        raise ReaderError(ReaderFault.SILENT)
+
+    assert (await pulsed(silent))[1] == "silent"
+
+
+async def test_an_output_that_the_board_does_not_have_comes_back_as_a_fault() -> None:
+    def unknown(output: str) -> int:
+        raise KeyError(output)
+
+    assert (await pulsed(unknown))[1] == "no-such-output"

@@ -1,0 +1,31 @@
+"""Logs hold no personal data, whatever a caller hands in."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from agent.logs import configure, log
+
+
+def test_a_key_that_is_not_known_to_be_harmless_is_dropped_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json", "info")
+    log(lane="north").info("decision", reason="granted", name="李秀英", id_number="110101199003070000")
+    line = json.loads(capsys.readouterr().err)
+    assert line["lane"] == "north"
+    assert line["reason"] == "granted"
+    assert line["dropped"] == "id_number,name"
+    assert "李秀英" not in json.dumps(line, ensure_ascii=False)
+
+
+def test_lines_are_json_for_machines_and_plain_words_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("console", "info")
+    log().info("show", zh="请通行", en="Please pass")
+    assert "请通行" in capsys.readouterr().err
+
+
+def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json", "warning")
+    log().info("ready")
+    assert capsys.readouterr().err == ""
