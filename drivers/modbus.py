@@ -1,0 +1,103 @@
+"""Modbus-RTU as a client: pymodbus's transactions over our own serial port (Modbus over Serial Line V1.02).
+
+pymodbus's own serial client sleeps in steps of a millisecond while it waits and leaves no silence between frames; this
+one wakes with the first byte and keeps the silence.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from pymodbus.client import ModbusBaseSyncClient
+from pymodbus.exceptions import ModbusException
+from pymodbus.framer import FramerType
+from pymodbus.pdu import ModbusPDU
+from pymodbus.transport import CommParams, CommType
+
+from drivers.api import ReaderError, ReaderFault
+from drivers.serial_port import SerialPort
+
+# Its errors reach us as exceptions, and a log handler that hangs must not hang the thread that opens for fire.
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
+
+
+def silence_ns(baud: int) -> int:
+    """The silence between two frames: 3.5 characters of 11 bits, 1.75 ms above 19200 baud (V1.02 §2.5.1.1)."""
+    return 1_750_000 if baud > 19200 else 38_500_000_000 // baud
+
+
+class _Wire(ModbusBaseSyncClient):
+    """pymodbus's three hooks (send, receive, connected) on a :class:`SerialPort`, whose faults pass through."""
+
+    def __init__(self, port: SerialPort, baud: int, timeout_s: float, retries: int) -> None:
+        parameters = CommParams(comm_type=CommType.SERIAL, host=port.path, baudrate=baud, timeout_connect=timeout_s)
+        super().__init__(FramerType.RTU, retries, parameters, None, None, None)
+        self.heard = False
+        self._port = port
+        self._timeout_ns = int(timeout_s * 1e9)
+        self._silence_ns = silence_ns(baud)
+        self._last_byte_ns = 0
+
+    def connect(self) -> bool:
+        return True
+
+    def send(self, request: bytes, addr: tuple[str, int] | None = None) -> int:  # noqa: ARG002 - pymodbus's signature
+        quiet_ns = time.monotonic_ns() - self._last_byte_ns
+        if quiet_ns < self._silence_ns:
+            time.sleep((self._silence_ns - quiet_ns) / 1e9)
+        # The late answer to an earlier request looks like the answer to this one: RTU frames carry no number.
+        self._port.read(deadline_ns=0)
+        self._port.write(request)
+        return len(request)
+
+    def recv(self, size: int | None) -> bytes:  # noqa: ARG002 - pymodbus's signature
+        data = self._port.read(time.monotonic_ns() + self._timeout_ns)
+        if data:
+            self.heard = True
+            self._last_byte_ns = time.monotonic_ns()
+        return data
+
+
+class ModbusClient:
+    """One board on one serial line. Every call raises :class:`ReaderError`.
+
+    SILENT if nothing came back within the timeout and the retries, PROTOCOL if what came was no answer or a refusal.
+    """
+
+    def __init__(self, port: SerialPort, baud: int, device_id: int, timeout_s: float, retries: int) -> None:
+        self._wire = _Wire(port, baud, timeout_s, retries)
+        self._path = port.path
+        self._device_id = device_id
+
+    def write_coil(self, address: int, on: bool) -> None:
+        """Write Single Coil (V1.1b3 §6.5): returns when the board has echoed the request."""
+        self._wire.heard = False
+        try:
+            answer = self._wire.write_coil(address, on, device_id=self._device_id)
+        except ModbusException as error:
+            raise self._no_answer() from error
+        self._check(answer, f"coil {address}")
+        if answer.address != address or answer.bits[:1] != [on]:
+            raise ReaderError(ReaderFault.PROTOCOL, f"{self._path}: coil {address} was not confirmed")
+
+    def read_discrete_inputs(self, address: int, count: int) -> list[bool]:
+        """Read Discrete Inputs (V1.1b3 §6.2): ``count`` states from ``address`` on."""
+        self._wire.heard = False
+        try:
+            answer = self._wire.read_discrete_inputs(address, count=count, device_id=self._device_id)
+        except ModbusException as error:
+            raise self._no_answer() from error
+        self._check(answer, f"{count} inputs from {address}")
+        if not count <= len(answer.bits) < count + 8:
+            raise ReaderError(ReaderFault.PROTOCOL, f"{self._path}: {len(answer.bits)} bits for {count} inputs")
+        return list(answer.bits[:count])
+
+    def _no_answer(self) -> ReaderError:
+        return ReaderError(ReaderFault.PROTOCOL if self._wire.heard else ReaderFault.SILENT, self._path)
+
+    def _check(self, answer: ModbusPDU, asked: str) -> None:
+        if answer.isError():
+            raise ReaderError(
+                ReaderFault.PROTOCOL, f"{self._path}: {asked} refused with exception {answer.exception_code}"
+            )

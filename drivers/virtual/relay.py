@@ -1,0 +1,139 @@
+"""A relay board with inputs in software: a Modbus-RTU server on a pseudo-terminal, framed by pymodbus."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pymodbus.constants import ExcCodes
+from pymodbus.exceptions import ModbusException
+from pymodbus.framer import FramerRTU
+from pymodbus.pdu import DecodePDU, ExceptionResponse, ModbusPDU
+from pymodbus.pdu.bit_message import (
+    ReadCoilsRequest,
+    ReadCoilsResponse,
+    ReadDiscreteInputsRequest,
+    ReadDiscreteInputsResponse,
+    WriteSingleCoilRequest,
+    WriteSingleCoilResponse,
+)
+
+from drivers.virtual.pty import VirtualPort
+
+HISTORY_MAX = 4096
+FRAME_MAX_BYTES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class CoilChange:
+    """One coil that changed."""
+
+    output: str
+    on: bool
+    at_ns: int
+    """``time.monotonic_ns()``."""
+
+
+class VirtualRelay:
+    """The board under ``path``. Outputs and inputs have names here too, so that people can talk about them.
+
+    It loses its memory when unplugged, as a board fed by its USB plug does: coils are off when it comes back.
+    Every method may be called from any thread.
+    """
+
+    def __init__(
+        self, path: Path, outputs: Mapping[str, int], inputs: Mapping[str, int], *, device_id: int = 1
+    ) -> None:
+        self.port = VirtualPort(path, self.receive)
+        self._device_id = device_id
+        self._names = {address: name for name, address in outputs.items()}
+        self._addresses = dict(inputs)
+        self._framer = FramerRTU(DecodePDU(is_server=True))
+        self._received = b""
+        self._changed = threading.Condition()
+        self._coils = dict.fromkeys(outputs, False)
+        self._contacts = dict.fromkeys(inputs.values(), False)
+        self._history: deque[CoilChange] = deque(maxlen=HISTORY_MAX)
+
+    def plug(self) -> None:
+        """Appear under the path."""
+        self.port.plug()
+
+    def unplug(self) -> None:
+        """Vanish, and fall back: every coil is off."""
+        self.port.unplug()
+        self.lose_power()
+
+    def lose_power(self) -> None:
+        """Forget everything for a moment too short to be missed: every coil is off."""
+        with self._changed:
+            self._received = b""
+            for output in self._coils:
+                self._set(output, on=False)
+
+    def press(self, name: str, active: bool) -> None:
+        """Close (``True``) or open the contact of an input. Raises ``KeyError`` for an unknown one."""
+        with self._changed:
+            self._contacts[self._addresses[name]] = active
+
+    @property
+    def inputs(self) -> dict[str, bool]:
+        """The contacts by name, ``True`` for closed."""
+        with self._changed:
+            return {name: self._contacts[address] for name, address in self._addresses.items()}
+
+    @property
+    def outputs(self) -> dict[str, bool]:
+        """The coils by name."""
+        with self._changed:
+            return dict(self._coils)
+
+    @property
+    def history(self) -> tuple[CoilChange, ...]:
+        """The last ``HISTORY_MAX`` changes, oldest first."""
+        with self._changed:
+            return tuple(self._history)
+
+    def wait(self, output: str, *, on: bool, timeout_s: float) -> bool:
+        """Wait until a coil is in this state; ``False`` after the timeout."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._coils[output] is on, timeout_s)
+
+    def receive(self, data: bytes) -> None:
+        """What came over the wire, split anywhere; the answer goes out through ``port``."""
+        self._received = (self._received + data)[-FRAME_MAX_BYTES:]
+        try:
+            used, request = self._framer.handleFrame(self._received, 0, 0)
+        except ModbusException:
+            self._received = b""
+            return
+        self._received = self._received[used:]
+        if request is not None and request.dev_id == self._device_id:
+            with self._changed:
+                answer = self._answer(request)
+            answer.dev_id = request.dev_id
+            self.port.write(self._framer.buildFrame(answer))
+
+    def _answer(self, request: ModbusPDU) -> ModbusPDU:
+        wanted = range(request.address, request.address + request.count)
+        match request:
+            case WriteSingleCoilRequest() if request.address in self._names:
+                self._set(self._names[request.address], on=request.bits[0])
+                return WriteSingleCoilResponse(address=request.address, bits=request.bits)
+            case ReadDiscreteInputsRequest():
+                return ReadDiscreteInputsResponse(bits=[self._contacts.get(address, False) for address in wanted])
+            case ReadCoilsRequest():
+                return ReadCoilsResponse(bits=[self._coils.get(self._names.get(each, ""), False) for each in wanted])
+            case WriteSingleCoilRequest():
+                return ExceptionResponse(request.function_code, ExcCodes.ILLEGAL_ADDRESS)
+        return ExceptionResponse(request.function_code, ExcCodes.ILLEGAL_FUNCTION)
+
+    def _set(self, output: str, *, on: bool) -> None:
+        if self._coils[output] is not on:
+            self._coils[output] = on
+            self._history.append(CoilChange(output, on, time.monotonic_ns()))
+            self._changed.notify_all()
