@@ -1,0 +1,89 @@
+"""Serial keypads: amounts in fen, exactly, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.api import AmountReading, Source
+from drivers.keypad import AMOUNT_MAX_FEN, KeypadSettings, SerialKeypad, fen
+from drivers.virtual.keypad import VirtualKeypad
+
+WAIT_S = 5.0
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[VirtualKeypad]:
+    keypad = VirtualKeypad(tmp_path / "keypad")
+    keypad.port.plug()
+    yield keypad
+    keypad.port.unplug()
+
+
+@pytest.fixture
+def keypad(device: VirtualKeypad) -> Iterator[SerialKeypad]:
+    driver = SerialKeypad("keys", KeypadSettings(port=str(device.port.path)))
+    driver.open()
+    yield driver
+    driver.close()
+
+
+def amount(keypad: SerialKeypad) -> int:
+    reading = keypad.read(WAIT_S)
+    assert isinstance(reading, AmountReading)
+    assert reading.reader == "keys"
+    return reading.amount_fen
+
+
+def test_it_is_a_source() -> None:
+    assert isinstance(SerialKeypad("keys", KeypadSettings(port="/nowhere")), Source)
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected_fen"),
+    [("12.50", 1250), ("12.5", 1250), ("12.", 1200), ("12", 1200), (".5", 50), ("0.07", 7), ("0", 0), ("007", 700)],
+)
+def test_yuan_become_fen(device: VirtualKeypad, keypad: SerialKeypad, typed: str, expected_fen: int) -> None:
+    device.press(typed + "\r")
+    assert amount(keypad) == expected_fen
+
+
+@pytest.mark.parametrize("typed", ["1.234", "1.2.3", ".", "-5", "1e3", "12,5", "abc1x", "", "100000.01", "9" * 65])
+def test_what_is_no_amount_never_becomes_one(device: VirtualKeypad, keypad: SerialKeypad, typed: str) -> None:
+    device.press(typed + "\r8.00\r")
+    assert amount(keypad) == 800
+    assert keypad.dropped == (1 if typed else 0)
+
+
+def test_the_largest_amount_is_accepted(device: VirtualKeypad, keypad: SerialKeypad) -> None:
+    device.press("100000\r")
+    assert amount(keypad) == AMOUNT_MAX_FEN
+
+
+def test_clear_starts_over(device: VirtualKeypad, keypad: SerialKeypad) -> None:
+    device.press("99.9c1c3.20\r")
+    assert amount(keypad) == 320
+
+
+def test_keys_pressed_one_by_one_make_one_amount(device: VirtualKeypad, keypad: SerialKeypad) -> None:
+    for key in "15.80":
+        device.press(key)
+        assert keypad.read(0.01) is None
+    device.press("\r")
+    assert amount(keypad) == 1580
+
+
+@given(st.integers(min_value=0, max_value=10**9))
+def test_the_arithmetic_is_exact(amount_fen: int) -> None:
+    assert fen(str(Decimal(amount_fen) / 100).encode()) == amount_fen
+
+
+@given(st.binary(max_size=64))
+def test_hostile_bytes_give_an_amount_or_nothing(line: bytes) -> None:
+    result = fen(line)
+    assert result is None or result >= 0
