@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, KeyStoreError, Role
+from agent.sync.contract import Address, ContractError
 from tools.cli.words import say
 from tools.platform.errors import PlatformError
 
@@ -32,7 +34,6 @@ _CLIENT_LIFE = timedelta(days=3 * 365)
 _RENEW_BEFORE = timedelta(days=30)
 # A terminal whose clock runs a little behind must still accept a certificate that was made a minute ago.
 _BACKDATE = timedelta(days=1)
-_MEDIUM_KEY_SIZE_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ class Authority:
         server = _load_certificate(authority.server.certificate)
         if server is None or _ends_soon(server) or not wanted <= _names_of(server):
             known = _names_of(server) if server else set()
-            authority._issue(authority.server, PLATFORM_NAME, _SERVER_LIFE, wanted | known)
+            _write_pair(authority.server, *authority._certify(PLATFORM_NAME, _SERVER_LIFE, wanted | known))
         client = _load_certificate(authority.client.certificate)
         if client is None or _ends_soon(client):
-            authority._issue(authority.client, PLATFORM_NAME, _CLIENT_LIFE)
+            _write_pair(authority.client, *authority._certify(PLATFORM_NAME, _CLIENT_LIFE))
         authority._make_keys()
         return authority
 
@@ -81,16 +82,40 @@ class Authority:
         """Return the P-256 key that signs acknowledgements."""
         return _load_key(self.ack_key)
 
-    def issue_terminal(self, terminal: str, into: KeyPair) -> None:
-        """Write a new client certificate with CN = `terminal`, and its key, to the two files of `into`."""
+    def provision(self, terminal: str, directory: Path) -> FileKeyStore:
+        """Make `directory` the key store of `terminal`: keys, a new certificate with CN = `terminal`, whom to trust.
+
+        Keys that a terminal made for itself stay. Raises `PlatformError`.
+        """
+        try:
+            Address(terminal)
+        except ContractError as error:
+            raise PlatformError(
+                say(
+                    f"终端编号 {terminal} 不对:只能用 1 至 32 个小写字母、数字和连字符。",
+                    f"{terminal} is no terminal id: use 1 to 32 of the characters a-z, 0-9 and -.",
+                )
+            ) from error
         if terminal == PLATFORM_NAME:
             raise PlatformError(
                 say(
                     "终端编号不能是 platform:这是平台自己的名字。",
-                    "A terminal cannot be called platform: that is the platform's own name.",
+                    "No terminal can be called platform: the platform is.",
                 )
             )
-        self._issue(into, terminal, _CLIENT_LIFE)
+        certificate, key = self._certify(terminal, _CLIENT_LIFE)
+        try:
+            store = FileKeyStore.create(directory)
+            store.install("tls-key.pem", _private_pem(key))
+            store.install("tls.pem", _certificate_pem(certificate))
+            store.install("ca.pem", self.ca.certificate.read_bytes())
+            store.install(f"platform-{Role.ACKNOWLEDGEMENT}.pem", self.ack_public.read_bytes())
+            store.install("medium-1.key", self.medium_key.read_bytes())
+        except KeyStoreError as error:
+            raise PlatformError(
+                say(f"无法写入终端密钥目录:{error}", f"Cannot write the terminal's keys: {error}.")
+            ) from error
+        return store
 
     def _pair(self, name: str) -> KeyPair:
         return KeyPair(self._directory / f"{name}.pem", self._directory / f"{name}-key.pem")
@@ -106,9 +131,10 @@ class Authority:
         )
         _write_pair(self.ca, certificate, key)
 
-    def _issue(
-        self, pair: KeyPair, common_name: str, life: timedelta, names: set[x509.GeneralName] | None = None
-    ) -> None:
+    def _certify(
+        self, common_name: str, life: timedelta, names: set[x509.GeneralName] | None = None
+    ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        """A new key and its certificate: a server's if it has alternative `names`, else a client's."""
         issuer = x509.load_pem_x509_certificate(self.ca.certificate.read_bytes())
         issuer_key = _load_key(self.ca.key)
         key = ec.generate_private_key(ec.SECP256R1())
@@ -124,7 +150,7 @@ class Authority:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName(sorted(names, key=lambda name: str(name.value))), critical=False
             )
-        _write_pair(pair, builder.sign(issuer_key, hashes.SHA256()), key)
+        return builder.sign(issuer_key, hashes.SHA256()), key
 
     def _make_keys(self) -> None:
         if not self.ack_key.exists():
@@ -132,7 +158,7 @@ class Authority:
         if not self.ack_public.exists():
             write_private(self.ack_public, _public_pem(self.load_ack_key().public_key()))
         if not self.medium_key.exists():
-            write_private(self.medium_key, secrets.token_bytes(_MEDIUM_KEY_SIZE_BYTES))
+            write_private(self.medium_key, secrets.token_bytes(MEDIUM_KEY_BYTES))
 
 
 def make_private_directory(directory: Path) -> None:
@@ -163,7 +189,7 @@ def write_private(path: Path, content: bytes) -> None:
 def _write_pair(pair: KeyPair, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
     pair.certificate.unlink(missing_ok=True)
     write_private(pair.key, _private_pem(key))
-    write_private(pair.certificate, certificate.public_bytes(serialization.Encoding.PEM))
+    write_private(pair.certificate, _certificate_pem(certificate))
 
 
 def _load_certificate(path: Path) -> x509.Certificate | None:
@@ -233,6 +259,10 @@ def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _certificate_pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:

@@ -17,7 +17,7 @@ not name is left unanswered, upon which the terminal says hello again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -265,7 +265,7 @@ def read_records(batch: JournalBatch) -> list[Arrived]:
     return arrived
 
 
-def verify_chain(head: Position, bodies: Sequence[bytes]) -> int | None:
+def verify_chain(head: Position, bodies: Iterable[bytes]) -> int | None:
     """Walk a whole stored chain by its bytes alone; the seq of the first record that is missing or altered, or none."""
     expected, before = 1, NO_HASH
     for body in bodies:

@@ -61,6 +61,7 @@ record_table = sa.Table(
     sa.Column("lane", sa.String(64)),
     sa.Column("profile", sa.String(64)),
     sa.Column("reason", sa.String(64)),
+    sa.Column("refers_to", sa.LargeBinary, comment="the id of the record that this one continues"),
     sa.Column("received_ms", sa.BigInteger, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="the exact bytes that the terminal hashed"),
 )
@@ -236,7 +237,6 @@ class Transaction:
                 terminal_table,
                 state_table.c.presence,
                 state_table.c.since_ms,
-                state_table.c.body.label("state"),
                 sa.func.coalesce(chain_table.c.seq, 0).label("seq"),
                 sa.func.coalesce(alarms_by_terminal.c.alarms, 0).label("alarms"),
             )
@@ -303,6 +303,7 @@ def _record_row(chain_id: bytes, arrived: Arrived, now_ms: int) -> dict[str, Any
         "lane": entry.lane,
         "profile": entry.profile,
         "reason": entry.reason,
+        "refers_to": entry.refers_to,
         "received_ms": now_ms,
         "body": arrived.body,
     }

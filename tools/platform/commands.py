@@ -1,0 +1,248 @@
+"""`onecard platform`: run the reference platform, see its terminals, read its journal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import sqlalchemy as sa
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tools.cli.words import say
+from tools.platform.broker import DEFAULT_PORT
+from tools.platform.ca import Authority
+from tools.platform.errors import PlatformError
+from tools.platform.ingest import verify_chain
+from tools.platform.service import Layout, Platform, Settings
+from tools.platform.store import Position, Store
+
+_NEVER = "—"
+
+
+def _default_directory() -> Path:
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local/state") / "onecard/platform"
+
+
+directory_option = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_default_directory,
+    show_default="~/.local/state/onecard/platform",
+    help=say("平台的目录", "The platform's directory"),
+)
+database_option = click.option(
+    "--database", metavar="URL", help=say("数据库(SQLAlchemy 地址)", "The database, as an SQLAlchemy URL")
+)
+json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
+
+
+class _Sentences(click.Group):
+    """Shows what the platform cannot do as one sentence, exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PlatformError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Sentences, help=say("参考中心平台", "The reference central platform"))
+def platform() -> None:
+    """Hold the platform's commands."""
+
+
+@platform.command(help=say("运行平台,直到 Ctrl-C 或 SIGTERM", "Run the platform until Ctrl-C or SIGTERM"))
+@directory_option
+@database_option
+@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65_535), help="TCP; 0: any")
+@click.option("--listen", default="127.0.0.1", show_default=True, help=say("监听地址", "The address to listen on"))
+@click.option("--name", "names", multiple=True, help=say("终端使用的主机名", "A host name that terminals use"))
+@click.option("--broker", metavar="URL", help=say("使用已有的消息服务器", "Use the broker at mqtts://host:port"))
+def run(
+    directory: Path, database: str | None, port: int, listen: str, names: tuple[str, ...], broker: str | None
+) -> None:
+    """Run the platform in the foreground."""
+    signals = {signal.SIGINT, signal.SIGTERM}
+    # Blocked before any thread starts, so that every thread inherits it and this one alone is told.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    settings = Settings(port=port, listen=listen, names=names, broker=broker, database=database)
+    with Platform.start(directory, settings) as running:
+        click.echo(say(f"平台已就绪:{running.endpoint}", f"The platform is ready: {running.endpoint}"))
+        add = f"onecard platform terminal add ID --to KEYS --dir {directory}"
+        click.echo(say(f"添加终端:{add}", f"To add a terminal: {add}"))
+        signal.sigwait(signals)
+        click.echo(say("正在停止。", "Stopping."))
+
+
+@platform.command(help=say("生成平台的密钥和证书", "Make the platform's keys and certificates"))
+@directory_option
+@click.option("--name", "names", multiple=True, help=say("终端使用的主机名", "A host name that terminals use"))
+def init(directory: Path, names: tuple[str, ...]) -> None:
+    """Make what is missing; what is there stays."""
+    keys = Layout(directory).keys
+    Authority.init(keys, names)
+    click.echo(say(f"密钥和证书在 {keys}", f"Keys and certificates are in {keys}"))
+
+
+@platform.group(help=say("管理终端", "Manage terminals"))
+def terminal() -> None:
+    """Hold the commands about terminals."""
+
+
+@terminal.command(help=say("为终端生成密钥目录", "Make a terminal's key directory"))
+@click.argument("terminal_id", metavar="ID")
+@click.option(
+    "--to", "target", required=True, type=click.Path(path_type=Path), help=say("密钥目录", "The key directory")
+)
+@directory_option
+def add(terminal_id: str, target: Path, directory: Path) -> None:
+    """Provision a terminal."""
+    Authority.init(Layout(directory).keys).provision(terminal_id, target)
+    click.echo(say(f"终端 {terminal_id} 的密钥在 {target}", f"The keys of terminal {terminal_id} are in {target}"))
+
+
+@platform.command(help=say("显示终端和告警", "Show terminals and alarms"))
+@directory_option
+@database_option
+@json_option
+def status(directory: Path, database: str | None, as_json: bool) -> None:
+    """Show every terminal, how far it is committed, and what is wrong."""
+    store = Store.open_for_reading(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            terminals = [_terminal_row(row) for row in transaction.terminals()]
+            alarms = [dict(row._mapping) for row in transaction.alarms()]
+    finally:
+        store.close()
+    if as_json:
+        click.echo(json.dumps({"terminals": terminals, "alarms": alarms}, ensure_ascii=False))
+        return
+    _print_table(
+        [say("终端", "terminal"), say("状态", "state"), say("已确认", "committed"), say("落后", "behind"),
+         say("告警", "alarms"), say("最近", "last seen")],
+        [[row["terminal"], row["presence"] or _NEVER, row["committed"], row["behind"], row["alarms"],
+          _local_time(row["last_seen_ms"])] for row in terminals],
+    )  # fmt: skip
+    if alarms:
+        _print_table(
+            [say("终端", "terminal"), say("来源", "source"), say("告警", "alarm"), say("次数", "count"),
+             say("最近", "last"), say("说明", "detail")],
+            [[row["terminal"], row["source"], row["code"], row["count"], _local_time(row["last_ms"]),
+              row["detail"] or ""] for row in alarms],
+        )  # fmt: skip
+
+
+@platform.command(help=say("列出或核验已提交的记录", "List or verify the committed records"))
+@directory_option
+@database_option
+@json_option
+@click.option("--terminal", "terminal_id", metavar="ID", help=say("只看一个终端", "Of one terminal only"))
+@click.option("--verify", is_flag=True, help=say("核验每条链", "Verify every chain"))
+def journal(directory: Path, database: str | None, as_json: bool, terminal_id: str | None, verify: bool) -> None:
+    """List the records; with --verify walk every chain, exit code 1 if one is broken. JSON comes one object a line."""
+    store = Store.open_for_reading(database or Layout(directory).database_url)
+    try:
+        if verify:
+            _verify(store, terminal_id, as_json)
+        else:
+            _list(store, terminal_id, as_json)
+    finally:
+        store.close()
+
+
+def _list(store: Store, terminal_id: str | None, as_json: bool) -> None:
+    rows = _records(store, terminal_id)
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False))
+        return
+    _print_table(
+        [say("终端", "terminal"), say("链", "chain"), say("序号", "seq"), say("时间", "time"), say("类别", "kind"),
+         say("通道", "lane"), say("原因", "reason")],
+        [[row["terminal"], row["chain_id"][:8], row["seq"], _local_time(row["time_ms"]), row["kind"],
+          row["lane"] or "", row["reason"] or ""] for row in rows],
+    )  # fmt: skip
+
+
+def _verify(store: Store, terminal_id: str | None, as_json: bool) -> None:
+    broken = 0
+    with store.transaction() as transaction:
+        for head in transaction.chains(terminal_id):
+            bad_seq = verify_chain(head, (row.body for row in transaction.records(head.chain_id)))
+            broken += bad_seq is not None
+            _print_verdict(head, bad_seq, as_json)
+    if broken:
+        raise PlatformError(say(f"{broken} 条链不完整。", f"{broken} chains are not whole."))
+
+
+def _print_verdict(head: Position, bad_seq: int | None, as_json: bool) -> None:
+    name = head.chain_id.hex()
+    if as_json:
+        click.echo(json.dumps({"terminal": head.terminal, "chain_id": name, "seq": head.seq, "broken_at": bad_seq}))
+    elif bad_seq is None:
+        click.echo(
+            say(
+                f"{head.terminal} 链 {name[:8]}:{head.seq} 条记录,完整。",
+                f"{head.terminal} chain {name[:8]}: {head.seq} records, whole.",
+            )
+        )
+    else:
+        click.echo(
+            say(
+                f"{head.terminal} 链 {name[:8]}:第 {bad_seq} 条记录缺失或被改动。",
+                f"{head.terminal} chain {name[:8]}: record {bad_seq} is missing or was altered.",
+            )
+        )
+
+
+def _records(store: Store, terminal_id: str | None) -> Iterator[dict[str, Any]]:
+    with store.transaction() as transaction:
+        for head in transaction.chains(terminal_id):
+            for row in transaction.records(head.chain_id):
+                yield {
+                    "terminal": head.terminal,
+                    "chain_id": head.chain_id.hex(),
+                    "seq": row.seq,
+                    "id": row.id.hex(),
+                    "hash": row.hash.hex(),
+                    "kind": row.kind,
+                    "time_ms": row.time_ms,
+                    "lane": row.lane,
+                    "profile": row.profile,
+                    "reason": row.reason,
+                    "received_ms": row.received_ms,
+                    "refers_to": row.refers_to and row.refers_to.hex(),
+                }
+
+
+def _terminal_row(row: sa.Row[Any]) -> dict[str, Any]:
+    return {
+        "terminal": row.terminal,
+        "presence": row.presence,
+        "since_ms": row.since_ms,
+        "committed": row.seq,
+        "behind": max(0, (row.head or 0) - row.seq),
+        "alarms": row.alarms,
+        "last_seen_ms": row.last_seen_ms,
+    }
+
+
+def _local_time(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _print_table(titles: list[str], rows: list[list[Any]]) -> None:
+    table = Table(*titles)
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row))  # Text: what a terminal sent is never markup
+    Console().print(table)
