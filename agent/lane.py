@@ -78,6 +78,7 @@ class LanePorts:
     writer: JournalWriter
     memory: Memory
     outputs: Outputs | None
+    recorded: Callable[[int], None]
     alarm: Callable[[str, ReasonEnum, bytes], None]
 
 
@@ -191,6 +192,7 @@ class Lane:
             self._carry_out(effect)
         for record, place in zip(_records(step), appended.records, strict=True):
             self._tell(record, place.seq, read_ns, decided_ns, durable_ns)
+            ports.recorded(place.seq)
 
     async def _record(self, step: Step[Any], facts: TerminalFacts) -> Appended | None:
         """Queue the append at once, then wait for the disk; ``None`` when nothing may be carried out."""

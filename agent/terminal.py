@@ -24,6 +24,7 @@ from agent.lane import Lane, LanePorts
 from agent.logs import log
 from agent.memory import Memory
 from agent.supervisor import supervise
+from agent.upward import Upward
 from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
 from drivers.cards.source import CardSource
 from drivers.registry import driver
@@ -56,6 +57,8 @@ class Terminal:
         self.lanes: dict[str, Lane] = {}
         self._used = {name for lane in self.config.lanes.values() for name in (*lane.readers, lane.board) if name}
         self._all_reported = asyncio.Event()
+        self._configuration = hashlib.sha256(self.config.model_dump_json().encode()).digest()[:8]
+        self._upward: Upward | None = None
         self._stop = asyncio.Event()
         self._log = log(terminal=self.config.terminal.id)
 
@@ -75,6 +78,7 @@ class Terminal:
             memory = Memory(writer, self._marks, self._clock, Backoff(self._random))
             devices = {name: self._device(name) for name in self._used}
             threads = self._build_lanes(devices, writer, memory)
+            self._upward = self._build_upward(writer)
             for thread in threads:
                 thread.start()
             async with asyncio.TaskGroup() as group:
@@ -91,8 +95,9 @@ class Terminal:
                 for lane in self.lanes.values():
                     lane.stop()
                 await asyncio.wait(lanes)
-                for helper in helpers:
-                    helper.cancel()
+                if self._upward is not None:
+                    self._upward.stop()
+                watchdog.cancel()
         finally:
             deadline_s = time.monotonic() + THREADS_END_S
             for thread in threads:
@@ -128,6 +133,7 @@ class Terminal:
                 writer=writer,
                 memory=memory,
                 outputs=actuators[board] if board is not None else None,
+                recorded=self._recorded,
                 alarm=self._alarm,
             )
             lane = self._lane(name, lane_config, ports)
@@ -154,6 +160,21 @@ class Terminal:
         loop = asyncio.get_running_loop()
         return SourceThread(source, loop, deliver, self._report, Backoff(self._random), self._clock.now_ms)
 
+    def _build_upward(self, writer: Writer) -> Upward | None:
+        if self.config.platform is None:
+            return None
+        return Upward(
+            terminal=self.config.terminal.id,
+            settings=self.config.platform,
+            state_dir=self.config.terminal.state_dir,
+            writer=writer,
+            keys=self._keys,
+            devices=self.devices.values,
+            configuration=self._configuration.hex(),
+            clock=self._clock,
+            random=self._random,
+        )
+
     def _register(self) -> SiteRegister:
         def rows() -> Any:
             for holder in self.config.holders:
@@ -170,14 +191,13 @@ class Terminal:
 
     def _context(self) -> Append:
         """The record that pins what is in force from this start on (DESIGN §6)."""
-        digest = hashlib.sha256(self.config.model_dump_json().encode()).digest()
         entry = Entry(
             id=self._ids.new(),
             kind=CONTEXT,
             time_ms=self._clock.now_ms(),
             time_quality=self._clock.state().value,
             monotonic_ms=self._clock.monotonic_ms(),
-            public={"software": version("onecard-terminal"), "configuration": digest[:8]},
+            public={"software": version("onecard-terminal"), "configuration": self._configuration},
         )
         return Append((entry,))
 
@@ -195,6 +215,12 @@ class Terminal:
 
     def _alarm(self, lane: str, reason: ReasonEnum, about: bytes) -> None:
         self._log.warning("alarm", lane=lane, reason=reason.code, record=about.hex())
+        if self._upward is not None:
+            self._upward.alarm(lane, reason)
+
+    def _recorded(self, seq: int) -> None:
+        if self._upward is not None:
+            self._upward.recorded(seq)
 
     # Helpers --------------------------------------------------------------------------------------------------------
 

@@ -117,6 +117,7 @@ class Site:
             writer=writer,
             memory=Memory(writer, self.marks, self.clock, Backoff(random)),
             outputs=self.outputs,
+            recorded=lambda seq: None,
             alarm=self._alarm,
         )
         self.deadline_ms = deadline_ms

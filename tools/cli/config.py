@@ -13,16 +13,18 @@ from drivers.registry import driver
 from tools.cli.presets import preset_names, preset_text
 
 
-@click.group()
+@click.group(help=say("检查或生成配置", "Check, explain or begin a configuration"))
 def config() -> None:
-    """检查或生成配置 · Check, explain or begin a configuration."""
+    """Hold the configuration's commands."""
 
 
-@config.command()
+@config.command(help=say("检查配置文件", "Check a file; exit code 1 and every problem if it cannot be used"))
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--set", "overrides", multiple=True, metavar="PATH.TO.KEY=VALUE", help="覆盖一项 · override one value")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="PATH.TO.KEY=VALUE", help=say("覆盖一项", "Override one value")
+)
 def check(file: Path, overrides: tuple[str, ...]) -> None:
-    """检查配置文件 · Check a configuration file; exit code 1 and every problem if it cannot be used."""
+    """Read the file as the terminal would."""
     resolved = load(file, overrides)
     lanes, devices = len(resolved.config.lanes), len(resolved.config.devices)
     click.echo(
@@ -33,9 +35,9 @@ def check(file: Path, overrides: tuple[str, ...]) -> None:
     )
 
 
-@config.command()
+@config.command(help=say("输出 JSON Schema", "Print the JSON Schema, with every driver's and profile's settings"))
 def schema() -> None:
-    """输出 JSON Schema · Print the JSON Schema of the configuration, with every driver's and profile's settings."""
+    """Print what may stand in a configuration."""
     document = Config.model_json_schema()
     document["drivers"] = {name: driver(name).Settings.model_json_schema() for name in driver_names()}
     document["profiles"] = {
@@ -44,11 +46,13 @@ def schema() -> None:
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
-@config.command()
+@config.command(
+    help=say("写出一份可修改的配置", "Write a configuration to begin with; an existing file is not touched")
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--preset", type=click.Choice(preset_names()), default="gate", show_default=True)
 def init(file: Path, preset: str) -> None:
-    """写出一份可修改的配置 · Write a configuration to begin with; an existing file is not touched."""
+    """Copy a preset."""
     try:
         with file.open("x", encoding="utf-8") as target:
             target.write(preset_text(preset))

@@ -21,17 +21,17 @@ _PORTION_BYTES = 1_000_000
 _FAULT_ZH = {Fault.MISSING: "缺失", Fault.ALTERED: "被改动", Fault.MISPLACED: "位置不对"}
 
 
-@click.group()
+@click.group(help=say("查看与校验本机日志", "Look at and verify this terminal's journal"))
 def journal() -> None:
-    """查看与校验本机日志 · Look at and verify this terminal's journal."""
+    """Hold the journal's commands."""
 
 
-@journal.command(name="list")
+@journal.command(name="list", help=say("列出最近的记录", "List the latest records, without media and subjects"))
 @state_dir_option
-@click.option("--last", type=click.IntRange(1, 10_000), default=20, show_default=True, help="最近几条 · how many")
-@click.option("--json", "as_json", is_flag=True, help="一行一个 JSON · one JSON object a line")
+@click.option("--last", type=click.IntRange(1, 10_000), default=20, show_default=True, help=say("最近几条", "How many"))
+@click.option("--json", "as_json", is_flag=True, help=say("一行一个 JSON", "One JSON object a line"))
 def list_records(state_dir: Path, last: int, as_json: bool) -> None:
-    """列出最近的记录 · List the latest records; media and subjects are not shown."""
+    """Print records, oldest first."""
     outbox = Outbox.open(state_dir)
     try:
         position = outbox.position()
@@ -43,11 +43,11 @@ def list_records(state_dir: Path, last: int, as_json: bool) -> None:
         outbox.close()
 
 
-@journal.command()
+@journal.command(help=say("校验整条链", "Verify the whole chain; exit code 1 and the first bad record if it is broken"))
 @state_dir_option
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 def verify(state_dir: Path, as_json: bool) -> None:
-    """校验整条链 · Verify the whole chain; exit code 1 and the first bad record if it is broken."""
+    """Walk the chain."""
     outbox = Outbox.open(state_dir)
     try:
         verdict = outbox.verify()

@@ -17,9 +17,7 @@ DEFAULT_PRESET = "gate"
 
 
 def state_home() -> Path:
-    """Where presets keep their state: ``$ONECARD_HOME``, else ``$XDG_STATE_HOME/onecard``, else below the home."""
-    if home := os.environ.get("ONECARD_HOME"):
-        return Path(home)
+    """Where presets keep their state: ``$XDG_STATE_HOME/onecard``, else below the home directory."""
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "onecard"
 
@@ -39,24 +37,32 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--config``, ``--preset`` and ``--set``: which terminal a command is about."""
     for option in (
         click.option(
-            "--set", "overrides", multiple=True, metavar="PATH.TO.KEY=VALUE", help="覆盖一项配置 · override one value"
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="PATH.TO.KEY=VALUE",
+            help=say("覆盖一项配置", "Override one value"),
         ),
         click.option(
             "--preset",
             type=click.Choice(preset_names()),
-            help="现成配置，使用虚拟设备 · ready-made, on virtual devices",
+            help=say(
+                "现成配置，使用虚拟设备（默认 gate）", "A ready-made configuration on virtual devices (default: gate)"
+            ),
         ),
-        click.option("--config", type=click.Path(path_type=Path), help="配置文件 · configuration file"),
+        click.option("--config", type=click.Path(path_type=Path), help=say("配置文件", "The configuration file")),
     ):
         command = option(command)
     return command
 
 
 def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--state-dir``: where the terminal's journal lies; default: that of the preset."""
+    """``--state-dir``: where the terminal's journal lies."""
     return click.option(
         "--state-dir",
         type=click.Path(path_type=Path),
         default=lambda: resolve(None, None).config.terminal.state_dir,
-        help="终端状态目录 · the terminal's state directory [gate preset]",
+        help=say(
+            "终端的状态目录（默认：gate 预设的）", "The terminal's state directory (default: that of the preset gate)"
+        ),
     )(command)

@@ -11,31 +11,41 @@ import click
 
 from agent.config import Resolved
 from agent.logs import configure, log
+from agent.words import say
 from tools.cli.place import config_options, resolve
 
 
-@click.command()
+@click.command(
+    help=say(
+        "运行终端，直到 SIGTERM 或 Ctrl-C。不带 --config 时用预设与虚拟设备。",
+        "Run the terminal until SIGTERM or Ctrl-C. Without --config it runs a preset on virtual devices.",
+    )
+)
 @config_options
-@click.option("--virtual", is_flag=True, help="同时启动虚拟设备 · start the virtual devices too [implied by --preset]")
-@click.option("--platform", "platform_dir", type=click.Path(path_type=Path), help="本机参考平台目录 · a local platform")
-@click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="日志格式 · how logs are written")
+@click.option("--virtual", is_flag=True, help=say("同时启动虚拟设备", "Start the virtual devices too, as presets do"))
+@click.option(
+    "--local-platform",
+    is_flag=True,
+    help=say("连接本机的 `onecard platform run`", "Use the platform that `onecard platform run` runs on this machine"),
+)
+@click.option(
+    "--log-format", type=click.Choice(["auto", "json", "console"]), help=say("日志格式", "How logs are written")
+)
 def run(
     config: Path | None,
     preset: str | None,
     overrides: tuple[str, ...],
     virtual: bool,
-    platform_dir: Path | None,
+    local_platform: bool,
     log_format: str | None,
 ) -> None:
-    """运行终端，直到收到 SIGTERM 或 Ctrl-C · Run the terminal until SIGTERM or Ctrl-C.
-
-    Without --config it runs the preset `gate` on virtual devices; `onecard virtual` drives them from another shell.
-    """
-    if platform_dir is not None:
-        from tools.platform.provision import link_overrides
-
-        overrides = (*link_overrides(platform_dir, resolve(config, preset, overrides).config), *overrides)
+    """Build the terminal, and the virtual devices if asked, and serve."""
     resolved = resolve(config, preset, overrides)
+    if local_platform:
+        from tools.cli.local_platform import enrol, link_overrides
+
+        resolved = resolve(config, preset, (*link_overrides(), *overrides))
+        enrol(resolved.config.terminal)
     configure(log_format or resolved.config.logs.format, resolved.config.logs.level)
     with ExitStack() as stack:
         if virtual or config is None:

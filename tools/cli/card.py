@@ -1,0 +1,78 @@
+"""``onecard card``: read a card exactly as a lane does, for a technician who wants to know why it is refused."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from agent.clock import SystemRandom
+from agent.config import Resolved
+from agent.credentials.medium import medium_of
+from agent.terminal import MEDIUM_KEY, open_keys
+from agent.words import say
+from drivers.api import CardReader, CardReading
+from drivers.cards.source import CardSource
+from drivers.registry import driver
+from tools.cli.place import config_options, resolve
+
+
+@click.group(help=say("读取卡片", "Read a card as the terminal does"))
+def card() -> None:
+    """Hold the card's commands."""
+
+
+@card.command(
+    help=say("读一张卡，显示其介质编号", "Read one card and show its medium id, as `holders:` and `media:` want it")
+)
+@config_options
+@click.option(
+    "--reader", help=say("读卡器名（默认：第一个）", "The reader's name in the configuration (default: the first)")
+)
+@click.option(
+    "--wait", "wait_s", type=click.IntRange(1, 600), default=30, show_default=True, help=say("等待秒数", "Seconds")
+)
+@click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
+def show(
+    config: Path | None, preset: str | None, overrides: tuple[str, ...], reader: str | None, wait_s: int, as_json: bool
+) -> None:
+    """Wait for a card and tell what a lane would learn from it. No name, no number."""
+    resolved = resolve(config, preset, overrides)
+    source = _source(resolved, reader)
+    click.echo(say(f"请把卡放到 {source.name}", f"present a card at {source.name}"), err=True)
+    source.open()
+    try:
+        reading = source.read(float(wait_s))
+    finally:
+        source.close()
+    if not isinstance(reading, CardReading):
+        raise click.ClickException(say(f"{wait_s} 秒内没有卡片", f"no card within {wait_s} s"))
+    keys = open_keys(resolved.config.terminal.state_dir, SystemRandom())
+    facts = {
+        "medium": medium_of(reading, partial(keys.mac, MEDIUM_KEY)).hex(),
+        "application": reading.application,
+        "interface": reading.interface.value,
+        "valid_from": reading.valid_from,
+        "valid_until": reading.valid_until,
+        "apdu_count": reading.apdu_count,
+    }
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        for key, value in facts.items():
+            click.echo(f"{key:<14}{value if value is not None else '-'}")
+
+
+def _source(resolved: Resolved, reader: str | None) -> CardSource:
+    for lane in resolved.config.lanes.values():
+        for name in lane.readers:
+            kind = cast("Any", driver(resolved.config.devices[name].driver))
+            device = kind(name, resolved.devices[name])
+            if isinstance(device, CardReader) and reader in (None, name):
+                return CardSource(device, lane.cards)
+    raise click.ClickException(
+        say(f"配置中没有读卡器 {reader or ''}", f"the configuration has no card reader {reader or ''}".rstrip())
+    )
