@@ -26,6 +26,10 @@ def healthy(frame: bytes) -> Iterator[bytes]:
     yield frame
 
 
+def nothing(frame: bytes) -> Iterator[bytes]:
+    yield from ()
+
+
 def byte_by_byte(rng: random.Random) -> Fault:
     def fault(frame: bytes) -> Iterator[bytes]:
         for byte in frame:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import CardFault, ReaderFault
+from drivers.api import CardFault, CardReading, CardRemoved, Interface, ReaderFault
+from drivers.cards.selection import CardPlan
+from drivers.cards.source import CardSource
 from drivers.pn532 import Pn532Reader, Pn532Settings
 from drivers.pn532_frame import Ack, ApplicationError, Nack
+from drivers.virtual.cards.cardfile import load_card_file
 from drivers.virtual.pn532 import VirtualPn532
 from drivers.virtual.pty import VirtualPort
 from tests.drivers.conformance import (
@@ -187,6 +190,21 @@ def test_a_cancelled_read_is_over_and_the_reader_works_on(harness: Harness, read
     assert card_fault(lambda: channel.transmit(echo(b"x"))) is CardFault.REMOVED
     harness.slot.insert(EchoCard())
     assert present(reader).transmit(echo(b"next")) == b"next\x90\x00"
+
+
+def test_a_social_security_card_of_generation_3_gives_a_reading_and_its_leaving(
+    harness: Harness, reader: Pn532Reader
+) -> None:
+    source = CardSource(reader, CardPlan())
+    harness.slot.insert(load_card_file("gen3-chen"))
+    reading = source.read(DEADLINE_S)
+    assert isinstance(reading, CardReading)
+    assert reading.application == "social-security"
+    assert reading.interface is Interface.CONTACTLESS
+    assert reading.identifier == bytes.fromhex("00000000D3000000000000000000C301")
+    assert reading.valid_until == "20411001"
+    harness.slot.remove()
+    assert isinstance(source.read(DEADLINE_S), CardRemoved)
 
 
 def test_a_port_that_another_reader_holds_is_busy(harness: Harness, reader: Pn532Reader) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import CardError, ReaderError
+from drivers.api import CardError, ReaderError, ReaderFault
 from drivers.pn532 import Pn532Reader, Pn532Settings
+from drivers.pn532_frame import Ack, Nack
 from drivers.virtual.pn532 import VirtualPn532
-from tests.drivers.conformance import DEADLINE_S, EchoCard, echo, present, reopen
+from tests.drivers.conformance import DEADLINE_S, EchoCard, echo, present, reader_fault, reopen
 from tests.drivers.faulty_serial import (
     CutOnce,
     Fault,
@@ -21,6 +22,8 @@ from tests.drivers.faulty_serial import (
     delay,
     loss,
     noise,
+    nothing,
+    pause,
 )
 
 BOUND_S = 8.0
@@ -35,7 +38,7 @@ class Bench:
         self.slot.plug()
         self.line = FaultyLine(folder / "line", folder / "device")
         self.line.start()
-        settings = Pn532Settings(port=str(folder / "line"), poll_ms=10, ack_timeout_ms=60, card_timeout_ms=150)
+        settings = Pn532Settings(port=str(folder / "line"), poll_ms=10, ack_timeout_ms=60, card_timeout_ms=200)
         self.reader = Pn532Reader("desk", settings)
 
     def close(self) -> None:
@@ -109,6 +112,41 @@ def test_a_slow_line_of_single_bytes_reads_the_card(bench: Bench) -> None:
     bench.line.to_host = byte_by_byte(random.Random(1))
     bench.line.to_device = byte_by_byte(random.Random(2))
     assert bench.attempt()
+
+
+def test_a_device_that_falls_silent_is_a_reader_fault_and_works_again_after_an_opening(bench: Bench) -> None:
+    bench.slot.insert(EchoCard())
+    channel = present(bench.reader)
+    bench.line.to_host = nothing
+    assert reader_fault(lambda: channel.transmit(echo(b"x"))) is ReaderFault.SILENT
+    assert reader_fault(lambda: bench.reader.wait_card(DEADLINE_S)) is ReaderFault.SILENT
+    bench.line.heal()
+    reopen(bench.reader)
+    assert present(bench.reader).transmit(echo(b"well")) == b"well\x90\x00"
+
+
+def test_an_answer_that_was_asked_for_too_early_comes_twice_and_is_taken_once(bench: Bench) -> None:
+    class SlowCard(EchoCard):
+        def answer(self, apdu: bytes) -> bytes:
+            pause(0.1)
+            return super().answer(apdu)
+
+    def noise_behind_every_ack(frame: bytes) -> Iterator[bytes]:
+        yield frame
+        if frame == Ack().to_bytes():
+            yield b"\x13\x37"
+
+    def slow_nack(data: bytes) -> Iterator[bytes]:
+        if data == Nack().to_bytes():
+            pause(0.1)
+        yield data
+
+    bench.slot.insert(SlowCard())
+    channel = present(bench.reader)
+    bench.line.to_host = noise_behind_every_ack
+    bench.line.to_device = slow_nack
+    for message in (b"first", b"second", b"third"):
+        assert channel.transmit(echo(message)) == message + b"\x90\x00"
 
 
 def test_an_answer_cut_at_any_byte_is_asked_for_again_or_ends_in_a_fault(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """The serial line on real pseudo-terminals: faults named, reads bounded, cancelled from another thread."""
 
+import errno
 import threading
 import time
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.api import ReaderError, ReaderFault
-from drivers.serial_port import Cancelled, SerialPort
+from drivers.serial_port import Cancelled, SerialPort, open_fault
 from drivers.virtual.pty import VirtualPort
 
 
@@ -58,6 +59,19 @@ def test_a_file_that_is_no_port_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(ReaderError) as caught:
         SerialPort(str(tmp_path / "file"), 115200).open()
     assert caught.value.fault is ReaderFault.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        (errno.EACCES, ReaderFault.DENIED),
+        (errno.ENODEV, ReaderFault.NOT_FOUND),
+        (errno.EAGAIN, ReaderFault.BUSY),
+        (errno.EIO, ReaderFault.UNPLUGGED),
+    ],
+)
+def test_what_the_system_says_at_opening_is_named(code: int, fault: ReaderFault) -> None:
+    assert open_fault("/dev/ttyUSB0", OSError(code, "")).fault is fault
 
 
 def test_a_port_that_another_holds_is_busy(echo: VirtualPort, port: SerialPort) -> None:
