@@ -35,9 +35,10 @@ from profiles.api import Subject
 from profiles.reasons import ReasonEnum
 
 MEDIUM_KEY = "medium-1"
-THREADS_END_S = 0.5
-JOURNAL_DRAIN_S = 1.0
-"""SIGTERM to exit is at most two seconds: devices may take this much of them, and the journal."""
+LANES_END_S = 0.4
+THREADS_END_S = 0.4
+JOURNAL_DRAIN_S = 0.6
+"""From SIGTERM to the end are at most two seconds: what lanes, devices and the journal may take of them."""
 FIRST_REPORT_S = 1.0
 CONTEXT = "context"
 
@@ -55,6 +56,7 @@ class Terminal:
         self._keys = open_keys(self.config.terminal.state_dir, self._random)
         self.devices: dict[str, DeviceState] = {}
         self.lanes: dict[str, Lane] = {}
+        self._threads: list[SourceThread | ActuatorThread] = []
         self._used = {name for lane in self.config.lanes.values() for name in (*lane.readers, lane.board) if name}
         self._all_reported = asyncio.Event()
         self._configuration = hashlib.sha256(self.config.model_dump_json().encode()).digest()[:8]
@@ -72,39 +74,47 @@ class Terminal:
         state_dir = self.config.terminal.state_dir
         journal = Journal.open(state_dir, boot_id(), clock=self._clock, random=self._random)
         writer = Writer(journal)
-        threads: list[SourceThread | ActuatorThread] = []
         try:
-            writer.submit(self._context()).result()
+            await asyncio.wrap_future(writer.submit(self._context()))
             memory = Memory(writer, self._marks, self._clock, Backoff(self._random))
             devices = {name: self._device(name) for name in self._used}
-            threads = self._build_lanes(devices, writer, memory)
+            self._build_lanes(devices, writer, memory)
             self._upward = self._build_upward(writer)
-            for thread in threads:
+            for thread in self._threads:
                 thread.start()
-            async with asyncio.TaskGroup() as group:
-                lanes = [
-                    group.create_task(self._supervised(f"lane {name}", lane.run)) for name, lane in self.lanes.items()
-                ]
-                helpers = [group.create_task(self._watchdog())]
-                systemd.notify("READY=1")
-                self._log.info("ready", ready_ms=round((time.monotonic() - started_s) * 1000))
-                await self._stop.wait()
-                systemd.notify("STOPPING=1")
-                for thread in threads:
-                    thread.stop()
-                for lane in self.lanes.values():
-                    lane.stop()
-                await asyncio.wait(lanes)
-                if self._upward is not None:
-                    self._upward.stop()
-                watchdog.cancel()
+            await self._serve(started_s)
         finally:
-            deadline_s = time.monotonic() + THREADS_END_S
-            for thread in threads:
-                await asyncio.to_thread(thread.join, max(0.0, deadline_s - time.monotonic()))
+            await self._end_threads()
             if not await asyncio.to_thread(writer.close, JOURNAL_DRAIN_S):
                 self._log.error("journal did not close in time")
             self._log.info("stopped")
+
+    async def _serve(self, started_s: float) -> None:
+        async with asyncio.TaskGroup() as group:
+            lanes = [group.create_task(self._supervised(f"lane {name}", lane.run)) for name, lane in self.lanes.items()]
+            watchdog = group.create_task(self._watchdog())
+            if self._upward is not None:
+                group.create_task(self._supervised("sync", self._upward.run))
+            await self._devices_reported()
+            systemd.notify("READY=1")
+            self._log.info("ready", ready_ms=round((time.monotonic() - started_s) * 1000))
+            await self._stop.wait()
+            systemd.notify("STOPPING=1")
+            watchdog.cancel()
+            for lane in self.lanes.values():
+                lane.stop()
+            _, hanging = await asyncio.wait(lanes, timeout=LANES_END_S)
+            for task in hanging:
+                task.cancel()
+            if self._upward is not None:
+                self._upward.stop()
+
+    async def _end_threads(self) -> None:
+        for thread in self._threads:
+            thread.stop()
+        deadline_s = time.monotonic() + THREADS_END_S
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join, max(0.0, deadline_s - time.monotonic()))
 
     # Building -------------------------------------------------------------------------------------------------------
 
@@ -113,18 +123,14 @@ class Terminal:
         device: Device = kind(name, self._resolved.devices[name])
         return device
 
-    def _build_lanes(
-        self, devices: dict[str, Device], writer: Writer, memory: Memory
-    ) -> list[SourceThread | ActuatorThread]:
+    def _build_lanes(self, devices: dict[str, Device], writer: Writer, memory: Memory) -> None:
         verifier = Verifier(partial(self._keys.mac, MEDIUM_KEY), self._register())
-        threads: list[SourceThread | ActuatorThread] = []
         actuators: dict[str, ActuatorThread] = {}
         hearers: dict[str, list[Lane]] = {}
         for name, lane_config in self.config.lanes.items():
             board = lane_config.board
             if board is not None and board not in actuators:
                 actuators[board] = ActuatorThread(cast("Actuator", devices[board]), asyncio.get_running_loop())
-                threads.append(actuators[board])
             ports = LanePorts(
                 clock=self._clock,
                 facts=self._facts,
@@ -138,12 +144,12 @@ class Terminal:
             )
             lane = self._lane(name, lane_config, ports)
             self.lanes[name] = lane
-            threads += [self._source(devices[reader], lane_config, lane.offer) for reader in lane_config.readers]
+            self._threads += [self._source(devices[reader], lane_config, lane.offer) for reader in lane_config.readers]
             if board is not None:
                 hearers.setdefault(board, []).append(lane)
         for board, lanes in hearers.items():
-            threads.append(self._source(devices[board], None, partial(_offer_all, lanes)))
-        return threads
+            self._threads.append(self._source(devices[board], None, partial(_offer_all, lanes)))
+        self._threads += actuators.values()
 
     def _lane(self, name: str, lane_config: LaneConfig, ports: LanePorts) -> Lane:
         profile = cast("Any", profile_type(lane_config.profile))(self._resolved.profiles[name])

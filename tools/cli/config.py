@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from agent.config import Config, driver_names, load, profile_names, profile_type
+from agent.config import Config, load, profile_names, profile_type
 from agent.words import say
 from drivers.registry import driver
+from drivers.registry import names as driver_names
 from tools.cli.presets import preset_names, preset_text
 
 
