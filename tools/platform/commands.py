@@ -137,7 +137,7 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
         _print_table(
             [say("终端", "terminal"), say("来源", "source"), say("告警", "alarm"), say("次数", "count"),
              say("最近", "last"), say("说明", "detail")],
-            [[row["terminal"], row["source"], row["code"], row["count"], _local_time(row["last_ms"]),
+            [[row["terminal"], row["source"], row["code"], row["times"], _local_time(row["last_ms"]),
               row["detail"] or ""] for row in alarms],
         )  # fmt: skip
 

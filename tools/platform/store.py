@@ -72,7 +72,7 @@ alarm_table = sa.Table(
     sa.Column("terminal", sa.String(32), primary_key=True),
     sa.Column("source", sa.String(64), primary_key=True, comment="platform, or a part of the terminal"),
     sa.Column("code", sa.String(40), primary_key=True),
-    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("times", sa.BigInteger, nullable=False),
     sa.Column("first_ms", sa.BigInteger, nullable=False),
     sa.Column("last_ms", sa.BigInteger, nullable=False),
     sa.Column("detail", sa.String(200), comment="of the latest"),
@@ -223,14 +223,14 @@ class Transaction:
         self._upsert(
             alarm_table,
             key,
-            insert={"first_ms": now_ms, "count": count},
+            insert={"first_ms": now_ms, "times": count},
             always={"last_ms": now_ms, "detail": detail},
-            update={"count": alarm_table.c.count + count},
+            update={"times": alarm_table.c.times + count},
         )
 
     def terminals(self) -> Sequence[sa.Row[Any]]:
         """Every terminal with its state, its current chain's head and the number of its alarms."""
-        alarms = sa.select(alarm_table.c.terminal, sa.func.sum(alarm_table.c.count).label("alarms"))
+        alarms = sa.select(alarm_table.c.terminal, sa.func.sum(alarm_table.c.times).label("alarms"))
         alarms_by_terminal = alarms.group_by(alarm_table.c.terminal).subquery()
         query = (
             sa.select(

@@ -1,0 +1,1 @@
+"""The reference platform on its real parts: mosquitto, TLS and SQLite."""

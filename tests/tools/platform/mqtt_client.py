@@ -1,0 +1,81 @@
+"""A bare MQTT 5 client with a terminal's certificate: what a terminal, or a thief with its keys, can do."""
+
+from __future__ import annotations
+
+import queue
+import ssl
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.reasoncodes import ReasonCode
+
+from agent.keys import FileKeyStore
+from tools.platform.broker import Endpoint
+
+PATIENCE_S = 10.0
+
+
+def context_of(keys: Path) -> ssl.SSLContext:
+    """TLS with the credentials of a terminal's key directory."""
+    files = FileKeyStore(keys).tls_files()
+    context = ssl.create_default_context(cafile=files.ca)
+    context.load_cert_chain(files.certificate, files.key)
+    return context
+
+
+class MqttClient:
+    """Connected for the length of a `with` block; `got` holds (topic, payload), `puback` the reason of each publish."""
+
+    def __init__(self, endpoint: Endpoint, context: ssl.SSLContext, client_id: str = "") -> None:
+        self._endpoint = endpoint
+        self._reasons: queue.SimpleQueue[ReasonCode] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.got: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.tls_set_context(context)
+        self._client.on_connect = lambda *_: self._events.put("connected")
+        self._client.on_subscribe = lambda *_: self._events.put("subscribed")
+        self._client.on_publish = lambda _client, _userdata, _mid, reason, _properties: self._reasons.put(reason)
+        self._client.on_message = self._on_message
+
+    def __enter__(self) -> Self:
+        self._client.connect(self._endpoint.host, self._endpoint.port)
+        self._client.loop_start()
+        assert self._events.get(timeout=PATIENCE_S) == "connected"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def subscribe(self, pattern: str) -> None:
+        self._client.subscribe(pattern, qos=1)
+        assert self._events.get(timeout=PATIENCE_S) == "subscribed"
+
+    def publish(self, topic: str, payload: bytes) -> ReasonCode:
+        """Publish at QoS 1 and return the broker's reason code."""
+        self._client.publish(topic, payload, qos=1)
+        return self._reasons.get(timeout=PATIENCE_S)
+
+    def receive(self) -> tuple[str, bytes]:
+        return self.got.get(timeout=PATIENCE_S)
+
+    def is_connected(self) -> bool:
+        return self._client.is_connected()
+
+    def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        self.got.put((message.topic, bytes(message.payload)))
+
+
+def wait_until(condition: Any, what: str) -> None:
+    """Poll until `condition()` is true; fail with `what` after the common patience."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)

@@ -1,0 +1,80 @@
+"""The platform's keys as files."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from agent.keys import FileKeyStore, Role
+from tools.platform.ca import Authority
+from tools.platform.errors import PlatformError
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def names_of(certificate: Path) -> list[str]:
+    parsed = x509.load_pem_x509_certificate(certificate.read_bytes())
+    return [str(name.value) for name in parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value]
+
+
+def test_a_second_init_changes_nothing(tmp_path: Path) -> None:
+    Authority.init(tmp_path / "keys")
+    before = contents(tmp_path / "keys")
+    Authority.init(tmp_path / "keys")
+    assert contents(tmp_path / "keys") == before
+
+
+def test_nobody_else_can_read_the_keys(authority: Authority) -> None:
+    directory = authority.ca.key.parent
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
+
+
+def test_a_new_host_name_renews_the_server_certificate_alone(authority: Authority) -> None:
+    directory = authority.ca.key.parent
+    before = contents(directory)
+    renewed = Authority.init(directory, ["city.example", "192.0.2.7"])
+    after = contents(directory)
+    assert {name for name in after if after[name] != before[name]} == {"server.pem", "server-key.pem"}
+    assert set(names_of(renewed.server.certificate)) == {"localhost", "127.0.0.1", "city.example", "192.0.2.7"}
+
+
+def test_an_init_that_was_cut_between_key_and_certificate_is_completed(authority: Authority) -> None:
+    authority.client.certificate.unlink()
+    completed = Authority.init(authority.ca.key.parent)
+    certificate = x509.load_pem_x509_certificate(completed.client.certificate.read_bytes())
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(completed.ca.certificate.read_bytes()))
+
+
+def test_a_provisioned_terminal_trusts_the_platform_and_nothing_secret_of_it_leaves(
+    authority: Authority, tmp_path: Path
+) -> None:
+    authority.provision("gate-1", tmp_path / "gate-1")
+    keys = FileKeyStore(tmp_path / "gate-1")
+    certificate = x509.load_pem_x509_certificate(keys.tls_files().certificate.read_bytes())
+    assert certificate.subject.rfc4514_string() == "CN=gate-1"
+    assert len(keys.platform_keys(Role.ACKNOWLEDGEMENT)) == 1
+    assert len(keys.mac("medium-1", b"card")) == 32
+    secrets_of_platform = {authority.ca.key.read_bytes(), authority.ack_key.read_bytes()}
+    assert secrets_of_platform.isdisjoint(contents(tmp_path / "gate-1").values())
+
+
+def test_provisioning_again_renews_the_certificate_and_keeps_the_checkpoint_key(
+    authority: Authority, tmp_path: Path
+) -> None:
+    first = authority.provision("gate-1", tmp_path / "gate-1").checkpoint_signer().kid
+    certificate = (tmp_path / "gate-1" / "tls.pem").read_bytes()
+    assert authority.provision("gate-1", tmp_path / "gate-1").checkpoint_signer().kid == first
+    assert (tmp_path / "gate-1" / "tls.pem").read_bytes() != certificate
+
+
+@pytest.mark.parametrize("terminal", ["platform", "Gate", "a/b", "+", "#", "", "a" * 33])
+def test_a_name_that_is_no_terminals_gets_no_certificate(authority: Authority, tmp_path: Path, terminal: str) -> None:
+    with pytest.raises(PlatformError):
+        authority.provision(terminal, tmp_path / "keys-of-it")
+    assert not (tmp_path / "keys-of-it").exists()
