@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 from enum import Enum
-from typing import Self
 
 
 class LinkFault(Enum):
@@ -37,20 +36,6 @@ class LinkFault(Enum):
         self.zh = zh
         self.en = en
 
-    @classmethod
-    def of(cls, error: OSError) -> Self:
-        """The fault behind an error of connecting."""
-        match error:
-            case ssl.SSLCertVerificationError():
-                return cls(_VERIFY_FAULTS.get(error.verify_code, cls.UNTRUSTED))
-            case ssl.SSLError():
-                return cls(cls.TLS)
-            case socket.gaierror():
-                return cls(cls.NO_NAME)
-            case TimeoutError():
-                return cls(cls.SILENT)
-        return cls(cls.UNREACHABLE)
-
 
 _VERIFY_FAULTS = {  # <openssl/x509_vfy.h>
     9: LinkFault.EXPIRED,
@@ -58,6 +43,20 @@ _VERIFY_FAULTS = {  # <openssl/x509_vfy.h>
     62: LinkFault.WRONG_NAME,
     64: LinkFault.WRONG_NAME,
 }
+
+
+def fault_of(error: OSError) -> LinkFault:
+    """The fault behind an error of connecting."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return _VERIFY_FAULTS.get(error.verify_code, LinkFault.UNTRUSTED)
+        case ssl.SSLError():
+            return LinkFault.TLS
+        case socket.gaierror():
+            return LinkFault.NO_NAME
+        case TimeoutError():
+            return LinkFault.SILENT
+    return LinkFault.UNREACHABLE
 
 
 class LinkError(Exception):

@@ -11,13 +11,14 @@ to leave; :meth:`Link.publish` refuses further ones. A PUBACK is a fact about th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import ssl
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
 
@@ -34,15 +35,27 @@ from agent.backoff import Backoff
 from agent.clock import Clock, Random
 from agent.keys import TlsFiles
 from agent.sync.contract import Address, Channel
-from agent.sync.faults import LinkError, LinkFault
+from agent.sync.faults import LinkError, LinkFault, fault_of
 
-__all__ = ["Link", "LinkError", "LinkFault", "LinkPhase", "LinkSettings", "LinkStatus", "Received", "Up"]
+__all__ = [
+    "Down",
+    "Event",
+    "Link",
+    "LinkError",
+    "LinkFault",
+    "LinkPhase",
+    "LinkSettings",
+    "LinkStatus",
+    "Received",
+    "Up",
+]
 
 _MAX_WAITING = 256
 _MAX_OUTGOING = 64
 _MAX_IN_FLIGHT = 20
 _MAX_INBOUND_BYTES = 64 * 1024
 _GOODBYE_S = 0.5
+_ANSWER_S = 30.0
 _NO_SUBSCRIBERS = 0x10
 _FIRST_FAILURE = 0x80
 
@@ -129,11 +142,13 @@ class _Connection:
     """One attempt: a paho client, and its reports handed to the event loop."""
 
     def __init__(self, link: Link, protocol: MQTTProtocolVersion, will: bytes, loop: asyncio.AbstractEventLoop) -> None:
-        self.events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._link = link
         self._loop = loop
         self._room = threading.Semaphore(_MAX_WAITING)
         self._answered = False
+        self._closing = False
+        self._over = False
         self.is_v5 = protocol is MQTTProtocolVersion.MQTTv5
         self.client = client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -161,35 +176,39 @@ class _Connection:
 
     async def close(self) -> None:
         """Say goodbye and end paho's thread; a broker that does not take it within half a second is cut off."""
+        self._closing = True
+        if self._over:
+            return
         self.client.disconnect()
         try:
             async with asyncio.timeout(_GOODBYE_S):
-                while not isinstance(await self.next_event(), Down):
-                    pass
+                while not self._over:
+                    await self._events.get()
         except TimeoutError:
-            self.cut()
+            self._cut()
 
-    def cut(self) -> None:
-        """End the connection under paho's feet."""
-        sock = self.client.socket()
-        if sock is not None:
-            try:
-                sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                return
+    def interrupt(self) -> None:
+        """Let :meth:`next_event` return ``None``."""
+        self._events.put_nowait(None)
 
-    async def next_event(self) -> Event:
+    async def next_event(self) -> Event | None:
         """The next report of this connection."""
-        event = await self.events.get()
+        event = await self._events.get()
         if isinstance(event, Received):
             self._room.release()
         return event
+
+    def _cut(self) -> None:
+        sock = self.client.socket()
+        if isinstance(sock, socket.socket):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def _open(self) -> None:
         settings = self._link.settings
         properties = None
         if self.is_v5:
-            properties = Properties(PacketTypes.CONNECT)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
             properties.SessionExpiryInterval = settings.session_expiry_s
             properties.MaximumPacketSize = _MAX_INBOUND_BYTES
         clean_start: bool | Literal[3] = False if self.is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY
@@ -198,8 +217,11 @@ class _Connection:
                 settings.host, settings.port, settings.keepalive_s, clean_start=clean_start, properties=properties
             )
         except OSError as error:
-            self._report(Down(LinkFault.of(error), _detail(error)))
+            self._over = True
+            self._report(Down(fault_of(error), _detail(error)))
             return
+        if self._closing:
+            self.client.disconnect()
         self.client.loop_start()
 
     def _on_connect(
@@ -253,17 +275,21 @@ class _Connection:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._over = True
         self._report(Down(LinkFault.LOST if self._answered else LinkFault.CLOSED, reason.getName()))
 
     def _report(self, event: Event) -> None:
         try:
-            self._loop.call_soon_threadsafe(self.events.put_nowait, event)
+            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
         except RuntimeError:
             return  # the event loop has ended; nobody listens any more
 
 
 class Link:
-    """Keeps one connection to the broker. ``will`` makes the last will's payload, anew for each connection."""
+    """Keeps one connection to the broker.
+
+    ``will`` and ``goodbye`` make the retained state that stands after a lost connection and after a clean stop.
+    """
 
     def __init__(
         self,
@@ -271,6 +297,7 @@ class Link:
         settings: LinkSettings,
         tls: TlsFiles | None,
         will: Callable[[], bytes],
+        goodbye: Callable[[], bytes],
         clock: Clock,
         random: Random,
     ) -> None:
@@ -281,6 +308,7 @@ class Link:
         self.counters: Counter[str] = Counter()
         self.status = LinkStatus(LinkPhase.CONNECTING, "5")
         self._will = will
+        self._goodbye = goodbye
         self._clock = clock
         self._backoff = Backoff(random, settings.backoff_first_ms, settings.backoff_cap_ms)
         self._protocol = MQTTProtocolVersion.MQTTv5
@@ -300,52 +328,51 @@ class Link:
         return True
 
     def stop(self) -> None:
-        """Make :meth:`events` say goodbye and end."""
+        """Make :meth:`run` say goodbye and end."""
         self._stopping.set()
+        if self._connection is not None:
+            self._connection.interrupt()
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Connect and reconnect until :meth:`stop`; yields :class:`Up`, :class:`Received` and :class:`Down` in order."""
-        attempts = 0
-        while not self._stopping.is_set():
-            attempts += 1
-            self.status = LinkStatus(
-                LinkPhase.CONNECTING, self._version, self.status.fault, self.status.detail, attempts
-            )
-            connection = _Connection(self, self._protocol, self._will(), asyncio.get_running_loop())
-            connection.open()
-            self._connection = connection
-            try:
-                async for event in self._listen(connection):
-                    if isinstance(event, Up):
-                        attempts = 0
-                    yield event
-            finally:
-                self._connection = None
-                await connection.close()
-            await self._wait(attempts)
-        self.status = LinkStatus(LinkPhase.STOPPED, self._version)
+    async def run(self, handle: Callable[[Event], Awaitable[None]]) -> None:
+        """Connect and reconnect until :meth:`stop`; awaits ``handle`` for each event, in order."""
+        try:
+            while not self._stopping.is_set():
+                last = self.status
+                self.status = LinkStatus(
+                    LinkPhase.CONNECTING, self._version, last.fault, last.detail, last.attempts + 1
+                )
+                await self._session(handle)
+                await self._pause()
+        finally:
+            self.status = LinkStatus(LinkPhase.STOPPED, self._version)
 
     @property
     def _version(self) -> Literal["5", "3.1.1"]:
         return "5" if self._protocol is MQTTProtocolVersion.MQTTv5 else "3.1.1"
 
-    async def _listen(self, connection: _Connection) -> AsyncIterator[Event]:
-        """The events of one connection up to its first :class:`Down`; paho tells of some ends twice."""
-        stopping = asyncio.ensure_future(self._stopping.wait())
+    async def _session(self, handle: Callable[[Event], Awaitable[None]]) -> None:
+        """One connection up to its first :class:`Down`; paho tells of some ends twice."""
+        self._connection = connection = _Connection(self, self._protocol, self._will(), asyncio.get_running_loop())
+        connection.open()
         try:
-            while True:
-                next_event = asyncio.ensure_future(connection.next_event())
-                await asyncio.wait((next_event, stopping), return_when=asyncio.FIRST_COMPLETED)
-                if not next_event.done():
-                    next_event.cancel()
-                    return
-                event = next_event.result()
-                self._note(event)
-                yield event
+            while not self._stopping.is_set():
+                event = await self._next(connection)
+                if event is not None:
+                    self._note(event)
+                    await handle(event)
                 if isinstance(event, Down):
                     return
         finally:
-            stopping.cancel()
+            self.publish(Channel.STATE, self._goodbye(), retain=True)
+            self._connection = None
+            await connection.close()
+
+    async def _next(self, connection: _Connection) -> Event | None:
+        try:
+            async with asyncio.timeout(None if self.status.phase is LinkPhase.UP else _ANSWER_S):
+                return await connection.next_event()
+        except TimeoutError:
+            return Down(LinkFault.SILENT)
 
     def _note(self, event: Event) -> None:
         match event:
@@ -354,37 +381,40 @@ class Link:
                 self._backoff.reset()
                 self.status = LinkStatus(LinkPhase.UP, self._version)
             case Down(fault, detail):
-                self.status = LinkStatus(LinkPhase.WAITING, self._version, fault, detail)
-                # A 3.1.1 broker may answer a level that it does not know by closing (MQTT 3.1.1 §3.1.2.2).
-                if fault in (LinkFault.VERSION, LinkFault.CLOSED) and not self._proven:
-                    other = {
-                        MQTTProtocolVersion.MQTTv5: MQTTProtocolVersion.MQTTv311,
-                        MQTTProtocolVersion.MQTTv311: MQTTProtocolVersion.MQTTv5,
-                    }
-                    self._protocol = other[self._protocol]
+                self.status = replace(self.status, phase=LinkPhase.WAITING, fault=fault, detail=detail)
+                # A 3.1.1 broker may also answer a level that it does not know by closing (MQTT 3.1.1 §3.1.2.2).
+                if fault is LinkFault.VERSION or (fault is LinkFault.CLOSED and not self._proven):
+                    self._protocol = _OTHER[self._protocol]
 
-    async def _wait(self, attempts: int) -> None:
-        if self._stopping.is_set():
-            return
+    async def _pause(self) -> None:
         delay_ms = self._backoff.next_ms()
-        self.status = LinkStatus(
-            LinkPhase.WAITING,
-            self._version,
-            self.status.fault,
-            self.status.detail,
-            attempts,
-            self._clock.monotonic_ms() + delay_ms,
-        )
-        try:
+        self.status = replace(self.status, retry_at_ms=self._clock.monotonic_ms() + delay_ms)
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay_ms / 1000):
                 await self._stopping.wait()
-        except TimeoutError:
-            return
 
 
-def _no_delay(_client: mqtt.Client, _userdata: object, sock: socket.socket) -> None:
+_OTHER = {
+    MQTTProtocolVersion.MQTTv5: MQTTProtocolVersion.MQTTv311,
+    MQTTProtocolVersion.MQTTv311: MQTTProtocolVersion.MQTTv5,
+}
+
+
+def _no_delay(_client: mqtt.Client, _userdata: object, sock: object) -> None:
     # Without it each acknowledgement waits for the other side's delayed TCP acknowledgement, 40 ms and more.
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class _ClosingSocket(ssl.SSLSocket):
+    """paho forgets a socket whose handshake failed and leaves it open until it is collected."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 def _is_loopback(host: str) -> bool:
@@ -401,6 +431,7 @@ def _tls_context(terminal: str, files: TlsFiles | None) -> ssl.SSLContext:
         raise LinkError("tls needs ca.pem, tls.pem and tls-key.pem in the key store; enrol the terminal")
     try:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=files.ca)
+        context.sslsocket_class = _ClosingSocket
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(files.certificate, files.key)
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())

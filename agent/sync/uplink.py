@@ -224,16 +224,17 @@ class Uplink:
         if advances:
             self._acknowledgements.acknowledge(ack.chain_id, ack.seq, ack.hash).result(_DURABLE_WITHIN_S)
             self.counters["acknowledgements"] += 1
-        in_flight = self.state.in_flight
-        if in_flight is not None:
-            finished = ack.seq >= in_flight[1]
-        else:
-            finished = advances or self.state.phase is not Phase.IDLE
-        if finished:
+        if self._settles(ack.seq, advances):
             return self._resume(ack.seq + 1)
         if not advances:
             self.counters["duplicates"] += 1
         return ()
+
+    def _settles(self, seq: int, advances: bool) -> bool:
+        """Whether an acknowledgement is what is waited for, and no echo of an earlier one."""
+        if self.state.in_flight is not None:
+            return seq >= self.state.in_flight[1]
+        return advances or self.state.phase is not Phase.IDLE
 
     def _expected(self, expect: Expect, position: Position) -> tuple[Publish, ...]:
         before = expect.seq - 1

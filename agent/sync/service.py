@@ -1,0 +1,172 @@
+"""The terminal's sync: one link, one uplink, and the state topic, until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+
+from agent import cose
+from agent.clock import Clock, Random
+from agent.keys import TlsFiles
+from agent.sync.contract import Address, Alarm, Channel, Presence, Report, State
+from agent.sync.link import Down, Event, Link, LinkSettings, LinkStatus, Received, Up
+from agent.sync.uplink import Acknowledgements, Outbox, Phase, Publish, Uplink, UplinkSettings
+from offline_store.errors import StoreError
+
+_MAX_ALARMS = 64
+_STATE_PAUSE_S = 5.0
+
+StateSource = Callable[[], Report]
+"""Says how the terminal is; called on the event loop, so it must not block."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """How the sync is; the counters only grow."""
+
+    link: LinkStatus
+    phase: Phase
+    counters: Mapping[str, int]
+
+
+class Sync:
+    """Brings the journal to the platform. Create and run it on one event loop.
+
+    Raises :class:`~agent.sync.link.LinkError` if the terminal's own credentials cannot be used.
+    """
+
+    def __init__(
+        self,
+        terminal: str,
+        settings: LinkSettings,
+        tls: TlsFiles | None,
+        keys: Mapping[bytes, cose.VerifyKey],
+        outbox: Outbox,
+        acknowledgements: Acknowledgements,
+        state_source: StateSource,
+        clock: Clock,
+        random: Random,
+        uplink_settings: UplinkSettings | None = None,
+    ) -> None:
+        self._clock = clock
+        self._state_source = state_source
+        self._link = Link(
+            Address(terminal),
+            settings,
+            tls,
+            lambda: self._absence(Presence.LOST),
+            lambda: self._absence(Presence.STOPPED),
+            clock,
+            random,
+        )
+        self._uplink = Uplink(terminal, outbox, acknowledgements, keys, clock, random, uplink_settings)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="uplink")
+        self._turn = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._grown = False
+        self._up_since_ms: int | None = None
+        self._alarms: deque[Alarm] = deque(maxlen=_MAX_ALARMS)
+
+    @property
+    def status(self) -> SyncStatus:
+        """The present state, for faces and logs."""
+        counters = dict(self._uplink.counters) | dict(self._link.counters)
+        return SyncStatus(self._link.status, self._uplink.state.phase, counters)
+
+    def wake(self) -> None:
+        """Say that the journal has grown. Call it on the event loop."""
+        self._grown = True
+        self._changed.set()
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Send an alarm; while the link is down the latest 64 wait in memory, for the journal holds what must last."""
+        if not self._link.publish(Channel.ALARM, alarm.encode()):
+            self._alarms.append(alarm)
+
+    def stop(self) -> None:
+        """Make :meth:`run` say goodbye to the platform and end, within a second."""
+        self._link.stop()
+
+    async def run(self) -> None:
+        """Sync until :meth:`stop` or cancellation."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._drive()), group.create_task(self._tell_state())]
+                await self._link.run(self._handle)
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _handle(self, event: Event) -> None:
+        match event:
+            case Up():
+                _log.info("link up", protocol=self._link.status.protocol)
+                self._up_since_ms = self._clock.now_ms()
+                self._publish_state(self._state_source())
+                for _ in range(len(self._alarms)):
+                    self.alarm(self._alarms.popleft())
+                await self._step(self._uplink.connected)
+            case Down():
+                _log.warning("link down", fault=event.fault.code, detail=event.detail)
+                self._up_since_ms = None
+                await self._step(self._uplink.disconnected)
+            case Received():
+                await self._step(lambda: self._uplink.answered(event.payload))
+
+    async def _drive(self) -> None:
+        """Wake the uplink when the journal has grown or an answer is overdue."""
+        while True:
+            self._changed.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._patience_s()):
+                    await self._changed.wait()
+            if self._grown:
+                self._grown = False
+                await self._step(self._uplink.wake)
+            if self._patience_s() == 0:
+                await self._step(self._uplink.tick)
+
+    def _patience_s(self) -> float | None:
+        deadline_ms = self._uplink.state.deadline_ms
+        return None if deadline_ms is None else max(0, deadline_ms - self._clock.monotonic_ms()) / 1000
+
+    async def _step(self, step: Callable[[], tuple[Publish, ...] | None]) -> None:
+        """One step of the uplink in its thread: it reads the disk, compresses and checks signatures."""
+        async with self._turn:
+            loop = asyncio.get_running_loop()
+            try:
+                published = await loop.run_in_executor(self._thread, step)
+            except (StoreError, TimeoutError) as error:
+                _log.error("journal not readable for sync", error=type(error).__name__)
+                self._uplink.stalled()
+            else:
+                for item in published or ():
+                    self._link.publish(item.channel, item.payload)
+        self._changed.set()
+
+    async def _tell_state(self) -> None:
+        """Publish the state again when it differs, at most every five seconds."""
+        told: Report | None = None
+        while True:
+            report = self._state_source()
+            if report != told and self._publish_state(report):
+                told = report
+            await asyncio.sleep(_STATE_PAUSE_S)
+
+    def _publish_state(self, report: Report) -> bool:
+        if self._up_since_ms is None:
+            return False
+        state = State(presence=Presence.ONLINE, since_ms=self._up_since_ms, report=report)
+        return self._link.publish(Channel.STATE, state.encode(), retain=True)
+
+    def _absence(self, presence: Presence) -> bytes:
+        return State(presence=presence, since_ms=self._clock.now_ms()).encode()
