@@ -107,6 +107,7 @@ class BoardStatus:
     """``None`` while the disk has not said yet whether the latch was set before the restart."""
     latch_saved: bool
     active_inputs: tuple[str, ...]
+    """As wired, whatever the latch says."""
     readings_dropped: int
     fault: ReaderFault | None
     """Why the board does not work now."""
@@ -123,9 +124,9 @@ class Board:
     """Source of :class:`InputReading` and actuator over any :class:`BoardLink`.
 
     Inputs count as inactive until first read: what is active when the board opens is reported, and after a
-    reconnection what changed meanwhile. Unread readings are kept up to ``QUEUE_MAX``; beyond it the oldest that a later
-    one of the same input supersedes goes, so the newest state of every input always arrives. The reading that set the
-    fire latch has a place of its own and arrives first.
+    reconnection what changed meanwhile. A fire input is reported as active for as long as the latch is set, after the
+    outputs were commanded. Unread readings are kept up to ``QUEUE_MAX``; beyond it the oldest that a later one of the
+    same input supersedes goes, those of fire inputs last: the newest state of every input always arrives.
     """
 
     Settings: ClassVar[type[DriverSettings]] = BoardSettings
@@ -147,12 +148,12 @@ class Board:
         self._stopping = False
         self._fault: ReaderError | None = _not_open(name)
         self._orders: deque[_Order] = deque()
-        self._alarm: InputReading | None = None
         self._readings: deque[InputReading] = deque()
         self._dropped = 0
         self._cancelled = False
         self._latched: bool | None = None if fire else False
         self._active: dict[str, bool] = {}
+        self._reported: dict[str, bool] = {}
         # Of the thread that owns the wire.
         self._confirmed: dict[str, bool] = {}
         self._ends_ns: dict[str, int] = {}
@@ -197,9 +198,6 @@ class Board:
             if self._cancelled:
                 self._cancelled = False
                 return None
-            if self._alarm is not None:
-                alarm, self._alarm = self._alarm, None
-                return alarm
             if self._readings:
                 return self._readings.popleft()
             if self._fault is not None:
@@ -243,7 +241,7 @@ class Board:
             )
 
     def _something_to_say(self) -> bool:
-        return bool(self._cancelled or self._alarm or self._readings or self._fault)
+        return bool(self._cancelled or self._readings or self._fault)
 
     def _stop(self) -> None:
         with self._lock:
@@ -305,50 +303,44 @@ class Board:
         at_ns = time.monotonic_ns()
         self._next_poll_ns = at_ns + self._settings.poll_ms * 1_000_000
         with self._lock:
-            changed, set_by = self._take_over(contacts)
+            just_set = self._take_over(contacts)
         try:
             self._open_for_fire()
         finally:
-            self._tell(changed, set_by, at_ns)
+            self._tell(at_ns, just_set)
 
-    def _take_over(self, contacts: Mapping[int, bool]) -> tuple[list[str], str | None]:
-        """The inputs that changed, and the one that set the latch just now."""
+    def _take_over(self, contacts: Mapping[int, bool]) -> bool:
+        """Note the inputs and what they mean for the latch; whether they set it just now."""
         before = self._active
         self._active = {name: contacts[line.address] != line.active_low for name, line in self._settings.inputs.items()}
-        changed = [name for name, active in self._active.items() if active != before.get(name, False)]
-        set_by = None
         if self._fire_is_active():
-            if not self._latched:
-                set_by = next(name for name in self._fire_inputs if self._active[name])
+            just_set = not self._latched
             self._latched = True
-        elif (
-            self._latched
-            and self._reset_input is not None
-            and self._active[self._reset_input]
-            # Only a button seen released before: one that is stuck must not end a fire state.
-            and before.get(self._reset_input) is False
-        ):
+            return just_set
+        # Only a button seen released before: one that is stuck must not end a fire state.
+        button = self._reset_input
+        if self._latched and button is not None and self._active[button] and before.get(button) is False:
             self._unlatch()
-        return changed, set_by
+        return False
 
-    def _tell(self, changed: list[str], set_by: str | None, at_ns: int) -> None:
+    def _tell(self, at_ns: int, just_set: bool) -> None:
         with self._lock:
-            if set_by is not None and self._latch is not None:
-                self._alarm = InputReading(reader=self.name, at_ns=at_ns, input=set_by, active=True)
+            if just_set and self._latch is not None:
                 self._latch.keep(bool(self._latched))
-            for name in changed:
-                if name != set_by:
-                    self._keep(InputReading(reader=self.name, at_ns=at_ns, input=name, active=self._active[name]))
-            if changed or set_by:
-                self._arrived.notify()
+            for name, active in self._active.items():
+                state = bool(self._latched) if name in self._fire_inputs else active
+                if state != self._reported.get(name, False):
+                    self._reported[name] = state
+                    self._keep(InputReading(reader=self.name, at_ns=at_ns, input=name, active=state))
+                    self._arrived.notify()
 
     def _keep(self, reading: InputReading) -> None:
         self._readings.append(reading)
         if len(self._readings) > QUEUE_MAX:
             # More readings than inputs: some input has a newer one further back.
-            later = [each.input for each in self._readings]
-            index = next(i for i, each in enumerate(self._readings) if each.input in later[i + 1 :])
-            del self._readings[index]
+            inputs = [each.input for each in self._readings]
+            superseded = [index for index, name in enumerate(inputs) if name in inputs[index + 1 :]]
+            del self._readings[min(superseded, key=lambda index: (inputs[index] in self._fire_inputs, index))]
             self._dropped += 1
 
     def _open_for_fire(self) -> None:

@@ -186,7 +186,9 @@ def test_the_latch_outlives_a_restart_without_closing_for_a_moment(
     until(lambda: second.status().fire_latched is True)
     assert device.outputs == {"gate": True, "door": True, "bell": False}
     assert all(change.on for change in device.history)
-    assert second.read(0) is None
+    reading = second.read(WAIT_S)
+    assert isinstance(reading, InputReading)
+    assert (reading.input, reading.active) == ("smoke", True)
 
 
 def test_a_restart_into_a_fire_opens_at_once(device: VirtualRelay, boards: Callable[..., ModbusRelay]) -> None:
@@ -208,6 +210,8 @@ def test_a_reset_is_refused_while_the_input_is_active_and_shuts_afterwards(
     until(lambda: "smoke" not in relay.status().active_inputs)
     assert relay.reset_fire() is True
     assert shut_everywhere(device)
+    readings = [relay.read(WAIT_S), relay.read(WAIT_S), relay.read(0.05)]
+    assert [(reading.input, reading.active) for reading in readings if reading] == [("smoke", True), ("smoke", False)]
     until(lambda: relay.status().latch_saved)
     assert not latch_file.exists()
     device.press("smoke", active=True)
