@@ -49,9 +49,9 @@ def run(
     configure(log_format or resolved.config.logs.format, resolved.config.logs.level)
     with ExitStack() as stack:
         if virtual or config is None:
-            from tools.cli.bench_process import running_bench
+            from tools.cli.bench_process import running_devices, use
 
-            stack.enter_context(running_bench(resolved.config))
+            use(stack.enter_context(running_devices(resolved)))
         asyncio.run(_serve(resolved))
 
 

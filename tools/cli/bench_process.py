@@ -1,0 +1,91 @@
+"""The virtual devices of a terminal as a child process: started, waited for, asked, and ended with its parent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.config import Resolved
+from drivers.board import BoardSettings
+from drivers.virtual.commands import Answer, BenchError, BenchState, Command, ask_bench
+from drivers.virtual.place import virtual_dir
+
+STOP_S = 5.0
+BOARD_PORT = "relay"
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualDevices:
+    """Running virtual devices. ``environment`` is what a process needs to find the virtual PC/SC readers."""
+
+    socket_path: Path
+    environment: Mapping[str, str]
+
+    def ask(self, command: Command) -> Answer:
+        """Carry out one command. Raises :class:`BenchError`."""
+        return ask(self.socket_path, command)
+
+
+def ask(socket_path: Path, command: Command) -> Answer:
+    """One command to running virtual devices. Raises :class:`BenchError`, also for what they refuse."""
+    answer = ask_bench(socket_path, command)
+    if not answer.ok:
+        raise BenchError(answer.zh, answer.en)
+    return answer
+
+
+@contextmanager
+def running_devices(resolved: Resolved) -> Iterator[VirtualDevices]:
+    """Start the virtual devices of a terminal, and end them after the block. Raises :class:`BenchError`."""
+    place = virtual_dir(resolved.config.terminal.id)
+    command = [sys.executable, "-P", "-m", "drivers.virtual", "--dir", str(place), "--until-stdin-closes"]
+    # A session of its own: Ctrl-C is for the terminal, which ends before its devices do.
+    process = subprocess.Popen(
+        [*command, *_lines_of_board(resolved, place)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        state = _ready(process)
+        environment = {} if state.pcscd_socket is None else {"PCSCLITE_CSOCK_NAME": str(state.pcscd_socket)}
+        yield VirtualDevices(state.socket, environment)
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def use(devices: VirtualDevices) -> None:
+    """Let this process find the virtual PC/SC readers; before its first PC/SC call."""
+    os.environ.update(devices.environment)
+
+
+def _ready(process: subprocess.Popen[bytes]) -> BenchState:
+    line = process.stdout.readline() if process.stdout is not None else b""
+    if line:
+        return BenchState.model_validate_json(line)
+    _, why = process.communicate()
+    text = why.decode(errors="replace").strip()
+    raise BenchError(f"虚拟设备无法启动：{text}", f"the virtual devices did not start: {text}")
+
+
+def _lines_of_board(resolved: Resolved, place: Path) -> list[str]:
+    """The virtual board has the lines that the configuration names."""
+    arguments: list[str] = []
+    for settings in resolved.devices.values():
+        if isinstance(settings, BoardSettings) and getattr(settings, "port", None) == str(place / BOARD_PORT):
+            for name, address in settings.outputs.items():
+                arguments += ["--output", f"{name}={address}"]
+            for name, line in settings.inputs.items():
+                arguments += ["--input", f"{name}={line.address}"]
+    return arguments

@@ -1,0 +1,140 @@
+"""``onecard virtual``: drive the virtual devices of a running terminal from a second shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent.words import say
+from drivers.virtual.commands import SOCKET_NAME, Command, Insert, Plug, Press, Relay, Remove, Scan, Status
+from drivers.virtual.place import virtual_dir
+from tools.cli.bench_process import ask
+from tools.cli.place import resolve
+
+PRESS_MS = 200
+
+
+def _terminal(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--terminal",
+        default=lambda: resolve(None, None).config.terminal.id,
+        help=say("终端编号（默认：gate 预设的）", "The terminal's id (default: that of the preset gate)"),
+    )(command)
+
+
+def _do(terminal: str, command: Command) -> None:
+    answer = ask(virtual_dir(terminal) / SOCKET_NAME, command)
+    facts = answer.relay or answer.state
+    click.echo(facts.model_dump_json(indent=2) if facts is not None else say("好", "ok"))
+
+
+@click.group(help=say("操作运行中终端的虚拟设备", "Drive the virtual devices of a running terminal"))
+def virtual() -> None:
+    """Hold the commands of the virtual devices."""
+
+
+@virtual.command(help=say("放一张卡：现成的名字或卡片文件", "Present a card: a ready-made one, or a card file"))
+@click.argument("card")
+@click.option(
+    "--reader",
+    help=say(
+        "pcsc-1、pcsc-2 或 pn532（默认：卡片通常的位置）", "pcsc-1, pcsc-2 or pn532 (default: where such cards go)"
+    ),
+)
+@click.option("--tear-after", type=click.IntRange(1, 100), help=say("第几条指令时抽走", "Tear it out at this command"))
+@click.option(
+    "--slow", "slow_ms", type=click.IntRange(1, 60_000), help=say("每条应答延迟毫秒", "Milliseconds an answer")
+)
+@click.option("--garbage", is_flag=True, help=say("乱答", "Answer nonsense"))
+@_terminal
+def insert(
+    card: str, reader: str | None, tear_after: int | None, slow_ms: int | None, garbage: bool, terminal: str
+) -> None:
+    """Put a card into a virtual reader."""
+    path = Path(card)
+    # The devices live in another process: a path must mean the same there.
+    where = str(path.resolve()) if path.is_file() else card
+    _do(terminal, Insert(reader=reader, card=where, tear_after=tear_after, slow_ms=slow_ms, garbage=garbage))
+
+
+@virtual.command(help=say("拿走卡", "Take the card away"))
+@click.option("--reader", help=say("读卡器（默认：全部）", "The reader (default: all)"))
+@_terminal
+def remove(reader: str | None, terminal: str) -> None:
+    """Empty a virtual reader."""
+    _do(terminal, Remove(reader=reader))
+
+
+@virtual.command(help=say("出示手机上的码", "Show the text of a code to the scanner"))
+@click.argument("text")
+@_terminal
+def show(text: str, terminal: str) -> None:
+    """Show a code."""
+    _do(terminal, Scan(do="show", text=text))
+
+
+@virtual.command(help=say("扫一个条码", "Scan a barcode"))
+@click.argument("text")
+@_terminal
+def scan(text: str, terminal: str) -> None:
+    """Scan a barcode."""
+    _do(terminal, Scan(do="scan", text=text))
+
+
+@virtual.command(
+    help=say(
+        "按下输入（passage、fire、fire-reset）或键入金额（12.50）",
+        "Press an input (passage, fire, fire-reset), or type an amount (12.50)",
+    )
+)
+@click.argument("what")
+@click.option("--hold", is_flag=True, help=say("保持不放", "Keep it active"))
+@click.option("--release", is_flag=True, help=say("放开", "Let it go"))
+@_terminal
+def press(what: str, hold: bool, release: bool, terminal: str) -> None:
+    """Press an input for a fifth of a second, or type an amount."""
+    if hold and release:
+        raise click.UsageError(say("--hold 与 --release 只能选一个", "give --hold or --release, not both"))
+    try:
+        Decimal(what)
+    except InvalidOperation:
+        if hold or release:
+            _do(terminal, Press(input=what, active=hold))
+        else:
+            _do(terminal, Press(input=what, pulse_ms=PRESS_MS))
+    else:
+        _do(terminal, Press(amount=what))
+
+
+@virtual.command(help=say("继电器的状态与历史", "State and history of the relay"))
+@_terminal
+def relay(terminal: str) -> None:
+    """Show what the terminal has opened."""
+    _do(terminal, Relay())
+
+
+@virtual.command(help=say("拔出设备", "Unplug a device"))
+@click.argument("device")
+@_terminal
+def unplug(device: str, terminal: str) -> None:
+    """Pull a plug."""
+    _do(terminal, Plug(do="unplug", device=device))
+
+
+@virtual.command(help=say("插回设备", "Plug a device in again"))
+@click.argument("device")
+@_terminal
+def replug(device: str, terminal: str) -> None:
+    """Put a plug back."""
+    _do(terminal, Plug(do="replug", device=device))
+
+
+@virtual.command(help=say("有哪些虚拟设备，在哪里", "Which virtual devices there are, and where"))
+@_terminal
+def status(terminal: str) -> None:
+    """Show names, ports and sockets."""
+    _do(terminal, Status())
