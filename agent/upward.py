@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from importlib.metadata import version
@@ -82,7 +83,7 @@ class Upward:
     def _acknowledged(self, seq: int) -> None:
         if seq > self._acked_seq:
             self._acked_seq = seq
-            self._log.info("acknowledged", acked=seq, head=self._head_seq)
+            self._log.info("acknowledged", acked=seq, head=self._head_seq, acked_ns=time.monotonic_ns())
 
     def _report(self) -> Report:
         return Report(

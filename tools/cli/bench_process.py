@@ -10,13 +10,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from agent.config import Resolved
+from agent.words import say
 from drivers.board import BoardSettings
-from drivers.virtual.commands import Answer, BenchError, BenchState, Command, ask_bench
+from drivers.virtual.bench import Answer, BenchState, Command, ask_bench
 from drivers.virtual.place import virtual_dir
 
 STOP_S = 5.0
 BOARD_PORT = "relay"
+
+
+class BenchError(click.ClickException):
+    """The virtual devices cannot be started or reached, or refuse a command; the text is for its reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +40,17 @@ class VirtualDevices:
 
 def ask(socket_path: Path, command: Command) -> Answer:
     """One command to running virtual devices. Raises :class:`BenchError`, also for what they refuse."""
-    answer = ask_bench(socket_path, command)
+    try:
+        answer = Answer.model_validate(ask_bench(socket_path, command.model_dump(exclude_none=True)))
+    except OSError as error:
+        raise BenchError(
+            say(
+                f"没有运行中的虚拟设备（{socket_path}：{error.strerror}）；先运行 onecard run",
+                f"no virtual devices are running ({socket_path}: {error.strerror}); start them with `onecard run`",
+            )
+        ) from None
     if not answer.ok:
-        raise BenchError(answer.zh, answer.en)
+        raise BenchError(answer.error or "?")
     return answer
 
 
@@ -43,7 +58,7 @@ def ask(socket_path: Path, command: Command) -> Answer:
 def running_devices(resolved: Resolved) -> Iterator[VirtualDevices]:
     """Start the virtual devices of a terminal, and end them after the block. Raises :class:`BenchError`."""
     place = virtual_dir(resolved.config.terminal.id)
-    command = [sys.executable, "-P", "-m", "drivers.virtual", "--dir", str(place), "--until-stdin-closes"]
+    command = [sys.executable, "-P", "-m", "drivers.virtual", "--dir", str(place)]
     # A session of its own: Ctrl-C is for the terminal, which ends before its devices do.
     process = subprocess.Popen(
         [*command, *_lines_of_board(resolved, place)],
@@ -54,8 +69,7 @@ def running_devices(resolved: Resolved) -> Iterator[VirtualDevices]:
     )
     try:
         state = _ready(process)
-        environment = {} if state.pcscd_socket is None else {"PCSCLITE_CSOCK_NAME": str(state.pcscd_socket)}
-        yield VirtualDevices(state.socket, environment)
+        yield VirtualDevices(state.socket, state.environment)
     finally:
         process.terminate()
         try:
@@ -76,7 +90,7 @@ def _ready(process: subprocess.Popen[bytes]) -> BenchState:
         return BenchState.model_validate_json(line)
     _, why = process.communicate()
     text = why.decode(errors="replace").strip()
-    raise BenchError(f"虚拟设备无法启动：{text}", f"the virtual devices did not start: {text}")
+    raise BenchError(say(f"虚拟设备无法启动：{text}", f"the virtual devices did not start: {text}"))
 
 
 def _lines_of_board(resolved: Resolved, place: Path) -> list[str]:

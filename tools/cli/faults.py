@@ -6,11 +6,10 @@ from agent.config import ConfigError
 from agent.keys import KeyStoreError
 from agent.words import say
 from drivers.api import DriverError
-from drivers.virtual.commands import BenchError
 from offline_store.errors import Damaged, DiskFull, Locked, NewerSchema, StoreError
 from tools.platform.errors import PlatformError
 
-EXPECTED = (BenchError, ConfigError, DriverError, KeyStoreError, PlatformError, StoreError)
+EXPECTED = (ConfigError, DriverError, KeyStoreError, PlatformError, StoreError)
 
 _STORE_ZH: dict[type[StoreError], str] = {
     Locked: "日志目录已被另一个终端进程占用，请先停止它",
@@ -27,8 +26,6 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, StoreError):
         zh = _STORE_ZH.get(type(error), "日志存储出错")
         return say(f"{zh}（{error}）", str(error))
-    if isinstance(error, BenchError):
-        return say(error.zh, error.en)
     if isinstance(error, KeyStoreError):
         return say(f"密钥出错：{error}", str(error))
     return str(error)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from agent.words import say
-from drivers.virtual.commands import SOCKET_NAME, Command, Insert, Plug, Press, Relay, Remove, Scan, Status
+from drivers.virtual.bench import SOCKET_NAME, Command, Insert, Plug, Press, Relay, Remove, Scan, Status
 from drivers.virtual.place import virtual_dir
 from tools.cli.bench_process import ask
 from tools.cli.place import resolve
@@ -42,17 +42,17 @@ def virtual() -> None:
 @click.option(
     "--reader",
     help=say(
-        "pcsc-1、pcsc-2 或 pn532（默认：卡片通常的位置）", "pcsc-1, pcsc-2 or pn532 (default: where such cards go)"
+        "pcsc-0、pcsc-1 或 pn532（默认：卡片通常的位置）", "pcsc-0, pcsc-1 or pn532 (default: where such cards go)"
     ),
 )
 @click.option("--tear-after", type=click.IntRange(1, 100), help=say("第几条指令时抽走", "Tear it out at this command"))
 @click.option(
     "--slow", "slow_ms", type=click.IntRange(1, 60_000), help=say("每条应答延迟毫秒", "Milliseconds an answer")
 )
-@click.option("--garbage", is_flag=True, help=say("乱答", "Answer nonsense"))
+@click.option("--garbage", type=click.IntRange(0), help=say("乱答（随机种子）", "Answer nonsense, from this seed"))
 @_terminal
 def insert(
-    card: str, reader: str | None, tear_after: int | None, slow_ms: int | None, garbage: bool, terminal: str
+    card: str, reader: str | None, tear_after: int | None, slow_ms: int | None, garbage: int | None, terminal: str
 ) -> None:
     """Put a card into a virtual reader."""
     path = Path(card)

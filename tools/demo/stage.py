@@ -14,7 +14,7 @@ import yaml
 from agent.config import load
 from agent.terminal import MEDIUM_KEY
 from agent.words import say
-from drivers.virtual.commands import Insert, Press, Remove
+from drivers.virtual.bench import Insert, Press, Remove
 from offline_store.outbox import Outbox
 from tools.cli.bench_process import VirtualDevices, running_devices
 from tools.demo.media import medium_of_file
@@ -155,7 +155,7 @@ class Stage:
             store.close()
 
 
-READERS = {"slot": "pcsc-1", "pad": "pcsc-2", "field": "pn532"}
+READERS = {"slot": "pcsc-0", "pad": "pcsc-1", "field": "pn532"}
 """The demo's readers, by the names of the virtual devices."""
 
 

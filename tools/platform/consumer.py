@@ -48,33 +48,37 @@ class Consumer:
         self._filters = [(subscription(channel, shard), 1) for shard in shards for channel in _UP]
         self._ready = threading.Event()
         self._failed = threading.Event()
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, PLATFORM_NAME, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
-        )
-        context = ssl.create_default_context(cafile=authority.ca.certificate)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(authority.client.certificate, authority.client.key)
-        self._client.tls_set_context(context)
-        self._client.reconnect_delay_set(1, _MAX_DELAY_S)
-        self._client.on_socket_open = _send_at_once
-        self._client.on_connect = self._on_connect
-        self._client.on_subscribe = self._on_subscribe
-        self._client.on_disconnect = self._on_disconnect
-        self._client.on_message = self._on_message
+        self._context = ssl.create_default_context(cafile=authority.ca.certificate)
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._context.load_cert_chain(authority.client.certificate, authority.client.key)
+        self._client: mqtt.Client | None = None
 
     def start(self) -> None:
         """Begin to connect and to consume; a connection that is lost is made again."""
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, PLATFORM_NAME, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
+        )
+        client.tls_set_context(self._context)
+        client.reconnect_delay_set(1, _MAX_DELAY_S)
+        client.on_socket_open = _send_at_once
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_disconnect = self._on_disconnect
+        client.on_message = self._on_message
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = _SESSION_EXPIRY_S
-        self._client.connect_async(
+        client.connect_async(
             self._endpoint.host, self._endpoint.port, _KEEPALIVE_S, clean_start=False, properties=properties
         )
-        self._client.loop_start()
+        client.loop_start()
+        self._client = client
 
     def stop(self) -> None:
         """Finish the message in hand, disconnect and end the thread."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        if self._client is not None:
+            self._client.disconnect()
+            self._client.loop_stop()
+            self._client = None
 
     def wait_until_ready(self, timeout_s: float) -> bool:
         """Wait until every subscription is granted; whether that came in time."""

@@ -129,7 +129,7 @@ class Platform:
     def _run(self) -> None:
         self._consumer.start()
         self._supervisor.start()
-        if not self.wait_until_ready():
+        if not self.wait_until_ready(_READY_TIMEOUT_S):
             self.stop()
             raise PlatformError(
                 say(
