@@ -9,6 +9,7 @@ from random import Random as Seeded
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
+from agent.clock import Clock, Random
 from agent.sync.contract import Ack, Answer, Expect, Fork, Hello, JournalBatch, sign_answer
 from agent.sync.uplink import Uplink, UplinkSettings
 from offline_store.journal import Append, Journal
@@ -47,6 +48,20 @@ class SeededRandom:
         return self.source.randbytes(size_bytes)
 
 
+def passage(clock: Clock, random: Random) -> Entry:
+    """A granted passage, now."""
+    return Entry(
+        id=new_id(clock.now_ms(), random.token(10)),
+        kind="passage",
+        time_ms=clock.now_ms(),
+        time_quality=clock.state(),
+        monotonic_ms=clock.monotonic_ms(),
+        lane="north",
+        profile="gate",
+        reason="granted",
+    )
+
+
 class Terminal:
     """A journal on disk and the uplink over it; ``restart`` closes and opens both."""
 
@@ -74,19 +89,7 @@ class Terminal:
 
     def append(self, count: int) -> None:
         """Append ``count`` passages in one transaction."""
-        entries = tuple(
-            Entry(
-                id=new_id(self.clock.now_ms(), self.random.token(10)),
-                kind="passage",
-                time_ms=self.clock.now_ms(),
-                time_quality="synchronised",
-                monotonic_ms=self.clock.monotonic_ms(),
-                lane="north",
-                profile="gate",
-                reason="granted",
-            )
-            for _ in range(count)
-        )
+        entries = tuple(passage(self.clock, self.random) for _ in range(count))
         self.writer.submit(Append(entries=entries)).result(0)
 
     @property

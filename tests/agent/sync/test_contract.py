@@ -1,0 +1,357 @@
+"""Topics, messages and signed answers: both ways, to the bound, and against hostile bytes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random as Seeded
+from typing import Any
+
+import cbor2
+import pytest
+import zstandard
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycddl import Schema, ValidationError  # type: ignore[import-untyped]  # it ships no types
+
+import agent.sync.contract
+from agent import cbor, cose
+from agent.sync.contract import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_RECORDS,
+    MAX_RECORD_BYTES,
+    Ack,
+    Address,
+    Alarm,
+    Answer,
+    Buffer,
+    BundleState,
+    Channel,
+    ClockQuality,
+    Condition,
+    ContractError,
+    DeviceState,
+    Expect,
+    Fork,
+    Hello,
+    JournalBatch,
+    Presence,
+    Report,
+    State,
+    open_answer,
+    parse_topic,
+    sign_answer,
+    subscription,
+)
+from agent.sync.contract.answers import decode_answer
+from agent.sync.contract.wire import Message
+from offline_store.genesis import GENESIS, Genesis
+from offline_store.record import Entry, Money, Record, new_id
+
+CHAIN, NONCE, HASH = b"c" * 16, b"n" * 16, b"h" * 32
+HELLO = Hello(chain_id=CHAIN, nonce=NONCE, first_retained=1, head=2**62, head_hash=HASH)
+REPORT = Report(
+    software="1.0.0+abc",
+    configuration="2024-05-01",
+    bundles=(BundleState(name="trust", version=7),),
+    devices=(
+        DeviceState(name="reader-1", condition=Condition.READY),
+        DeviceState(name="relay", condition=Condition.FAILED, reason="silent"),
+    ),
+    buffer=Buffer(unacknowledged=12, size_bytes=4800, hours_left=37),
+    clock=ClockQuality.HOLDOVER,
+    clock_uncertainty_ms=1500,
+)
+UPLINKS: list[Message] = [
+    HELLO,
+    JournalBatch(chain_id=CHAIN, first_seq=1, records=(b"r",)),
+    JournalBatch(chain_id=CHAIN, first_seq=9, records=(b"record" * 50, b"record" * 60)),
+    State(presence=Presence.LOST, since_ms=0),
+    State(presence=Presence.ONLINE, since_ms=1, report=REPORT),
+    State(presence=Presence.ONLINE, since_ms=1, report=Report(software="1")),
+    Alarm(code="forced-open", at_ms=3),
+    Alarm(code="answer-refused", at_ms=3, source="stale", count=4, detail="见日志"),
+]
+ANSWERS: list[Answer] = [
+    Ack(terminal="gate-7", chain_id=CHAIN, nonce=NONCE, issued_ms=1, seq=3, hash=HASH),
+    Expect(terminal="gate-7", chain_id=CHAIN, nonce=NONCE, issued_ms=1, seq=1),
+    Expect(terminal="gate-7", chain_id=CHAIN, nonce=NONCE, issued_ms=1, seq=2, prev_hash=HASH),
+    Fork(terminal="gate-7", chain_id=CHAIN, nonce=NONCE, issued_ms=1, seq=3, hash=HASH),
+]
+MESSAGES = [*UPLINKS, *ANSWERS]
+SIGNER = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
+KEYS = cose.keyring([cose.VerifyKey.of(SIGNER.key.public_key())])
+
+
+def cddl(root: str) -> Schema:
+    """The shipped CDDL with ``root`` as what is validated."""
+    text = (Path(agent.sync.contract.__file__).parent / "contract.cddl").read_text()
+    return Schema(f"root = {root}\n{text}")
+
+
+def encoded(fields: Mapping[Any, object]) -> bytes:
+    return cbor2.dumps(fields, canonical=True)
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_every_message_comes_back_as_it_went(message: Message) -> None:
+    assert type(message).decode(message.encode()) == message
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_every_message_is_what_the_cddl_says(message: Message) -> None:
+    cddl("message").validate_cbor(message.encode())
+
+
+def test_every_answer_in_its_envelope_is_what_the_cddl_says() -> None:
+    for answer in ANSWERS:
+        signed = sign_answer(answer, SIGNER)
+        cddl("signed-answer").validate_cbor(signed)
+        protected, _, payload, _ = cbor2.loads(signed).value
+        cddl("protected-header").validate_cbor(protected)
+        cddl("answer").validate_cbor(payload)
+
+
+def test_the_cddl_refuses_what_the_reader_refuses() -> None:
+    fields = cbor2.loads(HELLO.encode())
+    schema = cddl("hello")
+    for spoiled in ({**fields, 9: 1}, {**fields, 2: b"short"}, {**fields, 5: 0}, {k: fields[k] for k in (0, 1, 2)}):
+        with pytest.raises(ValidationError):
+            schema.validate_cbor(encoded(spoiled))
+        with pytest.raises(ContractError):
+            Hello.decode(encoded(spoiled))
+
+
+def records() -> list[Record]:
+    """One record of each form: the first of a chain, a bare one, and one with every field."""
+    draw = Seeded(3).randbytes
+    common = {"time_ms": 1, "time_quality": "synchronised", "monotonic_ms": 5}
+    genesis = Entry(id=new_id(1, draw(10)), kind=GENESIS, public=Genesis(CHAIN).to_public(), **common)  # type: ignore[arg-type]
+    bare = Entry(id=new_id(2, draw(10)), kind="passage", **common)  # type: ignore[arg-type]
+    money = Money(
+        amount_fen=-1250,
+        intent_id=draw(16),
+        merchant="canteen-1",
+        business_date="20240501",
+        operator="o1",
+        shift="noon",
+        account="a1",
+        funds={"subsidy": -250, "purse": -1000},
+    )
+    full = Entry(
+        id=new_id(3, draw(10)),
+        kind="payment",
+        lane="north",
+        profile="canteen",
+        reason="granted",
+        medium=draw(16),
+        subject=("city", draw(16)),
+        refers_to=draw(16),
+        money=money,
+        public={"rule": "meal", "n": [1, None, True, {"x": b"y"}]},  # type: ignore[dict-item]
+        sealed=b"evidence",
+        **common,  # type: ignore[arg-type]
+    )
+    return [Record(entry, seq, draw(16), HASH) for seq, entry in enumerate((genesis, bare, full), 1)]
+
+
+def test_every_form_of_record_is_what_the_cddl_says() -> None:
+    schema = cddl("record")
+    for record in records():
+        schema.validate_cbor(record.to_bytes())
+    fields = cbor2.loads(records()[1].to_bytes())
+    with pytest.raises(ValidationError):
+        schema.validate_cbor(encoded({**fields, 17: b"short"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({0: 2}, "version"),
+        ({0: True}, "version"),
+        ({1: "journal"}, "kind"),
+        ({7: 1}, "unknown key"),
+        ({"chain_id": CHAIN}, "unknown key"),
+        ({2: "c" * 16}, "chain_id"),
+        ({3: b""}, "nonce"),
+        ({4: 0}, "first_retained"),
+        ({5: 1.0}, "head"),
+        ({5: True}, "head"),
+        ({5: 2**63}, "head"),
+        ({4: 9, 5: 7}, "beyond"),
+        ({6: None}, "head_hash"),
+    ],
+)
+def test_a_field_that_does_not_fit_is_named(change: dict[object, object], reason: str) -> None:
+    with pytest.raises(ContractError, match=reason):
+        Hello.decode(encoded({**cbor2.loads(HELLO.encode()), **change}))
+
+
+@pytest.mark.parametrize("missing", range(7))
+def test_no_field_may_be_missing(missing: int) -> None:
+    fields = cbor2.loads(HELLO.encode())
+    del fields[missing]
+    with pytest.raises(ContractError, match="is missing"):
+        Hello.decode(encoded(fields))
+
+
+def test_an_absent_field_is_left_out_and_not_null() -> None:
+    with pytest.raises(ContractError, match="left out"):
+        State.decode(encoded({0: 1, 1: "state", 2: "lost", 3: 1, 4: None}))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xa0",
+        b"\x80",
+        b"\xf6",
+        HELLO.encode() + b"\x00",
+        HELLO.encode()[:-1],
+        b"\xbf\xff",
+        b"\xa2\x00\x01\x00\x01",
+        b"\xa1\x18\x00\x01",
+        b"\xa2\x01\x01\x00\x01",
+        b"\xc5\x82\x1b\x7f\xff\xff\xff\xff\xff\xff\xff\x03",
+        b"\xc2\x58\xff",
+        b"\x9b\x00\x00\xff\xff\xff\xff\xff\xff",
+        b"\x5b\x00\x00\xff\xff\xff\xff\xff\xff",
+        b"\xa1\x00" * 500,
+        b"\x81" * 10_000,
+        b"\xd8\x1c\x81\xd8\x1d\x00",
+        b"\xa1\xf9\x7e\x00\x01",
+        bytes(20_000),
+    ],
+)
+def test_hostile_bytes_are_a_contract_error(data: bytes) -> None:
+    for message in (Hello, JournalBatch, State, Alarm, Ack):
+        with pytest.raises(ContractError):
+            message.decode(data)
+    with pytest.raises(ContractError):
+        decode_answer(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(MESSAGES), st.data())
+def test_no_altered_payload_is_anything_but_a_message_or_a_contract_error(
+    message: Message, data: st.DataObject
+) -> None:
+    payload = bytearray(message.encode())
+    for _ in range(data.draw(st.integers(1, 3))):
+        payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        read = type(message).decode(bytes(payload))
+    except ContractError:
+        return
+    if not isinstance(read, JournalBatch):
+        assert read.encode() == bytes(payload)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200))
+def test_no_bytes_at_all_raise_anything_else(data: bytes) -> None:
+    for read in (Hello.decode, JournalBatch.decode, State.decode, Alarm.decode, decode_answer):
+        with contextlib.suppress(ContractError):
+            read(data)
+
+
+def test_a_batch_is_compressed_where_that_is_smaller() -> None:
+    alike = JournalBatch(chain_id=CHAIN, first_seq=1, records=(b"record " * 40,) * 10)
+    random = JournalBatch(chain_id=CHAIN, first_seq=1, records=(Seeded(1).randbytes(300),))
+    assert len(alike.encode()) < 200
+    assert random.records[0] in random.encode()
+    assert alike.last_seq == 10
+
+
+def test_a_batch_keeps_its_bounds() -> None:
+    for batch in ((), (b"",), (b"r",) * (MAX_BATCH_RECORDS + 1), (bytes(MAX_RECORD_BYTES + 1),)):
+        with pytest.raises(ValueError, match="records"):
+            JournalBatch(chain_id=CHAIN, first_seq=1, records=batch)
+    full = MAX_BATCH_BYTES // MAX_RECORD_BYTES
+    assert JournalBatch(chain_id=CHAIN, first_seq=1, records=(bytes(MAX_RECORD_BYTES),) * full).encode()
+    with pytest.raises(ValueError, match="bytes of records"):
+        JournalBatch(chain_id=CHAIN, first_seq=1, records=(bytes(MAX_RECORD_BYTES),) * full + (b"r",))
+
+
+def packed_batch(packed: object, **more: object) -> bytes:
+    return encoded({0: 1, 1: "journal", 2: CHAIN, 3: 1, 5: packed})
+
+
+def test_a_compressed_batch_is_inflated_only_to_the_bound() -> None:
+    bomb = zstandard.ZstdCompressor().compress(bytes(200 * 1024 * 1024))
+    unstated = zstandard.ZstdCompressor(write_content_size=False).compress(cbor.encode([b"r"]))
+    good = zstandard.ZstdCompressor().compress(cbor.encode([b"r"]))
+    assert len(bomb) < 64 * 1024
+    for packed in (bomb, unstated, good + b"\x00", good + good, good[:-1], b"", b"no zstd at all"):
+        with pytest.raises(ContractError, match="zstd"):
+            JournalBatch.decode(packed_batch(packed))
+    assert JournalBatch.decode(packed_batch(good)).records == (b"r",)
+
+
+def test_a_batch_holds_one_list_and_only_bytes() -> None:
+    with pytest.raises(ContractError, match="exactly one"):
+        JournalBatch.decode(encoded({0: 1, 1: "journal", 2: CHAIN, 3: 1}))
+    with pytest.raises(ContractError, match="exactly one"):
+        JournalBatch.decode(encoded({0: 1, 1: "journal", 2: CHAIN, 3: 1, 4: [b"r"], 5: b"r"}))
+    for inside in ([1], ["r"], [[b"r"]], {1: b"r"}, []):
+        with pytest.raises(ContractError):
+            JournalBatch.decode(packed_batch(zstandard.ZstdCompressor().compress(cbor.encode(inside))))
+
+
+def test_a_message_never_shows_its_records() -> None:
+    assert "secret" not in repr(JournalBatch(chain_id=CHAIN, first_seq=1, records=(b"secret",)))
+    with pytest.raises(ContractError) as caught:
+        Alarm.decode(encoded({0: 1, 1: "alarm", 2: "Secret!", 3: 1, 5: 1}))
+    assert "Secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: type(answer).__name__)
+def test_a_signed_answer_opens_for_its_terminal_only(answer: Ack | Expect | Fork) -> None:
+    payload = sign_answer(answer, SIGNER)
+    assert open_answer(payload, KEYS, "gate-7") == answer
+    with pytest.raises(ContractError, match="signature is wrong"):
+        open_answer(payload, KEYS, "gate-8")
+    with pytest.raises(ContractError, match="not trusted"):
+        open_answer(payload, {}, "gate-7")
+
+
+def test_topics_are_built_and_read_back() -> None:
+    topic = Address("gate-7").topic(Channel.JOURNAL)
+    assert topic == "onecard/1/4f/gate-7/up/journal"
+    for channel in Channel:
+        assert parse_topic(Address("gate-7").topic(channel)) == (Address("gate-7"), channel)
+    assert subscription(Channel.HELLO) == "onecard/1/+/+/up/hello"
+    assert subscription(Channel.HELLO, "0a") == "onecard/1/0a/+/up/hello"
+
+
+@pytest.mark.parametrize("terminal", ["", "Gate", "a/b", "a+", "#", "a" * 33, "门", "a\n", "a b"])
+def test_a_terminal_id_is_bounded(terminal: str) -> None:
+    with pytest.raises(ContractError, match="terminal id"):
+        Address(terminal)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "",
+        "onecard/2/4f/gate-7/up/journal",
+        "onecard/1/00/gate-7/up/journal",
+        "onecard/1/4f/gate-7/up/nothing",
+        "onecard/1/4f/gate-7",
+        "onecard/1/4f/Gate-7/up/journal",
+        "onecard/1/4f/gate-7/up/journal/more",
+        "onecard/1/" + "x" * 500,
+    ],
+)
+def test_a_topic_that_is_not_of_the_contract_is_refused(topic: str) -> None:
+    with pytest.raises(ContractError):
+        parse_topic(topic)
+
+
+@pytest.mark.parametrize("shard", ["#", "f", "F7", "f77", ""])
+def test_a_subscription_names_a_shard(shard: str) -> None:
+    with pytest.raises(ContractError, match="shard"):
+        subscription(Channel.HELLO, shard)
