@@ -1,0 +1,165 @@
+"""``python -m drivers.virtual --dir DIR``: the bench as a process of its own.
+
+Prints one line of JSON (:class:`drivers.virtual.bench.BenchState`) when ready and listens on ``DIR/virtual.sock``.
+Ends on SIGTERM, SIGINT, the command ``stop``, and when its stdin is a pipe whose other end closes: when the process
+that started it is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import stat
+import sys
+from pathlib import Path
+
+from drivers.virtual.bench import LINE_MAX_BYTES, SOCKET_NAME, Answer, Stop, parse_command
+from drivers.virtual.devices import DEVICES, INPUTS, OUTPUTS, Bench, BenchPlan
+from drivers.virtual.pcscd import VirtualReadersUnavailable
+
+SOCKET_PATH_MAX_BYTES = 107
+
+
+class _CannotStart(Exception):
+    """What is in the way, in one sentence."""
+
+
+class Server:
+    """Answers commands until told to stop."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self.stopped = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client: a line, an answer, and again until it leaves."""
+        try:
+            while line := await reader.readline():
+                await self._answer(line, writer)
+        except ValueError:  # what asyncio makes of a line beyond the limit
+            said = Answer.refusal("命令过长", f"a command is at most {LINE_MAX_BYTES} bytes long")
+            writer.write(said.model_dump_json().encode() + b"\n")
+        except ConnectionError:
+            return
+        finally:
+            writer.close()
+
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> None:
+        command = parse_command(line)
+        answer = command if isinstance(command, Answer) else await self._bench.carry_out(command)
+        writer.write(answer.model_dump_json().encode() + b"\n")
+        await writer.drain()
+        if isinstance(command, Stop):
+            self.stopped.set()
+
+
+async def run(plan: BenchPlan) -> None:
+    """Start the devices, say so, and serve until the end."""
+    loop = asyncio.get_running_loop()
+    bench = Bench(plan)
+    server = Server(bench)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stopped.set)
+    listener = _listen(plan.directory / SOCKET_NAME)
+    try:
+        await asyncio.to_thread(bench.start)
+        listening = await asyncio.start_unix_server(server.serve, sock=listener, limit=LINE_MAX_BYTES)
+        if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
+            loop.add_reader(sys.stdin.fileno(), _watch_stdin, server)
+        sys.stdout.write(bench.state.model_dump_json() + "\n")
+        sys.stdout.flush()
+        await server.stopped.wait()
+        listening.close()
+    finally:
+        listener.close()
+        (plan.directory / SOCKET_NAME).unlink(missing_ok=True)
+        bench.stop()
+
+
+def _watch_stdin(server: Server) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        server.stopped.set()
+
+
+def _listen(path: Path) -> socket.socket:
+    if len(os.fsencode(path)) > SOCKET_PATH_MAX_BYTES:
+        raise _CannotStart(f"路径过长 · the path is too long for a Unix socket: {path}")
+    if _answers(path):
+        raise _CannotStart(f"虚拟设备已在运行 · virtual devices already run at {path.parent}")
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    umask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    except OSError:
+        listener.close()
+        raise
+    finally:
+        os.umask(umask)
+    listener.listen()
+    return listener
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def _private(directory: Path) -> Path:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.stat().st_uid != os.getuid():
+        raise _CannotStart(f"目录属于其他用户 · another user owns {directory}")
+    return directory.resolve()
+
+
+def _line(text: str) -> tuple[str, int]:
+    name, _, address = text.partition("=")
+    if not name or not address.isascii() or not address.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=ADDRESS")
+    return name, int(address)
+
+
+def _plan(arguments: argparse.Namespace) -> BenchPlan:
+    return BenchPlan(
+        directory=_private(arguments.dir),
+        devices=tuple(arguments.devices),
+        readers=arguments.readers,
+        outputs=dict(arguments.output or OUTPUTS),
+        inputs=dict(arguments.input or INPUTS),
+        device_id=arguments.device_id,
+    )
+
+
+def main() -> int:
+    """Exit code 0 after a clean end, 2 with a sentence on stderr when something is in the way."""
+    parser = argparse.ArgumentParser(prog="python -m drivers.virtual", description="Virtual devices of a terminal.")
+    parser.add_argument("--dir", type=Path, required=True, help="where ports and sockets appear")
+    parser.add_argument("--devices", nargs="+", choices=DEVICES, default=DEVICES, help="what there is [all]")
+    parser.add_argument("--readers", type=int, choices=range(1, 17), default=2, metavar="1-16", help="of pcscd [2]")
+    parser.add_argument("--output", type=_line, action="append", metavar="NAME=COIL", help="of the board [gate=0]")
+    parser.add_argument(
+        "--input", type=_line, action="append", metavar="NAME=INPUT", help="[passage=0, fire=1, fire-reset=2]"
+    )
+    parser.add_argument("--device-id", type=int, default=1, help="Modbus address of the board [1]")
+    arguments = parser.parse_args()
+    try:
+        asyncio.run(run(_plan(arguments)))
+    except VirtualReadersUnavailable as error:
+        sys.stderr.write(f"{error.zh} · {error.en}\n")
+        return 2
+    except (_CannotStart, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

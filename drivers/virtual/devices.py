@@ -1,0 +1,254 @@
+"""What stands on the bench: virtual readers, board, scanner and keypad, and what can be done with them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from drivers.api import Interface
+from drivers.virtual.api import CardSlot
+from drivers.virtual.bench import (
+    SOCKET_NAME,
+    Answer,
+    BenchState,
+    Change,
+    Command,
+    Insert,
+    Plug,
+    Press,
+    Relay,
+    RelayState,
+    Remove,
+    Scan,
+    Status,
+)
+from drivers.virtual.cards.behaviour import Behaviour
+from drivers.virtual.cards.cardfile import CardFileError, load_card_file, read_card_file
+from drivers.virtual.keypad import VirtualKeypad
+from drivers.virtual.pcscd import VirtualPcscd
+from drivers.virtual.pn532 import VirtualPn532
+from drivers.virtual.relay import VirtualRelay
+from drivers.virtual.scanner import VirtualScanner
+
+DEVICES = ("pcscd", "pn532", "relay", "scanner", "keypad")
+OUTPUTS = {"gate": 0}
+INPUTS = {"passage": 0, "fire": 1, "fire-reset": 2}
+HISTORY_SHOWN = 1000
+
+
+@dataclass(frozen=True)
+class BenchPlan:
+    """What a bench consists of."""
+
+    directory: Path
+    devices: tuple[str, ...] = DEVICES
+    readers: int = 2
+    outputs: dict[str, int] = field(default_factory=lambda: dict(OUTPUTS))
+    inputs: dict[str, int] = field(default_factory=lambda: dict(INPUTS))
+    device_id: int = 1
+
+
+class _Pluggable(Protocol):
+    def plug(self) -> None: ...
+
+    def unplug(self) -> None: ...
+
+
+class _Daemon:
+    """pcscd as something to unplug: readers gone, service gone."""
+
+    def __init__(self, pcscd: VirtualPcscd) -> None:
+        self.plug = pcscd.start
+        self.unplug = pcscd.stop
+
+
+class _Refused(Exception):
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.answer = Answer.refusal(zh, en)
+
+
+class Bench:
+    """All devices of a plan. Readers are called ``pcsc-0``, ``pcsc-1`` … (or by their PC/SC names) and ``pn532``."""
+
+    def __init__(self, plan: BenchPlan) -> None:
+        self._directory = plan.directory.resolve()
+        self._pluggables: dict[str, _Pluggable] = {}
+        self._slots: dict[str, CardSlot] = {}
+        self._names: dict[str, str] = {}
+        self._ports: dict[str, Path] = {}
+        self._pcscd: VirtualPcscd | None = None
+        self._relay: VirtualRelay | None = None
+        self._scanner: VirtualScanner | None = None
+        self._keypad: VirtualKeypad | None = None
+        self._plugging = asyncio.Lock()
+        self._stack = ExitStack()
+        for device in plan.devices:
+            self._build(device, plan)
+
+    def _build(self, device: str, plan: BenchPlan) -> None:
+        path = self._directory / device
+        match device:
+            case "pcscd":
+                path.mkdir(exist_ok=True)
+                self._pcscd = VirtualPcscd(path, plan.readers)
+                self._pluggables[device] = _Daemon(self._pcscd)
+                for number, (name, slot) in enumerate(zip(self._pcscd.reader_names, self._pcscd.slots, strict=True)):
+                    self._slots[f"pcsc-{number}"] = slot
+                    self._names[f"pcsc-{number}"] = name
+                return
+            case "pn532":
+                reader = VirtualPn532(path)
+                self._slots[device] = self._pluggables[device] = reader
+                self._names[device] = str(path)
+            case "relay":
+                self._relay = VirtualRelay(path, plan.outputs, plan.inputs, device_id=plan.device_id)
+                self._pluggables[device] = self._relay
+            case "scanner":
+                self._scanner = VirtualScanner(path)
+                self._pluggables[device] = self._scanner.port
+            case "keypad":
+                self._keypad = VirtualKeypad(path)
+                self._pluggables[device] = self._keypad.port
+            case _:
+                raise ValueError(f"no such virtual device: {device}")
+        self._ports[device] = path
+
+    def start(self) -> None:
+        """Plug everything in. Raises ``VirtualReadersUnavailable`` and ``OSError``; then nothing is left running."""
+        with ExitStack() as stack:
+            for device in self._pluggables.values():
+                stack.callback(device.unplug)
+                device.plug()
+            for slot in self._slots.values():
+                stack.callback(slot.remove)
+            self._stack = stack.pop_all()
+
+    def stop(self) -> None:
+        """Take out every card and unplug everything."""
+        self._stack.close()
+
+    @property
+    def state(self) -> BenchState:
+        """What is there and where."""
+        return BenchState(
+            directory=self._directory,
+            socket=self._directory / SOCKET_NAME,
+            environment=self._pcscd.environment if self._pcscd else {},
+            readers=self._names,
+            ports=self._ports,
+        )
+
+    async def carry_out(self, command: Command) -> Answer:
+        """Do it, and say what became of it. ``Stop`` is the server's affair and only confirmed here."""
+        try:
+            match command:
+                case Insert():
+                    self._insert(command)
+                case Remove():
+                    for slot in [self._slot(command.reader)] if command.reader else self._slots.values():
+                        slot.remove()
+                case Scan():
+                    self._scan(command.text)
+                case Press():
+                    await self._press(command)
+                case Plug():
+                    await self._plug(command)
+                case Relay():
+                    return Answer(ok=True, relay=self._relay_state())
+                case Status():
+                    return Answer(ok=True, state=self.state)
+        except _Refused as refused:
+            return refused.answer
+        return Answer(ok=True)
+
+    def _insert(self, command: Insert) -> None:
+        behaviour = Behaviour(
+            tear_after=command.tear_after,
+            slow_ms=command.slow_ms,
+            garbage_seed=command.garbage,
+        )
+        asked = behaviour != Behaviour()
+        try:
+            card = read_card_file(command.card)
+            reader = command.reader or self._usual_reader(card.interface)
+            slot = self._slot(reader)
+            program = load_card_file(
+                command.card,
+                interface=Interface.CONTACTLESS if reader == "pn532" else None,
+                behaviour=behaviour if asked else None,
+            )
+        except CardFileError as error:
+            raise _Refused(f"卡片文件无法使用：{error}", f"the card file cannot be used: {error}") from error
+        slot.insert(program)
+
+    def _usual_reader(self, interface: Interface) -> str:
+        order = list(self._slots) if interface is Interface.CONTACT else list(reversed(self._slots))
+        if not order:
+            raise _Refused("没有虚拟读卡器", "there is no virtual card reader")
+        return order[0]
+
+    def _slot(self, reader: str) -> CardSlot:
+        by_pcsc_name = {pcsc_name: name for name, pcsc_name in self._names.items()}
+        slot = self._slots.get(by_pcsc_name.get(reader, reader))
+        if slot is None:
+            known = ", ".join(self._slots) or "-"
+            raise _Refused(f"没有读卡器 {reader}，现有：{known}", f"no reader {reader}; there are: {known}")
+        return slot
+
+    def _scan(self, text: str) -> None:
+        if self._scanner is None:
+            raise _missing("scanner")
+        try:
+            self._scanner.scan(text)
+        except UnicodeEncodeError as error:
+            raise _Refused("文本无法编码", "the text has characters that the scanner cannot send") from error
+
+    async def _press(self, command: Press) -> None:
+        if command.amount is not None:
+            if self._keypad is None:
+                raise _missing("keypad")
+            self._keypad.press(command.amount + "\r")
+        elif command.input is not None:
+            if self._relay is None:
+                raise _missing("relay")
+            if command.input not in self._relay.inputs:
+                known = ", ".join(self._relay.inputs)
+                raise _Refused(
+                    f"没有输入 {command.input}，现有：{known}", f"no input {command.input}; there are: {known}"
+                )
+            if command.pulse_ms is None:
+                self._relay.press(command.input, active=bool(command.active))
+                return
+            self._relay.press(command.input, active=True)
+            try:
+                await asyncio.sleep(command.pulse_ms / 1000)
+            finally:
+                self._relay.press(command.input, active=False)
+
+    async def _plug(self, command: Plug) -> None:
+        device = self._pluggables.get(command.device)
+        if device is None:
+            known = ", ".join(self._pluggables)
+            raise _Refused(
+                f"没有设备 {command.device}，现有：{known}", f"no device {command.device}; there are: {known}"
+            )
+        async with self._plugging:
+            await asyncio.to_thread(device.plug if command.do == "replug" else device.unplug)
+
+    def _relay_state(self) -> RelayState:
+        if self._relay is None:
+            raise _missing("relay")
+        history = self._relay.history[-HISTORY_SHOWN:]
+        return RelayState(
+            outputs=self._relay.outputs,
+            inputs=self._relay.inputs,
+            history=tuple(Change(output=each.output, on=each.on, at_ns=each.at_ns) for each in history),
+        )
+
+
+def _missing(device: str) -> _Refused:
+    return _Refused(f"没有虚拟设备 {device}", f"there is no virtual {device}")
