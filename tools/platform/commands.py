@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import signal
 from collections.abc import Iterator
 from datetime import datetime
@@ -72,15 +73,15 @@ def run(
     directory: Path, database: str | None, port: int, listen: str, names: tuple[str, ...], broker: str | None
 ) -> None:
     """Run the platform in the foreground."""
-    signals = {signal.SIGINT, signal.SIGTERM}
-    # Blocked before any thread starts, so that every thread inherits it and this one alone is told.
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    stop: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _frame: stop.put(received))
     settings = Settings(port=port, listen=listen, names=names, broker=broker, database=database)
     with Platform.start(directory, settings) as running:
         click.echo(say(f"平台已就绪:{running.endpoint}", f"The platform is ready: {running.endpoint}"))
         add = f"onecard platform terminal add ID --to KEYS --dir {directory}"
         click.echo(say(f"添加终端:{add}", f"To add a terminal: {add}"))
-        signal.sigwait(signals)
+        stop.get()
         click.echo(say("正在停止。", "Stopping."))
 
 
@@ -178,7 +179,7 @@ def _verify(store: Store, terminal_id: str | None, as_json: bool) -> None:
     broken = 0
     with store.transaction() as transaction:
         for head in transaction.chains(terminal_id):
-            bad_seq = verify_chain(head, (row.body for row in transaction.records(head.chain_id)))
+            bad_seq = verify_chain(head, ((row.body, row.hash) for row in transaction.records(head.chain_id)))
             broken += bad_seq is not None
             _print_verdict(head, bad_seq, as_json)
     if broken:
@@ -199,8 +200,8 @@ def _print_verdict(head: Position, bad_seq: int | None, as_json: bool) -> None:
     else:
         click.echo(
             say(
-                f"{head.terminal} 链 {name[:8]}:第 {bad_seq} 条记录缺失或被改动。",
-                f"{head.terminal} chain {name[:8]}: record {bad_seq} is missing or was altered.",
+                f"{head.terminal} 链 {name[:8]}:在第 {bad_seq} 条记录处断开:缺失或被改动。",
+                f"{head.terminal} chain {name[:8]}: broken at record {bad_seq}, which is missing or was altered.",
             )
         )
 

@@ -265,17 +265,20 @@ def read_records(batch: JournalBatch) -> list[Arrived]:
     return arrived
 
 
-def verify_chain(head: Position, bodies: Iterable[bytes]) -> int | None:
-    """Walk a whole stored chain by its bytes alone; the seq of the first record that is missing or altered, or none."""
+def verify_chain(head: Position, stored: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Walk a whole chain, given as bytes and noted hash of each record; the seq where it breaks, or none.
+
+    An altered record is named itself as long as its noted hash was not altered with it; else the one after it is.
+    """
     expected, before = 1, NO_HASH
-    for body in bodies:
+    for body, noted_hash in stored:
         try:
             record = Record.from_bytes(body)
         except RecordInvalid:
             return expected
-        if record.seq != expected or record.prev_hash != before:
+        if record.seq != expected or record.prev_hash != before or hash_of(body) != noted_hash:
             return expected
-        expected, before = expected + 1, hash_of(body)
+        expected, before = expected + 1, noted_hash
     return None if (expected - 1, before) == (head.seq, head.hash) else expected
 
 

@@ -238,10 +238,12 @@ def test_verification_names_the_first_record_that_is_wrong(desk: Desk, store: St
     desk.batch(records, 1, 6)
     with store.transaction() as transaction:
         (head,) = transaction.chains()
-    whole = bodies(records)
+    whole = [(record.to_bytes(), record.hash) for record in records]
+    other = altered(records, 4)[3]
     assert verify_chain(head, whole) is None
     assert verify_chain(head, [*whole[:2], *whole[3:]]) == 3
     assert verify_chain(head, whole[:5]) == 6
-    assert verify_chain(head, [*whole[:3], bodies(altered(records, 4))[3], *whole[4:]]) == 5
+    assert verify_chain(head, [*whole[:3], (other.to_bytes(), records[3].hash), *whole[4:]]) == 4
+    assert verify_chain(head, [*whole[:3], (other.to_bytes(), other.hash), *whole[4:]]) == 5
     assert verify_chain(head, [*whole[:1], whole[2], whole[1], *whole[3:]]) == 2
-    assert verify_chain(head, [b"", *whole[1:]]) == 1
+    assert verify_chain(head, [(b"", whole[0][1]), *whole[1:]]) == 1

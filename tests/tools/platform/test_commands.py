@@ -1,0 +1,133 @@
+"""`onecard platform` as an operator types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agent.cose import Es256Signer
+from agent.keys import FileKeyStore
+from agent.sync.contract import Alarm, Channel, Presence, State
+from tests.tools.platform.chains import Desk, make_chain
+from tools.platform.ca import Authority
+from tools.platform.commands import platform
+from tools.platform.service import Layout
+from tools.platform.store import Store
+
+PATIENCE_S = 20.0
+
+
+def onecard_platform(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(platform, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A platform's directory with one terminal that announced five records; four of them are committed."""
+    layout = Layout(tmp_path / "platform")
+    signer = Es256Signer(Authority.init(layout.keys).load_ack_key())
+    store = Store.open(layout.database_url)
+    desk, records = Desk(store, signer), make_chain(5)
+    desk.hand(Channel.STATE, State(presence=Presence.ONLINE, since_ms=1).encode())
+    desk.hand(Channel.ALARM, Alarm(code="forced-open", at_ms=3, source="north", detail="[bold]door").encode())
+    desk.hello(records)
+    desk.batch(records, 1, 4)
+    store.close()
+    return layout.directory
+
+
+def test_run_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
+    program = "from tools.platform.commands import platform; platform()"
+    command = [sys.executable, "-c", program, "run", "--port", "0", "--dir", str(tmp_path / "platform")]
+    environment = os.environ | {"ONECARD_LANG": "en", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=Path(__file__).parents[3], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "ready: mqtts://127.0.0.1:" in process.stdout.readline()
+        assert "terminal add" in process.stdout.readline()
+        broker = Path("/proc") / (tmp_path / "platform/broker/mosquitto.pid").read_text().strip()
+        assert broker.exists()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
+    assert not broker.exists()
+    assert (tmp_path / "platform/broker/mosquitto.db").exists(), "mosquitto was killed instead of stopped"
+
+
+def test_status_tells_how_far_each_terminal_is_committed(directory: Path) -> None:
+    result = onecard_platform("status", "--json", "--dir", directory)
+    assert result.exit_code == 0
+    told = json.loads(result.output)
+    (terminal,) = told["terminals"]
+    assert (terminal["terminal"], terminal["presence"]) == ("gate-1", "online")
+    assert (terminal["committed"], terminal["behind"], terminal["alarms"]) == (4, 1, 1)
+    assert told["alarms"][0]["code"] == "forced-open"
+
+
+def test_what_a_terminal_sent_is_shown_literally(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    result = onecard_platform("status", "--dir", directory)
+    assert result.exit_code == 0
+    assert "[bold]door" in result.output
+
+
+def test_the_journal_is_listed_in_order(directory: Path) -> None:
+    result = onecard_platform("journal", "--json", "--terminal", "gate-1", "--dir", directory)
+    rows = [json.loads(line) for line in result.output.splitlines()]
+    assert [(row["seq"], row["kind"]) for row in rows] == [
+        (1, "genesis"), (2, "passage"), (3, "passage"), (4, "passage"),
+    ]  # fmt: skip
+    assert onecard_platform("journal", "--json", "--terminal", "gate-2", "--dir", directory).output == ""
+
+
+def test_a_whole_chain_is_verified(directory: Path) -> None:
+    result = onecard_platform("journal", "--verify", "--json", "--dir", directory)
+    assert result.exit_code == 0
+    assert json.loads(result.output)["broken_at"] is None
+
+
+def test_an_altered_record_is_named_and_the_exit_code_says_so(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONECARD_LANG", "en")
+    with closing(sqlite3.connect(directory / "platform.db", isolation_level=None)) as intruder:
+        body = bytearray(intruder.execute("SELECT body FROM record WHERE seq = 3").fetchone()[0])
+        body[body.index(b"north")] ^= 1
+        intruder.execute("UPDATE record SET body = ? WHERE seq = 3", (bytes(body),))
+    result = onecard_platform("journal", "--verify", "--dir", directory)
+    assert result.exit_code == 1
+    assert "broken at record 3" in result.output
+
+
+def test_a_terminal_is_added(tmp_path: Path) -> None:
+    result = onecard_platform("terminal", "add", "gate-7", "--to", tmp_path / "keys", "--dir", tmp_path / "platform")
+    assert result.exit_code == 0
+    assert FileKeyStore(tmp_path / "keys").tls_files().certificate.exists()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "was the platform ever started"), ("zh_CN.UTF-8", "平台启动过吗")]
+)
+@pytest.mark.parametrize("command", ["status", "journal"])
+def test_a_platform_that_was_never_started_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, language: str, words: str
+) -> None:
+    monkeypatch.setenv("ONECARD_LANG", language)
+    result = onecard_platform(command, "--dir", tmp_path)
+    assert result.exit_code == 1
+    assert words in result.output
+    assert not (tmp_path / "platform.db").exists()
+
+
+def test_a_database_url_that_cannot_be_used_is_a_sentence_without_its_password(tmp_path: Path) -> None:
+    for url in ("nonsense", "nosuchdatabase://user:secret@host/name"):
+        result = onecard_platform("status", "--database", url, "--dir", tmp_path)
+        assert result.exit_code == 1
+        assert "secret" not in result.output
