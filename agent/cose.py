@@ -91,9 +91,10 @@ class VerifyKey:
     def from_pem(cls, pem: bytes) -> VerifyKey:
         """Read a PEM ``SubjectPublicKeyInfo``. Raises :class:`CoseError`."""
         try:
-            return cls.of(serialization.load_pem_public_key(pem))
+            public = serialization.load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm) as error:
-            raise CoseError("not a PEM public key of the table of algorithms") from error
+            raise CoseError("not a PEM public key") from error
+        return cls.of(public)
 
     def verify(self, signature: bytes, data: bytes) -> bool:
         """Whether ``signature`` (r‖s) over ``data`` is this key's."""
