@@ -34,8 +34,8 @@ known_services() {
 
 as_root() {
     if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; then
-        say "缺少系统软件包,需要管理员权限。请先运行(或请管理员运行):" \
-            "System packages are missing and installing them needs root. Run this first, or have it run:" \
+        say "缺少系统软件包，需要管理员权限。请先运行（或请管理员运行）：" \
+            "System packages are missing, and installing them needs root or sudo. Please run first, as root:" \
             "  apt-get update && apt-get install --no-install-recommends $*"
         exit 1
     fi

@@ -36,7 +36,7 @@ def _build(house: Path, modules: dict[str, str]) -> None:
 
 
 def _lint(house: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [_LINT_IMPORTS, "--config", ROOT / "pyproject.toml", "--no-cache", *options]
+    command: list[str | Path] = [_LINT_IMPORTS, "--config", ROOT / "pyproject.toml", "--no-cache", *options]
     return subprocess.run(command, cwd=house, capture_output=True, text=True, check=False)
 
 
