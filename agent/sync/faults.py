@@ -27,6 +27,7 @@ class LinkFault(Enum):
         "平台未应答就断开，请检查终端证书是否有效",
         "the broker closed before it answered: is this terminal's certificate accepted and in date?",
     )
+    GARBLED = ("garbled", "平台应答无法识别", "the broker answers nonsense")
     SILENT = ("silent", "平台没有应答", "the broker does not answer")
     LOST = ("lost", "与平台的连接中断", "the connection was lost")
     NOT_SUBSCRIBED = ("not-subscribed", "平台不允许接收回执", "the broker does not let this terminal read its answers")

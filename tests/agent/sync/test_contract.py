@@ -11,10 +11,10 @@ from typing import Any
 import cbor2
 import pytest
 import zstandard
+from cddl_verifier import Validator  # type: ignore[import-untyped]  # it ships no types
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pycddl import Schema, ValidationError  # type: ignore[import-untyped]  # it ships no types
 
 import agent.sync.contract
 from agent import cbor, cose
@@ -85,10 +85,13 @@ SIGNER = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
 KEYS = cose.keyring([cose.VerifyKey.of(SIGNER.key.public_key())])
 
 
-def cddl(root: str) -> Schema:
-    """The shipped CDDL with ``root`` as what is validated."""
-    text = (Path(agent.sync.contract.__file__).parent / "contract.cddl").read_text()
-    return Schema(f"root = {root}\n{text}")
+CDDL = Validator(Path(agent.sync.contract.__file__).parent / "contract.cddl")
+
+
+def told(rule: str, payload: bytes) -> str:
+    """What the shipped CDDL has against ``payload`` as ``rule``; nothing if it is valid."""
+    result = CDDL.validate(payload, root_type=rule)
+    return "" if result.valid else str(result.diagnostics)
 
 
 def encoded(fields: Mapping[Any, object]) -> bytes:
@@ -102,24 +105,19 @@ def test_every_message_comes_back_as_it_went(message: Message) -> None:
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_every_message_is_what_the_cddl_says(message: Message) -> None:
-    cddl("message").validate_cbor(message.encode())
+    assert told("message", message.encode()) == ""
 
 
 def test_every_answer_in_its_envelope_is_what_the_cddl_says() -> None:
     for answer in ANSWERS:
-        signed = sign_answer(answer, SIGNER)
-        cddl("signed-answer").validate_cbor(signed)
-        protected, _, payload, _ = cbor2.loads(signed).value
-        cddl("protected-header").validate_cbor(protected)
-        cddl("answer").validate_cbor(payload)
+        assert told("signed-answer", sign_answer(answer, SIGNER)) == ""
+    assert told("signed-answer", cose.sign1(HELLO.encode(), SIGNER))
 
 
 def test_the_cddl_refuses_what_the_reader_refuses() -> None:
     fields = cbor2.loads(HELLO.encode())
-    schema = cddl("hello")
     for spoiled in ({**fields, 9: 1}, {**fields, 2: b"short"}, {**fields, 5: 0}, {k: fields[k] for k in (0, 1, 2)}):
-        with pytest.raises(ValidationError):
-            schema.validate_cbor(encoded(spoiled))
+        assert told("hello", encoded(spoiled))
         with pytest.raises(ContractError):
             Hello.decode(encoded(spoiled))
 
@@ -158,12 +156,11 @@ def records() -> list[Record]:
 
 
 def test_every_form_of_record_is_what_the_cddl_says() -> None:
-    schema = cddl("record")
     for record in records():
-        schema.validate_cbor(record.to_bytes())
+        assert told("record", record.to_bytes()) == ""
     fields = cbor2.loads(records()[1].to_bytes())
-    with pytest.raises(ValidationError):
-        schema.validate_cbor(encoded({**fields, 17: b"short"}))
+    for spoiled in ({**fields, 17: b"short"}, {**fields, 18: 1}, {**fields, 15: {"n": 1.5}}, {**fields, 8: ""}):
+        assert told("record", encoded(spoiled))
 
 
 @pytest.mark.parametrize(

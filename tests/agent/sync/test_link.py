@@ -240,11 +240,12 @@ def test_a_link_without_tls_stays_on_this_machine(host: str) -> None:
 
 
 class OldBroker:
-    """Speaks 3.1.1 only, over plain TCP: refuses level 5, grants every connection of level 4 and its subscription."""
+    """Speaks 3.1.1 only, over plain TCP: refuses level 5; at level 4 grants all, then says ``extra``."""
 
-    def __init__(self, refusal: bytes) -> None:
+    def __init__(self, refusal: bytes, extra: bytes = b"") -> None:
         self.levels: list[int] = []
         self._refusal = refusal
+        self._extra = extra
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None] | None] = set()
         self.port = 0
@@ -270,7 +271,7 @@ class OldBroker:
             else:
                 writer.write(b"\x20\x02\x00\x00")
                 subscribe = await self._packet(reader)
-                writer.write(b"\x90\x03" + subscribe[:2] + b"\x01")
+                writer.write(b"\x90\x03" + subscribe[:2] + b"\x01" + self._extra)
                 await reader.read()
         writer.close()
         with contextlib.suppress(ConnectionError):
@@ -304,6 +305,34 @@ async def test_the_older_protocol_is_remembered() -> None:
         assert await run.fault() is not None
         await run.next(Up)
         assert broker.levels == [5, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("nonsense", "fault"),
+    [
+        (b"\x30\x07\x00\x02\xff\xfeabc", LinkFault.GARBLED),
+        (b"\x30\x00", LinkFault.LOST),
+        (b"\x30\xff\xff\xff\xff\xff", LinkFault.LOST),
+        (b"\x00\x00", LinkFault.LOST),
+    ],
+    ids=["topic-not-utf-8", "empty-publish", "endless-length", "no-packet-type"],
+)
+async def test_a_broker_that_talks_nonsense_is_left_and_tried_again(nonsense: bytes, fault: LinkFault) -> None:
+    broker = OldBroker(b"\x20\x02\x00\x01", nonsense)
+    async with broker, running(settings(broker.port, tls=False), None) as run:
+        await run.next(Up)
+        assert await run.fault() is fault
+        await run.next(Up)
+
+
+async def test_a_message_on_a_topic_that_was_not_asked_for_is_dropped() -> None:
+    other = Address("gate-8").topic(Channel.ACK).encode()
+    publish = bytes([0x30, len(other) + 3, 0, len(other)]) + other + b"x"
+    broker = OldBroker(b"\x20\x02\x00\x01", publish)
+    async with broker, running(settings(broker.port, tls=False), None) as run:
+        await run.next(Up)
+        await until(lambda: run.link.counters["dropped"] == 1)
+        assert run.events.empty()
 
 
 async def test_a_server_that_never_answers_does_not_hold_up_a_stop() -> None:
