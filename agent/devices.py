@@ -1,22 +1,21 @@
 """Devices at work: each in a thread of its own, opened again after every fault, its state always visible.
 
-The threads of sources read, the threads of actuators write; both speak to the event loop only by
-``call_soon_threadsafe``. This is the supervisor's one place that survives any fault of a driver.
+Threads speak to the event loop only by ``call_soon_threadsafe``. This is the supervisor's one place that survives any
+fault of a driver.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Any
 
 from agent.backoff import Backoff
 from agent.logs import log
-from drivers.api import Actuator, CardError, CardFault, ReaderError, Reading, Source
+from drivers.api import Actuator, CardError, CardFault, Pulse, ReaderError, Reading, Source
 
 READ_TIMEOUT_S = 1.0
 
@@ -120,42 +119,31 @@ class SourceThread:
             self._loop.call_soon_threadsafe(callback, value)
 
 
-class ActuatorThread:
-    """Runs one actuator's commands, in order, off the event loop. Implements :class:`agent.lane.Outputs`."""
+class LaneOutputs:
+    """An actuator as a lane sees it. Implements :class:`agent.lane.Outputs`; nothing here waits."""
 
     def __init__(self, actuator: Actuator, loop: asyncio.AbstractEventLoop) -> None:
         self._actuator = actuator
         self._loop = loop
-        self._commands: SimpleQueue[tuple[str, int, Callable[[int, str], None]] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=f"pulse-{actuator.name}", daemon=True)
 
-    def start(self) -> None:
-        """Begin to take commands."""
-        self._thread.start()
+    def actuate(self, output: str, pulse_ms: int, done: Callable[[Pulse | None, str], None]) -> None:
+        """Begin one pulse; ``done`` is called on the event loop."""
+        try:
+            pulse = self._actuator.pulse(output, pulse_ms)
+        except KeyError:
+            done(None, "no-such-output")
+        else:
+            pulse.add_done_callback(lambda ended: self._post(done, ended))
 
-    def stop(self) -> None:
-        """End after the commands that are queued."""
-        self._commands.put(None)
-
-    def join(self, timeout_s: float) -> None:
-        """Wait for the thread to end; one that hangs in its driver is left behind."""
-        self._thread.join(timeout_s)
-
-    def actuate(self, output: str, pulse_ms: int, done: Callable[[int, str], None]) -> None:
-        """Queue one pulse; ``done`` is called on the event loop. One a lane is in flight, so the queue stays short."""
-        self._commands.put((output, pulse_ms, done))
-
-    def _run(self) -> None:
-        while (command := self._commands.get()) is not None:
-            output, pulse_ms, done = command
-            try:
-                commanded_ns, fault = self._actuator.pulse(output, pulse_ms), ""
-            except ReaderError as error:
-                commanded_ns, fault = time.monotonic_ns(), error.fault.code
-            except KeyError:
-                commanded_ns, fault = time.monotonic_ns(), "no-such-output"
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(done, commanded_ns, fault)
+    def _post(self, done: Callable[[Pulse | None, str], None], ended: Future[Pulse]) -> None:
+        if self._loop.is_closed():
+            return
+        error = ended.exception()
+        if error is None:
+            self._loop.call_soon_threadsafe(done, ended.result(), "")
+        else:
+            code = error.fault.code if isinstance(error, ReaderError) else "driver-bug"
+            self._loop.call_soon_threadsafe(done, None, code)
 
 
 def place_of(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, tzinfo
 
 from agent.clock import Clock, RecordIds
 from profiles.api import ClockState, Mark
@@ -37,17 +37,17 @@ class Marks:
 class TerminalFacts:
     """Implements :class:`profiles.api.Facts` for one decision."""
 
-    def __init__(self, clock: Clock, ids: RecordIds, marks: Marks, utc_offset_minutes: int) -> None:
+    def __init__(self, clock: Clock, ids: RecordIds, marks: Marks, zone: tzinfo) -> None:
         self.now_ms = clock.now_ms()
         self.clock: ClockState = clock.state()
         self._ids = ids
         self._marks = marks
-        self._zone = timezone(timedelta(minutes=utc_offset_minutes))
+        self._zone = zone
 
     @property
     def local_time(self) -> datetime:
         """The moment in the terminal's time zone."""
-        return datetime.fromtimestamp(self.now_ms / 1000, UTC).astimezone(self._zone)
+        return datetime.fromtimestamp(self.now_ms / 1000, self._zone)
 
     def new_id(self) -> bytes:
         """A fresh record id."""

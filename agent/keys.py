@@ -77,10 +77,11 @@ class KeyStore(Protocol):
 
 
 class FileKeyStore:
-    """Keys as files. Nothing is cached, so that rotated keys count from the next call on."""
+    """Keys as files. Only medium keys are kept: their name is their epoch, and an epoch's key never changes."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._medium_keys: dict[str, bytes] = {}
 
     @classmethod
     def create(cls, directory: Path) -> FileKeyStore:
@@ -116,9 +117,12 @@ class FileKeyStore:
         return TlsFiles(ca=ca, certificate=certificate, key=key)
 
     def mac(self, name: str, data: bytes) -> bytes:
-        key = self._read(f"{name}.key")
-        if len(key) != MEDIUM_KEY_BYTES:
-            raise KeyStoreError(f"{self._directory / name}.key must hold exactly {MEDIUM_KEY_BYTES} bytes")
+        key = self._medium_keys.get(name)
+        if key is None:
+            key = self._read(f"{name}.key")
+            if len(key) != MEDIUM_KEY_BYTES:
+                raise KeyStoreError(f"{self._directory / name}.key must hold exactly {MEDIUM_KEY_BYTES} bytes")
+            self._medium_keys[name] = key
         return hmac.digest(key, data, "sha256")
 
     def platform_keys(self, role: Role) -> Mapping[bytes, cose.VerifyKey]:

@@ -21,7 +21,7 @@ from agent.credentials.verify import Verifier
 from agent.facts import Marks, TerminalFacts
 from agent.logs import log
 from agent.memory import Memory
-from drivers.api import AmountReading, CardFault, CardReading, CardRemoved, CodeReading, InputReading, Reading
+from drivers.api import AmountReading, CardFault, CardReading, CardRemoved, CodeReading, InputReading, Pulse, Reading
 from offline_store.errors import StoreError
 from offline_store.journal import Append, Appended
 from offline_store.journal import Mark as StoredMark
@@ -34,11 +34,13 @@ from profiles.api import (
     Event,
     InputChanged,
     Kind,
+    Presented,
     Profile,
     RaiseAlarm,
     Reason,
     Record,
     RecordedLate,
+    Rejected,
     Restarted,
     Show,
     StartTimer,
@@ -63,8 +65,8 @@ Presentation = CardReading | CodeReading | AmountReading | CardFault
 class Outputs(Protocol):
     """The lane's actuator."""
 
-    def actuate(self, output: str, pulse_ms: int, done: Callable[[int, str], None]) -> None:
-        """Pulse; ``done(monotonic ns of the confirmation, fault code or "")`` is called on the event loop."""
+    def actuate(self, output: str, pulse_ms: int, done: Callable[[Pulse | None, str], None]) -> None:
+        """Begin a pulse; ``done(when it began, "")`` or ``done(None, fault code)`` is called on the event loop."""
 
 
 @dataclass(frozen=True)
@@ -158,45 +160,47 @@ class Lane:
         return f"lane/{self.name}/{self._profile.name}"
 
     async def _present(self, reading: Presentation) -> None:
+        if isinstance(reading, AmountReading):
+            return
+        await self._ports.memory.settled()
+        facts = self._ports.facts()
+        read_ns = None if isinstance(reading, CardFault) else reading.at_ns
+        await self._decide(self._verdict(reading, facts), facts, read_ns)
+
+    def _verdict(self, reading: CardReading | CodeReading | CardFault, facts: TerminalFacts) -> Presented | Rejected:
         verifier = self._ports.verifier
-        read_ns: int | None = None
-        event: Event
         match reading:
             case CardReading():
-                read_ns = reading.at_ns
-                event = verifier.card(reading, self._ports.facts().local_time)
+                return verifier.card(reading, facts.local_time)
             case CodeReading():
-                read_ns = reading.at_ns
-                event = verifier.code(reading)
+                return verifier.code(reading)
             case CardFault():
-                event = verifier.fault(reading)
-            case AmountReading():
-                return
-        await self._handle(event, read_ns)
+                return verifier.fault(reading)
 
-    async def _handle(self, event: Event, read_ns: int | None = None) -> None:
-        ports = self._ports
-        await ports.memory.settled()
-        facts = ports.facts()
+    async def _handle(self, event: Event) -> None:
+        await self._ports.memory.settled()
+        await self._decide(event, self._ports.facts())
+
+    async def _decide(self, event: Event, facts: TerminalFacts, read_ns: int | None = None) -> None:
+        """One step of the profile. Up to the queued append nothing is awaited."""
         step = self._profile.handle(self._state, event, facts)
         decided_ns = time.monotonic_ns()
-        if step.state == self._state and not any(isinstance(effect, Record) for effect in step.effects):
-            appended = _NOTHING
-        else:
-            stored = await self._record(step, facts)
+        records = [effect for effect in step.effects if isinstance(effect, Record)]
+        appended = _NOTHING
+        if records or step.state != self._state:
+            stored = await self._record(step, records, facts)
             if stored is None:
                 return
             appended = stored
         durable_ns = time.monotonic_ns()
         for effect in step.effects:
             self._carry_out(effect)
-        for record, place in zip(_records(step), appended.records, strict=True):
+        for record, place in zip(records, appended.records, strict=True):
             self._tell(record, place.seq, read_ns, decided_ns, durable_ns)
-            ports.recorded(place.seq)
+            self._ports.recorded(place.seq)
 
-    async def _record(self, step: Step[Any], facts: TerminalFacts) -> Appended | None:
+    async def _record(self, step: Step[Any], records: list[Record], facts: TerminalFacts) -> Appended | None:
         """Queue the append at once, then wait for the disk; ``None`` when nothing may be carried out."""
-        records = _records(step)
         try:
             pending = self._ports.writer.submit(self._append(records, step.state, facts))
         except StoreError as error:
@@ -235,15 +239,17 @@ class Lane:
     async def _durable(self, pending: Future[Appended], records: list[Record]) -> Appended | None:
         """Wait for the disk; ``None`` when the lane must act as if nothing had been decided."""
         waiting = asyncio.wrap_future(pending)
-        try:
-            return await asyncio.wait_for(asyncio.shield(waiting), self._deadline_s)
-        except TimeoutError:
+        await asyncio.wait((waiting,), timeout=self._deadline_s)
+        if not waiting.done():
             self._log.error("append is past its deadline")
             self._show(_NOT_RECORDED)
             await self._wait_out(waiting, records)
+            return None
+        try:
+            return waiting.result()
         except StoreError as error:
             await self._forget(error)
-        return None
+            return None
 
     async def _wait_out(self, waiting: asyncio.Future[Appended], records: list[Record]) -> None:
         """Refuse everybody until the disk has answered; what it commits after all is recorded as not actuated."""
@@ -286,12 +292,13 @@ class Lane:
                 pass  # on the disk already
 
     def _actuate(self, effect: Actuate) -> None:
-        def done(commanded_ns: int, fault: str) -> None:
-            self._log.info("actuated", tap=tap_of(effect.about), commanded_ns=commanded_ns, fault=fault)
+        def done(pulse: Pulse | None, fault: str) -> None:
+            when = pulse._asdict() if pulse is not None else {"fault": fault}
+            self._log.info("actuated", tap=tap_of(effect.about), **when)
             self._signal(Actuated(effect.about, fault))
 
         if self._ports.outputs is None:
-            done(time.monotonic_ns(), "no-board")
+            done(None, "no-board")
         else:
             self._ports.outputs.actuate(effect.output, effect.pulse_ms, done)
 
@@ -315,10 +322,6 @@ class Lane:
             durable_ns=durable_ns,
             **times,
         )
-
-
-def _records(step: Step[Any]) -> list[Record]:
-    return [effect for effect in step.effects if isinstance(effect, Record)]
 
 
 def tap_of(record_id: bytes) -> str:

@@ -19,7 +19,7 @@ ALLOWED_KEYS = frozenset(
         "terminal", "lane", "device", "driver", "tap", "reader", "application", "interface", "apdu_count",
         "reason", "granted", "zh", "en", "kind", "seq", "head", "acked", "chain", "record",
         "fault", "detail", "state", "retry_ms", "count", "input", "active", "output", "tone", "dropped",
-        "read_ns", "decided_ns", "durable_ns", "commanded_ns", "acked_ns",
+        "read_ns", "decided_ns", "durable_ns", "commanded_ns", "confirmed_ns", "acked_ns",
         "version", "ready_ms", "signal", "address", "protocol", "error", "path", "problem", "nonce_age_ms", "since_ms",
     }
 )  # fmt: skip

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
+from datetime import timedelta, timezone
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,7 @@ from agent.clock import Clock, Random, RecordIds, SystemClock, SystemRandom
 from agent.config import LaneConfig, Resolved, profile_type
 from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
-from agent.devices import ActuatorThread, DeviceState, SourceThread
+from agent.devices import DeviceState, LaneOutputs, SourceThread
 from agent.facts import Marks, TerminalFacts
 from agent.keys import FileKeyStore
 from agent.lane import Lane, LanePorts
@@ -53,10 +54,11 @@ class Terminal:
         self._random = random or SystemRandom()
         self._ids = RecordIds(self._clock, self._random)
         self._marks = Marks()
+        self._zone = timezone(timedelta(minutes=self.config.terminal.utc_offset_minutes))
         self._keys = open_keys(self.config.terminal.state_dir, self._random)
         self.devices: dict[str, DeviceState] = {}
         self.lanes: dict[str, Lane] = {}
-        self._threads: list[SourceThread | ActuatorThread] = []
+        self._threads: list[SourceThread] = []
         self._used = {name for lane in self.config.lanes.values() for name in (*lane.readers, lane.board) if name}
         self._all_reported = asyncio.Event()
         self._configuration = hashlib.sha256(self.config.model_dump_json().encode()).digest()[:8]
@@ -125,12 +127,10 @@ class Terminal:
 
     def _build_lanes(self, devices: dict[str, Device], writer: Writer, memory: Memory) -> None:
         verifier = Verifier(partial(self._keys.mac, MEDIUM_KEY), self._register())
-        actuators: dict[str, ActuatorThread] = {}
         hearers: dict[str, list[Lane]] = {}
+        loop = asyncio.get_running_loop()
         for name, lane_config in self.config.lanes.items():
             board = lane_config.board
-            if board is not None and board not in actuators:
-                actuators[board] = ActuatorThread(cast("Actuator", devices[board]), asyncio.get_running_loop())
             ports = LanePorts(
                 clock=self._clock,
                 facts=self._facts,
@@ -138,7 +138,7 @@ class Terminal:
                 verifier=verifier,
                 writer=writer,
                 memory=memory,
-                outputs=actuators[board] if board is not None else None,
+                outputs=LaneOutputs(cast("Actuator", devices[board]), loop) if board is not None else None,
                 recorded=self._recorded,
                 alarm=self._alarm,
             )
@@ -149,7 +149,6 @@ class Terminal:
                 hearers.setdefault(board, []).append(lane)
         for board, lanes in hearers.items():
             self._threads.append(self._source(devices[board], None, partial(_offer_all, lanes)))
-        self._threads += actuators.values()
 
     def _lane(self, name: str, lane_config: LaneConfig, ports: LanePorts) -> Lane:
         profile = cast("Any", profile_type(lane_config.profile))(self._resolved.profiles[name])
@@ -193,7 +192,7 @@ class Terminal:
     # Ports ----------------------------------------------------------------------------------------------------------
 
     def _facts(self) -> TerminalFacts:
-        return TerminalFacts(self._clock, self._ids, self._marks, self.config.terminal.utc_offset_minutes)
+        return TerminalFacts(self._clock, self._ids, self._marks, self._zone)
 
     def _context(self) -> Append:
         """The record that pins what is in force from this start on (DESIGN §6)."""

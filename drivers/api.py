@@ -11,8 +11,9 @@ A driver is added by one file and one entry in ``setup.cfg`` (group ``onecard.dr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Future
 from enum import Enum, StrEnum
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -193,15 +194,24 @@ class CardReader(Device, Protocol):
         """Wait until no card is presented; ``False`` after the timeout or :meth:`cancel`."""
 
 
+class Pulse(NamedTuple):
+    """When a pulse began, in ``time.monotonic_ns()``."""
+
+    commanded_ns: int
+    """The command had left for the device."""
+    confirmed_ns: int
+    """The device had confirmed that the output is on."""
+
+
 @runtime_checkable
 class Actuator(Device, Protocol):
     """Outputs that open things. It gives permission pulses and never commands a close (DESIGN §4)."""
 
-    def pulse(self, output: str, pulse_ms: int) -> int:
+    def pulse(self, output: str, pulse_ms: int) -> Future[Pulse]:
         """Switch a named output on, and off again after ``pulse_ms``.
 
-        Returns ``time.monotonic_ns()`` of the moment at which the device confirmed the switching on. Safe to call from a thread other than the reading one.
-        Raises :class:`ReaderError`, and ``KeyError`` for an output that the settings do not name.
+        Returns at once, from any thread; the future is done when the device has confirmed, or holds the
+        :class:`ReaderError`. Raises ``KeyError`` for an output that the settings do not name.
         """
 
 

@@ -24,7 +24,7 @@ from typing import Annotated, ClassVar, Protocol, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from drivers.api import DriverSettings, InputReading, ReaderError, ReaderFault
+from drivers.api import DriverSettings, InputReading, Pulse, ReaderError, ReaderFault
 from drivers.latch import LatchFile
 
 REFRESH_S = 1.0
@@ -92,8 +92,8 @@ class BoardLink(Protocol):
     def close(self) -> None:
         """Release the wire; harmless when closed, never raises."""
 
-    def switch(self, address: int, on: bool) -> None:
-        """Switch one output; returns when the board has confirmed it."""
+    def switch(self, address: int, on: bool) -> int:
+        """Switch one output; returns when the board has confirmed it: when the command had left, in monotonic ns."""
 
     def read_inputs(self) -> Mapping[int, bool]:
         """The contacts of all configured inputs by address, ``True`` for closed."""
@@ -117,7 +117,7 @@ class BoardStatus:
 class _Order:
     output: str
     pulse_ms: int
-    confirmed_ns: Future[int]
+    done: Future[Pulse]
 
 
 class Board:
@@ -204,21 +204,23 @@ class Board:
                 raise ReaderError(self._fault.fault, self._fault.detail)
             return None
 
-    def pulse(self, output: str, pulse_ms: int) -> int:
-        """Switch ``output`` on for ``pulse_ms`` from its confirmation; returns that moment in monotonic nanoseconds.
+    def pulse(self, output: str, pulse_ms: int) -> Future[Pulse]:
+        """Switch ``output`` on for ``pulse_ms`` from its confirmation, and tell when that was.
 
-        A second pulse prolongs the first, it never shortens it. Waits no longer than the exchange with the board under
-        way and its own. Raises ``KeyError`` and :class:`ReaderError`.
+        A second pulse prolongs the first, it never shortens it. It is served after the exchange with the board that is
+        under way. Raises ``KeyError``; the future holds a :class:`ReaderError` when the board does not work.
         """
         if output not in self._settings.outputs:
             raise KeyError(output)
         order = _Order(output, pulse_ms, Future())
         with self._lock:
-            if self._fault is not None:
-                raise ReaderError(self._fault.fault, self._fault.detail)
-            self._orders.append(order)
-            self._wake.notify()
-        return order.confirmed_ns.result()
+            fault = self._fault
+            if fault is None:
+                self._orders.append(order)
+                self._wake.notify()
+        if fault is not None:
+            order.done.set_exception(ReaderError(fault.fault, fault.detail))
+        return order.done
 
     def reset_fire(self) -> bool:
         """A person ends the fire state; ``False`` if it is not latched, or an input is active or unknown."""
@@ -286,14 +288,14 @@ class Board:
 
     def _serve(self, order: _Order) -> None:
         try:
-            self._switch(order.output, on=True)
+            commanded_ns = self._switch(order.output, on=True)
         except ReaderError as error:
-            order.confirmed_ns.set_exception(error)
+            order.done.set_exception(error)
             raise
         now_ns = time.monotonic_ns()
         end_ns = now_ns + order.pulse_ms * 1_000_000
         self._ends_ns[order.output] = max(end_ns, self._ends_ns.get(order.output, 0))
-        order.confirmed_ns.set_result(now_ns)
+        order.done.set_result(Pulse(commanded_ns, now_ns))
 
     def _poll(self) -> None:
         if not self._settings.inputs:
@@ -381,10 +383,11 @@ class Board:
         self._ends_ns.clear()
         self._switch_off_what_ended()
 
-    def _switch(self, output: str, *, on: bool) -> None:
+    def _switch(self, output: str, *, on: bool) -> int:
         self._confirmed.pop(output, None)
-        self._link.switch(self._settings.outputs[output], on)
+        commanded_ns = self._link.switch(self._settings.outputs[output], on)
         self._confirmed[output] = on
+        return commanded_ns
 
     def _fire_is_active(self) -> bool:
         return any(self._active.get(name, True) for name in self._fire_inputs)
@@ -400,7 +403,7 @@ class Board:
             orders, self._orders = self._orders, deque()
             self._arrived.notify()
         for order in orders:
-            order.confirmed_ns.set_exception(ReaderError(fault.fault, fault.detail))
+            order.done.set_exception(ReaderError(fault.fault, fault.detail))
 
 
 def _not_open(name: str) -> ReaderError:

@@ -34,6 +34,7 @@ class _Wire(ModbusBaseSyncClient):
         parameters = CommParams(comm_type=CommType.SERIAL, host=port.path, baudrate=baud, timeout_connect=timeout_s)
         super().__init__(FramerType.RTU, retries, parameters, None, None, None)
         self.heard = False
+        self.sent_ns = 0
         self._port = port
         self._timeout_ns = int(timeout_s * 1e9)
         self._silence_ns = silence_ns(baud)
@@ -49,6 +50,7 @@ class _Wire(ModbusBaseSyncClient):
         # The late answer to an earlier request looks like the answer to this one: RTU frames carry no number.
         self._port.read(deadline_ns=0)
         self._port.write(request)
+        self.sent_ns = time.monotonic_ns()
         return len(request)
 
     def recv(self, size: int | None) -> bytes:  # noqa: ARG002 - pymodbus's signature
@@ -70,8 +72,11 @@ class ModbusClient:
         self._path = port.path
         self._device_id = device_id
 
-    def write_coil(self, address: int, on: bool) -> None:
-        """Write Single Coil (V1.1b3 §6.5): returns when the board has echoed the request."""
+    def write_coil(self, address: int, on: bool) -> int:
+        """Write Single Coil (V1.1b3 §6.5): returns when the board has echoed the request.
+
+        The result is ``time.monotonic_ns()`` of the moment at which the request had been written.
+        """
         self._wire.heard = False
         try:
             answer = self._wire.write_coil(address, on, device_id=self._device_id)
@@ -80,6 +85,7 @@ class ModbusClient:
         self._check(answer, f"coil {address}")
         if answer.address != address or answer.bits[:1] != [on]:
             raise ReaderError(ReaderFault.PROTOCOL, f"{self._path}: coil {address} was not confirmed")
+        return self._wire.sent_ns
 
     def read_discrete_inputs(self, address: int, count: int) -> list[bool]:
         """Read Discrete Inputs (V1.1b3 §6.2): ``count`` states from ``address`` on."""

@@ -65,9 +65,9 @@ class ModbusLink:
         self._port.close()
         self._client = None
 
-    def switch(self, address: int, on: bool) -> None:
+    def switch(self, address: int, on: bool) -> int:
         """Write one coil."""
-        self._opened().write_coil(address, on)
+        return self._opened().write_coil(address, on)
 
     def read_inputs(self) -> Mapping[int, bool]:
         """Read all configured inputs in one request."""

@@ -30,6 +30,7 @@ MARK_GRACE_MS = 48 * 3_600_000
 """How long a mark outlives its end: a clock that was a day ahead and is wound back finds its replay marks again."""
 
 _PRUNE_PORTION = 500
+_PRUNE_AFTER = 32
 _CHECKPOINT_AFTER = 200
 _CHECKPOINT_BY = 1_000
 
@@ -149,6 +150,7 @@ class Journal:
         self._clock = clock
         self._head: Head | None = None
         self._commits_since_checkpoint = 0
+        self._marks_since_pruning = 0
 
     @classmethod
     def open(
@@ -317,9 +319,11 @@ class Journal:
                 execute("DELETE FROM mark WHERE scope = ? AND key = ?", (mark.scope, mark.key))
             else:
                 execute(_MARK, (mark.scope, mark.key, mark.value, mark.expires_ms))
-        if item.marks:
+        self._marks_since_pruning += len(item.marks)
+        if self._marks_since_pruning >= _PRUNE_AFTER:
             # Two out for each one in: the table stays bounded and no append pays for many.
-            execute(_PRUNE_MARKS, (self._clock.now_ms() - MARK_GRACE_MS, 2 * len(item.marks)))
+            execute(_PRUNE_MARKS, (self._clock.now_ms() - MARK_GRACE_MS, 2 * self._marks_since_pruning))
+            self._marks_since_pruning = 0
 
     def _begin_chain(self, random: Random) -> Head:
         """Write record 1 of a new chain, in one transaction with the chain itself."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import ClassVar
 
 from agent.backoff import Backoff
-from agent.devices import ActuatorThread, DeviceState, SourceThread
+from agent.devices import DeviceState, LaneOutputs, SourceThread
 from drivers.api import (
     CardError,
     CardFault,
     CodeReading,
     DriverSettings,
+    Pulse,
     ReaderError,
     ReaderFault,
     Reading,
@@ -126,14 +127,13 @@ async def test_a_card_fault_concerns_one_presentation_only() -> None:
 
 
 class ScriptedActuator:
-    """An actuator that confirms or raises."""
+    """An actuator that confirms or fails from a thread of its own, as boards do."""
 
     Settings: ClassVar[type[DriverSettings]] = DriverSettings
     name = "board"
 
-    def __init__(self, answer: Callable[[str], int]) -> None:
+    def __init__(self, answer: Pulse | ReaderError) -> None:
         self._answer = answer
-        self.thread: str | None = None
 
     def open(self) -> None: ...
 
@@ -141,38 +141,33 @@ class ScriptedActuator:
 
     def cancel(self) -> None: ...
 
-    def pulse(self, output: str, pulse_ms: int) -> int:
-        self.thread = threading.current_thread().name
-        return self._answer(output)
+    def pulse(self, output: str, pulse_ms: int) -> Future[Pulse]:
+        if output != "gate":
+            raise KeyError(output)
+        future: Future[Pulse] = Future()
+        answer = self._answer
+        if isinstance(answer, Pulse):
+            threading.Thread(target=future.set_result, args=(answer,)).start()
+        else:
+            threading.Thread(target=future.set_exception, args=(answer,)).start()
+        return future
 
 
-async def pulsed(answer: Callable[[str], int]) -> tuple[int, str]:
-    actuator = ScriptedActuator(answer)
+async def pulsed(answer: Pulse | ReaderError, output: str = "gate") -> tuple[Pulse | None, str]:
     loop = asyncio.get_running_loop()
-    thread = ActuatorThread(actuator, loop)
-    thread.start()
-    done: asyncio.Future[tuple[int, str]] = loop.create_future()
-    thread.actuate("gate", 500, lambda commanded_ns, fault: done.set_result((commanded_ns, fault)))
-    result = await asyncio.wait_for(done, DEADLINE_S)
-    thread.stop()
-    await asyncio.to_thread(thread.join, DEADLINE_S)
-    assert actuator.thread == "pulse-board"
-    return result
+    done: asyncio.Future[tuple[Pulse | None, str]] = loop.create_future()
+    outputs = LaneOutputs(ScriptedActuator(answer), loop)
+    outputs.actuate(output, 500, lambda pulse, fault: done.set_result((pulse, fault)))
+    return await asyncio.wait_for(done, DEADLINE_S)
 
 
-async def test_a_confirmed_pulse_comes_back_with_its_moment() -> None:
-    assert await pulsed(lambda output: 42) == (42, "")
+async def test_a_confirmed_pulse_comes_back_with_its_moments() -> None:
+    assert await pulsed(Pulse(41, 42)) == (Pulse(41, 42), "")
 
 
 async def test_a_silent_board_comes_back_as_a_fault() -> None:
-    def silent(output: str) -> int:
-        raise ReaderError(ReaderFault.SILENT)
-
-    assert (await pulsed(silent))[1] == "silent"
+    assert await pulsed(ReaderError(ReaderFault.SILENT)) == (None, "silent")
 
 
 async def test_an_output_that_the_board_does_not_have_comes_back_as_a_fault() -> None:
-    def unknown(output: str) -> int:
-        raise KeyError(output)
-
-    assert (await pulsed(unknown))[1] == "no-such-output"
+    assert await pulsed(Pulse(1, 2), output="roof") == (None, "no-such-output")

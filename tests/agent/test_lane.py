@@ -6,6 +6,7 @@ import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from agent.credentials.verify import Verifier
 from agent.facts import Marks, TerminalFacts
 from agent.lane import MAX_PRESENTATIONS, Lane, LanePorts
 from agent.memory import Memory
-from drivers.api import CardFault, CardReading, CodeReading, InputReading, Interface
+from drivers.api import CardFault, CardReading, CodeReading, InputReading, Interface, Pulse
 from offline_store.errors import DiskFull, StoreError
 from offline_store.journal import Append, Appended, Journal, Restored
 from offline_store.outbox import Outbox
@@ -29,6 +30,8 @@ from profiles.gate import Gate, GateSettings
 from profiles.reasons import ReasonEnum
 from tests.agent.seeded import SeededRandom
 from tests.agent.simulated import SimulatedClock, run_simulated
+
+CHINA = timezone(timedelta(hours=8))
 
 
 def mac(data: bytes) -> bytes:
@@ -88,9 +91,9 @@ class Outputs:
         self._on_disk = on_disk
         self.pulses: list[tuple[str, list[str]]] = []
 
-    def actuate(self, output: str, pulse_ms: int, done: Callable[[int, str], None]) -> None:
+    def actuate(self, output: str, pulse_ms: int, done: Callable[[Pulse | None, str], None]) -> None:
         self.pulses.append((output, self._on_disk()))
-        asyncio.get_running_loop().call_soon(done, 0, "")
+        asyncio.get_running_loop().call_soon(done, Pulse(0, 0), "")
 
 
 class Site:
@@ -111,7 +114,7 @@ class Site:
         writer: JournalWriter = self.writer
         self.ports = LanePorts(
             clock=self.clock,
-            facts=lambda: TerminalFacts(self.clock, ids, self.marks, 480),
+            facts=lambda: TerminalFacts(self.clock, ids, self.marks, CHINA),
             marks=self.marks,
             verifier=Verifier(mac, SiteRegister((holders or {}).items())),
             writer=writer,

@@ -114,7 +114,7 @@ def test_fire_opens_and_the_loop_goes_on_although_the_disk_hangs(
     inputs = [reading.input for _ in range(2) if (reading := relay.read(WAIT_S)) is not None]
     assert inputs == ["smoke", "passage"]
     assert relay.status().latch_saved is False
-    relay.pulse("bell", 1)
+    relay.pulse("bell", 1).result(5)
     assert device.wait("bell", on=False, timeout_s=WAIT_S)
     descriptor = os.open(latch_file, os.O_RDONLY)
     os.close(descriptor)
@@ -135,8 +135,8 @@ def test_the_latch_outlives_the_input_and_every_pulse(device: VirtualRelay, boar
     assert open_everywhere(device)
     device.press("smoke", active=False)
     until(lambda: "smoke" not in relay.status().active_inputs)
-    relay.pulse("gate", 1)
-    relay.pulse("bell", 30)
+    relay.pulse("gate", 1).result(5)
+    relay.pulse("bell", 30).result(5)
     assert device.wait("bell", on=False, timeout_s=WAIT_S)
     assert device.outputs == {"gate": True, "door": True, "bell": False}
     assert {change.output for change in device.history if not change.on} == {"bell"}
@@ -229,7 +229,7 @@ def test_the_key_resets_only_when_turned_after_the_fire_is_over(
     until(lambda: "key" in relay.status().active_inputs)
     device.press("smoke", active=False)
     until(lambda: "smoke" not in relay.status().active_inputs)
-    relay.pulse("bell", 30)
+    relay.pulse("bell", 30).result(5)
     assert device.wait("bell", on=False, timeout_s=WAIT_S)
     assert relay.status().fire_latched is True
     device.press("key", active=False)
@@ -281,7 +281,7 @@ def test_a_running_pulse_keeps_its_time_when_the_fire_is_reset(
     assert open_everywhere(device)
     device.press("smoke", active=False)
     until(lambda: "smoke" not in relay.status().active_inputs)
-    confirmed_ns = relay.pulse("gate", 200)
+    confirmed_ns = relay.pulse("gate", 200).result(5).confirmed_ns
     assert relay.reset_fire() is True
     assert shut_everywhere(device)
     ended = next(change for change in device.history if change.output == "gate" and not change.on)
@@ -291,7 +291,7 @@ def test_a_running_pulse_keeps_its_time_when_the_fire_is_reset(
 def test_stopping_the_agent_leaves_fire_outputs_on(device: VirtualRelay, boards: Callable[..., ModbusRelay]) -> None:
     relay = boards()
     relay.open()
-    relay.pulse("bell", 60_000)
+    relay.pulse("bell", 60_000).result(5)
     device.press("smoke", active=True)
     assert open_everywhere(device)
     relay.close()

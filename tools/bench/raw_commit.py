@@ -6,8 +6,6 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 
 class RawCommits:
@@ -28,10 +26,6 @@ class RawCommits:
         self._connection.execute("COMMIT")
         return time.monotonic_ns() - started_ns
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._connection.close()

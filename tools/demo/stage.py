@@ -17,8 +17,8 @@ from agent.words import say
 from drivers.virtual.bench import Insert, Press, Remove
 from offline_store.outbox import Outbox
 from tools.cli.bench_process import VirtualDevices, running_devices
+from tools.cli.terminal_process import Line, TerminalProcess
 from tools.demo.media import medium_of_file
-from tools.demo.terminal import Line, TerminalProcess
 from tools.platform.service import Layout, Platform, Settings
 from tools.platform.store import Store
 

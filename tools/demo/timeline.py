@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from agent.words import say
-from tools.demo.terminal import Line
+from tools.cli.terminal_process import Line
 
 _NS_PER_MS = 1_000_000
 

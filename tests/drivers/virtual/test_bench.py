@@ -105,7 +105,7 @@ def test_inputs_reach_the_board_and_its_coils_are_shown(serial: BenchState) -> N
         reading = board.read(WAIT_S)
         assert isinstance(reading, InputReading)
         assert (reading.input, reading.active) == ("passage", True)
-        confirmed_ns = board.pulse("gate", 60_000)
+        confirmed_ns = board.pulse("gate", 60_000).result(5).confirmed_ns
         shown = ask(serial, do="relay")["relay"]
         assert shown["outputs"] == {"gate": True}
         assert shown["inputs"] == {"passage": True, "fire": False, "fire-reset": False}
@@ -139,7 +139,7 @@ def test_an_unplugged_device_is_gone_until_it_is_plugged_in_again(serial: BenchS
         assert caught.value.fault is ReaderFault.UNPLUGGED
         assert ask(serial, do="replug", device="relay") == {"ok": True}
         board.open()
-        board.pulse("gate", 1)
+        board.pulse("gate", 1).result(5)
     finally:
         board.close()
 

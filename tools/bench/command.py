@@ -1,0 +1,43 @@
+"""``onecard bench``: each figure by its own command, all of them by ``all``."""
+
+from __future__ import annotations
+
+import click
+
+from agent.words import say
+from tools.bench import start as start_bench
+from tools.bench import tap as tap_bench
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help=say("最后一行输出 JSON", "End with one line of JSON")
+)
+
+
+@click.group(help=say("性能测量，与裸的对照物同时进行", "Measure, beside the raw peer in the same run"))
+def bench() -> None:
+    """Hold the benches."""
+
+
+@bench.command(help=say("从卡片最后应答到闸门动作", "From the card's last answer to the relay commanded"))
+@click.option("--taps", type=click.IntRange(20, 20_000), default=500, show_default=True)
+@click.option("--reader", type=click.Choice(sorted(tap_bench.READERS)), default="pn532", show_default=True)
+@json_option
+def tap(taps: int, reader: str, as_json: bool) -> None:
+    """Measure taps."""
+    tap_bench.run(taps, reader).tell(as_json=as_json)
+
+
+@bench.command(help=say("启动时间与内存", "Time to ready, and memory"))
+@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True)
+@json_option
+def start(rounds: int, as_json: bool) -> None:
+    """Measure starts."""
+    start_bench.run(rounds).tell(as_json=as_json)
+
+
+@bench.command(name="all", help=say("全部测量", "Every bench"))
+@json_option
+def all_benches(as_json: bool) -> None:
+    """Run every bench with its defaults."""
+    start_bench.run(5).tell(as_json=as_json)
+    tap_bench.run(500, "pn532").tell(as_json=as_json)
