@@ -119,6 +119,18 @@ class SourceThread:
             self._loop.call_soon_threadsafe(callback, value)
 
 
+class NoOutputs:
+    """The outputs of a lane without a board: every pulse comes back as a fault."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def actuate(self, output: str, pulse_ms: int, done: Callable[[Pulse | None, str], None]) -> None:
+        """Refuse."""
+        del output, pulse_ms
+        self._loop.call_soon_threadsafe(done, None, "no-board")
+
+
 class LaneOutputs:
     """An actuator as a lane sees it. Implements :class:`agent.lane.Outputs`; nothing here waits."""
 
@@ -131,7 +143,7 @@ class LaneOutputs:
         try:
             pulse = self._actuator.pulse(output, pulse_ms)
         except KeyError:
-            done(None, "no-such-output")
+            self._loop.call_soon_threadsafe(done, None, "no-such-output")
         else:
             pulse.add_done_callback(lambda ended: self._post(done, ended))
 

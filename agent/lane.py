@@ -21,6 +21,7 @@ from agent.credentials.verify import Verifier
 from agent.facts import Marks, TerminalFacts
 from agent.logs import log
 from agent.memory import Memory
+from agent.opening import Opening
 from drivers.api import AmountReading, CardFault, CardReading, CardRemoved, CodeReading, InputReading, Pulse, Reading
 from offline_store.errors import StoreError
 from offline_store.journal import Append, Appended
@@ -66,7 +67,10 @@ class Outputs(Protocol):
     """The lane's actuator."""
 
     def actuate(self, output: str, pulse_ms: int, done: Callable[[Pulse | None, str], None]) -> None:
-        """Begin a pulse; ``done(when it began, "")`` or ``done(None, fault code)`` is called on the event loop."""
+        """Begin a pulse, from any thread.
+
+        ``done(when it began, "")`` or ``done(None, fault code)`` is called on the event loop.
+        """
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class LanePorts:
     verifier: Verifier
     writer: JournalWriter
     memory: Memory
-    outputs: Outputs | None
+    outputs: Outputs
     recorded: Callable[[int], None]
     alarm: Callable[[str, ReasonEnum, bytes], None]
 
@@ -201,16 +205,18 @@ class Lane:
 
     async def _record(self, step: Step[Any], records: list[Record], facts: TerminalFacts) -> Appended | None:
         """Queue the append at once, then wait for the disk; ``None`` when nothing may be carried out."""
+        opening = Opening([effect for effect in step.effects if isinstance(effect, Actuate)], self._actuate)
         try:
             pending = self._ports.writer.submit(self._append(records, step.state, facts))
         except StoreError as error:
             self._log.error("append refused", error=type(error).__name__)
             self._show(_NOT_RECORDED)
             return None
+        opening.follow(pending)
         self._state = step.state
         for record in records:
             self._ports.marks.put(record.marks, facts.now_ms)
-        return await self._durable(pending, records)
+        return await self._durable(pending, opening, records)
 
     def _append(self, records: list[Record], state: State, facts: TerminalFacts) -> Append:
         monotonic_ms = self._ports.clock.monotonic_ms()
@@ -236,17 +242,17 @@ class Lane:
         )
         return Append(entries, {self._key: cbor2.dumps(state.model_dump())}, marks)
 
-    async def _durable(self, pending: Future[Appended], records: list[Record]) -> Appended | None:
+    async def _durable(self, pending: Future[Appended], opening: Opening, records: list[Record]) -> Appended | None:
         """Wait for the disk; ``None`` when the lane must act as if nothing had been decided."""
         waiting = asyncio.wrap_future(pending)
         await asyncio.wait((waiting,), timeout=self._deadline_s)
-        if not waiting.done():
+        if not waiting.done() and opening.refuse():
             self._log.error("append is past its deadline")
             self._show(_NOT_RECORDED)
             await self._wait_out(waiting, records)
             return None
         try:
-            return waiting.result()
+            return await waiting
         except StoreError as error:
             await self._forget(error)
             return None
@@ -280,27 +286,24 @@ class Lane:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case Actuate():
-                self._actuate(effect)
             case Show():
                 self._show(effect)
             case StartTimer(name, delay_ms, about):
                 self._start_timer(name, delay_ms, about)
             case RaiseAlarm(reason, about):
                 self._ports.alarm(self.name, reason, about)
-            case Record():
-                pass  # on the disk already
+            case Record() | Actuate():
+                pass  # on the disk, and given by the commit
 
     def _actuate(self, effect: Actuate) -> None:
+        """Give one pulse. Called in the journal's thread, or on the event loop where the journal has none."""
+
         def done(pulse: Pulse | None, fault: str) -> None:
             when = pulse._asdict() if pulse is not None else {"fault": fault}
             self._log.info("actuated", tap=tap_of(effect.about), **when)
             self._signal(Actuated(effect.about, fault))
 
-        if self._ports.outputs is None:
-            done(None, "no-board")
-        else:
-            self._ports.outputs.actuate(effect.output, effect.pulse_ms, done)
+        self._ports.outputs.actuate(effect.output, effect.pulse_ms, done)
 
     def _start_timer(self, name: str, delay_ms: int, about: bytes) -> None:
         if name in self._timers:

@@ -18,7 +18,7 @@ from agent.clock import Clock, Random, RecordIds, SystemClock, SystemRandom
 from agent.config import LaneConfig, Resolved, profile_type
 from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
-from agent.devices import DeviceState, LaneOutputs, SourceThread
+from agent.devices import DeviceState, LaneOutputs, NoOutputs, SourceThread
 from agent.facts import Marks, TerminalFacts
 from agent.keys import FileKeyStore
 from agent.lane import Lane, LanePorts
@@ -138,7 +138,7 @@ class Terminal:
                 verifier=verifier,
                 writer=writer,
                 memory=memory,
-                outputs=LaneOutputs(cast("Actuator", devices[board]), loop) if board is not None else None,
+                outputs=LaneOutputs(cast("Actuator", devices[board]), loop) if board is not None else NoOutputs(loop),
                 recorded=self._recorded,
                 alarm=self._alarm,
             )

@@ -10,9 +10,9 @@ import os
 import sqlite3
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import click
 import yaml
@@ -21,11 +21,11 @@ from agent.config import load
 from agent.words import say
 from drivers.virtual.bench import Insert, Remove
 from offline_store.database import DATABASE_NAME
-from tools.bench.raw_commit import RawCommits
+from tools.bench.raw_commit import RawPeer
 from tools.bench.report import Figure, Report, median, percentile
-from tools.cli.bench_process import running_devices
+from tools.cli.bench_process import VirtualDevices, running_devices
 from tools.cli.presets import preset_text
-from tools.cli.terminal_process import TerminalProcess
+from tools.cli.terminal_process import Line, TerminalProcess
 
 WAIT_S = 20.0
 WARM_UP_TAPS = 20
@@ -70,57 +70,51 @@ def run(taps: int, reader: str) -> Report:
 def _samples(directory: Path, taps: int, reader: str) -> list[Sample]:
     config = _configure(directory, reader)
     resolved = load(config)
-    with running_devices(resolved) as devices:
+    with ExitStack() as stack:
+        devices = stack.enter_context(running_devices(resolved))
         environment = {**os.environ, **devices.environment}
-        with TerminalProcess(config, environment, ("--set", "logs.level=debug")) as terminal:
-            seen = _await(terminal, "ready", 0)
-            size_bytes = 0
-            samples: list[Sample] = []
-            with _Raw(directory) as raw:
-                for _ in range(taps):
-                    devices.ask(Insert(reader=SLOTS[reader], card=CARDS[reader]))
-                    decision_at = _await(terminal, "decision", seen)
-                    actuated_at = _await(terminal, "actuated", decision_at)
-                    outcome_at = _await(terminal, "outcome", actuated_at)
-                    size_bytes = size_bytes or _bytes_of_a_tap(resolved.config.terminal.state_dir)
-                    devices.ask(Remove(reader=SLOTS[reader]))
-                    seen = _await(terminal, "removed", outcome_at)
-                    # The peer is as idle before its commit as the terminal is before its tap.
-                    time.sleep(PAUSE_S)
-                    raw_ns = raw.commit(size_bytes)
-                    time.sleep(PAUSE_S)
-                    decision, actuated = terminal.lines[decision_at], terminal.lines[actuated_at]
-                    start_ns = decision["read_ns"]
-                    samples.append(
-                        Sample(
-                            (decision["decided_ns"] - start_ns) / _NS_PER_MS,
-                            (decision["durable_ns"] - start_ns) / _NS_PER_MS,
-                            (actuated["commanded_ns"] - start_ns) / _NS_PER_MS,
-                            (actuated["confirmed_ns"] - start_ns) / _NS_PER_MS,
-                            raw_ns / _NS_PER_MS,
-                        )
-                    )
-            return samples
+        terminal = stack.enter_context(TerminalProcess(config, environment, ("--set", "logs.level=debug")))
+        cycle = _Cycle(devices, terminal, reader)
+        cycle.tap()
+        size_bytes = _bytes_of_a_tap(resolved.config.terminal.state_dir)
+        peer = stack.enter_context(RawPeer(directory, size_bytes))
+        return [_sample(cycle, peer) for _ in range(taps)]
 
 
-class _Raw:
-    """The raw peer, opened when the size of a tap is known."""
+def _sample(cycle: _Cycle, peer: RawPeer) -> Sample:
+    decision, actuated = cycle.tap()
+    time.sleep(PAUSE_S)
+    raw_ns = peer.commit()
+    time.sleep(PAUSE_S)
+    start_ns = decision["read_ns"]
+    return Sample(
+        decided_ms=(decision["decided_ns"] - start_ns) / _NS_PER_MS,
+        durable_ms=(decision["durable_ns"] - start_ns) / _NS_PER_MS,
+        commanded_ms=(actuated["commanded_ns"] - start_ns) / _NS_PER_MS,
+        confirmed_ms=(actuated["confirmed_ns"] - start_ns) / _NS_PER_MS,
+        raw_ms=raw_ns / _NS_PER_MS,
+    )
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._commits: RawCommits | None = None
 
-    def commit(self, size_bytes: int) -> int:
-        if self._commits is None:
-            self._commits = RawCommits(self._directory, size_bytes)
-        return self._commits.commit()
+class _Cycle:
+    """Present a card, wait for the outcome, take it away, wait until the reader has seen that."""
 
-    def __enter__(self) -> Self:
-        return self
+    def __init__(self, devices: VirtualDevices, terminal: TerminalProcess, reader: str) -> None:
+        self._devices = devices
+        self._terminal = terminal
+        self._reader = reader
+        self._seen = _await(terminal, "ready", 0)
 
-    def __exit__(self, *_: object) -> None:
-        if self._commits is not None:
-            self._commits.close()
+    def tap(self) -> tuple[Line, Line]:
+        """The log's lines of the decision and of the relay."""
+        slot = SLOTS[self._reader]
+        self._devices.ask(Insert(reader=slot, card=CARDS[self._reader]))
+        decision_at = _await(self._terminal, "decision", self._seen)
+        actuated_at = _await(self._terminal, "actuated", self._seen)
+        outcome_at = _await(self._terminal, "outcome", decision_at)
+        self._devices.ask(Remove(reader=slot))
+        self._seen = _await(self._terminal, "removed", outcome_at)
+        return self._terminal.lines[decision_at], self._terminal.lines[actuated_at]
 
 
 def _await(terminal: TerminalProcess, event: str, after: int) -> int:

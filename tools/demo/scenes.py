@@ -25,7 +25,6 @@ def _pass(stage: Stage, reader: str, card: str) -> None:
     """Present a card, be granted, walk through, take the card away."""
     with stage.presenting(reader, card):
         stage.await_decision(Reason.GRANTED.code, WAIT_S)
-        stage.await_event("actuated", WAIT_S)
         stage.press("passage")
         stage.await_event("outcome", WAIT_S, reason=GateReason.PASSED.code)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from agent.words import say
 from tools.cli.terminal_process import Line
@@ -24,7 +24,6 @@ class Tap:
     commanded_ns: int | None = None
     acked_ns: int | None = None
     outcome: str = ""
-    sentence: dict[str, str] = field(default_factory=dict)
 
     def stations(self) -> str:
         """``tap → decision → durable → relay → acknowledged``, each with its delay."""
@@ -40,25 +39,22 @@ class Tap:
 
 
 def taps_of(lines: Iterable[Line]) -> list[Tap]:
-    """Every presentation that the log tells of, in order."""
-    taps: dict[str, Tap] = {}
+    """Every presentation that the log tells of, in order. A relay's line may stand before its decision's."""
+    lines = list(lines)
+    taps = {line["tap"]: _tap(line) for line in lines if line.get("event") == "decision"}
     for line in lines:
+        tap = taps.get(line.get("tap", ""))
         match line.get("event"):
-            case "decision":
-                taps[line["tap"]] = Tap(
-                    line["tap"],
-                    line["seq"],
-                    line["reason"],
-                    line.get("read_ns"),
-                    line["decided_ns"],
-                    line["durable_ns"],
-                )
-            case "actuated" if line["tap"] in taps:
-                taps[line["tap"]].commanded_ns = line["commanded_ns"]
-            case "outcome" if line["tap"] in taps:
-                taps[line["tap"]].outcome = line["reason"]
+            case "actuated" if tap is not None:
+                tap.commanded_ns = line.get("commanded_ns")
+            case "outcome" if tap is not None:
+                tap.outcome = line["reason"]
             case "acknowledged":
-                for tap in taps.values():
-                    if tap.acked_ns is None and tap.seq <= line["acked"]:
-                        tap.acked_ns = line["acked_ns"]
+                for waiting in taps.values():
+                    if waiting.acked_ns is None and waiting.seq <= line["acked"]:
+                        waiting.acked_ns = line["acked_ns"]
     return list(taps.values())
+
+
+def _tap(line: Line) -> Tap:
+    return Tap(line["tap"], line["seq"], line["reason"], line.get("read_ns"), line["decided_ns"], line["durable_ns"])
