@@ -190,22 +190,25 @@ class Lane:
         step = self._profile.handle(self._state, event, facts)
         decided_ns = time.monotonic_ns()
         records = [effect for effect in step.effects if isinstance(effect, Record)]
-        appended = _NOTHING
+        appended, durable_ns = _NOTHING, decided_ns
         if records or step.state != self._state:
-            stored = await self._record(step, records, facts)
+            opening = Opening(
+                [effect for effect in step.effects if isinstance(effect, Actuate)], self._actuate, self._deadline_s
+            )
+            stored = await self._record(step, records, opening, facts)
             if stored is None:
                 return
-            appended = stored
-        durable_ns = time.monotonic_ns()
+            appended, durable_ns = stored, opening.durable_ns
         for effect in step.effects:
             self._carry_out(effect)
         for record, place in zip(records, appended.records, strict=True):
             self._tell(record, place.seq, read_ns, decided_ns, durable_ns)
             self._ports.recorded(place.seq)
 
-    async def _record(self, step: Step[Any], records: list[Record], facts: TerminalFacts) -> Appended | None:
-        """Queue the append at once, then wait for the disk; ``None`` when nothing may be carried out."""
-        opening = Opening([effect for effect in step.effects if isinstance(effect, Actuate)], self._actuate)
+    async def _record(
+        self, step: Step[Any], records: list[Record], opening: Opening, facts: TerminalFacts
+    ) -> Appended | None:
+        """Queue the append at once, then wait for the disk; ``None`` when nothing more may be carried out."""
         try:
             pending = self._ports.writer.submit(self._append(records, step.state, facts))
         except StoreError as error:
@@ -243,16 +246,15 @@ class Lane:
         return Append(entries, {self._key: cbor2.dumps(state.model_dump())}, marks)
 
     async def _durable(self, pending: Future[Appended], opening: Opening, records: list[Record]) -> Appended | None:
-        """Wait for the disk; ``None`` when the lane must act as if nothing had been decided."""
-        waiting = asyncio.wrap_future(pending)
-        await asyncio.wait((waiting,), timeout=self._deadline_s)
-        if not waiting.done() and opening.refuse():
+        """Wait for the disk, and for the pulses that it gave; ``None`` when the lane must act as if nothing was."""
+        await opening.settled
+        if opening.refused:
             self._log.error("append is past its deadline")
             self._show(_NOT_RECORDED)
-            await self._wait_out(waiting, records)
+            await self._wait_out(asyncio.wrap_future(pending), records)
             return None
         try:
-            return await waiting
+            return pending.result()
         except StoreError as error:
             await self._forget(error)
             return None
@@ -295,10 +297,11 @@ class Lane:
             case Record() | Actuate():
                 pass  # on the disk, and given by the commit
 
-    def _actuate(self, effect: Actuate) -> None:
+    def _actuate(self, effect: Actuate, confirmed: Callable[[], None]) -> None:
         """Give one pulse. Called in the journal's thread, or on the event loop where the journal has none."""
 
         def done(pulse: Pulse | None, fault: str) -> None:
+            confirmed()
             when = pulse._asdict() if pulse is not None else {"fault": fault}
             self._log.info("actuated", tap=tap_of(effect.about), **when)
             self._signal(Actuated(effect.about, fault))

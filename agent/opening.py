@@ -1,12 +1,15 @@
-"""The pulses of one decision: given by the commit itself, or refused by its deadline, never both.
+"""What follows from the commit of one decision: its pulses, given by the commit itself or refused by the deadline.
 
 The journal's writer gives the pulse in the moment of the commit, without waiting for the event loop's next turn: the
-gate does not move later because the loop is busy, and never before its record is on the disk.
+gate does not move later because the loop is busy, and never before its record is on the disk. The event loop is told
+when all of it is over, so that nobody reads "please pass" before the gate has confirmed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -15,23 +18,51 @@ from profiles.api import Actuate
 
 
 class Opening:
-    """One-shot permission; whoever claims it first decides."""
+    """One-shot permission: commit or deadline, whichever claims it first decides. Made on the event loop."""
 
-    def __init__(self, pulses: Sequence[Actuate], give: Callable[[Actuate], None]) -> None:
+    def __init__(
+        self, pulses: Sequence[Actuate], give: Callable[[Actuate, Callable[[], None]], None], deadline_s: float
+    ) -> None:
         self._pulses = pulses
         self._give = give
         self._claim = threading.Lock()
+        self._unconfirmed = len(pulses)
+        self._loop = asyncio.get_running_loop()
+        self.settled: asyncio.Future[None] = self._loop.create_future()
+        """Done when the append has ended and every pulse that it gave has come back, or when the deadline refused."""
+        self.refused = False
+        """The deadline was first: whatever the append brings, no pulse is given."""
+        self.durable_ns = 0
+        """``time.monotonic_ns()`` of the commit."""
+        self._deadline = self._loop.call_later(deadline_s, self._refuse)
 
     def follow(self, pending: Future[Any]) -> None:
-        """Give the pulses when ``pending`` ends well; ``give`` is called in the thread that ends it."""
-        if self._pulses:
-            pending.add_done_callback(self._committed)
+        """Give the pulses when ``pending`` ends well, in the thread that ends it.
 
-    def refuse(self) -> bool:
-        """The deadline has passed. ``False`` if the commit was first and the pulses are given."""
-        return self._claim.acquire(blocking=False)
+        ``give(pulse, confirmed)`` must have ``confirmed`` called on the event loop when the pulse has come back, well
+        or not.
+        """
+        pending.add_done_callback(self._ended)
 
-    def _committed(self, pending: Future[Any]) -> None:
-        if pending.exception() is None and self._claim.acquire(blocking=False):
+    def _refuse(self) -> None:
+        if self._claim.acquire(blocking=False):
+            self.refused = True
+            self._settle()
+
+    def _confirmed(self) -> None:
+        self._unconfirmed -= 1
+        if self._unconfirmed == 0:
+            self._settle()
+
+    def _ended(self, pending: Future[Any]) -> None:
+        self.durable_ns = time.monotonic_ns()
+        if self._claim.acquire(blocking=False) and pending.exception() is None and self._pulses:
             for pulse in self._pulses:
-                self._give(pulse)
+                self._give(pulse, self._confirmed)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        self._deadline.cancel()
+        if not self.settled.done():
+            self.settled.set_result(None)

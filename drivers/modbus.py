@@ -34,6 +34,7 @@ class _Wire(ModbusBaseSyncClient):
         parameters = CommParams(comm_type=CommType.SERIAL, host=port.path, baudrate=baud, timeout_connect=timeout_s)
         super().__init__(FramerType.RTU, retries, parameters, None, None, None)
         self.heard = False
+        self.answered = False
         self.sent_ns = 0
         self._port = port
         self._timeout_ns = int(timeout_s * 1e9)
@@ -47,8 +48,9 @@ class _Wire(ModbusBaseSyncClient):
         quiet_ns = time.monotonic_ns() - self._last_byte_ns
         if quiet_ns < self._silence_ns:
             time.sleep((self._silence_ns - quiet_ns) / 1e9)
-        # The late answer to an earlier request looks like the answer to this one: RTU frames carry no number.
-        self._port.read(deadline_ns=0)
+        if not self.answered:
+            # The late answer to an earlier request looks like the answer to this one: RTU frames carry no number.
+            self._port.read(deadline_ns=0)
         self._port.write(request)
         self.sent_ns = time.monotonic_ns()
         return len(request)
@@ -58,6 +60,8 @@ class _Wire(ModbusBaseSyncClient):
         if data:
             self.heard = True
             self._last_byte_ns = time.monotonic_ns()
+        else:
+            self.answered = False
         return data
 
 
@@ -82,6 +86,7 @@ class ModbusClient:
             answer = self._wire.write_coil(address, on, device_id=self._device_id)
         except ModbusException as error:
             raise self._no_answer() from error
+        self._wire.answered = True
         self._check(answer, f"coil {address}")
         if answer.address != address or answer.bits[:1] != [on]:
             raise ReaderError(ReaderFault.PROTOCOL, f"{self._path}: coil {address} was not confirmed")
@@ -94,12 +99,14 @@ class ModbusClient:
             answer = self._wire.read_discrete_inputs(address, count=count, device_id=self._device_id)
         except ModbusException as error:
             raise self._no_answer() from error
+        self._wire.answered = True
         self._check(answer, f"{count} inputs from {address}")
         if not count <= len(answer.bits) < count + 8:
             raise ReaderError(ReaderFault.PROTOCOL, f"{self._path}: {len(answer.bits)} bits for {count} inputs")
         return list(answer.bits[:count])
 
     def _no_answer(self) -> ReaderError:
+        self._wire.answered = False
         return ReaderError(ReaderFault.PROTOCOL if self._wire.heard else ReaderFault.SILENT, self._path)
 
     def _check(self, answer: ModbusPDU, asked: str) -> None:

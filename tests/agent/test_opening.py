@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
@@ -10,51 +12,59 @@ import pytest
 from agent.opening import Opening
 from profiles.api import Actuate
 
+DEADLINE_S = 10.0
 PULSE = Actuate("gate", 500, bytes(16))
 
 
-def opening() -> tuple[Opening, Future[None], list[Actuate]]:
+def opening(deadline_s: float = DEADLINE_S) -> tuple[Opening, Future[None], list[Actuate]]:
     given: list[Actuate] = []
     pending: Future[None] = Future()
-    one = Opening([PULSE], given.append)
+    loop = asyncio.get_running_loop()
+
+    def give(pulse: Actuate, confirmed: Callable[[], None]) -> None:
+        given.append(pulse)
+        loop.call_soon_threadsafe(confirmed)
+
+    one = Opening([PULSE], give, deadline_s)
     one.follow(pending)
     return one, pending, given
 
 
-def test_the_commit_gives_the_pulse_and_the_deadline_comes_too_late() -> None:
+async def settle(one: Opening) -> None:
+    await asyncio.wait_for(one.settled, DEADLINE_S)
+
+
+async def test_the_commit_gives_the_pulse_and_settles_when_it_is_confirmed() -> None:
     one, pending, given = opening()
     assert given == []
     pending.set_result(None)
     assert given == [PULSE]
-    assert not one.refuse()
+    assert not one.settled.done()
+    await settle(one)
+    assert not one.refused
 
 
-def test_a_commit_after_the_deadline_gives_nothing() -> None:
-    one, pending, given = opening()
-    assert one.refuse()
+async def test_a_commit_after_the_deadline_gives_nothing() -> None:
+    one, pending, given = opening(deadline_s=0)
+    await settle(one)
+    assert one.refused
     pending.set_result(None)
     assert given == []
 
 
-def test_a_failed_commit_gives_nothing() -> None:
+async def test_a_failed_commit_gives_nothing() -> None:
     one, pending, given = opening()
     pending.set_exception(OSError("disk"))
+    await settle(one)
     assert given == []
-    assert one.refuse()
+    assert not one.refused
 
 
 @pytest.mark.parametrize("_round", range(50))
-def test_commit_and_deadline_at_the_same_moment_agree(_round: int) -> None:
-    one, pending, given = opening()
-    start = threading.Barrier(2)
-
-    def commit() -> None:
-        start.wait()
-        pending.set_result(None)
-
-    thread = threading.Thread(target=commit)
+async def test_commit_and_deadline_at_the_same_moment_agree(_round: int) -> None:
+    one, pending, given = opening(deadline_s=0.001)
+    thread = threading.Timer(0.001, pending.set_result, args=(None,))
     thread.start()
-    start.wait()
-    refused = one.refuse()
-    thread.join()
-    assert refused is (given == [])
+    await settle(one)
+    await asyncio.to_thread(thread.join)
+    assert one.refused is (given == [])

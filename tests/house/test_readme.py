@@ -82,7 +82,9 @@ def test_an_invented_command_is_found(command: str) -> None:
 
 
 def test_make_help_has_a_line_for_each_target() -> None:
-    text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     lines = {line.split()[1]: line.split()[2:] for line in text.splitlines()}
     assert lines.keys() >= _PROMISED
     assert lines.keys() <= _targets()
