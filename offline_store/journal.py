@@ -30,7 +30,7 @@ MARK_GRACE_MS = 48 * 3_600_000
 """How long a mark outlives its end: a clock that was a day ahead and is wound back finds its replay marks again."""
 
 _PRUNE_PORTION = 500
-_PRUNE_AFTER = 32
+PRUNE_AFTER = 32
 _CHECKPOINT_AFTER = 200
 _CHECKPOINT_BY = 1_000
 
@@ -320,7 +320,7 @@ class Journal:
             else:
                 execute(_MARK, (mark.scope, mark.key, mark.value, mark.expires_ms))
         self._marks_since_pruning += len(item.marks)
-        if self._marks_since_pruning >= _PRUNE_AFTER:
+        if self._marks_since_pruning >= PRUNE_AFTER:
             # Two out for each one in: the table stays bounded and no append pays for many.
             execute(_PRUNE_MARKS, (self._clock.now_ms() - MARK_GRACE_MS, 2 * self._marks_since_pruning))
             self._marks_since_pruning = 0

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from agent.logs import configure, log
+
+
+@pytest.fixture(autouse=True)
+def _other_tests_keep_their_logger() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
 
 
 def test_a_key_that_is_not_known_to_be_harmless_is_dropped_and_named(capsys: pytest.CaptureFixture[str]) -> None:
