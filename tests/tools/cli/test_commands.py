@@ -1,0 +1,65 @@
+"""Commands by hand: what they say, in which language, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def onecard(home: Path, *arguments: str, lang: str = "en") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(home), "ONECARD_LANG": lang}
+    command = [sys.executable, "-P", "-m", "agent", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, cwd=home, check=False)
+
+
+def test_a_configuration_is_begun_and_checked(tmp_path: Path) -> None:
+    assert onecard(tmp_path, "config", "init", "my.yaml").returncode == 0
+    checked = onecard(tmp_path, "config", "check", "my.yaml")
+    assert (checked.returncode, checked.stdout) == (0, "my.yaml: good, 1 lane, 4 devices\n")
+    again = onecard(tmp_path, "config", "init", "my.yaml")
+    assert again.returncode == 1
+    assert "exists already" in again.stderr
+
+
+def test_the_schema_describes_every_driver_and_profile(tmp_path: Path) -> None:
+    schema = json.loads(onecard(tmp_path, "config", "schema").stdout)
+    assert {"pcsc", "pn532", "relay", "scanner", "keypad"} <= schema["drivers"].keys()
+    assert "admit" in schema["profiles"]["gate"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "en", "zh"),
+    [
+        (("config", "check", "none.yaml"), "cannot be read", "无法读取"),
+        (("run", "--config", "none.yaml"), "cannot be read", "无法读取"),
+        (("run", "--set", "terminal.idd=x"), "did you mean id?", "是否指 id？"),
+        (("run", "--set", "nonsense"), "path.to.key=value", "路径.键=值"),
+        (("journal", "list"), "there is no journal", "日志存储出错"),
+        (("journal", "verify", "--state-dir", "nowhere"), "there is no journal", "日志存储出错"),
+        (("virtual", "insert", "gen2-li"), "no virtual devices are running", "没有运行中的虚拟设备"),
+        (("virtual", "press", "12.50"), "no virtual devices are running", "没有运行中的虚拟设备"),
+        (("card", "show", "--reader", "none"), "has no card reader none", "没有读卡器 none"),
+        (("platform", "status"), "", ""),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_in_the_readers_language(
+    tmp_path: Path, arguments: tuple[str, ...], en: str, zh: str
+) -> None:
+    for lang, words in (("en", en), ("zh", zh)):
+        done = onecard(tmp_path, *arguments, lang=lang)
+        assert done.returncode in (1, 2), done
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("command", ["", "run", "config", "virtual", "card", "journal", "platform", "demo", "bench"])
+def test_every_command_explains_itself(tmp_path: Path, command: str, lang: str) -> None:
+    done = onecard(tmp_path, *command.split(), "--help", lang=lang)
+    assert done.returncode == 0
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in done.stdout) is (lang == "zh") or not command
