@@ -81,7 +81,7 @@ class FileKeyStore:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._medium_keys: dict[str, bytes] = {}
+        self._medium_keys: dict[str, hmac.HMAC] = {}
 
     @classmethod
     def create(cls, directory: Path) -> FileKeyStore:
@@ -117,13 +117,15 @@ class FileKeyStore:
         return TlsFiles(ca=ca, certificate=certificate, key=key)
 
     def mac(self, name: str, data: bytes) -> bytes:
-        key = self._medium_keys.get(name)
-        if key is None:
+        keyed = self._medium_keys.get(name)
+        if keyed is None:
             key = self._read(f"{name}.key")
             if len(key) != MEDIUM_KEY_BYTES:
                 raise KeyStoreError(f"{self._directory / name}.key must hold exactly {MEDIUM_KEY_BYTES} bytes")
-            self._medium_keys[name] = key
-        return hmac.digest(key, data, "sha256")
+            keyed = self._medium_keys[name] = hmac.new(key, digestmod="sha256")
+        keyed = keyed.copy()
+        keyed.update(data)
+        return keyed.digest()
 
     def platform_keys(self, role: Role) -> Mapping[bytes, cose.VerifyKey]:
         name = f"platform-{role.value}.pem"

@@ -50,7 +50,7 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
-from profiles.reasons import ReasonEnum
+from profiles.reasons import ReasonEnum, Sentence
 
 MAX_PRESENTATIONS = 4
 """Whoever is not served by then presents again: when it is full, the newest is dropped and counted."""
@@ -58,6 +58,7 @@ MAX_SIGNALS = 256
 """Inputs, timers and answers of devices go first; when it is full, the oldest is dropped, counted and logged."""
 
 _NOTHING = Appended(())
+_HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
 _NOT_RECORDED = Show(Reason.NOT_RECORDED.citizen, Tone.NO)
 
 Presentation = CardReading | CodeReading | AmountReading | CardFault
@@ -123,6 +124,11 @@ class Lane:
             case _:
                 self._presentations.append(reading)
                 self._arrived.set()
+
+    def card_seen(self) -> None:
+        """A card has come; reading a slow one takes as long as a person's patience."""
+        if not self._stalled:
+            self._show(_HOLD_STILL)
 
     def stop(self) -> None:
         """Finish what is being decided, then let :meth:`run` return."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import time
 from collections.abc import Callable
@@ -98,6 +99,8 @@ class Terminal:
             if self._upward is not None:
                 group.create_task(self._supervised("sync", self._upward.run))
             await self._devices_reported()
+            # What lives as long as the terminal need not be searched for garbage between two taps.
+            gc.freeze()
             systemd.notify("READY=1")
             self._log.info("ready", ready_ms=round((time.monotonic() - started_s) * 1000))
             await self._stop.wait()
@@ -144,24 +147,28 @@ class Terminal:
             )
             lane = self._lane(name, lane_config, ports)
             self.lanes[name] = lane
-            self._threads += [self._source(devices[reader], lane_config, lane.offer) for reader in lane_config.readers]
+            self._threads += [self._reader(devices[reader], lane_config, lane) for reader in lane_config.readers]
             if board is not None:
                 hearers.setdefault(board, []).append(lane)
         for board, lanes in hearers.items():
-            self._threads.append(self._source(devices[board], None, partial(_offer_all, lanes)))
+            self._threads.append(self._source(cast("Source", devices[board]), partial(_offer_all, lanes)))
 
     def _lane(self, name: str, lane_config: LaneConfig, ports: LanePorts) -> Lane:
         profile = cast("Any", profile_type(lane_config.profile))(self._resolved.profiles[name])
         return Lane(name, profile, ports, lane_config.append_deadline_ms)
 
-    def _source(
-        self, device: Device, lane_config: LaneConfig | None, deliver: Callable[[Reading | CardFault], None]
-    ) -> SourceThread:
-        source: Source
-        if isinstance(device, CardReader) and lane_config is not None:
-            source = CardSource(device, lane_config.cards)
-        else:
-            source = cast("Source", device)
+    def _reader(self, device: Device, lane_config: LaneConfig, lane: Lane) -> SourceThread:
+        if not isinstance(device, CardReader):
+            return self._source(cast("Source", device), lane.offer)
+        loop = asyncio.get_running_loop()
+
+        def seen() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(lane.card_seen)
+
+        return self._source(CardSource(device, lane_config.cards, seen), lane.offer)
+
+    def _source(self, source: Source, deliver: Callable[[Reading | CardFault], None]) -> SourceThread:
         loop = asyncio.get_running_loop()
         return SourceThread(source, loop, deliver, self._report, Backoff(self._random), self._clock.now_ms)
 

@@ -41,7 +41,7 @@ class Verifier:
         """The verdict on a card; ``today`` is a moment in the terminal's local time."""
         medium = medium_of(reading, self._mac)
         holder = self._register.holder(medium) or provisional(medium)
-        refusal = _validity(reading, today.strftime("%Y%m%d")) or (Reason.MEDIUM_LOST if holder.lost else None)
+        refusal = _validity(reading, today) or (Reason.MEDIUM_LOST if holder.lost else None)
         if refusal is not None:
             return Rejected(refusal, medium, holder.subject)
         assurance = Assurance.AUTHENTICATED_CARD if reading.authenticated else Assurance.READ
@@ -57,8 +57,9 @@ class Verifier:
         return Rejected(REASON_OF_FAULT[fault])
 
 
-def _validity(reading: CardReading, day: str) -> Reason | None:
+def _validity(reading: CardReading, today: datetime) -> Reason | None:
     """``YYYYMMDD`` compares as text; a card that states no day is not limited by it."""
+    day = f"{today.year:04d}{today.month:02d}{today.day:02d}"
     if reading.valid_until is not None and day > reading.valid_until:
         return Reason.EXPIRED
     if reading.valid_from is not None and day < reading.valid_from:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import ClassVar
 
@@ -27,8 +28,10 @@ class CardSource:
 
     Settings: ClassVar[type[DriverSettings]] = CardPlan
 
-    def __init__(self, reader: CardReader, plan: CardPlan) -> None:
+    def __init__(self, reader: CardReader, plan: CardPlan, seen: Callable[[], None] | None = None) -> None:
+        """``seen`` is called in the reading thread when a card has come and its reading begins."""
         self.name = reader.name
+        self._seen = seen
         self._reader = reader
         self._plan = plan
         self._last = _Last.GONE
@@ -63,6 +66,8 @@ class CardSource:
             channel = self._reader.wait_card(max(0.0, deadline - time.monotonic()))
             if channel is None:
                 return None
+            if self._seen is not None:
+                self._seen()
             reading = read_card(channel, self._plan, self.name)
         except CardError as error:
             self._last = _Last.GONE if error.fault is CardFault.SHARED else _Last.FAILED
