@@ -110,7 +110,8 @@ class SourceThread:
     def _tell(self, state: str, reason: str = "", detail: str = "", retry_ms: int = 0) -> None:
         if (state, reason, detail) != self._told:
             self._told = (state, reason, detail)
-            self._log.info("device", state=state, reason=reason, detail=detail, retry_ms=retry_ms)
+            tell = self._log.info if state == "ready" else self._log.warning
+            tell("device", state=state, reason=reason, detail=detail, retry_ms=retry_ms)
         report = DeviceState(self._source.name, state, reason, detail, self._now_ms(), retry_ms)
         self._post(self._report, report)
 

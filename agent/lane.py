@@ -196,7 +196,7 @@ class Lane:
         step = self._profile.handle(self._state, event, facts)
         decided_ns = time.monotonic_ns()
         records = [effect for effect in step.effects if isinstance(effect, Record)]
-        appended, durable_ns = _NOTHING, decided_ns
+        appended, durable_ns, opened = _NOTHING, decided_ns, True
         if records or step.state != self._state:
             opening = Opening(
                 [effect for effect in step.effects if isinstance(effect, Actuate)], self._actuate, self._deadline_s
@@ -204,9 +204,11 @@ class Lane:
             stored = await self._record(step, records, opening, facts)
             if stored is None:
                 return
-            appended, durable_ns = stored, opening.durable_ns
+            appended, durable_ns, opened = stored, opening.durable_ns, opening.opened
         for effect in step.effects:
-            self._carry_out(effect)
+            # Nobody is told to pass through a gate that did not move; the fault itself follows as an event.
+            if opened or not isinstance(effect, Show):
+                self._carry_out(effect)
         for record, place in zip(records, appended.records, strict=True):
             self._tell(record, place.seq, read_ns, decided_ns, durable_ns)
             self._ports.recorded(place.seq)
@@ -303,11 +305,11 @@ class Lane:
             case Record() | Actuate():
                 pass  # on the disk, and given by the commit
 
-    def _actuate(self, effect: Actuate, confirmed: Callable[[], None]) -> None:
+    def _actuate(self, effect: Actuate, came_back: Callable[[bool], None]) -> None:
         """Give one pulse. Called in the journal's thread, or on the event loop where the journal has none."""
 
         def done(pulse: Pulse | None, fault: str) -> None:
-            confirmed()
+            came_back(pulse is not None)
             when = pulse._asdict() if pulse is not None else {"fault": fault}
             self._log.info("actuated", tap=tap_of(effect.about), **when)
             self._signal(Actuated(effect.about, fault))

@@ -7,6 +7,7 @@ leak a reading; what is dropped is named, so that the developer sees it.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -39,8 +40,9 @@ def configure(log_format: str = "auto", level: str = "info") -> None:
     """Set up logging for the process. ``auto`` is coloured on a terminal and JSON elsewhere."""
     if log_format == "auto":
         log_format = "console" if sys.stderr.isatty() else "json"
+    colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
         if log_format == "console"
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )

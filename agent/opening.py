@@ -21,12 +21,14 @@ class Opening:
     """One-shot permission: commit or deadline, whichever claims it first decides. Made on the event loop."""
 
     def __init__(
-        self, pulses: Sequence[Actuate], give: Callable[[Actuate, Callable[[], None]], None], deadline_s: float
+        self, pulses: Sequence[Actuate], give: Callable[[Actuate, Callable[[bool], None]], None], deadline_s: float
     ) -> None:
         self._pulses = pulses
         self._give = give
         self._claim = threading.Lock()
         self._unconfirmed = len(pulses)
+        self.opened = True
+        """Whether every pulse was confirmed; true also when there was none to give."""
         self._loop = asyncio.get_running_loop()
         self.settled: asyncio.Future[None] = self._loop.create_future()
         """Done when the append has ended and every pulse that it gave has come back, or when the deadline refused."""
@@ -39,8 +41,8 @@ class Opening:
     def follow(self, pending: Future[Any]) -> None:
         """Give the pulses when ``pending`` ends well, in the thread that ends it.
 
-        ``give(pulse, confirmed)`` must have ``confirmed`` called on the event loop when the pulse has come back, well
-        or not.
+        ``give(pulse, came_back)`` must have ``came_back(confirmed)`` called on the event loop when the device has
+        confirmed the pulse or failed.
         """
         pending.add_done_callback(self._ended)
 
@@ -49,7 +51,8 @@ class Opening:
             self.refused = True
             self._settle()
 
-    def _confirmed(self) -> None:
+    def _came_back(self, confirmed: bool) -> None:
+        self.opened &= confirmed
         self._unconfirmed -= 1
         if self._unconfirmed == 0:
             self._settle()
@@ -58,7 +61,7 @@ class Opening:
         self.durable_ns = time.monotonic_ns()
         if self._claim.acquire(blocking=False) and pending.exception() is None and self._pulses:
             for pulse in self._pulses:
-                self._give(pulse, self._confirmed)
+                self._give(pulse, self._came_back)
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._settle)
 

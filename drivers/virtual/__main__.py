@@ -115,7 +115,8 @@ def _answers(path: Path) -> bool:
 
 def _private(directory: Path) -> Path:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if directory.stat().st_uid != os.getuid():
+    # The parent too: who owns it could put another directory in the place of ours.
+    if {directory.stat().st_uid, directory.parent.stat().st_uid} - {os.getuid(), 0}:
         raise _CannotStart(f"目录属于其他用户 · another user owns {directory}")
     return directory.resolve()
 

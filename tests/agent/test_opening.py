@@ -21,9 +21,9 @@ def opening(deadline_s: float = DEADLINE_S) -> tuple[Opening, Future[None], list
     pending: Future[None] = Future()
     loop = asyncio.get_running_loop()
 
-    def give(pulse: Actuate, confirmed: Callable[[], None]) -> None:
+    def give(pulse: Actuate, came_back: Callable[[bool], None]) -> None:
         given.append(pulse)
-        loop.call_soon_threadsafe(confirmed)
+        loop.call_soon_threadsafe(came_back, True)
 
     one = Opening([PULSE], give, deadline_s)
     one.follow(pending)

@@ -15,7 +15,7 @@ import click
 from agent.config import Resolved
 from agent.words import say
 from drivers.board import BoardSettings
-from drivers.virtual.bench import Answer, BenchState, Command, ask_bench
+from drivers.virtual.bench import SOCKET_NAME, Answer, BenchState, Command, Status, ask_bench
 from drivers.virtual.place import virtual_dir
 
 STOP_S = 5.0
@@ -77,6 +77,14 @@ def running_devices(resolved: Resolved) -> Iterator[VirtualDevices]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
+
+
+def use_running_devices(terminal_id: str) -> None:
+    """Let this process find the virtual PC/SC readers of a terminal whose devices run; harmless if none do."""
+    socket_path = virtual_dir(terminal_id) / SOCKET_NAME
+    if socket_path.is_socket():
+        state = ask(socket_path, Status()).state
+        os.environ.update(state.environment if state is not None else {})
 
 
 def use(devices: VirtualDevices) -> None:

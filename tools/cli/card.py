@@ -17,6 +17,7 @@ from agent.words import say
 from drivers.api import CardReader, CardReading
 from drivers.cards.source import CardSource
 from drivers.registry import driver
+from tools.cli.bench_process import use_running_devices
 from tools.cli.place import config_options, resolve
 
 
@@ -41,9 +42,10 @@ def show(
 ) -> None:
     """Wait for a card and tell what a lane would learn from it. No name, no number."""
     resolved = resolve(config, preset, overrides)
+    use_running_devices(resolved.config.terminal.id)
     source = _source(resolved, reader)
-    click.echo(say(f"请把卡放到 {source.name}", f"present a card at {source.name}"), err=True)
     source.open()
+    click.echo(say(f"请把卡放到 {source.name}", f"present a card at {source.name}"), err=True)
     try:
         reading = source.read(float(wait_s))
     finally:

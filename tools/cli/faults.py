@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel, ValidationError
+
 from agent.config import ConfigError
 from agent.keys import KeyStoreError
+from agent.problems import problems_of
 from agent.words import say
 from drivers.api import DriverError
 from offline_store.errors import Damaged, DiskFull, Locked, NewerSchema, StoreError
 from tools.platform.errors import PlatformError
 
-EXPECTED = (ConfigError, DriverError, KeyStoreError, PlatformError, StoreError)
+EXPECTED = (ConfigError, DriverError, KeyStoreError, PlatformError, StoreError, ValidationError)
 
 _STORE_ZH: dict[type[StoreError], str] = {
     Locked: "日志目录已被另一个终端进程占用，请先停止它",
@@ -26,6 +29,8 @@ def sentence_of(error: BaseException) -> str:
     if isinstance(error, StoreError):
         zh = _STORE_ZH.get(type(error), "日志存储出错")
         return say(f"{zh}（{error}）", str(error))
+    if isinstance(error, ValidationError):
+        return "\n".join(map(str, problems_of(error, model=BaseModel)))
     if isinstance(error, KeyStoreError):
         return say(f"密钥出错：{error}", str(error))
     return str(error)

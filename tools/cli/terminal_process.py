@@ -21,7 +21,9 @@ class TerminalProcess:
     MAX_LINES = 100_000
 
     def __init__(self, config: Path, environment: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
-        command = [sys.executable, "-P", "-m", "agent", "run", "--config", str(config), "--log-format", "json"]
+        # setpriv(1): the terminal ends when whoever watches it dies, however that dies.
+        command = ["setpriv", "--pdeathsig", "TERM", sys.executable, "-P", "-m", "agent", "run"]
+        command += ["--config", str(config), "--log-format", "json"]
         self._process = subprocess.Popen(
             [*command, *arguments],
             env=dict(environment),

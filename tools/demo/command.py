@@ -26,6 +26,8 @@ from tools.demo.timeline import taps_of
 def demo(stay: bool | None) -> None:
     """Play every scene on real parts; exit code 0 only if all of it was proved."""
     stay = sys.stdout.isatty() if stay is None else stay
+    # SIGTERM unwinds like Ctrl-C, so that broker, devices and terminal are ended.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="onecard-demo-") as directory:
         try:
