@@ -81,9 +81,14 @@ class SourceThread:
                 self._tell("failed", "driver-bug", place_of(error), retry_ms)
             else:
                 retry_ms = 0
-            finally:
-                self._source.close()
+            self._close()
             self._stopping.wait(retry_ms / 1000)
+
+    def _close(self) -> None:
+        try:
+            self._source.close()
+        except Exception as error:  # noqa: BLE001 -- the supervisor: a device that cannot be closed is opened again
+            self._log.error("device", state="failed", reason="driver-bug", detail=place_of(error))
 
     def _read(self) -> None:
         self._tell("ready")
@@ -96,6 +101,8 @@ class SourceThread:
                 is_held = error.fault is CardFault.SHARED
                 if is_held:
                     self._tell("failed", error.fault.code, error.detail)
+                elif held:
+                    self._tell("ready")
                 if not (held and is_held):  # one refusal for as long as the other program holds the card
                     self._post(self._deliver, error.fault)
                 held = is_held
@@ -145,6 +152,9 @@ class LaneOutputs:
             pulse = self._actuator.pulse(output, pulse_ms)
         except KeyError:
             self._loop.call_soon_threadsafe(done, None, "no-such-output")
+        except Exception as error:  # noqa: BLE001 -- the supervisor: a driver's bug must not stop the lane
+            log().error("actuator", fault="driver-bug", detail=place_of(error))
+            self._loop.call_soon_threadsafe(done, None, "driver-bug")
         else:
             pulse.add_done_callback(lambda ended: self._post(done, ended))
 
@@ -159,8 +169,10 @@ class LaneOutputs:
             self._loop.call_soon_threadsafe(done, None, code)
 
 
-def place_of(error: Exception) -> str:
-    """Type and place of a bug; never its text, which may hold what a card said."""
+def place_of(error: BaseException) -> str:
+    """Type and place of a bug; never its text, which may hold what a card said. Of a group, its first member's."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     frame = error.__traceback__
     while frame is not None and frame.tb_next is not None:
         frame = frame.tb_next

@@ -55,9 +55,10 @@ from profiles.reasons import ReasonEnum, Sentence
 MAX_PRESENTATIONS = 4
 """Whoever is not served by then presents again: when it is full, the newest is dropped and counted."""
 MAX_SIGNALS = 256
-"""Inputs, timers and answers of devices go first; when it is full, the oldest is dropped, counted and logged."""
+"""Inputs, timers and answers of devices go first. Beyond it, of each input's changes the newest ones remain."""
+RETRY_S = 0.5
+"""After a failed append the event that could not be recorded is tried again this much later."""
 
-_NOTHING = Appended(())
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
 _NOT_RECORDED = Show(Reason.NOT_RECORDED.citizen, Tone.NO)
 
@@ -98,8 +99,8 @@ class Lane:
         self._ports = ports
         self._deadline_s = append_deadline_ms / 1000
         self._state: State = profile.idle()
-        self._presentations: deque[Presentation] = deque()
-        self._signals: deque[Event] = deque(maxlen=MAX_SIGNALS)
+        self._presentations: deque[tuple[Presentation, float]] = deque()
+        self._signals: deque[Event] = deque()
         self._arrived = asyncio.Event()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stopping = False
@@ -122,7 +123,7 @@ class Lane:
             case _ if len(self._presentations) >= MAX_PRESENTATIONS:
                 self.dropped += 1
             case _:
-                self._presentations.append(reading)
+                self._presentations.append((reading, asyncio.get_running_loop().time()))
                 self._arrived.set()
 
     def card_seen(self) -> None:
@@ -136,11 +137,20 @@ class Lane:
         self._arrived.set()
 
     def _signal(self, event: Event) -> None:
-        if len(self._signals) == MAX_SIGNALS:
-            self.dropped += 1
-            self._log.warning("signal dropped", count=self.dropped)
         self._signals.append(event)
+        if len(self._signals) > MAX_SIGNALS:
+            self._drop_superseded()
         self._arrived.set()
+
+    def _drop_superseded(self) -> None:
+        """Drop the oldest change of an input that a later one of the same input supersedes; nothing else is dropped."""
+        later = [event.input if isinstance(event, InputChanged) else None for event in self._signals]
+        for index, name in enumerate(later):
+            if name is not None and name in later[index + 1 :]:
+                del self._signals[index]
+                self.dropped += 1
+                self._log.warning("signal dropped", count=self.dropped, input=name)
+                return
 
     # The loop -------------------------------------------------------------------------------------------------------
 
@@ -148,12 +158,12 @@ class Lane:
         """Serve until :meth:`stop`. Starts from the state that the last commit saved."""
         await self._ports.memory.reload()
         self._recall()
-        await self._handle(Restarted())
+        self._signals.appendleft(Restarted())
         while not self._stopping:
             if self._signals:
-                await self._handle(self._signals.popleft())
+                await self._take_signal(self._signals.popleft())
             elif self._presentations:
-                await self._present(self._presentations.popleft())
+                await self._present(*self._presentations.popleft())
             else:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -169,13 +179,26 @@ class Lane:
     def _key(self) -> str:
         return f"lane/{self.name}/{self._profile.name}"
 
-    async def _present(self, reading: Presentation) -> None:
+    async def _take_signal(self, event: Event) -> None:
+        """Handle what happened; if it cannot be recorded now, it is recorded later, and before anything else."""
+        await self._ports.memory.settled()
+        if not await self._decide(event, self._ports.facts(), self._deadline_s):
+            self._signals.appendleft(event)
+            await asyncio.sleep(RETRY_S)
+
+    async def _present(self, reading: Presentation, offered_s: float) -> None:
+        """Handle what a citizen presented, unless he has waited in vain: nothing opens long after a tap."""
         if isinstance(reading, AmountReading):
             return
         await self._ports.memory.settled()
+        left_s = offered_s + self._deadline_s - asyncio.get_running_loop().time()
+        if left_s <= 0:
+            self.dropped += 1
+            self._show(_NOT_RECORDED)
+            return
         facts = self._ports.facts()
         read_ns = None if isinstance(reading, CardFault) else reading.at_ns
-        await self._decide(self._verdict(reading, facts), facts, read_ns)
+        await self._decide(self._verdict(reading, facts), facts, left_s, read_ns)
 
     def _verdict(self, reading: CardReading | CodeReading | CardFault, facts: TerminalFacts) -> Presented | Rejected:
         verifier = self._ports.verifier
@@ -187,36 +210,35 @@ class Lane:
             case CardFault():
                 return verifier.fault(reading)
 
-    async def _handle(self, event: Event) -> None:
-        await self._ports.memory.settled()
-        await self._decide(event, self._ports.facts())
-
-    async def _decide(self, event: Event, facts: TerminalFacts, read_ns: int | None = None) -> None:
-        """One step of the profile. Up to the queued append nothing is awaited."""
+    async def _decide(self, event: Event, facts: TerminalFacts, deadline_s: float, read_ns: int | None = None) -> bool:
+        """One step of the profile; ``False`` if it was not recorded. Up to the queued append nothing is awaited."""
         step = self._profile.handle(self._state, event, facts)
         decided_ns = time.monotonic_ns()
         records = [effect for effect in step.effects if isinstance(effect, Record)]
-        appended, durable_ns, opened = _NOTHING, decided_ns, True
-        if records or step.state != self._state:
-            opening = Opening(
-                [effect for effect in step.effects if isinstance(effect, Actuate)], self._actuate, self._deadline_s
-            )
-            stored = await self._record(step, records, opening, facts)
-            if stored is None:
-                return
-            appended, durable_ns, opened = stored, opening.durable_ns, opening.opened
+        if not records and step.state == self._state:
+            for effect in step.effects:
+                self._carry_out(effect)
+            return True
+        pulses = [effect for effect in step.effects if isinstance(effect, Actuate)]
+        opening = Opening(pulses, self._actuate, deadline_s)
+        appended = await self._record(step, records, opening, facts)
+        if appended is None:
+            return False
         for effect in step.effects:
             # Nobody is told to pass through a gate that did not move; the fault itself follows as an event.
-            if opened or not isinstance(effect, Show):
+            if not isinstance(effect, Show) or (opening.opened and not opening.refused):
                 self._carry_out(effect)
         for record, place in zip(records, appended.records, strict=True):
-            self._tell(record, place.seq, read_ns, decided_ns, durable_ns)
+            self._tell(record, place.seq, read_ns, decided_ns, opening.durable_ns)
             self._ports.recorded(place.seq)
+        if opening.silent:
+            self._signals.extend(Actuated(pulse.about, fault="silent") for pulse in pulses)
+        return True
 
     async def _record(
         self, step: Step[Any], records: list[Record], opening: Opening, facts: TerminalFacts
     ) -> Appended | None:
-        """Queue the append at once, then wait for the disk; ``None`` when nothing more may be carried out."""
+        """Queue the append at once, then wait for the disk and the pulses; ``None`` if nothing was recorded."""
         try:
             pending = self._ports.writer.submit(self._append(records, step.state, facts))
         except StoreError as error:
@@ -227,7 +249,14 @@ class Lane:
         self._state = step.state
         for record in records:
             self._ports.marks.put(record.marks, facts.now_ms)
-        return await self._durable(pending, opening, records)
+        await opening.settled
+        try:
+            if opening.refused:
+                return await self._wait_out(pending, records)
+            return pending.result()
+        except StoreError as error:
+            await self._forget(error)
+            return None
 
     def _append(self, records: list[Record], state: State, facts: TerminalFacts) -> Append:
         monotonic_ms = self._ports.clock.monotonic_ms()
@@ -253,33 +282,18 @@ class Lane:
         )
         return Append(entries, {self._key: cbor2.dumps(state.model_dump())}, marks)
 
-    async def _durable(self, pending: Future[Appended], opening: Opening, records: list[Record]) -> Appended | None:
-        """Wait for the disk, and for the pulses that it gave; ``None`` when the lane must act as if nothing was."""
-        await opening.settled
-        if opening.refused:
-            self._log.error("append is past its deadline")
-            self._show(_NOT_RECORDED)
-            await self._wait_out(asyncio.wrap_future(pending), records)
-            return None
-        try:
-            return pending.result()
-        except StoreError as error:
-            await self._forget(error)
-            return None
-
-    async def _wait_out(self, waiting: asyncio.Future[Appended], records: list[Record]) -> None:
-        """Refuse everybody until the disk has answered; what it commits after all is recorded as not actuated."""
+    async def _wait_out(self, pending: Future[Appended], records: list[Record]) -> Appended:
+        """Refuse everybody until the disk has answered; a decision that it commits after all was not actuated."""
+        self._log.error("append is past its deadline")
+        self._show(_NOT_RECORDED)
         self._stalled = True
         try:
-            await waiting
-        except StoreError as error:
-            await self._forget(error)
-        else:
-            for record in records:
-                if record.kind is Kind.DECISION:
-                    await self._handle(RecordedLate(record.refers_to or record.id))
+            appended = await asyncio.wrap_future(pending)
         finally:
             self._stalled = False
+        decisions = [record for record in records if record.kind is Kind.DECISION]
+        self._signals.extendleft(RecordedLate(record.refers_to or record.id) for record in decisions)
+        return appended
 
     async def _forget(self, error: StoreError) -> None:
         """The append failed: memory becomes what the disk says, and the citizen hears that nothing opened."""

@@ -16,6 +16,8 @@ from typing import Any
 
 from profiles.api import Actuate
 
+PATIENCE_S = 2.0
+
 
 class Opening:
     """One-shot permission: commit or deadline, whichever claims it first decides. Made on the event loop."""
@@ -29,6 +31,8 @@ class Opening:
         self._unconfirmed = len(pulses)
         self.opened = True
         """Whether every pulse was confirmed; true also when there was none to give."""
+        self.silent = False
+        """A pulse was given and nothing came back within :data:`PATIENCE_S` after the deadline."""
         self._loop = asyncio.get_running_loop()
         self.settled: asyncio.Future[None] = self._loop.create_future()
         """Done when the append has ended and every pulse that it gave has come back, or when the deadline refused."""
@@ -36,6 +40,7 @@ class Opening:
         """The deadline was first: whatever the append brings, no pulse is given."""
         self.durable_ns = 0
         """``time.monotonic_ns()`` of the commit."""
+        self._deadline_ns = time.monotonic_ns() + round(deadline_s * 1e9)
         self._deadline = self._loop.call_later(deadline_s, self._refuse)
 
     def follow(self, pending: Future[Any]) -> None:
@@ -50,6 +55,14 @@ class Opening:
         if self._claim.acquire(blocking=False):
             self.refused = True
             self._settle()
+        else:
+            # The commit was first and its pulses are under way: a device that never answers must not hold the lane.
+            self._deadline = self._loop.call_later(PATIENCE_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self.silent = True
+        self.opened = False
+        self._settle()
 
     def _came_back(self, confirmed: bool) -> None:
         self.opened &= confirmed
@@ -59,10 +72,15 @@ class Opening:
 
     def _ended(self, pending: Future[Any]) -> None:
         self.durable_ns = time.monotonic_ns()
-        if self._claim.acquire(blocking=False) and pending.exception() is None and self._pulses:
+        claimed = self._claim.acquire(blocking=False)
+        if claimed and self.durable_ns > self._deadline_ns:
+            # The event loop was too busy to refuse in time; the citizen has been waiting all the same.
+            self.refused = True
+        elif claimed and pending.exception() is None and self._pulses:
             for pulse in self._pulses:
                 self._give(pulse, self._came_back)
-        elif not self._loop.is_closed():
+            return
+        if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._settle)
 
     def _settle(self) -> None:

@@ -38,6 +38,7 @@ from profiles.reasons import ReasonEnum
 
 MEDIUM_KEY = "medium-1"
 LANES_END_S = 0.4
+SYNC_ENDS_S = 0.4
 THREADS_END_S = 0.4
 JOURNAL_DRAIN_S = 0.6
 """From SIGTERM to the end are at most two seconds: what lanes, devices and the journal may take of them."""
@@ -96,8 +97,7 @@ class Terminal:
         async with asyncio.TaskGroup() as group:
             lanes = [group.create_task(self._supervised(f"lane {name}", lane.run)) for name, lane in self.lanes.items()]
             watchdog = group.create_task(self._watchdog())
-            if self._upward is not None:
-                group.create_task(self._supervised("sync", self._upward.run))
+            sync = group.create_task(self._sync())
             await self._devices_reported()
             # What lives as long as the terminal need not be searched for garbage between two taps.
             gc.freeze()
@@ -113,6 +113,12 @@ class Terminal:
                 task.cancel()
             if self._upward is not None:
                 self._upward.stop()
+            await asyncio.wait([sync], timeout=SYNC_ENDS_S)
+            sync.cancel()
+
+    async def _sync(self) -> None:
+        if self._upward is not None:
+            await self._supervised("sync", self._upward.run)
 
     async def _end_threads(self) -> None:
         for thread in self._threads:

@@ -39,46 +39,57 @@ class Upward:
         clock: Clock,
         random: Random,
     ) -> None:
+        self._terminal = terminal
+        self._settings = settings
+        self._state_dir = state_dir
+        self._writer = writer
+        self._keys = keys
         self._devices = devices
         self._configuration = configuration
         self._clock = clock
-        self._database = state_dir / DATABASE_NAME
-        self._outbox = Outbox.open(state_dir)
-        position = self._outbox.position()
-        self._head_seq = position.head_seq
-        self._acked_seq = position.acked_seq
+        self._random = random
+        self._sync: Sync | None = None
+        self._head_seq = 0
+        self._acked_seq = 0
         self._log = log(terminal=terminal)
-        self._sync = Sync(
-            terminal=terminal,
-            settings=settings,
-            tls=keys.tls_files() if settings.tls else None,
-            keys=keys.platform_keys(Role.ACKNOWLEDGEMENT),
-            outbox=self._outbox,
-            acknowledgements=_Told(writer, asyncio.get_running_loop(), self._acknowledged),
-            state_source=self._report,
-            clock=clock,
-            random=random,
-        )
 
     async def run(self) -> None:
-        """Sync until :meth:`stop`."""
+        """Sync until :meth:`stop`. Each run builds link, uplink and outbox anew, so that a fault ends one run only."""
+        outbox = Outbox.open(self._state_dir)
         try:
+            position = outbox.position()
+            self._head_seq, self._acked_seq = position.head_seq, position.acked_seq
+            self._sync = Sync(
+                terminal=self._terminal,
+                settings=self._settings,
+                tls=self._keys.tls_files() if self._settings.tls else None,
+                keys=self._keys.platform_keys(Role.ACKNOWLEDGEMENT),
+                outbox=outbox,
+                acknowledgements=_Told(self._writer, asyncio.get_running_loop(), self._acknowledged),
+                state_source=self._report,
+                clock=self._clock,
+                random=self._random,
+            )
             await self._sync.run()
         finally:
-            self._outbox.close()
+            self._sync = None
+            outbox.close()
 
     def stop(self) -> None:
         """Say goodbye to the platform, within a second."""
-        self._sync.stop()
+        if self._sync is not None:
+            self._sync.stop()
 
     def recorded(self, seq: int) -> None:
         """The journal has grown to ``seq``."""
         self._head_seq = max(self._head_seq, seq)
-        self._sync.wake()
+        if self._sync is not None:
+            self._sync.wake()
 
     def alarm(self, lane: str, reason: ReasonEnum) -> None:
         """Tell the platform at once, beside the record."""
-        self._sync.alarm(Alarm(code=reason.code, at_ms=self._clock.now_ms(), source=lane))
+        if self._sync is not None:
+            self._sync.alarm(Alarm(code=reason.code, at_ms=self._clock.now_ms(), source=lane))
 
     def _acknowledged(self, seq: int) -> None:
         if seq > self._acked_seq:
@@ -97,11 +108,15 @@ class Upward:
                 )
                 for device in self._devices()
             ),
-            buffer=Buffer(
-                unacknowledged=max(0, self._head_seq - self._acked_seq), size_bytes=self._database.stat().st_size
-            ),
+            buffer=Buffer(unacknowledged=max(0, self._head_seq - self._acked_seq), size_bytes=self._size_bytes()),
             clock=ClockQuality(self._clock.state().value),
         )
+
+    def _size_bytes(self) -> int:
+        try:
+            return (self._state_dir / DATABASE_NAME).stat().st_size
+        except OSError:
+            return 0
 
 
 class _Told:

@@ -289,7 +289,7 @@ class Board:
     def _serve(self, order: _Order) -> None:
         try:
             commanded_ns = self._switch(order.output, on=True)
-        except ReaderError as error:
+        except BaseException as error:  # whoever waits for this pulse must hear of any fault
             order.done.set_exception(error)
             raise
         now_ns = time.monotonic_ns()
@@ -330,8 +330,12 @@ class Board:
             if just_set and self._latch is not None:
                 self._latch.keep(bool(self._latched))
             for name, active in self._active.items():
-                state = bool(self._latched) if name in self._fire_inputs else active
-                if state != self._reported.get(name, False):
+                is_fire = name in self._fire_inputs
+                if is_fire and self._latched is None:
+                    continue  # the disk has not said yet whether the latch was set
+                state = bool(self._latched) if is_fire else active
+                # Of fire its absence is told too: who remembers one from before a restart must hear that it is over.
+                if state != self._reported.get(name, None if is_fire else False):
                     self._reported[name] = state
                     self._keep(InputReading(reader=self.name, at_ns=at_ns, input=name, active=state))
                     self._arrived.notify()

@@ -177,13 +177,18 @@ class Gate:
         if state.crossing is not None and state.crossing.medium == credential.medium:
             return self._grant_again(state, state.crossing, facts)
         refusal = self._refusal(state, credential, facts)
-        if refusal is None and facts.mark(self._mark_scope, credential.medium) is not None:
+        if refusal is None and self._used_just_now(credential.medium, facts):
             if state.latest is not None and state.latest.medium == credential.medium:
                 return self._grant_again(state, state.latest, facts)
             refusal = GateReason.JUST_PASSED
         if refusal is not None:
             return self._refuse(state, facts, refusal, credential.medium, credential.subject)
         return self._grant(state, credential, facts)
+
+    def _used_just_now(self, medium: bytes, facts: Facts) -> bool:
+        """Whether the medium was granted within the window; a mark from a clock that ran ahead counts for nothing."""
+        granted_ms = facts.mark(self._mark_scope, medium)
+        return granted_ms is not None and 0 <= facts.now_ms - granted_ms < self._settings.double_tap_ms
 
     def _refusal(self, state: GateState, credential: Credential, facts: Facts) -> ReasonEnum | None:
         if credential.assurance < self._settings.least_assurance:
@@ -258,7 +263,8 @@ class Gate:
         return self._close(state, about, Reason.ACTUATED, facts)
 
     def _passage(self, state: GateState, facts: Facts) -> Step[GateState]:
-        if state.fire or facts.now_ms < state.tolerated_until_ms:
+        tolerated_ms = state.tolerated_until_ms - facts.now_ms
+        if state.fire or 0 < tolerated_ms <= self._settings.passage_timeout_ms:
             return Step(state)
         if state.crossing is not None:
             return self._close(state, state.crossing.record_id, GateReason.PASSED, facts)
@@ -300,7 +306,9 @@ class Gate:
     def _restarted(self, state: GateState, facts: Facts) -> Step[GateState]:
         if state.crossing is None:
             return Step(state)
-        until_ms = state.crossing.granted_ms + self._settings.passage_timeout_ms
+        # Not beyond one passage from now, should the clock have run ahead before the restart.
+        granted_ms = min(state.crossing.granted_ms, facts.now_ms)
+        until_ms = granted_ms + self._settings.passage_timeout_ms
         step = self._close(state, state.crossing.record_id, Reason.OUTCOME_UNKNOWN, facts)
         return Step(step.state.model_copy(update={"tolerated_until_ms": until_ms}), step.effects)
 

@@ -90,10 +90,14 @@ class Outputs:
     def __init__(self, on_disk: Callable[[], list[str]]) -> None:
         self._on_disk = on_disk
         self.pulses: list[tuple[str, list[str]]] = []
+        self.before_confirming: Callable[[], None] = lambda: None
+        self.answers = True
 
     def actuate(self, output: str, pulse_ms: int, done: Callable[[Pulse | None, str], None]) -> None:
         self.pulses.append((output, self._on_disk()))
-        asyncio.get_running_loop().call_soon(done, Pulse(0, 0), "")
+        self.before_confirming()
+        if self.answers:
+            asyncio.get_running_loop().call_soon(done, Pulse(0, 0), "")
 
 
 class Site:
@@ -393,5 +397,154 @@ def test_a_hundred_terminals_run_in_one_process(tmp_path: Path) -> None:
         assert all(site.reasons() == ["granted", "passed"] * 24 for site in sites)
         for site in sites:
             site.close()
+
+    run_simulated(main())
+
+
+def passage(active: bool = True) -> InputReading:
+    return InputReading(reader="board", at_ns=0, input="passage", active=active)
+
+
+def fire(active: bool) -> InputReading:
+    return InputReading(reader="board", at_ns=0, input="fire", active=active)
+
+
+async def failing_for_a_while(site: Site, seconds: float) -> None:
+    site.writer.fails_with = DiskFull("while appending: the disk is full")
+    await asyncio.sleep(seconds)
+    site.writer.fails_with = None
+
+
+def test_a_time_out_that_could_not_be_recorded_is_recorded_later_and_the_lane_serves_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane(passage_timeout_ms=8_000)
+
+        async def script() -> None:
+            lane.offer(card(1))
+            await asyncio.sleep(7.5)
+            await failing_for_a_while(site, 2)
+            await asyncio.sleep(1)
+            lane.offer(card(2))
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert site.reasons() == ["granted", "timed-out", "granted"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_the_outcome_of_a_gate_without_a_sensor_survives_a_full_disk(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane(passage_input=None)
+
+        async def script() -> None:
+            site.outputs.before_confirming = lambda: setattr(site.writer, "fails_with", DiskFull("full"))
+            lane.offer(card(1))
+            await asyncio.sleep(2)
+            site.writer.fails_with = None
+            await asyncio.sleep(1)
+            site.outputs.before_confirming = lambda: None
+            lane.offer(card(2))
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert site.reasons() == ["granted", "actuated", "granted", "actuated"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_fire_on_a_full_disk_is_recorded_when_there_is_room_and_ends_when_it_is_reset(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            lane.offer(fire(active=True))
+            await asyncio.sleep(3_600)
+            site.writer.fails_with = None
+            await asyncio.sleep(1)
+            lane.offer(passage())
+            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            lane.offer(fire(active=False))
+            await asyncio.sleep(3_600)
+            site.writer.fails_with = None
+            await asyncio.sleep(1)
+            lane.offer(card(1))
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert site.reasons() == ["fire", "fire-cleared", "granted"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_a_bouncing_sensor_does_not_push_fire_out_of_a_hanging_lane(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.holds = True
+            lane.offer(card(1))
+            await asyncio.sleep(5)
+            lane.offer(fire(active=True))
+            for number in range(1_000):
+                lane.offer(passage(active=number % 2 == 0))
+            await asyncio.sleep(1)
+            site.writer.let_go()
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert "fire" in site.reasons()
+        assert "forced-open" not in site.reasons()[site.reasons().index("fire") :]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_nothing_opens_long_after_a_tap_that_waited_for_the_disk(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path, deadline_ms=500)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            lane.offer(passage())
+            await asyncio.sleep(0)
+            lane.offer(card(1))
+            await asyncio.sleep(3_600)
+            site.writer.fails_with = None
+            await asyncio.sleep(10)
+
+        await serve(lane, script)
+        assert site.outputs.pulses == []
+        assert "granted" not in site.reasons()
+        site.close()
+
+    run_simulated(main())
+
+
+def test_a_board_that_never_answers_is_a_silent_one_and_the_lane_serves_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+        site.outputs.answers = False
+
+        async def script() -> None:
+            lane.offer(card(1))
+            await asyncio.sleep(60)
+            site.outputs.answers = True
+            lane.offer(card(2))
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert site.reasons() == ["granted", "actuator-failed", "granted"]
+        site.close()
 
     run_simulated(main())

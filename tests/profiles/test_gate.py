@@ -284,3 +284,24 @@ def test_whatever_happens_each_grant_lets_at_most_one_person_pass_and_each_openi
                 assert effect.refers_to in open_grants
                 open_grants.discard(effect.refers_to)
         assert GateState.model_validate(lane.state.model_dump()) == lane.state
+
+
+def test_a_grant_from_a_clock_that_ran_ahead_does_not_bar_its_holder() -> None:
+    lane = Lane()
+    now_ms = lane.facts.now_ms
+    lane.facts.now_ms += 365 * 86_400_000
+    lane.tap()
+    lane.handle(InputChanged("passage", active=True))
+    lane.facts.now_ms = now_ms
+    assert record_of(lane.tap()).reason is Reason.GRANTED
+
+
+def test_after_a_restart_from_a_clock_that_ran_ahead_a_forced_gate_is_noticed() -> None:
+    lane = Lane()
+    now_ms = lane.facts.now_ms
+    lane.facts.now_ms += 365 * 86_400_000
+    lane.tap()
+    lane.facts.now_ms = now_ms
+    lane.handle(Restarted())
+    lane.facts.now_ms += 8_000
+    assert record_of(lane.handle(InputChanged("passage", active=True))).reason is GateReason.FORCED_OPEN

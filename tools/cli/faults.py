@@ -7,12 +7,13 @@ from pydantic import BaseModel, ValidationError
 from agent.config import ConfigError
 from agent.keys import KeyStoreError
 from agent.problems import problems_of
+from agent.sync.faults import LinkError
 from agent.words import say
 from drivers.api import DriverError
 from offline_store.errors import Damaged, DiskFull, Locked, NewerSchema, StoreError
 from tools.platform.errors import PlatformError
 
-EXPECTED = (ConfigError, DriverError, KeyStoreError, PlatformError, StoreError, ValidationError)
+EXPECTED = (ConfigError, DriverError, KeyStoreError, LinkError, PlatformError, StoreError, ValidationError)
 
 _STORE_ZH: dict[type[StoreError], str] = {
     Locked: "日志目录已被另一个终端进程占用，请先停止它",
