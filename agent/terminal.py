@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import hashlib
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta, timezone
 from functools import partial
@@ -22,7 +24,7 @@ from agent.credentials.verify import Verifier
 from agent.devices import DeviceState, LaneOutputs, NoOutputs, SourceThread
 from agent.facts import Marks, TerminalFacts
 from agent.keys import FileKeyStore
-from agent.lane import Lane, LanePorts
+from agent.lane import MAX_SIGNALS, Lane, LanePorts
 from agent.logs import log
 from agent.memory import Memory
 from agent.supervisor import supervise
@@ -30,6 +32,7 @@ from agent.upward import Upward
 from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
 from drivers.cards.source import CardSource
 from drivers.registry import driver
+from offline_store.errors import Locked, StoreError
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
 from offline_store.writer import Writer
@@ -73,25 +76,45 @@ class Terminal:
         self._stop.set()
 
     async def run(self) -> None:
-        """Serve until :meth:`stop`. Raises :class:`StoreError` if the journal cannot be opened."""
+        """Serve until :meth:`stop`. Raises :class:`~offline_store.errors.Locked` if another agent holds the store."""
         started_s = time.monotonic()
-        state_dir = self.config.terminal.state_dir
-        journal = Journal.open(state_dir, boot_id(), clock=self._clock, random=self._random)
-        writer = Writer(journal)
+        devices = {name: self._device(name) for name in self._used}
+        writer: Writer | None = None
         try:
+            # Boards first: their fire line works whatever becomes of the disk (DESIGN §4).
+            hearers = self._start_boards(devices)
+            journal = await self._open_journal()
+            if journal is None:
+                return
+            writer = Writer(journal)
             await asyncio.wrap_future(writer.submit(self._context()))
             memory = Memory(writer, self._marks, self._clock, Backoff(self._random))
-            devices = {name: self._device(name) for name in self._used}
-            self._build_lanes(devices, writer, memory)
+            readers = self._build_lanes(devices, hearers, writer, memory)
             self._upward = self._build_upward(writer)
-            for thread in self._threads:
+            for thread in readers:
                 thread.start()
             await self._serve(started_s)
         finally:
             await self._end_threads()
-            if not await asyncio.to_thread(writer.close, JOURNAL_DRAIN_S):
+            if writer is not None and not await asyncio.to_thread(writer.close, JOURNAL_DRAIN_S):
                 self._log.error("journal did not close in time")
             self._log.info("stopped")
+
+    async def _open_journal(self) -> Journal | None:
+        """Open the journal, however long it takes; ``None`` if the terminal is stopped first. Raises ``Locked``."""
+        open_ = partial(Journal.open, self.config.terminal.state_dir, boot_id(), clock=self._clock, random=self._random)
+        backoff = Backoff(self._random)
+        while not self._stop.is_set():
+            try:
+                return await asyncio.to_thread(open_)
+            except Locked:
+                raise
+            except StoreError as error:
+                retry_ms = backoff.next_ms()
+                self._log.error("journal cannot be opened", detail=str(error), retry_ms=retry_ms)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), retry_ms / 1000)
+        return None
 
     async def _serve(self, started_s: float) -> None:
         async with asyncio.TaskGroup() as group:
@@ -134,9 +157,20 @@ class Terminal:
         device: Device = kind(name, self._resolved.devices[name])
         return device
 
-    def _build_lanes(self, devices: dict[str, Device], writer: Writer, memory: Memory) -> None:
+    def _start_boards(self, devices: dict[str, Device]) -> dict[str, Hearers]:
+        hearers = {lane.board: Hearers() for lane in self.config.lanes.values() if lane.board is not None}
+        for board, heard_by in hearers.items():
+            thread = self._source(cast("Source", devices[board]), heard_by.offer)
+            self._threads.append(thread)
+            thread.start()
+        return hearers
+
+    def _build_lanes(
+        self, devices: dict[str, Device], hearers: dict[str, Hearers], writer: Writer, memory: Memory
+    ) -> list[SourceThread]:
+        """Build every lane; the threads of its readers, which are yet to be started."""
         verifier = Verifier(partial(self._keys.mac, MEDIUM_KEY), self._register())
-        hearers: dict[str, list[Lane]] = {}
+        readers: list[SourceThread] = []
         loop = asyncio.get_running_loop()
         for name, lane_config in self.config.lanes.items():
             board = lane_config.board
@@ -153,11 +187,11 @@ class Terminal:
             )
             lane = self._lane(name, lane_config, ports)
             self.lanes[name] = lane
-            self._threads += [self._reader(devices[reader], lane_config, lane) for reader in lane_config.readers]
-            if board is not None:
-                hearers.setdefault(board, []).append(lane)
-        for board, lanes in hearers.items():
-            self._threads.append(self._source(cast("Source", devices[board]), partial(_offer_all, lanes)))
+            readers += [self._reader(devices[reader], lane_config, lane) for reader in lane_config.readers]
+        for board, heard_by in hearers.items():
+            heard_by.listen([lane for name, lane in self.lanes.items() if self.config.lanes[name].board == board])
+        self._threads += readers
+        return readers
 
     def _lane(self, name: str, lane_config: LaneConfig, ports: LanePorts) -> Lane:
         profile = cast("Any", profile_type(lane_config.profile))(self._resolved.profiles[name])
@@ -268,7 +302,22 @@ def boot_id() -> bytes:
     return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", ""))
 
 
-def _offer_all(lanes: list[Lane], reading: Reading | CardFault) -> None:
-    """An input of a board is heard by every lane that uses it."""
-    for lane in lanes:
-        lane.offer(reading)
+class Hearers:
+    """The lanes that hear one board. What it says before they are there is kept for them, up to a bound."""
+
+    def __init__(self) -> None:
+        self._lanes: list[Lane] = []
+        self._early: deque[Reading | CardFault] = deque(maxlen=MAX_SIGNALS)
+
+    def listen(self, lanes: list[Lane]) -> None:
+        """From now on these lanes hear everything, beginning with what was said before."""
+        self._lanes = lanes
+        while self._early:
+            self.offer(self._early.popleft())
+
+    def offer(self, reading: Reading | CardFault) -> None:
+        """An input changed."""
+        if not self._lanes:
+            self._early.append(reading)
+        for lane in self._lanes:
+            lane.offer(reading)

@@ -81,7 +81,6 @@ def test_a_terminal_killed_in_mid_crossing_does_not_open_again_and_says_so(tmp_p
         with started(site.config, site.devices) as again:
             site.terminal, site.seen = again, 0
             site.expect("outcome", reason="outcome-unknown")
-            site.expect("ready")
         assert site.reasons() == ["granted", "outcome-unknown"]
         assert sum(change.on for change in site.relay().history) == opened
 
@@ -136,3 +135,21 @@ def test_fire_opens_with_the_database_locked_and_the_lane_full_and_is_recorded_a
         site.press("fire-reset", active=True)
         site.expect("life-safety", reason="fire-cleared")
         site.expect_relay("gate", on=False)
+
+
+def test_fire_opens_although_the_journal_cannot_be_opened_and_is_recorded_when_it_can(tmp_path: Path) -> None:
+    with gate(tmp_path) as site:
+        assert site.terminal.stop() == 0
+        database = site.state_dir / DATABASE_NAME
+        whole = database.read_bytes()
+        database.write_bytes(b"not a database" * 1_000)
+        with started(site.config, site.devices) as again:
+            site.terminal, site.seen = again, 0
+            site.expect("journal cannot be opened")
+            site.press("fire", active=True)
+            site.expect_relay("gate", on=True)
+            for leftover in site.state_dir.glob(f"{DATABASE_NAME}-*"):
+                leftover.unlink()
+            database.write_bytes(whole)
+            site.expect("life-safety", reason="fire")
+        assert site.reasons()[-1] == "fire"
