@@ -60,7 +60,6 @@ class Terminal:
         self._ids = RecordIds(self._clock, self._random)
         self._marks = Marks()
         self._zone = timezone(timedelta(minutes=self.config.terminal.utc_offset_minutes))
-        self._keys = open_keys(self.config.terminal.state_dir, self._random)
         self.devices: dict[str, DeviceState] = {}
         self.lanes: dict[str, Lane] = {}
         self._threads: list[SourceThread] = []
@@ -87,10 +86,12 @@ class Terminal:
             if journal is None:
                 return
             writer = Writer(journal)
+            # The journal's lock is held: no other agent makes keys in this directory at the same time.
+            keys = open_keys(self.config.terminal.state_dir, self._random)
             await asyncio.wrap_future(writer.submit(self._context()))
             memory = Memory(writer, self._marks, self._clock, Backoff(self._random))
-            readers = self._build_lanes(devices, hearers, writer, memory)
-            self._upward = self._build_upward(writer)
+            readers = self._build_lanes(devices, hearers, keys, writer, memory)
+            self._upward = self._build_upward(keys, writer)
             for thread in readers:
                 thread.start()
             await self._serve(started_s)
@@ -166,10 +167,15 @@ class Terminal:
         return hearers
 
     def _build_lanes(
-        self, devices: dict[str, Device], hearers: dict[str, Hearers], writer: Writer, memory: Memory
+        self,
+        devices: dict[str, Device],
+        hearers: dict[str, Hearers],
+        keys: FileKeyStore,
+        writer: Writer,
+        memory: Memory,
     ) -> list[SourceThread]:
         """Build every lane; the threads of its readers, which are yet to be started."""
-        verifier = Verifier(partial(self._keys.mac, MEDIUM_KEY), self._register())
+        verifier = Verifier(partial(keys.mac, MEDIUM_KEY), self._register())
         readers: list[SourceThread] = []
         loop = asyncio.get_running_loop()
         for name, lane_config in self.config.lanes.items():
@@ -212,7 +218,7 @@ class Terminal:
         loop = asyncio.get_running_loop()
         return SourceThread(source, loop, deliver, self._report, Backoff(self._random), self._clock.now_ms)
 
-    def _build_upward(self, writer: Writer) -> Upward | None:
+    def _build_upward(self, keys: FileKeyStore, writer: Writer) -> Upward | None:
         if self.config.platform is None:
             return None
         return Upward(
@@ -220,7 +226,7 @@ class Terminal:
             settings=self.config.platform,
             state_dir=self.config.terminal.state_dir,
             writer=writer,
-            keys=self._keys,
+            keys=keys,
             devices=self.devices.values,
             configuration=self._configuration.hex(),
             clock=self._clock,
