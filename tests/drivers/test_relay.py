@@ -17,7 +17,7 @@ from drivers.relay import ModbusLink, ModbusRelay, RelaySettings
 from drivers.virtual.pty import VirtualPort
 from drivers.virtual.relay import VirtualRelay
 
-WAIT_S = 5.0
+WAIT_S = 20.0
 OUTPUTS = {"gate": 0, "bell": 3}
 INPUTS = {"passage": 2, "button": 5}
 
@@ -44,7 +44,7 @@ def settings(device: VirtualRelay, **changes: object) -> RelaySettings:
         "baud": 115_200,
         "outputs": OUTPUTS,
         "inputs": INPUTS,
-        "timeout_ms": 100,
+        "timeout_ms": 1000,
         "retries": 0,
     }
     return RelaySettings.model_validate(values | changes)
@@ -65,7 +65,7 @@ def test_it_is_a_source_and_an_actuator(device: VirtualRelay) -> None:
 
 def test_a_pulse_switches_on_and_off_again_in_time(device: VirtualRelay, relay: ModbusRelay) -> None:
     before_ns = time.monotonic_ns()
-    confirmed_ns = relay.pulse("gate", 60).result(5).confirmed_ns
+    confirmed_ns = relay.pulse("gate", 60).result(WAIT_S).confirmed_ns
     assert device.wait("gate", on=False, timeout_s=WAIT_S)
     on, off = device.history
     assert (on.output, on.on, off.output, off.on) == ("gate", True, "gate", False)
@@ -74,8 +74,8 @@ def test_a_pulse_switches_on_and_off_again_in_time(device: VirtualRelay, relay: 
 
 
 def test_a_second_pulse_prolongs_the_first_and_never_shortens_it(device: VirtualRelay, relay: ModbusRelay) -> None:
-    first_ns = relay.pulse("gate", 300).result(5).confirmed_ns
-    relay.pulse("gate", 1).result(5)
+    first_ns = relay.pulse("gate", 300).result(WAIT_S).confirmed_ns
+    relay.pulse("gate", 1).result(WAIT_S)
     assert device.wait("gate", on=False, timeout_s=WAIT_S)
     assert [change.on for change in device.history] == [True, False]
     assert device.history[-1].at_ns >= first_ns + 300_000_000
@@ -84,7 +84,7 @@ def test_a_second_pulse_prolongs_the_first_and_never_shortens_it(device: Virtual
 def test_pulses_from_many_threads_are_all_confirmed(device: VirtualRelay, relay: ModbusRelay) -> None:
     confirmed: list[int] = []
     threads = [
-        threading.Thread(target=lambda output=output: confirmed.append(relay.pulse(output, 20).result(5).confirmed_ns))
+        threading.Thread(target=lambda output=output: confirmed.append(relay.pulse(output, 20).result(WAIT_S).confirmed_ns))
         for output in ("gate", "bell") * 8
     ]
     for thread in threads:
@@ -98,7 +98,7 @@ def test_pulses_from_many_threads_are_all_confirmed(device: VirtualRelay, relay:
 
 def test_an_output_without_a_name_is_a_key_error(relay: ModbusRelay) -> None:
     with pytest.raises(KeyError):
-        relay.pulse("roof", 100).result(5)
+        relay.pulse("roof", 100).result(WAIT_S)
 
 
 def test_input_changes_are_reported_once_each(device: VirtualRelay, relay: ModbusRelay) -> None:
@@ -170,7 +170,7 @@ def test_an_unplugged_board_is_a_reader_error_and_its_changes_are_reported_after
         relay.read(WAIT_S)
     assert caught.value.fault is ReaderFault.UNPLUGGED
     with pytest.raises(ReaderError):
-        relay.pulse("gate", 100).result(5)
+        relay.pulse("gate", 100).result(WAIT_S)
     relay.close()
     with pytest.raises(ReaderError) as caught:
         relay.open()
@@ -179,13 +179,13 @@ def test_an_unplugged_board_is_a_reader_error_and_its_changes_are_reported_after
     device.plug()
     relay.open()
     assert next_change(relay) == ("button", False)
-    relay.pulse("gate", 10).result(5)
+    relay.pulse("gate", 10).result(WAIT_S)
     assert device.wait("gate", on=False, timeout_s=WAIT_S)
     assert [change.on for change in device.history] == [True, False]
 
 
 def test_a_pulse_that_the_loss_cut_is_not_resumed(device: VirtualRelay, relay: ModbusRelay) -> None:
-    end_ns = relay.pulse("gate", 50).result(5).confirmed_ns + 50_000_000
+    end_ns = relay.pulse("gate", 50).result(WAIT_S).confirmed_ns + 50_000_000
     device.unplug()
     with pytest.raises(ReaderError):
         relay.read(WAIT_S)
@@ -197,11 +197,11 @@ def test_a_pulse_that_the_loss_cut_is_not_resumed(device: VirtualRelay, relay: M
 
 
 def test_closing_ends_a_running_pulse(device: VirtualRelay, relay: ModbusRelay) -> None:
-    relay.pulse("gate", 60_000).result(5)
+    relay.pulse("gate", 60_000).result(WAIT_S)
     relay.close()
     assert device.outputs["gate"] is False
     with pytest.raises(ReaderError):
-        relay.pulse("gate", 1).result(5)
+        relay.pulse("gate", 1).result(WAIT_S)
     with pytest.raises(ReaderError):
         relay.read(0)
 
@@ -264,9 +264,9 @@ def test_a_lost_answer_is_asked_for_again(tmp_path: Path, device: VirtualRelay) 
     device.unplug()
     device.port = flaky
     flaky.plug()
-    relay = ModbusRelay("relay", settings(device, port=str(flaky.path), retries=1, timeout_ms=50))
+    relay = ModbusRelay("relay", settings(device, port=str(flaky.path), retries=3, timeout_ms=200))
     relay.open()
-    relay.pulse("gate", 10).result(5)
+    relay.pulse("gate", 10).result(WAIT_S)
     assert device.wait("gate", on=False, timeout_s=WAIT_S)
     relay.close()
 

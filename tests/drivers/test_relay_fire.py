@@ -13,7 +13,7 @@ from drivers.api import InputReading, ReaderError
 from drivers.relay import ModbusRelay, RelaySettings
 from drivers.virtual.relay import VirtualRelay
 
-WAIT_S = 5.0
+WAIT_S = 20.0
 OUTPUTS = {"gate": 0, "door": 1, "bell": 2}
 INPUTS = {"passage": 0, "smoke": 1, "key": 2}
 
@@ -44,7 +44,7 @@ def boards(device: VirtualRelay, latch_file: Path) -> Iterator[Callable[..., Mod
             "outputs": outputs,
             "inputs": INPUTS | {"smoke": {"address": 1, "active_low": smoke_active_low}},
             "fire": fire,
-            "timeout_ms": 100,
+            "timeout_ms": 1000,
             "retries": 0,
             "poll_ms": 5,
         }
@@ -129,7 +129,7 @@ def test_fire_opens_and_the_loop_goes_on_although_the_disk_hangs(
     inputs = [reading.input for _ in range(2) if (reading := first_active(relay)) is not None]
     assert inputs == ["smoke", "passage"]
     assert relay.status().latch_saved is False
-    relay.pulse("bell", 1).result(5)
+    relay.pulse("bell", 1).result(WAIT_S)
     assert device.wait("bell", on=False, timeout_s=WAIT_S)
     descriptor = os.open(latch_file, os.O_RDONLY)
     os.close(descriptor)
@@ -150,8 +150,8 @@ def test_the_latch_outlives_the_input_and_every_pulse(device: VirtualRelay, boar
     assert open_everywhere(device)
     device.press("smoke", active=False)
     until(lambda: "smoke" not in relay.status().active_inputs)
-    relay.pulse("gate", 1).result(5)
-    relay.pulse("bell", 30).result(5)
+    relay.pulse("gate", 1).result(WAIT_S)
+    relay.pulse("bell", 30).result(WAIT_S)
     assert device.wait("bell", on=False, timeout_s=WAIT_S)
     assert device.outputs == {"gate": True, "door": True, "bell": False}
     assert {change.output for change in device.history if not change.on} == {"bell"}
@@ -244,7 +244,7 @@ def test_the_key_resets_only_when_turned_after_the_fire_is_over(
     until(lambda: "key" in relay.status().active_inputs)
     device.press("smoke", active=False)
     until(lambda: "smoke" not in relay.status().active_inputs)
-    relay.pulse("bell", 30).result(5)
+    relay.pulse("bell", 30).result(WAIT_S)
     assert device.wait("bell", on=False, timeout_s=WAIT_S)
     assert relay.status().fire_latched is True
     device.press("key", active=False)
@@ -296,7 +296,7 @@ def test_a_running_pulse_keeps_its_time_when_the_fire_is_reset(
     assert open_everywhere(device)
     device.press("smoke", active=False)
     until(lambda: "smoke" not in relay.status().active_inputs)
-    confirmed_ns = relay.pulse("gate", 200).result(5).confirmed_ns
+    confirmed_ns = relay.pulse("gate", 200).result(WAIT_S).confirmed_ns
     assert relay.reset_fire() is True
     assert shut_everywhere(device)
     ended = next(change for change in device.history if change.output == "gate" and not change.on)
@@ -306,7 +306,7 @@ def test_a_running_pulse_keeps_its_time_when_the_fire_is_reset(
 def test_stopping_the_agent_leaves_fire_outputs_on(device: VirtualRelay, boards: Callable[..., ModbusRelay]) -> None:
     relay = boards()
     relay.open()
-    relay.pulse("bell", 60_000).result(5)
+    relay.pulse("bell", 60_000).result(WAIT_S)
     device.press("smoke", active=True)
     assert open_everywhere(device)
     relay.close()
