@@ -7,8 +7,10 @@ fault of a driver.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,7 @@ from agent.logs import log
 from drivers.api import Actuator, CardError, CardFault, Pulse, ReaderError, Reading, Source
 
 READ_TIMEOUT_S = 1.0
+EARLY_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,53 @@ class DeviceState:
     detail: str = ""
     since_ms: int = 0
     retry_ms: int = 0
+
+
+class Conditions:
+    """How every device is, by what it reported last. Used on the event loop."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self._missing = set(names)
+        self._states: dict[str, DeviceState] = {}
+        self._all_reported = asyncio.Event()
+
+    def report(self, state: DeviceState) -> None:
+        """Keep what a device said about itself."""
+        self._states[state.name] = state
+        self._missing.discard(state.name)
+        if not self._missing:
+            self._all_reported.set()
+
+    def states(self) -> tuple[DeviceState, ...]:
+        """All that have reported."""
+        return tuple(self._states.values())
+
+    async def all_reported(self, timeout_s: float) -> int:
+        """Wait until every device has said once how it is; how many have not when the time is up."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_reported.wait(), timeout_s)
+        return len(self._missing)
+
+
+class Hearers:
+    """The lanes that hear one board. What it says before they are there is kept for them, up to a bound."""
+
+    def __init__(self) -> None:
+        self._offers: list[Callable[[Reading | CardFault], None]] = []
+        self._early: deque[Reading | CardFault] = deque(maxlen=EARLY_MAX)
+
+    def listen(self, offers: list[Callable[[Reading | CardFault], None]]) -> None:
+        """From now on these are told everything, beginning with what was said before."""
+        self._offers = offers
+        while self._early:
+            self.offer(self._early.popleft())
+
+    def offer(self, reading: Reading | CardFault) -> None:
+        """An input changed."""
+        if not self._offers:
+            self._early.append(reading)
+        for offer in self._offers:
+            offer(reading)
 
 
 class SourceThread:

@@ -10,9 +10,9 @@ from typing import Any, cast
 import click
 
 from agent.clock import SystemRandom
+from agent.composition import MEDIUM_KEY, open_keys
 from agent.config import Resolved
 from agent.credentials.medium import medium_of
-from agent.terminal import MEDIUM_KEY, open_keys
 from agent.words import say
 from drivers.api import CardReader, CardReading
 from drivers.cards.source import CardSource

@@ -11,8 +11,8 @@ from typing import Self
 
 import yaml
 
+from agent.composition import MEDIUM_KEY
 from agent.config import load
-from agent.terminal import MEDIUM_KEY
 from agent.words import say
 from drivers.virtual.bench import Insert, Press, Remove
 from offline_store.outbox import Outbox

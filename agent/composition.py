@@ -1,0 +1,202 @@
+"""What one terminal is made of: its configuration in, its parts out, wired and not yet running.
+
+The parts come to life in this order, each built on those before it: boards, journal, the way to the platform, lanes,
+readers. :mod:`agent.terminal` runs them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta, timezone
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from agent.backoff import Backoff
+from agent.clock import Clock, Random, RecordIds
+from agent.config import Resolved, profile_type
+from agent.credentials.register import SITE, Holder, SiteRegister
+from agent.credentials.verify import Verifier
+from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
+from agent.facts import Marks, TerminalFacts
+from agent.keys import FileKeyStore
+from agent.lane import Lane, LanePorts
+from agent.logs import log
+from agent.memory import Memory
+from agent.upward import Upward
+from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
+from drivers.cards.source import CardSource
+from drivers.registry import driver
+from offline_store.journal import Append, Journal
+from offline_store.record import Entry
+from offline_store.writer import JournalWriter
+from profiles.api import Subject
+from profiles.reasons import ReasonEnum
+
+MEDIUM_KEY = "medium-1"
+CONTEXT = "context"
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board: the thread that reads its inputs, and who hears them."""
+
+    thread: SourceThread
+    hearers: Hearers
+
+
+class Composition:
+    """Builds the parts of one terminal. Use it on the event loop that runs them."""
+
+    def __init__(self, resolved: Resolved, clock: Clock, random: Random) -> None:
+        self.config = resolved.config
+        self._resolved = resolved
+        self._clock = clock
+        self._random = random
+        self._ids = RecordIds(clock, random)
+        self._marks = Marks()
+        self._zone = timezone(timedelta(minutes=self.config.terminal.utc_offset_minutes))
+        self._configuration = hashlib.sha256(self.config.model_dump_json().encode()).digest()[:8]
+        used = {name for lane in self.config.lanes.values() for name in (*lane.readers, lane.board) if name}
+        self._devices = {name: self._device(name) for name in used}
+        self.conditions = Conditions(used)
+
+    def boards(self) -> dict[str, Board]:
+        """Every board that a lane names."""
+        names = {lane.board for lane in self.config.lanes.values() if lane.board is not None}
+        boards: dict[str, Board] = {}
+        for name in names:
+            hearers = Hearers()
+            boards[name] = Board(self._thread(cast("Source", self._devices[name]), hearers.offer), hearers)
+        return boards
+
+    def journal(self) -> Journal:
+        """Open the journal; waits for the disk. Raises :class:`~offline_store.errors.StoreError`."""
+        return Journal.open(self.config.terminal.state_dir, boot_id(), clock=self._clock, random=self._random)
+
+    def context(self) -> Append:
+        """The record that pins what is in force from this start on (DESIGN §6)."""
+        entry = Entry(
+            id=self._ids.new(),
+            kind=CONTEXT,
+            time_ms=self._clock.now_ms(),
+            time_quality=self._clock.state().value,
+            monotonic_ms=self._clock.monotonic_ms(),
+            public={"software": version("onecard-terminal"), "configuration": self._configuration},
+        )
+        return Append((entry,))
+
+    def keys(self) -> FileKeyStore:
+        """The terminal's keys. Raises :class:`~agent.keys.KeyStoreError`."""
+        return open_keys(self.config.terminal.state_dir, self._random)
+
+    def upward(self, writer: JournalWriter, keys: FileKeyStore) -> Upward | None:
+        """The way to the platform; ``None`` for a terminal that has none."""
+        if self.config.platform is None:
+            return None
+        return Upward(
+            terminal=self.config.terminal.id,
+            settings=self.config.platform,
+            state_dir=self.config.terminal.state_dir,
+            writer=writer,
+            keys=keys,
+            devices=self.conditions.states,
+            configuration=self._configuration.hex(),
+            clock=self._clock,
+            random=self._random,
+        )
+
+    def lanes(
+        self, writer: JournalWriter, keys: FileKeyStore, upward: Upward | None, boards: dict[str, Board]
+    ) -> dict[str, Lane]:
+        """Every lane, and from now on each hears its board."""
+        verifier = Verifier(partial(keys.mac, MEDIUM_KEY), SiteRegister(self._holders()))
+        memory = Memory(writer, self._marks, self._clock, self.backoff())
+        loop = asyncio.get_running_loop()
+        terminal_log = log(terminal=self.config.terminal.id)
+
+        def alarm(lane: str, reason: ReasonEnum, about: bytes) -> None:
+            terminal_log.warning("alarm", lane=lane, reason=reason.code, record=about.hex())
+            if upward is not None:
+                upward.alarm(lane, reason)
+
+        lanes: dict[str, Lane] = {}
+        for name, settings in self.config.lanes.items():
+            board = settings.board
+            ports = LanePorts(
+                clock=self._clock,
+                facts=self._facts,
+                marks=self._marks,
+                verifier=verifier,
+                writer=writer,
+                memory=memory,
+                outputs=NoOutputs(loop) if board is None else LaneOutputs(cast("Actuator", self._devices[board]), loop),
+                recorded=upward.recorded if upward is not None else _nobody_follows,
+                alarm=alarm,
+            )
+            profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])
+            lanes[name] = Lane(name, profile, ports, settings.append_deadline_ms)
+        for board, part in boards.items():
+            part.hearers.listen([lanes[name].offer for name, lane in self.config.lanes.items() if lane.board == board])
+        return lanes
+
+    def readers(self, lanes: dict[str, Lane]) -> list[SourceThread]:
+        """The readers of every lane, each in its thread."""
+        return [self._reader(name, lane) for lane in lanes.values() for name in self.config.lanes[lane.name].readers]
+
+    def backoff(self) -> Backoff:
+        """Pauses between tries, for one part."""
+        return Backoff(self._random)
+
+    def _device(self, name: str) -> Device:
+        kind = cast("Any", driver(self.config.devices[name].driver))
+        device: Device = kind(name, self._resolved.devices[name])
+        return device
+
+    def _reader(self, name: str, lane: Lane) -> SourceThread:
+        device = self._devices[name]
+        if not isinstance(device, CardReader):
+            return self._thread(cast("Source", device), lane.offer)
+        loop = asyncio.get_running_loop()
+
+        def seen() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(lane.card_seen)
+
+        return self._thread(CardSource(device, self.config.lanes[lane.name].cards, seen), lane.offer)
+
+    def _thread(self, source: Source, deliver: Callable[[Reading | CardFault], None]) -> SourceThread:
+        loop = asyncio.get_running_loop()
+        return SourceThread(source, loop, deliver, self.conditions.report, self.backoff(), self._clock.now_ms)
+
+    def _facts(self) -> TerminalFacts:
+        return TerminalFacts(self._clock, self._ids, self._marks, self._zone)
+
+    def _holders(self) -> Iterator[tuple[bytes, Holder]]:
+        for holder in self.config.holders:
+            medium = bytes.fromhex(holder.medium)
+            subject = Subject(SITE, bytes.fromhex(holder.subject) if holder.subject else medium)
+            yield medium, Holder(subject, holder.entitlements, holder.lost)
+
+
+def open_keys(state_dir: Path, random: Random) -> FileKeyStore:
+    """The terminal's keys; a terminal that nobody enrolled makes itself a medium key. Raises :class:`KeyStoreError`."""
+    directory = state_dir / "keys"
+    if (directory / f"{MEDIUM_KEY}.key").exists():
+        return FileKeyStore(directory)
+    keys = FileKeyStore.create(directory)
+    keys.install(f"{MEDIUM_KEY}.key", random.token(32))
+    return keys
+
+
+def boot_id() -> bytes:
+    """16 bytes, one a start of the machine (random(4))."""
+    return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", ""))
+
+
+def _nobody_follows(seq: int) -> None:
+    """A terminal without a platform tells nobody how far its journal has grown."""

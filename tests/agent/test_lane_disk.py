@@ -1,0 +1,176 @@
+"""One lane whose disk fails, hangs or is late: nothing opens without its record, nothing that happened is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from offline_store.errors import DiskFull
+from tests.agent.simulated import run_simulated
+from tests.agent.site import Site, card, fire, passage, serve
+
+
+async def failing_for_a_while(site: Site, seconds: float) -> None:
+    site.writer.fails_with = DiskFull("while appending: the disk is full")
+    await asyncio.sleep(seconds)
+    site.writer.fails_with = None
+
+
+def test_a_failed_append_opens_nothing_and_memory_becomes_what_the_disk_says(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            lane.offer(card(1))
+            await asyncio.sleep(0.1)
+            assert site.outputs.pulses == []
+            site.writer.fails_with = None
+            lane.offer(card(1))
+
+        await serve(lane, script)
+        assert site.reasons() == ["granted"]
+        assert len(site.outputs.pulses) == 1
+        site.close()
+
+    run_simulated(main())
+
+
+def test_an_append_past_its_deadline_refuses_and_is_recorded_as_not_actuated_when_it_commits(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path, deadline_ms=500)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.holds = True
+            lane.offer(card(1))
+            await asyncio.sleep(1)
+            lane.offer(card(2))
+            await asyncio.sleep(1)
+            assert lane.dropped == 1
+            site.writer.let_go()
+
+        await serve(lane, script)
+        assert site.outputs.pulses == []
+        granted, late = site.records()
+        assert (granted.entry.reason, late.entry.reason) == ("granted", "not-actuated")
+        assert late.entry.refers_to == granted.entry.id
+        site.close()
+
+    run_simulated(main())
+
+
+def test_a_time_out_that_could_not_be_recorded_is_recorded_later_and_the_lane_serves_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane(passage_timeout_ms=8_000)
+
+        async def script() -> None:
+            lane.offer(card(1))
+            await asyncio.sleep(7.5)
+            await failing_for_a_while(site, 2)
+            await asyncio.sleep(1)
+            lane.offer(card(2))
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert site.reasons() == ["granted", "timed-out", "granted"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_the_outcome_of_a_gate_without_a_sensor_survives_a_full_disk(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane(passage_input=None)
+
+        async def script() -> None:
+            site.outputs.before_confirming = lambda: setattr(site.writer, "fails_with", DiskFull("full"))
+            lane.offer(card(1))
+            await asyncio.sleep(2)
+            site.writer.fails_with = None
+            await asyncio.sleep(1)
+            site.outputs.before_confirming = lambda: None
+            lane.offer(card(2))
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert site.reasons() == ["granted", "actuated", "granted", "actuated"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_fire_on_a_full_disk_is_recorded_when_there_is_room_and_ends_when_it_is_reset(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            lane.offer(fire(active=True))
+            await asyncio.sleep(3_600)
+            site.writer.fails_with = None
+            await asyncio.sleep(1)
+            lane.offer(passage())
+            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            lane.offer(fire(active=False))
+            await asyncio.sleep(3_600)
+            site.writer.fails_with = None
+            await asyncio.sleep(1)
+            lane.offer(card(1))
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert site.reasons() == ["fire", "fire-cleared", "granted"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_a_bouncing_sensor_does_not_push_fire_out_of_a_hanging_lane(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.holds = True
+            lane.offer(card(1))
+            await asyncio.sleep(5)
+            lane.offer(fire(active=True))
+            for number in range(1_000):
+                lane.offer(passage(active=number % 2 == 0))
+            await asyncio.sleep(1)
+            site.writer.let_go()
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert "fire" in site.reasons()
+        assert "forced-open" not in site.reasons()[site.reasons().index("fire") :]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_nothing_opens_long_after_a_tap_that_waited_for_the_disk(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path, deadline_ms=500)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            lane.offer(passage())
+            await asyncio.sleep(0)
+            lane.offer(card(1))
+            await asyncio.sleep(3_600)
+            site.writer.fails_with = None
+            await asyncio.sleep(10)
+
+        await serve(lane, script)
+        assert site.outputs.pulses == []
+        assert "granted" not in site.reasons()
+        site.close()
+
+    run_simulated(main())
