@@ -33,6 +33,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
+from agent.words import why_en, why_zh
 
 MEDIUM_KEY_BYTES = 32
 _MAX_FILE_BYTES = 64 * 1024
@@ -42,7 +43,15 @@ _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----
 
 
 class KeyStoreError(Exception):
-    """A key is missing, unreadable, or not kept privately; the text says which file and what to do."""
+    """A key is missing, unreadable, or not kept privately.
+
+    ``zh`` and ``en`` say which file, and what to do; ``str()`` is English.
+    """
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
 
 
 class Role(StrEnum):
@@ -89,7 +98,10 @@ class FileKeyStore:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise KeyStoreError(f"the key directory {directory} cannot be made: {error.strerror}") from error
+            raise KeyStoreError(
+                f"密钥目录 {directory} 无法建立：{why_zh(error)}",
+                f"the key directory {directory} cannot be made: {why_en(error)}",
+            ) from error
         store = cls(directory)
         if not (directory / "checkpoint.pem").exists():
             key = ec.generate_private_key(ec.SECP256R1())
@@ -103,13 +115,14 @@ class FileKeyStore:
         return f"FileKeyStore({str(self._directory)!r})"
 
     def checkpoint_signer(self) -> cose.Es256Signer:
-        pem = self._read("checkpoint.pem")
+        path = self._directory / "checkpoint.pem"
+        pem = self._read(path.name)
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise KeyStoreError(f"{self._directory / 'checkpoint.pem'} is no unencrypted PEM private key") from error
+            raise KeyStoreError(f"{path} 不是未加密的 PEM 私钥", f"{path} is no unencrypted PEM private key") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise KeyStoreError(f"{self._directory / 'checkpoint.pem'} must be an ECDSA key on P-256")
+            raise KeyStoreError(f"{path} 应为 P-256 曲线上的 ECDSA 密钥", f"{path} must be an ECDSA key on P-256")
         return cose.Es256Signer(key)
 
     def tls_files(self) -> TlsFiles:
@@ -121,21 +134,29 @@ class FileKeyStore:
         if keyed is None:
             key = self._read(f"{name}.key")
             if len(key) != MEDIUM_KEY_BYTES:
-                raise KeyStoreError(f"{self._directory / name}.key must hold exactly {MEDIUM_KEY_BYTES} bytes")
+                path = self._directory / f"{name}.key"
+                raise KeyStoreError(
+                    f"{path} 应正好为 {MEDIUM_KEY_BYTES} 字节", f"{path} must hold exactly {MEDIUM_KEY_BYTES} bytes"
+                )
             keyed = self._medium_keys[name] = hmac.new(key, digestmod="sha256")
         keyed = keyed.copy()
         keyed.update(data)
         return keyed.digest()
 
     def platform_keys(self, role: Role) -> Mapping[bytes, cose.VerifyKey]:
-        name = f"platform-{role.value}.pem"
-        blocks = _PEM_BLOCK.findall(self._read(name))
+        path = self._directory / f"platform-{role.value}.pem"
+        blocks = _PEM_BLOCK.findall(self._read(path.name))
         if not 0 < len(blocks) <= _MAX_KEYS_PER_ROLE:
-            raise KeyStoreError(f"{self._directory / name} must hold 1 to {_MAX_KEYS_PER_ROLE} PEM public keys")
+            raise KeyStoreError(
+                f"{path} 应有 1 至 {_MAX_KEYS_PER_ROLE} 个 PEM 公钥",
+                f"{path} must hold 1 to {_MAX_KEYS_PER_ROLE} PEM public keys",
+            )
         try:
             return cose.keyring(cose.VerifyKey.from_pem(block) for block in blocks)
         except cose.CoseError as error:
-            raise KeyStoreError(f"{self._directory / name}: {error}") from error
+            raise KeyStoreError(
+                f"{path} 中有无法使用的公钥，应为 P-256 曲线上的 PEM 公钥", f"{path}: {error}"
+            ) from error
 
     def install(self, name: str, content: bytes) -> None:
         """Write one file of the table so that a power cut leaves the old one or the new one."""
@@ -152,7 +173,9 @@ class FileKeyStore:
             _sync_directory(self._directory)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise KeyStoreError(f"{path} cannot be written: {error.strerror}") from error
+            raise KeyStoreError(
+                f"{path} 无法写入：{why_zh(error)}", f"{path} cannot be written: {why_en(error)}"
+            ) from error
 
     def _read(self, name: str) -> bytes:
         path = self._checked(name)
@@ -160,23 +183,30 @@ class FileKeyStore:
             with path.open("rb") as file:
                 content = file.read(_MAX_FILE_BYTES + 1)
         except OSError as error:
-            raise KeyStoreError(f"{path} cannot be read: {error.strerror}") from error
+            raise KeyStoreError(
+                f"{path} 无法读取：{why_zh(error)}", f"{path} cannot be read: {why_en(error)}"
+            ) from error
         if len(content) > _MAX_FILE_BYTES:
-            raise KeyStoreError(f"{path} is larger than {_MAX_FILE_BYTES} bytes; no key is")
+            raise KeyStoreError(
+                f"{path} 超过 {_MAX_FILE_BYTES} 字节，不会是密钥",
+                f"{path} is larger than {_MAX_FILE_BYTES} bytes; no key is",
+            )
         return content
 
     def _checked(self, name: str) -> Path:
         self._check_directory()
         path = self._path(name)
-        _check_private(path, 0o600, stat.S_ISREG, "file")
+        _check_private(path, 0o600, stat.S_ISREG, "普通文件", "file")
         return path
 
     def _check_directory(self) -> None:
-        _check_private(self._directory, 0o700, stat.S_ISDIR, "directory")
+        _check_private(self._directory, 0o700, stat.S_ISDIR, "目录", "directory")
 
     def _path(self, name: str) -> Path:
         if not _FILE_NAME.fullmatch(name):
-            raise KeyStoreError("a key's name is made of a-z, 0-9, hyphens and dots")
+            raise KeyStoreError(
+                "密钥名只能用 a-z、0-9、连字符和点", "a key's name is made of a-z, 0-9, hyphens and dots"
+            )
         return self._directory / name
 
 
@@ -184,20 +214,31 @@ class _Kind(Protocol):
     def __call__(self, mode: int, /) -> bool: ...
 
 
-def _check_private(path: Path, mode: int, is_kind: _Kind, kind: str) -> None:
+def _check_private(path: Path, mode: int, is_kind: _Kind, kind_zh: str, kind_en: str) -> None:
     """Refuse what another user could have read or replaced."""
     try:
         status = path.lstat()
     except FileNotFoundError as error:
-        raise KeyStoreError(f"{path} is missing; enrol the terminal, or put the key there") from error
+        raise KeyStoreError(
+            f"缺少 {path}；请为终端注册，或把密钥放到那里",
+            f"{path} is missing; enrol the terminal, or put the key there",
+        ) from error
     except OSError as error:
-        raise KeyStoreError(f"{path} cannot be examined: {error.strerror}") from error
+        raise KeyStoreError(
+            f"{path} 无法查看：{why_zh(error)}", f"{path} cannot be examined: {why_en(error)}"
+        ) from error
     if not is_kind(status.st_mode):
-        raise KeyStoreError(f"{path} is not a plain {kind}")
+        raise KeyStoreError(f"{path} 不是{kind_zh}", f"{path} is not a plain {kind_en}")
     if status.st_uid != os.geteuid():
-        raise KeyStoreError(f"{path} belongs to another user; it must belong to the one the agent runs as")
+        raise KeyStoreError(
+            f"{path} 属于其他用户；应属于运行终端的用户",
+            f"{path} belongs to another user; it must belong to the one the agent runs as",
+        )
     if stat.S_IMODE(status.st_mode) & ~mode:
-        raise KeyStoreError(f"{path} is open to other users; run: chmod {mode:o} {path}")
+        raise KeyStoreError(
+            f"{path} 对其他用户开放；请运行：chmod {mode:o} {path}",
+            f"{path} is open to other users; run: chmod {mode:o} {path}",
+        )
 
 
 def _sync_directory(directory: Path) -> None:

@@ -5,8 +5,10 @@ The standard library's ``sqlite3`` only (DESIGN §6): two SQLite libraries in on
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+from enum import Enum
 from pathlib import Path
 
 from offline_store.errors import Busy, Damaged, DiskFull, IoFailed, StoreError
@@ -16,24 +18,84 @@ BUSY_TIMEOUT_S = 1.0
 PAGE_BYTES = 4096
 
 _PRIMARY_CODE = 0xFF  # https://www.sqlite.org/rescode.html#primary_result_codes_versus_extended_result_codes
-_FAULTS: dict[int, tuple[type[StoreError], str]] = {
-    sqlite3.SQLITE_FULL: (DiskFull, "the disk or the journal's size limit is full; make room, or raise the limit"),
-    sqlite3.SQLITE_BUSY: (Busy, "another program holds the database; open it with `sqlite3 -readonly`"),
-    sqlite3.SQLITE_LOCKED: (Busy, "another program holds the database; open it with `sqlite3 -readonly`"),
-    sqlite3.SQLITE_CORRUPT: (Damaged, "the database file is damaged; keep it and start a new one"),
-    sqlite3.SQLITE_NOTADB: (Damaged, "this file is not an SQLite database; keep it and start a new one"),
-    sqlite3.SQLITE_CONSTRAINT: (Damaged, "the database holds what the journal never wrote; verify it"),
-    sqlite3.SQLITE_READONLY: (IoFailed, "the database cannot be written; check the file's owner and the mount"),
-    sqlite3.SQLITE_CANTOPEN: (IoFailed, "the database cannot be opened; check the directory and its owner"),
+_BUSY = (
+    Busy,
+    "数据库被其他程序占用；查看请用 `sqlite3 -readonly`",
+    "another program holds the database; open it with `sqlite3 -readonly`",
+)
+_FAULTS: dict[int, tuple[type[StoreError], str, str]] = {
+    sqlite3.SQLITE_FULL: (
+        DiskFull,
+        "磁盘已满，或日志已到大小上限；请腾出空间，或提高上限",
+        "the disk or the journal's size limit is full; make room, or raise the limit",
+    ),
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_CORRUPT: (
+        Damaged,
+        "数据库文件已损坏；请保留它，另建新的",
+        "the database file is damaged; keep it and start a new one",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        Damaged,
+        "这个文件不是 SQLite 数据库；请保留它，另建新的",
+        "this file is not an SQLite database; keep it and start a new one",
+    ),
+    sqlite3.SQLITE_CONSTRAINT: (
+        Damaged,
+        "数据库中有日志从未写过的内容；请校验",
+        "the database holds what the journal never wrote; verify it",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        IoFailed,
+        "数据库无法写入；请检查文件属主和挂载方式",
+        "the database cannot be written; check the file's owner and the mount",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        IoFailed,
+        "数据库无法打开；请检查目录及其属主",
+        "the database cannot be opened; check the directory and its owner",
+    ),
 }
+_OTHER = (IoFailed, "SQLite 未能完成；请检查磁盘", "SQLite could not do it; check the disk")
 
 
-def store_error(error: sqlite3.Error, doing: str) -> StoreError:
-    """The store's fault for one of SQLite's. ``doing`` completes "while …"."""
+class Doing(Enum):
+    """What the store was about when SQLite failed: completes 「……时」 and "while …"."""
+
+    OPENING = ("打开数据库", "opening the database")
+    MIGRATING = ("升级数据库结构", "bringing the schema up to date")
+    BEGINNING = ("建立记录链", "beginning the chain")
+    FINDING_HEAD = ("查找最后一条记录", "finding the journal's last record")
+    APPENDING = ("写入记录", "appending")
+    ACKNOWLEDGING = ("登记平台回执", "acknowledging")
+    READING_SAVED = ("读取通道状态", "reading the saved state")
+    READING_MARKS = ("读取防重标记", "reading the marks")
+    PRUNING_MARKS = ("清理到期的标记", "pruning marks")
+    READING_OUTBOX = ("读取待上传的记录", "reading the outbox")
+    VERIFYING = ("校验", "verifying")
+    CHECKPOINTING = ("整理预写日志", "checkpointing")
+
+    def __init__(self, zh: str, en: str) -> None:
+        self.zh = zh
+        self.en = en
+
+
+def store_error(error: sqlite3.Error, doing: Doing, path: Path | None = None) -> StoreError:
+    """The store's fault for one of SQLite's, met at what it was doing, with the file where that helps."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    fault, sentence = _FAULTS.get(code & _PRIMARY_CODE, (IoFailed, "SQLite could not do it; check the disk"))
-    return fault(f"while {doing}: {sentence} ({name})")
+    fault, zh, en = _FAULTS.get(code & _PRIMARY_CODE, _OTHER)
+    detail = name if path is None else f"{name} {path}"
+    return fault(f"{doing.zh}时：{zh}（{detail}）", f"while {doing.en}: {en} ({detail})")
+
+
+def os_error(error: OSError, path: Path, zh: str, en: str) -> IoFailed:
+    """The store's fault for one of the operating system's about a file or directory."""
+    return IoFailed(
+        f"{path}：{zh}（{errno.errorcode.get(error.errno or 0, type(error).__name__)}）",
+        f"{path}: {en} ({error.strerror})",
+    )
 
 
 def open_writing(path: Path, size_limit_bytes: int) -> sqlite3.Connection:

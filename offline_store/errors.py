@@ -1,21 +1,33 @@
 """The faults of the store: one small tree, each with a sentence that says what, where and what would be right.
 
-No message holds the contents of a record: sizes, names of fields, sequence numbers and paths only.
+Each is said in Chinese and in English (``zh``, ``en``); ``str()`` is English. No sentence holds the contents of a
+record: sizes, names of fields, sequence numbers and paths only.
 """
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class StoreError(Exception):
-    """The root of this room's faults."""
+    """The root of this room's faults: a sentence for the technician in Chinese and English."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
 
 
 class Locked(StoreError):
     """Another agent holds this directory. ``pid`` is the holder's, ``None`` if it left none."""
 
     def __init__(self, directory: str, pid: int | None) -> None:
-        holder = f"process {pid}" if pid is not None else "another process"
-        super().__init__(f"the journal in {directory} is held by {holder}; stop it first: one agent a store")
+        holder_zh = f"进程 {pid} " if pid is not None else "另一个进程"
+        holder_en = f"process {pid}" if pid is not None else "another process"
+        super().__init__(
+            f"{directory} 中的日志被{holder_zh}占用，请先停止它：一份日志只能有一个终端程序",
+            f"the journal in {directory} is held by {holder_en}; stop it first: one agent a store",
+        )
         self.pid = pid
 
 
@@ -53,6 +65,11 @@ class Closed(StoreError):
 
 class RecordInvalid(StoreError):
     """A record, or what an append hands in, breaks the rules of its fields."""
+
+    @classmethod
+    def at(cls, place: str, zh: str, en: str) -> Self:
+        """``place`` is a field's name; ``zh`` and ``en`` say what belongs there."""
+        return cls(f"{place}：应为{zh}", f"{place}: {en} should stand here")
 
 
 class UnknownSuite(RecordInvalid):

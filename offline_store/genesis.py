@@ -23,9 +23,11 @@ class Predecessor:
 
     def __post_init__(self) -> None:
         if not (_is_octets(self.chain_id, ID_BYTES) and _is_octets(self.hash, HASH_BYTES)):
-            raise RecordInvalid("genesis predecessor: a chain id of 16 and a hash of 32 bytes belong here")
+            raise RecordInvalid.at(
+                "genesis predecessor", "16 字节的链编号和 32 字节的摘要", "a chain id of 16 and a hash of 32 bytes"
+            )
         if type(self.seq) is not int or self.seq < 1:
-            raise RecordInvalid("genesis predecessor: a seq from 1 belongs here")
+            raise RecordInvalid.at("genesis predecessor", "从 1 起的序号", "a seq from 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,11 @@ class Genesis:
 
     def __post_init__(self) -> None:
         if not _is_octets(self.chain_id, ID_BYTES):
-            raise RecordInvalid("genesis chain_id: 16 bytes belong here")
+            raise RecordInvalid.at("genesis chain_id", "16 字节", "16 bytes")
         if self.format_version != FORMAT_VERSION:
-            raise RecordInvalid(f"genesis format: {FORMAT_VERSION} is the only format known here")
+            raise RecordInvalid.at(
+                "genesis format", f"唯一已知的 {FORMAT_VERSION}", f"{FORMAT_VERSION}, the only format known,"
+            )
 
     def to_public(self) -> dict[str, Value]:
         """``chain_id``, ``format``, and ``predecessor`` (map: ``chain_id``, ``seq``, ``hash``) if there was one."""
@@ -55,10 +59,10 @@ class Genesis:
         """Read record 1; raises :class:`RecordInvalid` when it is not a genesis."""
         public = record.entry.public
         if record.entry.kind != GENESIS or record.seq != 1:
-            raise RecordInvalid("a chain begins with a record 1 of kind genesis")
+            raise RecordInvalid.at("record 1", "类别为 genesis 的记录", "a record of kind genesis")
         before = public.get("predecessor")
         if before is not None and not isinstance(before, Mapping):
-            raise RecordInvalid("genesis predecessor: a map belongs here")
+            raise RecordInvalid.at("genesis predecessor", "映射", "a map")
         return cls(
             chain_id=public.get("chain_id"),  # type: ignore[arg-type]  # the constructors check what arrived
             predecessor=None if before is None else Predecessor(*map(before.get, ("chain_id", "seq", "hash"))),  # type: ignore[arg-type]

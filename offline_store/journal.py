@@ -15,8 +15,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Protocol, Self
 
-from offline_store.database import DATABASE_NAME, open_writing, store_error
-from offline_store.errors import AcknowledgementRefused, Damaged, IoFailed, RecordInvalid
+from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, store_error
+from offline_store.errors import AcknowledgementRefused, Damaged, RecordInvalid
 from offline_store.genesis import GENESIS, Genesis
 from offline_store.lock import take_lock
 from offline_store.migrate import migrate
@@ -81,13 +81,17 @@ class Mark:
 
     def __post_init__(self) -> None:
         if not 0 < len(self.scope) <= MAX_TEXT_CHARS or not 0 < len(self.key) <= MAX_MARK_BYTES:
-            raise RecordInvalid(f"mark: a scope of 1 to {MAX_TEXT_CHARS}, a key of 1 to {MAX_MARK_BYTES} belong here")
+            raise RecordInvalid.at(
+                "mark",
+                f"至多 {MAX_TEXT_CHARS} 个字符的范围和至多 {MAX_MARK_BYTES} 字节的键",
+                f"a scope of 1 to {MAX_TEXT_CHARS} and a key of 1 to {MAX_MARK_BYTES}",
+            )
         if isinstance(self.value, bytes):
             fits = len(self.value) <= MAX_MARK_BYTES
         else:
             fits = self.value is None or abs(self.value) <= MAX_INTEGER
         if not fits or not 0 <= self.expires_ms <= MAX_INTEGER:
-            raise RecordInvalid(f"mark {self.scope}: the value or its end is out of bounds")
+            raise RecordInvalid.at(f"mark {self.scope}", "界限之内的值和期限", "a value and an end within bounds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,10 @@ class Append:
     def __post_init__(self) -> None:
         for key, value in self.saves.items():
             if not 0 < len(key) <= MAX_TEXT_CHARS or (value is not None and len(value) > MAX_SAVED_BYTES):
-                raise RecordInvalid(
-                    f"saved: a key of 1 to {MAX_TEXT_CHARS} characters, {MAX_SAVED_BYTES} bytes at most"
+                raise RecordInvalid.at(
+                    "saved",
+                    f"至多 {MAX_TEXT_CHARS} 个字符的键和至多 {MAX_SAVED_BYTES} 字节的值",
+                    f"a key of 1 to {MAX_TEXT_CHARS} characters and at most {MAX_SAVED_BYTES} bytes",
                 )
 
 
@@ -171,19 +177,19 @@ class Journal:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = take_lock(directory)
         except OSError as error:
-            raise IoFailed(f"the journal's directory {directory} cannot be used: {error.strerror}") from error
+            raise os_error(error, directory, "日志目录无法使用", "the journal's directory cannot be used") from error
         try:
             connection = open_writing(directory / DATABASE_NAME, size_limit_bytes)
         except BaseException as error:
             os.close(lock)
             if isinstance(error, sqlite3.Error):
-                raise store_error(error, f"opening {directory / DATABASE_NAME}") from error
+                raise store_error(error, Doing.OPENING, directory / DATABASE_NAME) from error
             if isinstance(error, OSError):
-                raise IoFailed(f"{directory / DATABASE_NAME} cannot be made: {error.strerror}") from error
+                raise os_error(error, directory / DATABASE_NAME, "无法建立", "it cannot be made") from error
             raise
         journal = cls(directory, connection, lock, boot_id, clock)
         try:
-            with journal._faults("bringing the schema up to date"):
+            with journal._faults(Doing.MIGRATING):
                 migrate(connection, schema)
             journal._head = journal._find_head() or journal._begin_chain(random)
         except BaseException:
@@ -197,7 +203,10 @@ class Journal:
         if self._head is None:
             self._head = self._find_head()
             if self._head is None:
-                raise Damaged(f"the journal in {self.directory} has lost its chain; keep the file, start a new one")
+                raise Damaged(
+                    f"{self.directory} 中的日志失去了记录链；请保留文件，另建新的",
+                    f"the journal in {self.directory} has lost its chain; keep the file, start a new one",
+                )
         return self._head
 
     def append(self, batch: Sequence[Append]) -> list[Appended]:
@@ -208,7 +217,7 @@ class Journal:
         """
         head = self.head
         results: list[Appended] = []
-        with self._transaction("appending"):
+        with self._transaction(Doing.APPENDING):
             for item in batch:
                 before = head
                 records: list[Record] = []
@@ -226,20 +235,28 @@ class Journal:
 
         Raises :class:`AcknowledgementRefused` for a chain, record or hash that this journal does not hold.
         """
-        with self._transaction("acknowledging"):
+        with self._transaction(Doing.ACKNOWLEDGING):
             query = "SELECT number, base, acked_seq, last_seq FROM chain_span WHERE chain_id = ?"
             chain = self._connection.execute(query, (chain_id,)).fetchone()
             if chain is None:
-                raise AcknowledgementRefused("an acknowledgement names a chain that is not in this journal")
+                raise AcknowledgementRefused(
+                    "平台回执所指的链不在本日志中", "an acknowledgement names a chain that is not in this journal"
+                )
             number, base, acked_seq, last_seq = chain
             if seq <= acked_seq:
                 return int(acked_seq)
             query = "SELECT body FROM record WHERE place = ?"
             row = self._connection.execute(query, (base + seq,)).fetchone()
             if row is None or seq > last_seq:
-                raise AcknowledgementRefused(f"record {seq} was acknowledged, which is beyond the end of its chain")
+                raise AcknowledgementRefused(
+                    f"平台回执所指的第 {seq} 条记录超出了链的末尾",
+                    f"record {seq} was acknowledged, which is beyond the end of its chain",
+                )
             if hash_of(row[0]) != record_hash:
-                raise AcknowledgementRefused(f"record {seq} was acknowledged with a hash that is not its own")
+                raise AcknowledgementRefused(
+                    f"平台回执中第 {seq} 条记录的摘要不符",
+                    f"record {seq} was acknowledged with a hash that is not its own",
+                )
             self._connection.execute(
                 "UPDATE chain SET acked_seq = ?, acked_hash = ? WHERE number = ?", (seq, record_hash, number)
             )
@@ -247,7 +264,7 @@ class Journal:
 
     def load_saved(self) -> dict[str, bytes]:
         """Lane state by key."""
-        with self._faults("reading the saved state"):
+        with self._faults(Doing.READING_SAVED):
             return dict(self._connection.execute("SELECT key, value FROM saved").fetchall())
 
     def load_marks(self, now_ms: int) -> list[Mark]:
@@ -255,9 +272,9 @@ class Journal:
         ended_ms = now_ms - MARK_GRACE_MS
         pruned = _PRUNE_PORTION
         while pruned == _PRUNE_PORTION:
-            with self._transaction("pruning marks"):
+            with self._transaction(Doing.PRUNING_MARKS):
                 pruned = self._connection.execute(_PRUNE_MARKS, (ended_ms, _PRUNE_PORTION)).rowcount
-        with self._faults("reading the marks"):
+        with self._faults(Doing.READING_MARKS):
             return [Mark(*row) for row in self._connection.execute("SELECT scope, key, value, expires_ms FROM mark")]
 
     def restore(self, now_ms: int) -> Restored:
@@ -268,7 +285,7 @@ class Journal:
 
     def verify(self) -> Verdict:
         """Walk every record; see :func:`offline_store.verify.verify`."""
-        with self._faults("verifying"):
+        with self._faults(Doing.VERIFYING):
             return verify(self._connection)
 
     @property
@@ -284,7 +301,7 @@ class Journal:
     def checkpoint(self) -> None:
         """Move what no reader needs from the log into the database, without waiting for anyone."""
         self._commits_since_checkpoint = 0
-        with self._faults("checkpointing"):
+        with self._faults(Doing.CHECKPOINTING):
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def close(self) -> None:
@@ -304,7 +321,10 @@ class Journal:
         stored = self._connection.execute("SELECT body FROM record WHERE id = ?", (entry.id,)).fetchone()
         known = Record.from_bytes(stored[0])
         if known.entry != entry:
-            raise RecordInvalid(f"record {known.seq} has this id and other fields; every entry needs an id of its own")
+            raise RecordInvalid(
+                f"第 {known.seq} 条记录已用此编号而内容不同；每条须有自己的编号",
+                f"record {known.seq} has this id and other fields; every entry needs an id of its own",
+            )
         return known, head
 
     def _save(self, item: Append) -> None:
@@ -337,40 +357,48 @@ class Journal:
             monotonic_ms=self._clock.monotonic_ms(),
             public=Genesis(chain_id).to_public(),
         )
-        with self._transaction("beginning the chain"):
+        with self._transaction(Doing.BEGINNING):
             self._connection.execute(_INSERT_CHAIN, (1, chain_id, 0, NO_HASH, NO_HASH))
             _, head = self._insert(entry, Head(1, chain_id, 0, 0, NO_HASH))
         return head
 
     def _find_head(self) -> Head | None:
         """The head as the disk has it; ``None`` in a database without a chain. Raises :class:`Damaged`."""
-        with self._faults("finding the journal's last record"):
+        with self._faults(Doing.FINDING_HEAD):
             query = "SELECT number, chain_id, base, acked_seq FROM chain ORDER BY number DESC LIMIT 1"
             chain = self._connection.execute(query).fetchone()
             last = self._connection.execute("SELECT place, body FROM record ORDER BY place DESC LIMIT 1").fetchone()
         if chain is None and last is None:
             return None
         if chain is None or last is None:
-            raise Damaged("the journal has records without a chain, or a chain without records; keep the file")
+            raise Damaged(
+                "日志中有记录而无链，或有链而无记录；请保留文件",
+                "the journal has records without a chain, or a chain without records; keep the file",
+            )
         number, chain_id, base, acked_seq = chain
         place, body = last
         try:
             record = Record.from_bytes(body)
         except RecordInvalid as error:
             raise Damaged(
-                f"the journal's last record, {place - base}, is unreadable; keep the file: {error}"
+                f"日志最后一条记录（第 {place - base} 条）无法读取，请保留文件：{error.zh}",
+                f"the journal's last record, {place - base}, is unreadable; keep the file: {error}",
             ) from error
         if record.seq != place - base:
-            raise Damaged(f"the journal's last record stands at {place - base} and says {record.seq}; keep the file")
+            raise Damaged(
+                f"日志最后一条记录在第 {place - base} 位，却自称第 {record.seq} 条；请保留文件",
+                f"the journal's last record stands at {place - base} and says {record.seq}; keep the file",
+            )
         if record.seq < acked_seq:
             raise Damaged(
+                f"日志止于第 {record.seq} 条，而平台已有第 {acked_seq} 条：日志被截断或由旧副本恢复；请保留文件",
                 f"the journal ends at record {record.seq} and the platform has record {acked_seq}: "
-                "it was cut or restored from an old copy; keep the file"
+                "it was cut or restored from an old copy; keep the file",
             )
         return Head(number, chain_id, base, place, hash_of(body))
 
     @contextmanager
-    def _transaction(self, doing: str) -> Iterator[None]:
+    def _transaction(self, doing: Doing) -> Iterator[None]:
         """One transaction; on any fault it is undone and the head is taken from the disk before its next use."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -386,7 +414,7 @@ class Journal:
         self._commits_since_checkpoint += 1
 
     @contextmanager
-    def _faults(self, doing: str) -> Iterator[None]:
+    def _faults(self, doing: Doing) -> Iterator[None]:
         """SQLite's faults in the store's words."""
         try:
             yield

@@ -29,8 +29,9 @@ def migrate(connection: sqlite3.Connection, schema: Traversable | None = None) -
     standing: int = database.execute("PRAGMA user_version").fetchone()[0]
     if standing > len(steps):
         raise NewerSchema(
+            f"数据库结构是第 {standing} 版，本软件只认识到第 {len(steps)} 版；请装回较新的软件，数据未被改动",
             f"the database has schema {standing}, this software knows up to {len(steps)}; "
-            "install the newer software again, the data is untouched"
+            "install the newer software again, the data is untouched",
         )
     for version, step in enumerate(steps[standing:], start=standing + 1):
         try:
@@ -39,8 +40,9 @@ def migrate(connection: sqlite3.Connection, schema: Traversable | None = None) -
                 database.execute(f"PRAGMA user_version = {version}")
         except sqlite3.Error as error:
             raise MigrationFailed(
+                f"结构文件 {step.name} 无法应用（{error}）；数据库仍是第 {version - 1} 版，原来的软件仍可使用",
                 f"schema file {step.name} could not be applied ({error}); the database stands as before, at schema "
-                f"{version - 1}; the software that wrote it still works"
+                f"{version - 1}; the software that wrote it still works",
             ) from error
     return len(steps)
 
@@ -51,5 +53,8 @@ def _steps(schema: Traversable) -> list[Traversable]:
     for number, file in enumerate(steps, start=1):
         match = _NAME.fullmatch(file.name)
         if match is None or int(match[1]) != number:
-            raise MigrationFailed(f"schema file {file.name}: {number:04d}_name.sql belongs here")
+            raise MigrationFailed(
+                f"结构文件 {file.name}：此处应为 {number:04d}_name.sql",
+                f"schema file {file.name}: {number:04d}_name.sql belongs here",
+            )
     return steps

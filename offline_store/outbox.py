@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from offline_store.database import DATABASE_NAME, open_reading, store_error
+from offline_store.database import DATABASE_NAME, Doing, open_reading, store_error
 from offline_store.errors import Damaged, IoFailed
 from offline_store.record import hash_of
 from offline_store.verify import Verdict, verify
@@ -49,11 +49,14 @@ class Outbox:
         """Open the journal of ``directory``, which a :class:`~offline_store.journal.Journal` has made before."""
         path = directory / DATABASE_NAME
         if not path.is_file():
-            raise IoFailed(f"there is no journal in {directory}; start the terminal once, or name another directory")
+            raise IoFailed(
+                f"{directory} 中没有日志；请先运行一次终端，或指定另一个目录",
+                f"there is no journal in {directory}; start the terminal once, or name another directory",
+            )
         try:
             return cls(open_reading(path))
         except sqlite3.Error as error:
-            raise store_error(error, f"opening {path} for reading") from error
+            raise store_error(error, Doing.OPENING, path) from error
 
     def position(self) -> Position:
         """Chain, first retained and acknowledged seq, and the chain's last record."""
@@ -81,7 +84,7 @@ class Outbox:
             finally:
                 cursor.close()
         except sqlite3.Error as error:
-            raise store_error(error, "reading the outbox") from error
+            raise store_error(error, Doing.READING_OUTBOX) from error
         return batch
 
     def hash_at(self, seq: int) -> bytes | None:
@@ -94,7 +97,7 @@ class Outbox:
         try:
             return verify(self._connection)
         except sqlite3.Error as error:
-            raise store_error(error, "verifying") from error
+            raise store_error(error, Doing.VERIFYING) from error
 
     def close(self) -> None:
         """Close the file; harmless when closed."""
@@ -104,11 +107,14 @@ class Outbox:
         """The one row about the chain that leaves now."""
         rows = self._read(query, ())
         if not rows:
-            raise Damaged("the journal holds no chain; keep the file and start a new one")
+            raise Damaged(
+                "日志中没有记录链；请保留文件，另建新的",
+                "the journal holds no chain; keep the file and start a new one",
+            )
         return rows[0]
 
     def _read(self, query: str, parameters: tuple[int, ...]) -> list[Any]:
         try:
             return self._connection.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
-            raise store_error(error, "reading the outbox") from error
+            raise store_error(error, Doing.READING_OUTBOX) from error

@@ -76,17 +76,17 @@ class Money:
         _text("merchant", self.merchant)
         _text("business_date", self.business_date)
         if len(self.business_date) != 8 or not (self.business_date.isascii() and self.business_date.isdigit()):
-            raise RecordInvalid("record field business_date: YYYYMMDD belongs here")
+            raise _invalid("business_date", "YYYYMMDD", "YYYYMMDD")
         _optional_text("operator", self.operator)
         _optional_text("shift", self.shift)
         _optional_text("account", self.account)
         funds = _settled("funds", self.funds, 1)
         if not isinstance(funds, dict):
-            raise RecordInvalid("record field funds: a map of text to fen belongs here")
+            raise _invalid("funds", "文字到金额（分）的映射", "a map of text to fen")
         for amount_fen in funds.values():
             _integer("funds", amount_fen, -MAX_INTEGER)
         if funds and sum(funds.values()) != self.amount_fen:
-            raise RecordInvalid("record field funds: the split must sum to amount_fen")
+            raise _invalid("funds", "合计等于 amount_fen 的各项", "a split whose sum is amount_fen")
         object.__setattr__(self, "funds", funds)
 
     def to_map(self) -> dict[int, Any]:
@@ -107,7 +107,7 @@ class Money:
     def from_map(cls, fields: Any) -> Self:
         """Read the map; raises :class:`RecordInvalid`."""
         if not isinstance(fields, dict):
-            raise RecordInvalid("record field money: a map belongs here")
+            raise _invalid("money", "映射", "a map")
         get: Callable[..., Any] = fields.get
         return cls(
             amount_fen=get(0),
@@ -143,7 +143,7 @@ class Entry:
     def __post_init__(self) -> None:
         _octets("id", self.id, ID_BYTES)
         if self.id[6] >> 4 != 7 or self.id[8] >> 6 != 2:
-            raise RecordInvalid("record field id: a UUIDv7 (RFC 9562 §5.7) belongs here")
+            raise _invalid("id", "UUIDv7（RFC 9562 §5.7）", "a UUIDv7 (RFC 9562 §5.7)")
         _text("kind", self.kind)
         _integer("time_ms", self.time_ms)
         _text("time_quality", self.time_quality)
@@ -155,16 +155,16 @@ class Entry:
             _octets("medium", self.medium, ID_BYTES)
         if self.subject is not None:
             if type(self.subject) is not tuple or len(self.subject) != 2:
-                raise RecordInvalid("record field subject: a namespace and 16 bytes belong here")
+                raise _invalid("subject", "命名空间和 16 字节", "a namespace and 16 bytes")
             _text("subject", self.subject[0])
             _octets("subject", self.subject[1], ID_BYTES)
         if self.refers_to is not None:
             _octets("refers_to", self.refers_to, ID_BYTES)
         if self.sealed is not None and not (type(self.sealed) is bytes and self.sealed):
-            raise RecordInvalid("record field sealed: bytes belong here, or nothing")
+            raise _invalid("sealed", "字节，或空", "bytes, or nothing,")
         public = _settled("public", self.public, 1)
         if not isinstance(public, dict):
-            raise RecordInvalid("record field public: a map belongs here")
+            raise _invalid("public", "映射", "a map")
         object.__setattr__(self, "public", public)
 
 
@@ -180,7 +180,7 @@ class Record:
 
     def __post_init__(self) -> None:
         if self.suite != SUITE:
-            raise UnknownSuite(f"this record names a suite that is not {SUITE}, the only one known here")
+            raise _unknown_suite()
         _integer("suite", self.suite)
         _integer("seq", self.seq, 1)
         _octets("boot_id", self.boot_id, ID_BYTES)
@@ -216,23 +216,23 @@ class Record:
         )
         data = cbor2.dumps({key: value for key, value in enumerate(values) if value is not None})
         if len(data) > MAX_RECORD_BYTES:
-            raise RecordInvalid(f"this record takes {len(data)} bytes, at most {MAX_RECORD_BYTES} are allowed")
+            raise _too_long(data)
         return data
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Read one record; raises :class:`RecordInvalid`, and :class:`UnknownSuite` before it reads further."""
         if len(data) > MAX_RECORD_BYTES:
-            raise RecordInvalid(f"this record takes {len(data)} bytes, at most {MAX_RECORD_BYTES} are allowed")
+            raise _too_long(data)
         try:
             fields = cbor2.loads(data, max_depth=MAX_DEPTH + 2, allow_indefinite=False, allow_duplicate_keys=False)
         except cbor2.CBORDecodeError as error:
-            raise RecordInvalid("these bytes are not the deterministic CBOR of a record") from error
+            raise RecordInvalid.at("record", "确定性 CBOR 编码", "deterministic CBOR") from error
         if not isinstance(fields, dict):
-            raise RecordInvalid("a record is a CBOR map")
+            raise RecordInvalid.at("record", "CBOR 映射", "a CBOR map")
         get: Callable[..., Any] = fields.get
         if get(0) != SUITE:
-            raise UnknownSuite(f"this record names a suite that is not {SUITE}, the only one known here")
+            raise _unknown_suite()
         subject = get(12)
         record = cls(
             Entry(
@@ -256,7 +256,9 @@ class Record:
             prev_hash=get(17),
         )
         if record.to_bytes() != data:
-            raise RecordInvalid("these bytes are not the deterministic encoding (RFC 8949 §4.2) of their record")
+            raise RecordInvalid.at(
+                "record", "确定性编码（RFC 8949 §4.2）", "the deterministic encoding (RFC 8949 §4.2)"
+            )
         return record
 
 
@@ -268,26 +270,45 @@ def hash_of(record_bytes: bytes) -> bytes:
 def new_id(time_ms: int, entropy: bytes) -> bytes:
     """A UUIDv7 (RFC 9562 §5.7) of ``time_ms`` and ten random bytes."""
     if not 0 <= time_ms < 2**48 or len(entropy) != 10:
-        raise RecordInvalid("an id is made of a time of 48 bits and ten random bytes")
+        raise RecordInvalid.at("id", "48 位时间和 10 个随机字节", "a time of 48 bits and ten random bytes")
     tail = bytearray(entropy)
     tail[0] = 0x70 | tail[0] & 0x0F
     tail[2] = 0x80 | tail[2] & 0x3F
     return time_ms.to_bytes(6, "big") + bytes(tail)
 
 
+def _invalid(name: str, zh: str, en: str) -> RecordInvalid:
+    return RecordInvalid.at(f"record field {name}", zh, en)
+
+
+def _too_long(data: bytes) -> RecordInvalid:
+    return RecordInvalid.at(
+        "record",
+        f"至多 {MAX_RECORD_BYTES} 字节，而非 {len(data)}",
+        f"at most {MAX_RECORD_BYTES} bytes, not {len(data)},",
+    )
+
+
+def _unknown_suite() -> UnknownSuite:
+    return UnknownSuite(
+        f"这条记录所用的算法组不是 {SUITE}，这里只认识它",
+        f"this record names a suite that is not {SUITE}, the only one known here",
+    )
+
+
 def _integer(name: str, value: object, least: int = 0) -> None:
     if type(value) is not int or not least <= value <= MAX_INTEGER:
-        raise RecordInvalid(f"record field {name}: an integer from {least} to {MAX_INTEGER} belongs here")
+        raise _invalid(name, f"{least} 至 {MAX_INTEGER} 的整数", f"an integer from {least} to {MAX_INTEGER}")
 
 
 def _octets(name: str, value: object, size_bytes: int) -> None:
     if type(value) is not bytes or len(value) != size_bytes:
-        raise RecordInvalid(f"record field {name}: exactly {size_bytes} bytes belong here")
+        raise _invalid(name, f"正好 {size_bytes} 字节", f"exactly {size_bytes} bytes")
 
 
 def _text(name: str, value: object) -> None:
     if not isinstance(value, str) or not (0 < len(value) <= MAX_TEXT_CHARS and value.isprintable()):
-        raise RecordInvalid(f"record field {name}: 1 to {MAX_TEXT_CHARS} printable characters belong here")
+        raise _invalid(name, f"1 至 {MAX_TEXT_CHARS} 个可显示字符", f"1 to {MAX_TEXT_CHARS} printable characters")
 
 
 def _optional_text(name: str, value: object) -> None:
@@ -307,7 +328,7 @@ def _settled(name: str, value: object, depth: int) -> Any:
     if kind is bytes or kind is bool or value is None:
         return value
     if depth > MAX_DEPTH:
-        raise RecordInvalid(f"record field {name}: at most {MAX_DEPTH} levels of maps and arrays are allowed")
+        raise _invalid(name, f"至多 {MAX_DEPTH} 层映射和数组", f"at most {MAX_DEPTH} levels of maps and arrays")
     if isinstance(value, list | tuple):
         return tuple(_settled(name, item, depth + 1) for item in value)
     if isinstance(value, Mapping):
@@ -315,7 +336,9 @@ def _settled(name: str, value: object, depth: int) -> Any:
             _text(f"{name} key", key)
         ordered = sorted(value, key=_encoded_order)
         return {key: _settled(name, value[key], depth + 1) for key in ordered}
-    raise RecordInvalid(f"record field {name}: integer, text, bytes, boolean, null, array or map belong here")
+    raise _invalid(
+        name, "整数、文字、字节、布尔值、空、数组或映射", "integer, text, bytes, boolean, null, array or map"
+    )
 
 
 def _encoded_order(key: str) -> tuple[int, bytes]:
@@ -327,4 +350,4 @@ def _utf8(name: str, value: Any) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise RecordInvalid(f"record field {name}: text without lone surrogates belongs here") from error
+        raise _invalid(name, "不含孤立代理项的文字", "text without lone surrogates") from error

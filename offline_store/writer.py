@@ -130,9 +130,12 @@ class Writer:
     def _put(self, item: tuple[Append, Future[Appended]] | _Call) -> None:
         with self._gate:
             if self._closed:
-                raise Closed("the journal is closed; nothing was stored")
+                raise Closed("日志已关闭，没有存入任何内容", "the journal is closed; nothing was stored")
             if self._queue.qsize() >= self._queue_limit:
-                raise QueueFull(f"{self._queue_limit} appends wait for the disk; nothing was stored, try again later")
+                raise QueueFull(
+                    f"已有 {self._queue_limit} 次写入在等待磁盘，没有存入任何内容；请稍后再试",
+                    f"{self._queue_limit} appends wait for the disk; nothing was stored, try again later",
+                )
             self._queue.put(item)
 
     def _run(self) -> None:
@@ -201,7 +204,7 @@ class InlineWriter:
 
     def _future(self) -> Future[Any]:
         if self._closed:
-            raise Closed("the journal is closed; nothing was stored")
+            raise Closed("日志已关闭，没有存入任何内容", "the journal is closed; nothing was stored")
         return _running_future()
 
 

@@ -287,7 +287,10 @@ class Connection:
 def tls_context(terminal: str, files: TlsFiles | None) -> ssl.SSLContext:
     """TLS 1.2 or later with the terminal's certificate. Raises :class:`LinkError` if it cannot be used."""
     if files is None:
-        raise LinkError("tls needs ca.pem, tls.pem and tls-key.pem in the key store; enrol the terminal")
+        raise LinkError(
+            "加密连接需要密钥目录中的 ca.pem、tls.pem 和 tls-key.pem；请为终端注册",
+            "tls needs ca.pem, tls.pem and tls-key.pem in the key store; enrol the terminal",
+        )
     try:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=files.ca)
         context.sslsocket_class = _ClosingSocket
@@ -295,10 +298,16 @@ def tls_context(terminal: str, files: TlsFiles | None) -> ssl.SSLContext:
         context.load_cert_chain(files.certificate, files.key)
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
     except (OSError, ValueError) as error:
-        raise LinkError(f"the credentials in {files.certificate.parent} cannot be used: {error}") from error
+        place = files.certificate.parent
+        raise LinkError(
+            f"{place} 中的证书或密钥无法使用；请为终端重新注册", f"the credentials in {place} cannot be used: {error}"
+        ) from error
     names = [attribute.value for attribute in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [terminal]:
-        raise LinkError(f"{files.certificate} is not the certificate of terminal {terminal}; enrol the terminal")
+        raise LinkError(
+            f"{files.certificate} 不是终端 {terminal} 的证书；请为终端注册",
+            f"{files.certificate} is not the certificate of terminal {terminal}; enrol the terminal",
+        )
     return context
 
 

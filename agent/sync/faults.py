@@ -61,4 +61,12 @@ def fault_of(error: OSError) -> LinkFault:
 
 
 class LinkError(Exception):
-    """The link cannot even be tried: its own certificate or key is missing, broken, or another terminal's."""
+    """The link cannot even be tried: its own certificate or key is missing, broken, or another terminal's.
+
+    ``zh`` and ``en`` say which, and what to do; ``str()`` is English.
+    """
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en

@@ -113,7 +113,7 @@ class Authority:
             store.install("medium-1.key", self.medium_key.read_bytes())
         except KeyStoreError as error:
             raise PlatformError(
-                say(f"无法写入终端密钥目录:{error}", f"Cannot write the terminal's keys: {error}.")
+                say(f"无法写入终端密钥目录：{error.zh}", f"Cannot write the terminal's keys: {error}.")
             ) from error
         return store
 
