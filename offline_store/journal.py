@@ -22,6 +22,7 @@ from offline_store.lock import take_lock
 from offline_store.migrate import migrate
 from offline_store.record import MAX_INTEGER, MAX_TEXT_CHARS, NO_HASH, Entry, Record, hash_of, new_id
 from offline_store.verify import Verdict, verify
+from offline_store.wal import DEFAULT_LOG_LIMIT_BYTES, WriteAheadLog
 
 DEFAULT_SIZE_LIMIT_BYTES = 4 * 1024**3
 MAX_SAVED_BYTES = 65_536
@@ -31,8 +32,6 @@ MARK_GRACE_MS = 48 * 3_600_000
 
 _PRUNE_PORTION = 500
 PRUNE_AFTER = 32
-_CHECKPOINT_AFTER = 200
-_CHECKPOINT_BY = 1_000
 
 _INSERT_RECORD = (
     "INSERT INTO record (place, id, kind, lane, reason, time_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -147,15 +146,21 @@ class Journal:
     """The journal of one directory. Every method raises a :class:`~offline_store.errors.StoreError`."""
 
     def __init__(
-        self, directory: Path, connection: sqlite3.Connection, lock: int, boot_id: bytes, clock: Clock
+        self,
+        directory: Path,
+        connection: sqlite3.Connection,
+        log: WriteAheadLog,
+        lock: int,
+        boot_id: bytes,
+        clock: Clock,
     ) -> None:
         self.directory = directory
+        self.log = log
         self._connection = connection
         self._lock = lock
         self._boot_id = boot_id
         self._clock = clock
         self._head: Head | None = None
-        self._commits_since_checkpoint = 0
         self._marks_since_pruning = 0
 
     @classmethod
@@ -167,11 +172,13 @@ class Journal:
         clock: Clock,
         random: Random,
         size_limit_bytes: int = DEFAULT_SIZE_LIMIT_BYTES,
+        log_limit_bytes: int = DEFAULT_LOG_LIMIT_BYTES,
         schema: Traversable | None = None,
     ) -> Self:
         """Take the lock, bring the schema up to date, find the head, begin a chain if there is none.
 
-        ``boot_id`` is 16 bytes, one a start of the machine; ``size_limit_bytes`` bounds the database file.
+        ``boot_id`` is 16 bytes, one a start of the machine; ``size_limit_bytes`` bounds the database file, and with
+        it the write-ahead log where that has grown beyond ``log_limit_bytes``.
         """
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -180,6 +187,7 @@ class Journal:
             raise os_error(error, directory, "日志目录无法使用", "the journal's directory cannot be used") from error
         try:
             connection = open_writing(directory / DATABASE_NAME, size_limit_bytes)
+            log = WriteAheadLog(connection, directory / DATABASE_NAME, size_limit_bytes, log_limit_bytes)
         except BaseException as error:
             os.close(lock)
             if isinstance(error, sqlite3.Error):
@@ -187,7 +195,7 @@ class Journal:
             if isinstance(error, OSError):
                 raise os_error(error, directory / DATABASE_NAME, "无法建立", "it cannot be made") from error
             raise
-        journal = cls(directory, connection, lock, boot_id, clock)
+        journal = cls(directory, connection, log, lock, boot_id, clock)
         try:
             with journal._faults(Doing.MIGRATING):
                 migrate(connection, schema)
@@ -216,6 +224,7 @@ class Journal:
         :class:`Append` is new, its state and marks were stored with it, and are left as they are now.
         """
         head = self.head
+        self.log.make_room()
         results: list[Appended] = []
         with self._transaction(Doing.APPENDING):
             for item in batch:
@@ -287,22 +296,6 @@ class Journal:
         """Walk every record; see :func:`offline_store.verify.verify`."""
         with self._faults(Doing.VERIFYING):
             return verify(self._connection)
-
-    @property
-    def checkpoint_due(self) -> bool:
-        """Whether enough was committed to be worth moving from the log into the database."""
-        return self._commits_since_checkpoint >= _CHECKPOINT_AFTER
-
-    @property
-    def checkpoint_overdue(self) -> bool:
-        """Whether the log has grown so far that a quiet moment can no longer be waited for."""
-        return self._commits_since_checkpoint >= _CHECKPOINT_BY
-
-    def checkpoint(self) -> None:
-        """Move what no reader needs from the log into the database, without waiting for anyone."""
-        self._commits_since_checkpoint = 0
-        with self._faults(Doing.CHECKPOINTING):
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def close(self) -> None:
         """Close the file and release the lock; harmless when closed."""
@@ -411,7 +404,7 @@ class Journal:
             if isinstance(error, sqlite3.Error):
                 raise store_error(error, doing) from error
             raise
-        self._commits_since_checkpoint += 1
+        self.log.committed()
 
     @contextmanager
     def _faults(self, doing: Doing) -> Iterator[None]:

@@ -14,12 +14,21 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from offline_store.errors import Closed, QueueFull, StoreError
+from offline_store.errors import Closed, QueueFull
 from offline_store.journal import Append, Appended, Journal, Restored
+from offline_store.wal import Health, LogState
 
 DEFAULT_QUEUE_LIMIT = 1_024
 GROUP_LIMIT = 128
 _IDLE_S = 0.05
+_RECHECK_S = 2.0
+"""How often a log that is held up is tried again while nothing is appended."""
+
+Tell = Callable[[Health], None]
+
+
+def _nobody(_health: Health) -> None:
+    """Nobody wants to be told."""
 
 
 class JournalWriter(Protocol):
@@ -41,23 +50,38 @@ class JournalWriter(Protocol):
 class _Desk:
     """What both writers do with the journal: all appends fail from a fault until the reload."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, tell: Tell) -> None:
         self.journal = journal
+        self._tell = tell
+        self._told = LogState.FREE
         self._fault: BaseException | None = None
 
     def commit(self, group: list[tuple[Append, Future[Appended]]]) -> None:
         """One transaction for the group, then one answer each."""
+        results: list[Appended] = []
         if self._fault is None:
             try:
                 results = self.journal.append([append for append, _ in group])
             except BaseException as error:  # noqa: BLE001 - each caller raises it from its future
                 self._fault = error
-            else:
-                for (_, future), result in zip(group, results, strict=True):
-                    future.set_result(result)
-                return
-        for _, future in group:
-            future.set_exception(self._fault)
+        if self._fault is None:
+            for (_, future), result in zip(group, results, strict=True):
+                future.set_result(result)
+        else:
+            for _, future in group:
+                future.set_exception(self._fault)
+        self._tell_changes()
+
+    def checkpoint(self) -> None:
+        """Move the log into the database as far as that can be done now."""
+        self.journal.log.checkpoint()
+        self._tell_changes()
+
+    def _tell_changes(self) -> None:
+        health = self.journal.log.health
+        if health.state is not self._told:
+            self._told = health.state
+            self._tell(health)
 
     def reload(self, now_ms: int) -> Restored:
         """Open the desk again with what the disk says."""
@@ -86,11 +110,12 @@ class Writer:
     """A thread around a journal. Any thread may call; order is kept.
 
     At most ``queue_limit`` things wait; one more raises :class:`QueueFull` at once, so that the lane refuses instead
-    of letting a citizen wait for a slow disk.
+    of letting a citizen wait for a slow disk. ``tell`` is called, in the writer's thread, whenever the write-ahead
+    log's state has changed, and not again before it changes back.
     """
 
-    def __init__(self, journal: Journal, *, queue_limit: int = DEFAULT_QUEUE_LIMIT) -> None:
-        self._desk = _Desk(journal)
+    def __init__(self, journal: Journal, *, queue_limit: int = DEFAULT_QUEUE_LIMIT, tell: Tell = _nobody) -> None:
+        self._desk = _Desk(journal, tell)
         self._queue: queue.SimpleQueue[tuple[Append, Future[Appended]] | _Call | None] = queue.SimpleQueue()
         self._queue_limit = queue_limit
         self._gate = threading.Lock()
@@ -112,6 +137,11 @@ class Writer:
     def reload(self, now_ms: int) -> Future[Restored]:
         """State and marks from the disk, and after a fault the way back. Raises :class:`QueueFull`, :class:`Closed`."""
         return self._call(lambda: self._desk.reload(now_ms))
+
+    @property
+    def health(self) -> Health:
+        """How the write-ahead log stands; for a status, from any thread."""
+        return self._desk.journal.log.health
 
     def close(self, timeout_s: float) -> bool:
         """Commit what waits and close the journal; ``False`` if the disk did not answer in time."""
@@ -157,30 +187,35 @@ class Writer:
 
     def _next(self) -> tuple[Append, Future[Appended]] | _Call | None:
         """The next item; a checkpoint waits for a quiet moment, so that it costs no tap."""
-        journal = self._desk.journal
-        if journal.checkpoint_due:
+        log = self._desk.journal.log
+        if log.due:
             try:
-                if not journal.checkpoint_overdue:
+                if not log.overdue:
                     return self._queue.get(timeout=_IDLE_S)
             except queue.Empty:
                 pass
-            _checkpoint(journal)
+            self._desk.checkpoint()
+        while log.health.state is not LogState.FREE:
+            try:
+                return self._queue.get(timeout=_RECHECK_S)
+            except queue.Empty:
+                self._desk.checkpoint()
         return self._queue.get()
 
 
 class InlineWriter:
     """The same in the calling thread, for simulated time: every future is done when it is returned."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._desk = _Desk(journal)
+    def __init__(self, journal: Journal, *, tell: Tell = _nobody) -> None:
+        self._desk = _Desk(journal, tell)
         self._closed = False
 
     def submit(self, append: Append) -> Future[Appended]:
         """Commit one append. Raises :class:`Closed`."""
         future: Future[Appended] = self._future()
         self._desk.commit([(append, future)])
-        if self._desk.journal.checkpoint_due:
-            _checkpoint(self._desk.journal)
+        if self._desk.journal.log.due:
+            self._desk.checkpoint()
         return future
 
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
@@ -213,11 +248,3 @@ def _running_future() -> Future[Any]:
     future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
     return future
-
-
-def _checkpoint(journal: Journal) -> None:
-    """A checkpoint that fails loses nothing: the log stays, and the next append meets the same disk."""
-    try:
-        journal.checkpoint()
-    except StoreError:
-        return

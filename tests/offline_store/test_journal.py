@@ -226,7 +226,7 @@ def test_the_stock_tool_reads_the_journal_while_the_agent_writes(journal: Journa
 def test_a_passage_takes_at_most_450_bytes_on_the_disk(journal: Journal, directory: Path) -> None:
     for first in range(1, 5001, 50):
         fill(journal, 50, first)
-    journal.checkpoint()
+    journal.log.checkpoint()
     assert (directory / DATABASE_NAME).stat().st_size / journal.head.seq <= 450
 
 
