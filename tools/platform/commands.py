@@ -22,8 +22,8 @@ from tools.platform.broker import DEFAULT_PORT
 from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import verify_chain
-from tools.platform.service import Layout, Platform, Settings
-from tools.platform.store import Position, Store
+from tools.platform.service import Layout, Platform, Settings, is_running
+from tools.platform.store import UNKNOWN, Position, Store
 
 _NEVER = "—"
 
@@ -117,21 +117,26 @@ def add(terminal_id: str, target: Path, directory: Path) -> None:
 @database_option
 @json_option
 def status(directory: Path, database: str | None, as_json: bool) -> None:
-    """Show every terminal, how far it is committed, and what is wrong."""
+    """Show every terminal, how far it is committed, and what is wrong. Presence is known while the platform runs."""
+    running = is_running(directory)
     store = Store.open_for_reading(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
-            terminals = [_terminal_row(row) for row in transaction.terminals()]
+            terminals = [_terminal_row(row, running=running) for row in transaction.terminals()]
             alarms = [dict(row._mapping) for row in transaction.alarms()]
     finally:
         store.close()
     if as_json:
-        click.echo(json.dumps({"terminals": terminals, "alarms": alarms}, ensure_ascii=False))
+        click.echo(json.dumps({"running": running, "terminals": terminals, "alarms": alarms}, ensure_ascii=False))
         return
+    if not running:
+        click.echo(
+            say("平台没有运行，终端现在的状态未知。", "The platform does not run: how terminals are now is unknown.")
+        )
     _print_table(
         [say("终端", "terminal"), say("状态", "state"), say("已确认", "committed"), say("落后", "behind"),
          say("告警", "alarms"), say("最近", "last seen")],
-        [[row["terminal"], row["presence"] or _NEVER, row["committed"], row["behind"], row["alarms"],
+        [[row["terminal"], _presence(row), row["committed"], row["behind"], row["alarms"],
           _local_time(row["last_seen_ms"])] for row in terminals],
     )  # fmt: skip
     if alarms:
@@ -226,16 +231,35 @@ def _records(store: Store, terminal_id: str | None) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _terminal_row(row: sa.Row[Any]) -> dict[str, Any]:
+def _terminal_row(row: sa.Row[Any], *, running: bool) -> dict[str, Any]:
     return {
         "terminal": row.terminal,
-        "presence": row.presence,
+        "presence": (row.presence or UNKNOWN) if running else UNKNOWN,
+        "last_presence": row.presence,
+        "last_presence_ms": row.presence_ms,
         "since_ms": row.since_ms,
         "committed": row.seq,
         "behind": max(0, (row.head or 0) - row.seq),
         "alarms": row.alarms,
         "last_seen_ms": row.last_seen_ms,
     }
+
+
+def _presence(row: dict[str, Any]) -> str:
+    """How the terminal is, and when the platform last heard so."""
+    words = {
+        "online": say("在线", "online"),
+        "stopped": say("已停止", "stopped"),
+        "lost": say("失联", "lost"),
+        UNKNOWN: say("未知", "unknown"),
+    }
+    now, last = row["presence"], row["last_presence"]
+    if last in {None, UNKNOWN}:
+        return words[UNKNOWN]
+    heard = _local_time(row["last_presence_ms"])
+    if now == last:
+        return say(f"{words[now]}（{heard} 得知）", f"{words[now]} (as of {heard})")
+    return say(f"{words[now]}（{heard} 时{words[last]}）", f"{words[now]} ({words[last]} as of {heard})")
 
 
 def _local_time(time_ms: int) -> str:

@@ -22,6 +22,8 @@ from tools.platform.store import Store, sqlite_url
 
 _READY_TIMEOUT_S = 15.0
 _SUPERVISION_S = 0.5
+_LOCK_TRIES = 20
+_LOCK_POLL_S = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,11 @@ class Layout:
     def broker(self) -> Path:
         """Of the private mosquitto."""
         return self.directory / "broker"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the platform that runs."""
+        return self.directory / "lock"
 
     @property
     def database_url(self) -> str:
@@ -84,13 +91,15 @@ class Platform:
         settings = settings or Settings()
         layout = Layout(directory)
         make_private_directory(directory)
-        lock = _take_lock(directory / "lock")
+        lock = _take_lock(layout.lock)
         try:
             authority = Authority.init(layout.keys, settings.names)
             store = Store.open(settings.database or layout.database_url)
         except PlatformError:
             lock.close()
             raise
+        with store.transaction() as transaction:
+            transaction.forget_presence()
         broker = None if settings.broker else Broker(layout.broker, authority, settings.port, settings.listen)
         try:
             if broker is not None:
@@ -149,20 +158,37 @@ class Platform:
             self._consumer.recover()
 
 
+def is_running(directory: Path) -> bool:
+    """Whether the platform of a directory runs; one that was killed does not."""
+    try:
+        with Layout(directory).lock.open("rb") as lock:
+            return not _try_lock(lock)
+    except OSError:
+        return False
+
+
 def _take_lock(path: Path) -> IO[bytes]:
     """One platform a directory: a second one would take the first one's broker for an orphan."""
     lock = path.open("ab")
+    for _ in range(_LOCK_TRIES):  # `is_running` holds it for a moment
+        if _try_lock(lock):
+            return lock
+        time.sleep(_LOCK_POLL_S)
+    lock.close()
+    raise PlatformError(
+        say(
+            f"{path.parent} 的平台已在运行:请先停止它,或用 --dir 另选目录。",
+            f"The platform of {path.parent} is running already: stop it first, or choose another --dir.",
+        )
+    )
+
+
+def _try_lock(lock: IO[bytes]) -> bool:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        raise PlatformError(
-            say(
-                f"{path.parent} 的平台已在运行:请先停止它,或用 --dir 另选目录。",
-                f"The platform of {path.parent} is running already: stop it first, or choose another --dir.",
-            )
-        ) from error
-    return lock
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _now_ms() -> int:

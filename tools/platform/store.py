@@ -22,6 +22,8 @@ from tools.platform.errors import PlatformError
 
 MAX_ALARM_ROWS = 100
 MORE_ALARMS = "more-alarms"
+UNKNOWN = "unknown"
+"""The presence of a terminal that the platform has not heard of since it was started."""
 
 _BUSY_TIMEOUT_S = 10
 
@@ -212,6 +214,10 @@ class Transaction:
         values = {"presence": presence, "since_ms": since_ms, "received_ms": now_ms, "body": body}
         self._upsert(state_table, {"terminal": terminal}, {}, values)
 
+    def forget_presence(self) -> None:
+        """What was heard before the platform stopped says nothing about now."""
+        self._connection.execute(sa.update(state_table).values(presence=UNKNOWN))
+
     def alarm(
         self, terminal: str, source: str, code: str, now_ms: int, detail: str | None = None, count: int = 1
     ) -> None:
@@ -237,6 +243,7 @@ class Transaction:
                 terminal_table,
                 state_table.c.presence,
                 state_table.c.since_ms,
+                state_table.c.received_ms.label("presence_ms"),
                 sa.func.coalesce(chain_table.c.seq, 0).label("seq"),
                 sa.func.coalesce(alarms_by_terminal.c.alarms, 0).label("alarms"),
             )

@@ -8,8 +8,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -17,7 +19,7 @@ from click.testing import CliRunner, Result
 from agent.cose import Es256Signer
 from agent.keys import FileKeyStore
 from agent.sync.contract import Alarm, Channel, Presence, State
-from tests.tools.platform.chains import Desk, make_chain
+from tests.tools.platform.chains import NOW_MS, Desk, make_chain
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.service import Layout
@@ -45,15 +47,24 @@ def directory(tmp_path: Path) -> Path:
     return layout.directory
 
 
-def test_run_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
+@contextmanager
+def running(directory: Path) -> Iterator[subprocess.Popen[str]]:
+    """`onecard platform run` as a process of its own, ready."""
     program = "from tools.platform.commands import platform; platform()"
-    command = [sys.executable, "-c", program, "run", "--port", "0", "--dir", str(tmp_path / "platform")]
+    command = [sys.executable, "-c", program, "run", "--port", "0", "--dir", str(directory)]
     environment = os.environ | {"ONECARD_LANG": "en", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, cwd=Path(__file__).parents[3], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert "ready: mqtts://127.0.0.1:" in process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def test_run_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
+    with running(tmp_path / "platform") as process:
+        assert process.stdout is not None
         assert "terminal add" in process.stdout.readline()
         broker = Path("/proc") / (tmp_path / "platform/broker/mosquitto.pid").read_text().strip()
         assert broker.exists()
@@ -63,14 +74,41 @@ def test_run_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
     assert (tmp_path / "platform/broker/mosquitto.db").exists(), "mosquitto was killed instead of stopped"
 
 
-def test_status_tells_how_far_each_terminal_is_committed(directory: Path) -> None:
+def told(directory: Path) -> dict[str, Any]:
     result = onecard_platform("status", "--json", "--dir", directory)
     assert result.exit_code == 0
-    told = json.loads(result.output)
-    (terminal,) = told["terminals"]
-    assert (terminal["terminal"], terminal["presence"]) == ("gate-1", "online")
+    answer: dict[str, Any] = json.loads(result.output)
+    return answer
+
+
+def test_status_tells_how_far_each_terminal_is_committed(directory: Path) -> None:
+    (terminal,) = told(directory)["terminals"]
+    assert terminal["terminal"] == "gate-1"
     assert (terminal["committed"], terminal["behind"], terminal["alarms"]) == (4, 1, 1)
-    assert told["alarms"][0]["code"] == "forced-open"
+    assert told(directory)["alarms"][0]["code"] == "forced-open"
+
+
+def test_presence_is_unknown_when_the_platform_does_not_run_and_what_was_heard_is_told_with_its_time(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONECARD_LANG", "en")
+    monkeypatch.setenv("COLUMNS", "160")
+    (terminal,) = told(directory)["terminals"]
+    assert (told(directory)["running"], terminal["presence"]) == (False, "unknown")
+    assert (terminal["last_presence"], terminal["last_presence_ms"]) == ("online", NOW_MS)
+    shown = onecard_platform("status", "--dir", directory).output
+    assert "does not run" in shown
+    assert "unknown (online as of 20" in shown
+
+
+def test_a_platform_started_again_takes_nobody_for_online_before_it_hears_so(directory: Path) -> None:
+    with running(directory) as process:
+        assert told(directory)["running"]
+        (terminal,) = told(directory)["terminals"]
+        assert (terminal["presence"], terminal["last_presence"]) == ("unknown", "unknown")
+        process.kill()
+        process.wait(PATIENCE_S)
+        assert not told(directory)["running"]
 
 
 def test_what_a_terminal_sent_is_shown_literally(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
