@@ -1,13 +1,14 @@
 """What one terminal is made of: its configuration in, its parts out, wired and not yet running.
 
 The parts come to life in this order, each built on those before it: boards, journal, the way to the platform, lanes,
-readers. :mod:`agent.terminal` runs them.
+keys, readers. :mod:`agent.terminal` runs them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta, timezone
@@ -23,9 +24,8 @@ from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
 from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
 from agent.facts import Marks, TerminalFacts
-from agent.keys import FileKeyStore
-from agent.lane import Lane, LanePorts
-from agent.logs import log
+from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore
+from agent.lane import Alarm, Lane, LanePorts
 from agent.memory import Memory
 from agent.upward import Upward
 from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
@@ -35,7 +35,6 @@ from offline_store.journal import Append, Journal
 from offline_store.record import Entry
 from offline_store.writer import JournalWriter
 from profiles.api import Subject
-from profiles.reasons import ReasonEnum
 
 MEDIUM_KEY = "medium-1"
 CONTEXT = "context"
@@ -78,8 +77,62 @@ class Composition:
         """Open the journal; waits for the disk. Raises :class:`~offline_store.errors.StoreError`."""
         return Journal.open(self.config.terminal.state_dir, boot_id(), clock=self._clock, random=self._random)
 
+    def memory(self, writer: JournalWriter) -> Memory:
+        """What all lanes remember."""
+        return Memory(writer, self._marks, self._clock, self.backoff())
+
+    def upward(self, writer: JournalWriter) -> Upward | None:
+        """The way to the platform; ``None`` for a terminal that has none."""
+        if self.config.platform is None:
+            return None
+        return Upward(
+            terminal=self.config.terminal.id,
+            settings=self.config.platform,
+            state_dir=self.config.terminal.state_dir,
+            writer=writer,
+            keys=FileKeyStore(keys_dir(self.config.terminal.state_dir)),
+            devices=self.conditions.states,
+            configuration=self._configuration.hex(),
+            clock=self._clock,
+            random=self._random,
+        )
+
+    def lanes(self, writer: JournalWriter, memory: Memory, alarm: Alarm, upward: Upward | None) -> dict[str, Lane]:
+        """Every lane; none accepts anybody before its :meth:`~agent.lane.Lane.begin_service`."""
+        loop = asyncio.get_running_loop()
+        lanes: dict[str, Lane] = {}
+        for name, settings in self.config.lanes.items():
+            board = settings.board
+            ports = LanePorts(
+                clock=self._clock,
+                facts=self._facts,
+                marks=self._marks,
+                writer=writer,
+                memory=memory,
+                outputs=NoOutputs(loop) if board is None else LaneOutputs(cast("Actuator", self._devices[board]), loop),
+                recorded=upward.recorded if upward is not None else _nobody_follows,
+                alarm=alarm,
+            )
+            profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])
+            lanes[name] = Lane(name, profile, ports, settings.append_deadline_ms)
+        return lanes
+
+    def connect(self, boards: dict[str, Board], lanes: dict[str, Lane]) -> None:
+        """From now on every lane hears its board."""
+        for board, part in boards.items():
+            part.hearers.listen([lanes[name].offer for name, lane in self.config.lanes.items() if lane.board == board])
+
+    def readers(self, lanes: dict[str, Lane]) -> list[SourceThread]:
+        """The readers of every lane, each in its thread."""
+        return [self._reader(name, lane) for lane in lanes.values() for name in self.config.lanes[lane.name].readers]
+
+    def verifier(self, *, first_start: bool) -> Verifier:
+        """What tells the lanes whom they have before them; waits for the disk. Raises :class:`KeyStoreError`."""
+        keys = open_keys(self.config.terminal.state_dir, self._random, make=first_start)
+        return Verifier(partial(keys.mac, MEDIUM_KEY), SiteRegister(self._holders()))
+
     def context(self) -> Append:
-        """The record that pins what is in force from this start on (DESIGN §6)."""
+        """The record that pins what is in force from now on (DESIGN §6)."""
         entry = Entry(
             id=self._ids.new(),
             kind=CONTEXT,
@@ -89,64 +142,6 @@ class Composition:
             public={"software": version("onecard-terminal"), "configuration": self._configuration},
         )
         return Append((entry,))
-
-    def keys(self) -> FileKeyStore:
-        """The terminal's keys. Raises :class:`~agent.keys.KeyStoreError`."""
-        return open_keys(self.config.terminal.state_dir, self._random)
-
-    def upward(self, writer: JournalWriter, keys: FileKeyStore) -> Upward | None:
-        """The way to the platform; ``None`` for a terminal that has none."""
-        if self.config.platform is None:
-            return None
-        return Upward(
-            terminal=self.config.terminal.id,
-            settings=self.config.platform,
-            state_dir=self.config.terminal.state_dir,
-            writer=writer,
-            keys=keys,
-            devices=self.conditions.states,
-            configuration=self._configuration.hex(),
-            clock=self._clock,
-            random=self._random,
-        )
-
-    def lanes(
-        self, writer: JournalWriter, keys: FileKeyStore, upward: Upward | None, boards: dict[str, Board]
-    ) -> dict[str, Lane]:
-        """Every lane, and from now on each hears its board."""
-        verifier = Verifier(partial(keys.mac, MEDIUM_KEY), SiteRegister(self._holders()))
-        memory = Memory(writer, self._marks, self._clock, self.backoff())
-        loop = asyncio.get_running_loop()
-        terminal_log = log(terminal=self.config.terminal.id)
-
-        def alarm(lane: str, reason: ReasonEnum, about: bytes) -> None:
-            terminal_log.warning("alarm", lane=lane, reason=reason.code, record=about.hex())
-            if upward is not None:
-                upward.alarm(lane, reason)
-
-        lanes: dict[str, Lane] = {}
-        for name, settings in self.config.lanes.items():
-            board = settings.board
-            ports = LanePorts(
-                clock=self._clock,
-                facts=self._facts,
-                marks=self._marks,
-                verifier=verifier,
-                writer=writer,
-                memory=memory,
-                outputs=NoOutputs(loop) if board is None else LaneOutputs(cast("Actuator", self._devices[board]), loop),
-                recorded=upward.recorded if upward is not None else _nobody_follows,
-                alarm=alarm,
-            )
-            profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])
-            lanes[name] = Lane(name, profile, ports, settings.append_deadline_ms)
-        for board, part in boards.items():
-            part.hearers.listen([lanes[name].offer for name, lane in self.config.lanes.items() if lane.board == board])
-        return lanes
-
-    def readers(self, lanes: dict[str, Lane]) -> list[SourceThread]:
-        """The readers of every lane, each in its thread."""
-        return [self._reader(name, lane) for lane in lanes.values() for name in self.config.lanes[lane.name].readers]
 
     def backoff(self) -> Backoff:
         """Pauses between tries, for one part."""
@@ -183,13 +178,23 @@ class Composition:
             yield medium, Holder(subject, holder.entitlements, holder.lost)
 
 
-def open_keys(state_dir: Path, random: Random) -> FileKeyStore:
-    """The terminal's keys; a terminal that nobody enrolled makes itself a medium key. Raises :class:`KeyStoreError`."""
-    directory = state_dir / "keys"
-    if (directory / f"{MEDIUM_KEY}.key").exists():
-        return FileKeyStore(directory)
-    keys = FileKeyStore.create(directory)
-    keys.install(f"{MEDIUM_KEY}.key", random.token(32))
+def keys_dir(state_dir: Path) -> Path:
+    """Where a terminal keeps its keys."""
+    return state_dir / "keys"
+
+
+def open_keys(state_dir: Path, random: Random, *, make: bool) -> FileKeyStore:
+    """The terminal's keys, with the medium key in memory. Raises :class:`KeyStoreError`.
+
+    ``make``: a terminal that nobody enrolled makes itself a medium key. Never for one that has served: under another
+    key it would know nobody again, also not the cards that were reported lost.
+    """
+    directory = keys_dir(state_dir)
+    keys = FileKeyStore(directory)
+    if make and not os.path.lexists(directory / f"{MEDIUM_KEY}.key"):
+        keys = FileKeyStore.create(directory)
+        keys.install(f"{MEDIUM_KEY}.key", random.token(MEDIUM_KEY_BYTES))
+    keys.mac(MEDIUM_KEY, b"")
     return keys
 
 

@@ -36,7 +36,7 @@ class DeviceState:
 
 
 class Conditions:
-    """How every device is, by what it reported last. Used on the event loop."""
+    """How every device is, and what else a technician must mend, by what was reported last. Used on the event loop."""
 
     def __init__(self, names: Collection[str]) -> None:
         self._missing = set(names)
@@ -49,6 +49,11 @@ class Conditions:
         self._missing.discard(state.name)
         if not self._missing:
             self._all_reported.set()
+
+    def forget(self, *names: str) -> None:
+        """What was reported under these names is over."""
+        for name in names:
+            self._states.pop(name, None)
 
     def states(self) -> tuple[DeviceState, ...]:
         """All that have reported."""

@@ -60,8 +60,11 @@ RETRY_S = 0.5
 """After a failed append the event that could not be recorded is tried again this much later."""
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
+_NO_SERVICE = Show(Reason.OUT_OF_SERVICE.citizen, Tone.NO)
 _NOT_RECORDED = Show(Reason.NOT_RECORDED.citizen, Tone.NO)
 
+Alarm = Callable[[str, ReasonEnum, bytes], None]
+"""Tells whom it concerns: the lane, why, and the id of the record that says so."""
 Presentation = CardReading | CodeReading | AmountReading | CardFault
 
 
@@ -82,12 +85,11 @@ class LanePorts:
     clock: Clock
     facts: Callable[[], TerminalFacts]
     marks: Marks
-    verifier: Verifier
     writer: JournalWriter
     memory: Memory
     outputs: Outputs
     recorded: Callable[[int], None]
-    alarm: Callable[[str, ReasonEnum, bytes], None]
+    alarm: Alarm
 
 
 class Lane:
@@ -98,6 +100,7 @@ class Lane:
         self._profile = profile
         self._ports = ports
         self._deadline_s = append_deadline_ms / 1000
+        self._verifier: Verifier | None = None
         self._state: State = profile.idle()
         self._presentations: deque[tuple[Presentation, float]] = deque()
         self._signals: deque[Event] = deque()
@@ -110,6 +113,10 @@ class Lane:
 
     # What comes in: called on the event loop ------------------------------------------------------------------------
 
+    def begin_service(self, verifier: Verifier) -> None:
+        """Accept what citizens present. Until then they are told to go to the next lane, while inputs are served."""
+        self._verifier = verifier
+
     def offer(self, reading: Reading | CardFault) -> None:
         """Take a reading from a driver, or the fault of one presentation."""
         match reading:
@@ -117,6 +124,9 @@ class Lane:
                 self._signal(InputChanged(reading.input, reading.active))
             case CardRemoved():
                 self._log.debug("removed", reader=reading.reader)
+            case _ if self._verifier is None:
+                self.dropped += 1
+                self._show(_NO_SERVICE)
             case _ if self._stalled:
                 self.dropped += 1
                 self._show(_NOT_RECORDED)
@@ -128,7 +138,7 @@ class Lane:
 
     def card_seen(self) -> None:
         """A card has come; reading a slow one takes as long as a person's patience."""
-        if not self._stalled:
+        if not self._stalled and self._verifier is not None:
             self._show(_HOLD_STILL)
 
     def stop(self) -> None:
@@ -188,7 +198,7 @@ class Lane:
 
     async def _present(self, reading: Presentation, offered_s: float) -> None:
         """Handle what a citizen presented, unless he has waited in vain: nothing opens long after a tap."""
-        if isinstance(reading, AmountReading):
+        if isinstance(reading, AmountReading) or self._verifier is None:
             return
         await self._ports.memory.settled()
         left_s = offered_s + self._deadline_s - asyncio.get_running_loop().time()
@@ -198,17 +208,7 @@ class Lane:
             return
         facts = self._ports.facts()
         read_ns = None if isinstance(reading, CardFault) else reading.at_ns
-        await self._decide(self._verdict(reading, facts), facts, left_s, read_ns)
-
-    def _verdict(self, reading: CardReading | CodeReading | CardFault, facts: TerminalFacts) -> Presented | Rejected:
-        verifier = self._ports.verifier
-        match reading:
-            case CardReading():
-                return verifier.card(reading, facts.local_time)
-            case CodeReading():
-                return verifier.code(reading)
-            case CardFault():
-                return verifier.fault(reading)
+        await self._decide(_verdict(self._verifier, reading, facts), facts, left_s, read_ns)
 
     async def _decide(self, event: Event, facts: TerminalFacts, deadline_s: float, read_ns: int | None = None) -> bool:
         """One step of the profile; ``False`` if it was not recorded. Up to the queued append nothing is awaited."""
@@ -350,6 +350,18 @@ class Lane:
             durable_ns=durable_ns,
             **times,
         )
+
+
+def _verdict(
+    verifier: Verifier, reading: CardReading | CodeReading | CardFault, facts: TerminalFacts
+) -> Presented | Rejected:
+    match reading:
+        case CardReading():
+            return verifier.card(reading, facts.local_time)
+        case CodeReading():
+            return verifier.code(reading)
+        case CardFault():
+            return verifier.fault(reading)
 
 
 def tap_of(record_id: bytes) -> str:

@@ -1,41 +1,57 @@
-"""A terminal at work: starts the parts that :mod:`agent.composition` builds, serves, and ends them in good order."""
+"""A terminal at work: starts the parts that :mod:`agent.composition` builds, serves, and ends them in good order.
+
+Boards come first and end last: their fire line works whatever becomes of disk, keys or lanes (DESIGN §4). What a
+technician must mend first, a journal that cannot be opened or keys that cannot be used, is tried again until it can.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, TypeVar
 
 from agent import systemd
 from agent.clock import Clock, Random, SystemClock, SystemRandom
-from agent.composition import Composition
+from agent.composition import Board, Composition
 from agent.config import Resolved
-from agent.devices import SourceThread
+from agent.devices import DeviceState, SourceThread
+from agent.keys import KeyStoreError
 from agent.lane import Lane
 from agent.logs import log
+from agent.memory import Memory
 from agent.supervisor import supervise
+from agent.threads import in_thread
 from agent.upward import Upward
+from agent.words import say
 from offline_store.errors import Locked, StoreError
 from offline_store.journal import Journal
 from offline_store.writer import Writer
+from profiles.api import Reason
+from profiles.reasons import ReasonEnum
 
 LANES_END_S = 0.4
 SYNC_ENDS_S = 0.4
 THREADS_END_S = 0.4
 JOURNAL_DRAIN_S = 0.6
 """From SIGTERM to the end are at most two seconds: what lanes, devices and the journal may take of them."""
+SERVICE_SOON_S = 1.0
+"""A card that lies in a reader is read once: readers wait this long for their lanes to accept it."""
 FIRST_REPORT_S = 1.0
+
+T = TypeVar("T")
 
 
 class Terminal:
     """One terminal, from its start to :meth:`stop`."""
 
     def __init__(self, resolved: Resolved, clock: Clock | None = None, random: Random | None = None) -> None:
-        self._parts = Composition(resolved, clock or SystemClock(), random or SystemRandom())
+        self._clock = clock or SystemClock()
+        self._parts = Composition(resolved, self._clock, random or SystemRandom())
         self._threads: list[SourceThread] = []
+        self._upward: Upward | None = None
         self._stop = asyncio.Event()
         self._log = log(terminal=resolved.config.terminal.id)
 
@@ -46,63 +62,125 @@ class Terminal:
     async def run(self) -> None:
         """Serve until :meth:`stop`. Raises :class:`~offline_store.errors.Locked` if another agent holds the store."""
         started_s = time.monotonic()
+        watchdog = asyncio.create_task(self._watchdog())
         writer: Writer | None = None
         try:
-            # Boards first: their fire line works whatever becomes of the disk (DESIGN §4).
             boards = self._parts.boards()
             self._start(board.thread for board in boards.values())
-            journal = await self._open_journal()
-            if journal is None:
-                return
-            writer = Writer(journal)
-            # The journal's lock is held: no other agent makes keys in this directory at the same time.
-            keys = self._parts.keys()
-            await asyncio.wrap_future(writer.submit(self._parts.context()))
-            upward = self._parts.upward(writer, keys)
-            lanes = self._parts.lanes(writer, keys, upward, boards)
-            self._start(self._parts.readers(lanes))
-            await self._serve(lanes.values(), upward, started_s)
+            journal = await self._unless_stopped(self._open_journal())
+            if journal is not None:
+                first_start = journal.head.seq == 1
+                writer = Writer(journal)
+                await self._serve(boards, writer, first_start, started_s)
         finally:
+            watchdog.cancel()
             await self._end_threads()
-            if writer is not None and not await asyncio.to_thread(writer.close, JOURNAL_DRAIN_S):
+            if writer is not None and not await in_thread(partial(writer.close, JOURNAL_DRAIN_S), "close-journal"):
                 self._log.error("journal did not close in time")
             self._log.info("stopped")
 
-    async def _open_journal(self) -> Journal | None:
-        """Open the journal, however long it takes; ``None`` if the terminal is stopped first. Raises ``Locked``."""
+    async def _open_journal(self) -> Journal:
+        """Open the journal, however long it takes. Raises ``Locked``."""
         backoff = self._parts.backoff()
-        while not self._stop.is_set():
+        while True:
             try:
-                return await asyncio.to_thread(self._parts.journal)
+                return await in_thread(self._parts.journal, "open-journal")
             except Locked:
                 raise
             except StoreError as error:
-                retry_ms = backoff.next_ms()
-                self._log.error("journal cannot be opened", detail=str(error), retry_ms=retry_ms)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._stop.wait(), retry_ms / 1000)
-        return None
+                await self._wait_for_technician("journal cannot be opened", error, backoff.next_ms())
 
-    async def _serve(self, lanes: Iterable[Lane], upward: Upward | None, started_s: float) -> None:
+    async def _serve(self, boards: dict[str, Board], writer: Writer, first_start: bool, started_s: float) -> None:
+        memory = self._parts.memory(writer)
+        self._upward = upward = self._parts.upward(writer)
+        lanes = self._parts.lanes(writer, memory, self._alarm, upward)
+        self._parts.connect(boards, lanes)
         async with asyncio.TaskGroup() as group:
-            serving = [group.create_task(self._supervised(f"lane {lane.name}", lane.run)) for lane in lanes]
+            serving = [group.create_task(self._supervised(f"lane {name}", lane.run)) for name, lane in lanes.items()]
             syncing = [] if upward is None else [group.create_task(self._supervised("sync", upward.run))]
-            watchdog = group.create_task(self._watchdog())
-            if silent := await self._parts.conditions.all_reported(FIRST_REPORT_S):
-                self._log.warning("not every device has answered", count=silent)
-            # What lives as long as the terminal need not be searched for garbage between two taps.
-            gc.freeze()
-            systemd.notify("READY=1")
-            self._log.info("ready", ready_ms=round((time.monotonic() - started_s) * 1000))
+            ready = group.create_task(self._become_ready(lanes, writer, memory, first_start, started_s))
             await self._stop.wait()
             systemd.notify("STOPPING=1")
-            watchdog.cancel()
-            for lane in lanes:
+            ready.cancel()
+            for lane in lanes.values():
                 lane.stop()
             await _end(serving, LANES_END_S)
             if upward is not None:
                 upward.stop()
             await _end(syncing, SYNC_ENDS_S)
+
+    async def _become_ready(
+        self, lanes: dict[str, Lane], writer: Writer, memory: Memory, first_start: bool, started_s: float
+    ) -> None:
+        enter = partial(self._enter_service, lanes.values(), writer, memory, first_start)
+        entering = asyncio.ensure_future(self._supervised("service", enter))
+        try:
+            await asyncio.wait([entering], timeout=SERVICE_SOON_S)
+            self._start(self._parts.readers(lanes))
+            if silent := await self._parts.conditions.all_reported(FIRST_REPORT_S):
+                self._log.warning("not every device has answered", count=silent)
+            await entering
+        finally:
+            entering.cancel()
+        # What lives as long as the terminal need not be searched for garbage between two taps.
+        gc.freeze()
+        systemd.notify("READY=1")
+        self._log.info("ready", ready_ms=round((time.monotonic() - started_s) * 1000))
+
+    async def _enter_service(self, lanes: Iterable[Lane], writer: Writer, memory: Memory, first_start: bool) -> None:
+        """Let the lanes accept citizens once the keys are there and what is in force is recorded."""
+        backoff = self._parts.backoff()
+        # The journal's lock is held: no other agent makes keys in this directory at the same time.
+        open_keys = partial(self._parts.verifier, first_start=first_start)
+        alarmed = False
+        while True:
+            try:
+                verifier = await in_thread(open_keys, "open-keys")
+                await asyncio.wrap_future(writer.submit(self._parts.context()))
+            except (KeyStoreError, StoreError) as error:
+                part = "keys" if isinstance(error, KeyStoreError) else "journal"
+                retry_ms = backoff.next_ms()
+                self._report(part, error, retry_ms)
+                if not alarmed:
+                    alarmed = True
+                    for lane in lanes:
+                        self._alarm(lane.name, Reason.OUT_OF_SERVICE, b"")
+                await self._wait_for_technician("out of service", error, retry_ms)
+                if isinstance(error, StoreError):
+                    await memory.reload()
+            else:
+                break
+        self._parts.conditions.forget("keys", "journal")
+        for lane in lanes:
+            lane.begin_service(verifier)
+        if alarmed:
+            self._log.info("in service again")
+
+    def _report(self, part: str, error: Exception, retry_ms: int) -> None:
+        state = DeviceState(part, "failed", Reason.OUT_OF_SERVICE.code, str(error), self._clock.now_ms(), retry_ms)
+        self._parts.conditions.report(state)
+
+    async def _wait_for_technician(self, what: str, error: KeyStoreError | StoreError, retry_ms: int) -> None:
+        self._log.error(what, detail=say(error.zh, error.en), retry_ms=retry_ms)
+        # It has started as far as it can: systemd must not end it, and its fire line with it.
+        systemd.notify("READY=1")
+        await asyncio.sleep(retry_ms / 1000)
+
+    async def _unless_stopped(self, part: Coroutine[Any, Any, T]) -> T | None:
+        """What the part returns; ``None``, and it is cancelled, if the terminal is stopped first."""
+        task = asyncio.ensure_future(part)
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            task.cancel()
+            stopped.cancel()
+
+    def _alarm(self, lane: str, reason: ReasonEnum, about: bytes) -> None:
+        self._log.warning("alarm", lane=lane, reason=reason.code, record=about.hex())
+        if self._upward is not None:
+            self._upward.alarm(lane, reason)
 
     def _start(self, threads: Iterable[SourceThread]) -> None:
         for thread in threads:
@@ -114,7 +192,7 @@ class Terminal:
             thread.stop()
         deadline_s = time.monotonic() + THREADS_END_S
         for thread in self._threads:
-            await asyncio.to_thread(thread.join, max(0.0, deadline_s - time.monotonic()))
+            await in_thread(partial(thread.join, max(0.0, deadline_s - time.monotonic())), "join")
 
     async def _supervised(self, name: str, part: Callable[[], Any]) -> None:
         await supervise(name, part, self._parts.backoff())

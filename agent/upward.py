@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from importlib.metadata import version
@@ -11,17 +13,22 @@ from pathlib import Path
 
 from agent.clock import Clock, Random
 from agent.devices import DeviceState
-from agent.keys import KeyStore, Role
+from agent.keys import KeyStore, KeyStoreError, Role
 from agent.logs import log
 from agent.sync.contract import Alarm, Buffer, ClockQuality, Condition, Report
 from agent.sync.contract import DeviceState as ReportedDevice
+from agent.sync.faults import LinkError
 from agent.sync.link import LinkSettings
 from agent.sync.service import Sync
+from agent.threads import in_thread
+from agent.words import say
 from offline_store.database import DATABASE_NAME
 from offline_store.errors import StoreError
-from offline_store.outbox import Outbox
+from offline_store.outbox import Outbox, Position
 from offline_store.writer import JournalWriter
 from profiles.reasons import ReasonEnum
+
+MAX_ALARMS = 16
 
 
 class Upward:
@@ -49,16 +56,17 @@ class Upward:
         self._clock = clock
         self._random = random
         self._sync: Sync | None = None
+        self._stopping = False
+        self._alarms: deque[Alarm] = deque(maxlen=MAX_ALARMS)
         self._head_seq = 0
         self._acked_seq = 0
         self._log = log(terminal=terminal)
 
     async def run(self) -> None:
         """Sync until :meth:`stop`. Each run builds link, uplink and outbox anew, so that a fault ends one run only."""
-        outbox = Outbox.open(self._state_dir)
+        outbox, position = await in_thread(self._open_outbox, "open-outbox")
         try:
-            position = outbox.position()
-            self._head_seq, self._acked_seq = position.head_seq, position.acked_seq
+            self._head_seq, self._acked_seq = max(self._head_seq, position.head_seq), position.acked_seq
             self._sync = Sync(
                 terminal=self._terminal,
                 settings=self._settings,
@@ -70,13 +78,21 @@ class Upward:
                 clock=self._clock,
                 random=self._random,
             )
-            await self._sync.run()
+            while self._alarms:
+                self._sync.alarm(self._alarms.popleft())
+            if not self._stopping:
+                await self._sync.run()
+        except (KeyStoreError, LinkError) as error:
+            self._log.error("the platform cannot be reached with these keys", detail=say(error.zh, error.en))
+            raise
         finally:
             self._sync = None
-            outbox.close()
+            # It may wait for a reading that hangs in the disk.
+            threading.Thread(target=outbox.close, name="close-outbox", daemon=True).start()
 
     def stop(self) -> None:
         """Say goodbye to the platform, within a second."""
+        self._stopping = True
         if self._sync is not None:
             self._sync.stop()
 
@@ -87,9 +103,20 @@ class Upward:
             self._sync.wake()
 
     def alarm(self, lane: str, reason: ReasonEnum) -> None:
-        """Tell the platform at once, beside the record."""
+        """Tell the platform at once, beside the record; the latest few wait for the sync where it does not run."""
+        alarm = Alarm(code=reason.code, at_ms=self._clock.now_ms(), source=lane)
         if self._sync is not None:
-            self._sync.alarm(Alarm(code=reason.code, at_ms=self._clock.now_ms(), source=lane))
+            self._sync.alarm(alarm)
+        else:
+            self._alarms.append(alarm)
+
+    def _open_outbox(self) -> tuple[Outbox, Position]:
+        outbox = Outbox.open(self._state_dir)
+        try:
+            return outbox, outbox.position()
+        except BaseException:
+            outbox.close()
+            raise
 
     def _acknowledged(self, seq: int) -> None:
         if seq > self._acked_seq:

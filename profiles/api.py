@@ -108,6 +108,12 @@ class Reason(ReasonEnum):
         _S("记录无法落盘，因此不开放", "the decision could not be made durable, so nothing opened"),
         True,
     )
+    OUT_OF_SERVICE = (
+        "out-of-service",
+        _S("设备暂停服务，请走旁边通道", "Out of service; please use the next lane"),
+        _S("终端的密钥或日志不可用，通道不接受任何凭证", "keys or journal cannot be used; the lanes accept nobody"),
+        True,
+    )
     ACTUATOR_FAILED = (
         "actuator-failed",
         _S("闸门没有动作，请走旁边通道", "The gate did not move; please use the next lane"),

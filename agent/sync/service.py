@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
@@ -17,6 +16,7 @@ from agent.keys import TlsFiles
 from agent.sync.contract import Address, Alarm, Channel, Presence, Report, State
 from agent.sync.link import Down, Event, Link, LinkSettings, LinkStatus, Received, Up
 from agent.sync.uplink import Acknowledgements, Outbox, Phase, Publish, Uplink, UplinkSettings
+from agent.threads import in_thread
 from offline_store.errors import StoreError
 
 _MAX_ALARMS = 64
@@ -68,7 +68,6 @@ class Sync:
             random,
         )
         self._uplink = Uplink(terminal, outbox, acknowledgements, keys, clock, random, uplink_settings)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="uplink")
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._grown = False
@@ -97,14 +96,11 @@ class Sync:
 
     async def run(self) -> None:
         """Sync until :meth:`stop` or cancellation."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._drive()), group.create_task(self._tell_state())]
-                await self._link.run(self._handle)
-                for task in tasks:
-                    task.cancel()
-        finally:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._drive()), group.create_task(self._tell_state())]
+            await self._link.run(self._handle)
+            for task in tasks:
+                task.cancel()
 
     async def _handle(self, event: Event) -> None:
         match event:
@@ -140,11 +136,10 @@ class Sync:
         return None if deadline_ms is None else max(0, deadline_ms - self._clock.monotonic_ms()) / 1000
 
     async def _step(self, step: Callable[[], tuple[Publish, ...] | None]) -> None:
-        """One step of the uplink in its thread: it reads the disk, compresses and checks signatures."""
+        """One step of the uplink in a thread: it reads the disk, compresses and checks signatures."""
         async with self._turn:
-            loop = asyncio.get_running_loop()
             try:
-                published = await loop.run_in_executor(self._thread, step)
+                published = await in_thread(step, "uplink")
             except (StoreError, TimeoutError) as error:
                 _log.error("journal not readable for sync", error=type(error).__name__)
                 self._uplink.stalled()

@@ -17,7 +17,7 @@ from agent.facts import Marks, TerminalFacts
 from agent.lane import Lane, LanePorts
 from agent.memory import Memory
 from drivers.api import CardReading, InputReading, Interface, Pulse
-from offline_store.errors import StoreError
+from offline_store.errors import DiskFull, StoreError
 from offline_store.journal import Append, Appended, Journal, Restored
 from offline_store.outbox import Outbox
 from offline_store.record import Record
@@ -27,6 +27,7 @@ from profiles.reasons import ReasonEnum
 from tests.agent.seeded import SeededRandom
 from tests.agent.simulated import SimulatedClock
 
+DISK_FULL = DiskFull("磁盘已满", "the disk is full")
 CHINA = timezone(timedelta(hours=8))
 
 
@@ -124,19 +125,24 @@ class Site:
             clock=self.clock,
             facts=lambda: TerminalFacts(self.clock, ids, self.marks, CHINA),
             marks=self.marks,
-            verifier=Verifier(mac, SiteRegister((holders or {}).items())),
             writer=writer,
             memory=Memory(writer, self.marks, self.clock, Backoff(random)),
             outputs=self.outputs,
             recorded=lambda seq: None,
             alarm=self._alarm,
         )
+        self.verifier = Verifier(mac, SiteRegister((holders or {}).items()))
         self.deadline_ms = deadline_ms
 
     def _alarm(self, lane: str, reason: ReasonEnum, about: bytes) -> None:
         self.alarms.append(reason.code)
 
     def lane(self, name: str = "north", **changes: object) -> Lane:
+        lane = self.lane_without_service(name, **changes)
+        lane.begin_service(self.verifier)
+        return lane
+
+    def lane_without_service(self, name: str = "north", **changes: object) -> Lane:
         settings = GateSettings.model_validate({"admit": {"everyone": True}} | changes)
         return Lane(name, Gate(settings), self.ports, self.deadline_ms)
 

@@ -13,7 +13,7 @@ from agent.lane import MAX_PRESENTATIONS
 from drivers.api import CardFault, CodeReading, InputReading
 from profiles.api import Subject
 from tests.agent.simulated import run_simulated
-from tests.agent.site import Site, card, mac, serve
+from tests.agent.site import Site, card, fire, mac, serve
 
 
 def test_the_grant_is_on_the_disk_when_the_gate_is_opened(tmp_path: Path) -> None:
@@ -168,6 +168,28 @@ def test_forcing_the_gate_raises_an_alarm(tmp_path: Path) -> None:
 
         await serve(lane, script)
         assert site.alarms == ["forced-open"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_out_of_service_a_lane_accepts_nobody_but_serves_its_inputs(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane_without_service()
+
+        async def script() -> None:
+            lane.offer(card(1))
+            lane.offer(fire(active=True))
+            await asyncio.sleep(0.1)
+            lane.offer(fire(active=False))
+            await asyncio.sleep(0.1)
+            assert (site.outputs.pulses, lane.dropped) == ([], 1)
+            lane.begin_service(site.verifier)
+            lane.offer(card(1))
+
+        await serve(lane, script)
+        assert site.reasons() == ["fire", "fire-cleared", "granted"]
         site.close()
 
     run_simulated(main())

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from offline_store.errors import DiskFull
 from tests.agent.simulated import run_simulated
-from tests.agent.site import Site, card, fire, passage, serve
+from tests.agent.site import DISK_FULL, Site, card, fire, passage, serve
 
 
 async def failing_for_a_while(site: Site, seconds: float) -> None:
-    site.writer.fails_with = DiskFull("while appending: the disk is full")
+    site.writer.fails_with = DISK_FULL
     await asyncio.sleep(seconds)
     site.writer.fails_with = None
 
@@ -22,7 +21,7 @@ def test_a_failed_append_opens_nothing_and_memory_becomes_what_the_disk_says(tmp
         lane = site.lane()
 
         async def script() -> None:
-            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            site.writer.fails_with = DISK_FULL
             lane.offer(card(1))
             await asyncio.sleep(0.1)
             assert site.outputs.pulses == []
@@ -87,7 +86,7 @@ def test_the_outcome_of_a_gate_without_a_sensor_survives_a_full_disk(tmp_path: P
         lane = site.lane(passage_input=None)
 
         async def script() -> None:
-            site.outputs.before_confirming = lambda: setattr(site.writer, "fails_with", DiskFull("full"))
+            site.outputs.before_confirming = lambda: setattr(site.writer, "fails_with", DISK_FULL)
             lane.offer(card(1))
             await asyncio.sleep(2)
             site.writer.fails_with = None
@@ -109,13 +108,13 @@ def test_fire_on_a_full_disk_is_recorded_when_there_is_room_and_ends_when_it_is_
         lane = site.lane()
 
         async def script() -> None:
-            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            site.writer.fails_with = DISK_FULL
             lane.offer(fire(active=True))
             await asyncio.sleep(3_600)
             site.writer.fails_with = None
             await asyncio.sleep(1)
             lane.offer(passage())
-            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            site.writer.fails_with = DISK_FULL
             lane.offer(fire(active=False))
             await asyncio.sleep(3_600)
             site.writer.fails_with = None
@@ -160,7 +159,7 @@ def test_nothing_opens_long_after_a_tap_that_waited_for_the_disk(tmp_path: Path)
         lane = site.lane()
 
         async def script() -> None:
-            site.writer.fails_with = DiskFull("while appending: the disk is full")
+            site.writer.fails_with = DISK_FULL
             lane.offer(passage())
             await asyncio.sleep(0)
             lane.offer(card(1))

@@ -17,6 +17,7 @@ from agent.words import say
 from drivers.api import CardReader, CardReading
 from drivers.cards.source import CardSource
 from drivers.registry import driver
+from offline_store.database import DATABASE_NAME
 from tools.cli.bench_process import use_running_devices
 from tools.cli.place import config_options, resolve
 
@@ -52,7 +53,8 @@ def show(
         source.close()
     if not isinstance(reading, CardReading):
         raise click.ClickException(say(f"{wait_s} 秒内没有卡片", f"no card within {wait_s} s"))
-    keys = open_keys(resolved.config.terminal.state_dir, SystemRandom())
+    state_dir = resolved.config.terminal.state_dir
+    keys = open_keys(state_dir, SystemRandom(), make=not (state_dir / DATABASE_NAME).exists())
     facts = {
         "medium": medium_of(reading, partial(keys.mac, MEDIUM_KEY)).hex(),
         "application": reading.application,
