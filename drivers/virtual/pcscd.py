@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from drivers.virtual.child import bound_to_parent
 from drivers.virtual.vpcd import VpcdSlot
 
 _PCSCD = Path("/usr/sbin/pcscd")
@@ -93,10 +94,12 @@ class VirtualPcscd:
         self._configure(self._readers if readers is None else readers)
         for leftover in ("pcscd.comm", "pcscd.pid"):
             (self._directory / leftover).unlink(missing_ok=True)
-        command = [*_namespace(), "sh", "-c", _ENTER, "sh", str(self._directory), features.driver_directory]
-        command += [str(_PCSCD), "--foreground", "--config", str(self._directory / "reader.conf"), *features.options]
+        inside = ["sh", "-c", _ENTER, "sh", str(self._directory), features.driver_directory]
+        inside += [str(_PCSCD), "--foreground", "--config", str(self._directory / "reader.conf"), *features.options]
         with self.log_path.open("wb") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [*_namespace(), *bound_to_parent(*inside)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
         try:
             self._await_service(self._process)
         except BaseException:

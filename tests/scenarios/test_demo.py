@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
+
+from tools.demo.place import demo_directory
+
+PATIENCE_S = 30.0
+DEMO = (sys.executable, "-P", "-m", "agent", "demo", "--no-stay")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A temporary directory for the demo alone, with the short path that Unix sockets need."""
+    directory = Path(tempfile.mkdtemp(prefix="onecard-test-"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+def processes_of(place: Path) -> list[str]:
+    """The command lines that name the directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(place) in (line := path.read_bytes()):
+                found.append(line.decode())
+    return found
 
 
 def test_the_demo_plays_every_scene_and_proves_that_the_platform_has_the_journal(tmp_path: Path) -> None:
-    command = [sys.executable, "-P", "-m", "agent", "demo", "--no-stay"]
     done = subprocess.run(
-        command,
+        DEMO,
         capture_output=True,
         text=True,
         timeout=100,
@@ -27,3 +56,28 @@ def test_the_demo_plays_every_scene_and_proves_that_the_platform_has_the_journal
     rows = [row for row in timeline.splitlines() if "tap →" in row]
     assert len(rows) == 6
     assert all("acknowledged +" in row for row in rows)
+
+
+def test_a_killed_demo_takes_all_its_processes_along_and_the_next_one_clears_its_directory(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = os.environ | {"TMPDIR": str(place), "ONECARD_LANG": "en"}
+    environment.pop("XDG_RUNTIME_DIR", None)
+    with subprocess.Popen(DEMO, stdout=subprocess.PIPE, text=True, cwd=place, env=environment) as demo:
+        assert demo.stdout is not None
+        assert "terminal are up" in demo.stdout.readline()
+        assert {"mosquitto", "pcscd", "drivers.virtual"} <= set(
+            "\0".join(processes_of(place)).replace("/", "\0").split("\0")
+        )
+        demo.kill()
+    deadline_s = time.monotonic() + PATIENCE_S
+    while left := processes_of(place):
+        assert time.monotonic() < deadline_s, left
+        time.sleep(0.05)
+    assert len(list(place.glob("onecard-demo-*"))) == 1
+    stranger = place / "onecard-demo-mine"
+    stranger.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with demo_directory() as own, demo_directory():
+        assert own.is_dir(), "a demo that runs was taken for a dead one"
+    assert list(place.glob("onecard-demo-*")) == [stranger]

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from drivers.virtual.child import bound_to_parent
+
 STOP_S = 5.0
 Line = Mapping[str, Any]
 
@@ -21,8 +23,7 @@ class TerminalProcess:
     MAX_LINES = 100_000
 
     def __init__(self, config: Path, environment: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
-        # setpriv(1): the terminal ends when whoever watches it dies, however that dies.
-        command = ["setpriv", "--pdeathsig", "TERM", sys.executable, "-P", "-m", "agent", "run"]
+        command = bound_to_parent(sys.executable, "-P", "-m", "agent", "run")
         command += ["--config", str(config), "--log-format", "json"]
         self._process = subprocess.Popen(
             [*command, *arguments],

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import click
 
 from agent.words import say
 from drivers.virtual.place import virtual_dir
+from tools.demo.place import demo_directory
 from tools.demo.scenes import SCENES
 from tools.demo.stage import Stage, StageError
 from tools.demo.timeline import taps_of
@@ -29,9 +28,9 @@ def demo(stay: bool | None) -> None:
     # SIGTERM unwinds like Ctrl-C, so that broker, devices and terminal are ended.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     started_s = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="onecard-demo-") as directory:
+    with demo_directory() as directory:
         try:
-            with Stage.set_up(Path(directory)) as stage:
+            with Stage.set_up(directory) as stage:
                 _tell(
                     say("读卡器、消息服务器、平台和终端已启动", "readers, broker, platform and terminal are up"),
                     started_s,
@@ -88,7 +87,9 @@ def _stay(stage: Stage) -> None:
         "onecard virtual press passage         # " + say("通过", "walk through"),
         "onecard virtual remove",
         "onecard virtual insert t-union --reader pn532",
-        "onecard virtual press fire --hold     # " + say("消防", "fire"),
+        "onecard virtual press fire --hold     # " + say("消防报警：闸门打开", "fire: the gate opens …"),
+        "onecard virtual press fire --release  # " + say("报警停止，闸门仍开", "… stays open when the alarm is over …"),
+        "onecard virtual press fire-reset      # " + say("人工复位", "… until somebody resets it"),
         "onecard virtual relay",
         f"onecard platform status --dir {platform}",
         f"onecard journal list --state-dir {stage.state_dir}",

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from drivers.virtual.child import bound_to_parent
 from tools.cli.words import say
 from tools.platform.ca import PLATFORM_NAME, Authority, make_private_directory, write_private
 from tools.platform.errors import PlatformError
@@ -94,7 +95,7 @@ class Endpoint:
         if not host or parts.scheme != "mqtts" or parts.path not in {"", "/"}:
             raise PlatformError(
                 say(
-                    f"消息服务器地址 {url} 不对:应写成 mqtts://主机:端口。",
+                    f"消息服务器地址 {url} 不对：应写成 mqtts://主机:端口。",
                     f"The broker address {url} is not usable: write mqtts://host:port.",
                 )
             )
@@ -155,7 +156,7 @@ class Broker:
         if program is None:
             raise PlatformError(
                 say(
-                    "没有找到 mosquitto:请先安装(apt install mosquitto),或用 --broker 指定已有的消息服务器。",
+                    "没有找到 mosquitto：请先安装（apt install mosquitto），或用 --broker 指定已有的消息服务器。",
                     "mosquitto was not found: install it (apt install mosquitto), or name a broker with --broker.",
                 )
             )
@@ -166,7 +167,7 @@ class Broker:
             raise PlatformError(_port_in_use(self._port))
         self._write_configuration()
         self._process = subprocess.Popen(
-            [program, "-c", str(self._configuration)],
+            bound_to_parent(program, "-c", str(self._configuration)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -206,7 +207,7 @@ class Broker:
             time.sleep(_POLL_S)
         self._end(0)
         log = self._directory / "mosquitto.log"
-        raise PlatformError(say(f"mosquitto 没有启动成功,原因见 {log}。", f"mosquitto did not start; {log} says why."))
+        raise PlatformError(say(f"mosquitto 没有启动成功，原因见 {log}。", f"mosquitto did not start; {log} says why."))
 
     def _end_orphan(self) -> None:
         """End the mosquitto of a platform that was killed: it would hold the port."""
@@ -247,6 +248,6 @@ def _free_port(listen: str) -> int:
 
 def _port_in_use(port: int) -> str:
     return say(
-        f"端口 {port} 已被占用:请关闭占用它的程序,或用 --port 另选一个。",
+        f"端口 {port} 已被占用：请关闭占用它的程序，或用 --port 另选一个。",
         f"Port {port} is in use: end the program that holds it, or choose another with --port.",
     )
