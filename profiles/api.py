@@ -133,6 +133,11 @@ class Reason(ReasonEnum):
         _S("终端重启，通行结果未知", "the terminal restarted before the outcome was known"),
         True,
     )
+    REPEATED = (
+        "repeated",
+        _S("请重新出示", "Please present it again"),
+        _S("与所指记录相同的情况再次发生的次数", "how often what the named record says happened again"),
+    )
     FIRE = (
         "fire",
         _S("紧急情况，通道已打开，请迅速离开", "Emergency: the way is open, please leave at once"),

@@ -2,7 +2,9 @@
 
 A credential passes the rules in this order, the first that fails refuses: assurance, admission, schedule, somebody else
 still crossing, double tap. A grant is recorded, then the gate gets its pulse; what then happened is a second record
-that names the first. The fire input has opened the gate long before it is seen here; the profile only records it.
+that names the first. What is refused again and again, and forced passages, are counted instead of recorded each time
+(:mod:`profiles.rules.repeats`). The fire input has opened the gate long before it is seen here; the profile only
+records it.
 """
 
 from __future__ import annotations
@@ -42,10 +44,12 @@ from profiles.api import (
 )
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.admission import Admission
+from profiles.rules.repeats import WINDOW_MS, Repeats
 from profiles.rules.schedule import Schedule
 
 _S = Sentence
 PASSAGE_TIMER = "passage"
+REPEATS_TIMER = "repeats"
 
 
 class GateReason(ReasonEnum):
@@ -131,6 +135,7 @@ class GateState(State):
     latest: Crossing | None = Field(default=None, description="the last grant whose passage no sensor can confirm")
     tolerated_until_ms: int = Field(default=0, description="after a restart an open grant may still be used until then")
     fire: bool = False
+    repeats: Repeats = Repeats()
 
 
 class Gate:
@@ -164,6 +169,8 @@ class Gate:
                 return self._actuated(state, about, fault, facts)
             case TimerFired(name, about) if name == PASSAGE_TIMER:
                 return self._close(state, about, GateReason.TIMED_OUT, facts)
+            case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
+                return self._end_window(state, facts)
             case RecordedLate(about):
                 return self._close(state, about, Reason.NOT_ACTUATED, facts)
             case Restarted():
@@ -252,7 +259,23 @@ class Gate:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
         public = {"direction": self._settings.direction.value}
         record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, public=public)
-        return Step(state, (record, Show(reason.citizen, Tone.NO)))
+        return self._record_once(state, record)
+
+    def _record_once(self, state: GateState, record: Record, *effects: Effect) -> Step[GateState]:
+        """Record and carry out, unless the same stands in the window already; the citizen is told each time."""
+        repeats, is_first = state.repeats.note(record.reason.code, record.medium, record.id)
+        step = Step(state.model_copy(update={"repeats": repeats}), (_shown(record.reason),))
+        if not is_first:
+            return step
+        begin = () if state.repeats.window else (StartTimer(REPEATS_TIMER, WINDOW_MS, record.id),)
+        return Step(step.state, (record, *step.effects, *effects, *begin))
+
+    def _end_window(self, state: GateState, facts: Facts) -> Step[GateState]:
+        records = (
+            Record(facts.new_id(), Kind.OUTCOME, Reason.REPEATED, refers_to=first, public={"repeated": repeated})
+            for first, repeated in state.repeats.counted()
+        )
+        return Step(state.model_copy(update={"repeats": Repeats()}), tuple(records))
 
     def _actuated(self, state: GateState, about: bytes, fault: str, facts: Facts) -> Step[GateState]:
         if fault:
@@ -270,7 +293,7 @@ class Gate:
             return self._close(state, state.crossing.record_id, GateReason.PASSED, facts)
         record_id = facts.new_id()
         record = Record(record_id, Kind.ALARM, GateReason.FORCED_OPEN, public=self._public(None))
-        return Step(state, (record, _shown(GateReason.FORCED_OPEN), RaiseAlarm(GateReason.FORCED_OPEN, record_id)))
+        return self._record_once(state, record, RaiseAlarm(GateReason.FORCED_OPEN, record_id))
 
     def _close(self, state: GateState, about: bytes, reason: ReasonEnum, facts: Facts) -> Step[GateState]:
         """End a crossing with its outcome; an event about another one changes nothing."""
@@ -304,13 +327,15 @@ class Gate:
         return Step(state.model_copy(update={"fire": active}), effects)
 
     def _restarted(self, state: GateState, facts: Facts) -> Step[GateState]:
+        counts = self._end_window(state, facts)
+        state = counts.state
         if state.crossing is None:
-            return Step(state)
+            return counts
         # Not beyond one passage from now, should the clock have run ahead before the restart.
         granted_ms = min(state.crossing.granted_ms, facts.now_ms)
         until_ms = granted_ms + self._settings.passage_timeout_ms
         step = self._close(state, state.crossing.record_id, Reason.OUTCOME_UNKNOWN, facts)
-        return Step(step.state.model_copy(update={"tolerated_until_ms": until_ms}), step.effects)
+        return Step(step.state.model_copy(update={"tolerated_until_ms": until_ms}), (*step.effects, *counts.effects))
 
     def _public(self, credential: Credential | None) -> Mapping[str, str | int | bool]:
         public: dict[str, str | int | bool] = {"direction": self._settings.direction.value}

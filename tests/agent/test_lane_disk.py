@@ -110,13 +110,13 @@ def test_fire_on_a_full_disk_is_recorded_when_there_is_room_and_ends_when_it_is_
         async def script() -> None:
             site.writer.fails_with = DISK_FULL
             lane.offer(fire(active=True))
-            await asyncio.sleep(3_600)
+            await asyncio.sleep(600)
             site.writer.fails_with = None
             await asyncio.sleep(1)
             lane.offer(passage())
             site.writer.fails_with = DISK_FULL
             lane.offer(fire(active=False))
-            await asyncio.sleep(3_600)
+            await asyncio.sleep(600)
             site.writer.fails_with = None
             await asyncio.sleep(1)
             lane.offer(card(1))
@@ -163,7 +163,7 @@ def test_nothing_opens_long_after_a_tap_that_waited_for_the_disk(tmp_path: Path)
             lane.offer(passage())
             await asyncio.sleep(0)
             lane.offer(card(1))
-            await asyncio.sleep(3_600)
+            await asyncio.sleep(600)
             site.writer.fails_with = None
             await asyncio.sleep(10)
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from agent.lane import Lane
-from drivers.api import InputReading
+from drivers.api import CodeReading, InputReading
 from tests.agent.simulated import run_simulated
 from tests.agent.site import Site, card, serve
 
@@ -67,5 +67,28 @@ def test_a_hundred_terminals_run_in_one_process(tmp_path: Path) -> None:
         assert all(site.reasons() == ["granted", "passed"] * 24 for site in sites)
         for site in sites:
             site.close()
+
+    run_simulated(main())
+
+
+def test_a_scanner_that_sends_noise_for_minutes_is_told_each_time_and_leaves_few_records(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def noise() -> None:
+            for _ in range(180):
+                lane.offer(CodeReading(reader="scanner", at_ns=0, text="\x00noise"))
+                await asyncio.sleep(1)
+
+        await serve(lane, noise)
+        told = [record.entry.public.get("repeated", 1) for record in site.records()]
+        assert len(told) <= 6
+        site.close()
+        again = Site(tmp_path)
+        await serve(again.lane(), lambda: asyncio.sleep(1))
+        told = [record.entry.public.get("repeated", 1) for record in again.records()]
+        assert sum(number for number in told if isinstance(number, int)) == 180
+        again.close()
 
     run_simulated(main())
