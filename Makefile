@@ -56,7 +56,7 @@ lock: $(VENV)/.tools $(LOCK_VENV)/.tools ## renew the pinned, hashed versions in
 	@$(COMPILE) setup.cfg --extra dev -c requirements/build.txt -c requirements/runtime.txt -o requirements/dev.txt
 
 .PHONY: clean
-clean: ## remove the environment and every build product; data in .state/ stays
+clean: ## remove the environment and every build product; what terminals recorded lies elsewhere and stays
 	@echo "clean: removing $(VENV)/, caches and build products"
 	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

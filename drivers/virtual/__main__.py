@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -77,6 +78,8 @@ async def run(plan: BenchPlan) -> None:
         listener.close()
         (plan.directory / SOCKET_NAME).unlink(missing_ok=True)
         bench.stop()
+        with contextlib.suppress(OSError):  # somebody else keeps something there
+            plan.directory.rmdir()
 
 
 def _watch_stdin(server: Server) -> None:

@@ -6,6 +6,7 @@ Carriers (vpcd, the virtual PN532) know no card application, and programs know n
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Protocol
 
 
@@ -35,3 +36,11 @@ class CardSlot(Protocol):
 
     def remove(self) -> None:
         """Take the card away; harmless when there is none."""
+
+
+class Use(Enum):
+    """Whether anything can come of what is done to a virtual device."""
+
+    UNPLUGGED = "unplugged"
+    IDLE = "idle"
+    IN_USE = "in use"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from drivers.api import Interface
-from drivers.virtual.api import CardSlot
+from drivers.virtual.api import CardSlot, Use
 from drivers.virtual.bench import (
     SOCKET_NAME,
     Answer,
@@ -33,7 +34,8 @@ from drivers.virtual.pn532 import VirtualPn532
 from drivers.virtual.relay import VirtualRelay
 from drivers.virtual.scanner import VirtualScanner
 
-DEVICES = ("pcscd", "pn532", "relay", "scanner", "keypad")
+PCSCD, PN532 = "pcscd", "pn532"
+DEVICES = (PCSCD, PN532, "relay", "scanner", "keypad")
 OUTPUTS = {"gate": 0}
 INPUTS = {"passage": 0, "fire": 1, "fire-reset": 2}
 HISTORY_SHOWN = 1000
@@ -52,6 +54,9 @@ class BenchPlan:
 
 
 class _Pluggable(Protocol):
+    @property
+    def use(self) -> Use: ...
+
     def plug(self) -> None: ...
 
     def unplug(self) -> None: ...
@@ -61,8 +66,18 @@ class _Daemon:
     """pcscd as something to unplug: readers gone, service gone."""
 
     def __init__(self, pcscd: VirtualPcscd) -> None:
+        self._pcscd = pcscd
         self.plug = pcscd.start
         self.unplug = pcscd.stop
+
+    @property
+    def use(self) -> Use:
+        return self._pcscd.use
+
+
+class _Sentence(NamedTuple):
+    zh: str
+    en: str
 
 
 class _Refused(Exception):
@@ -78,6 +93,7 @@ class Bench:
         self._directory = plan.directory.resolve()
         self._pluggables: dict[str, _Pluggable] = {}
         self._slots: dict[str, CardSlot] = {}
+        self._filled: set[str] = set()
         self._names: dict[str, str] = {}
         self._ports: dict[str, Path] = {}
         self._pcscd: VirtualPcscd | None = None
@@ -128,8 +144,9 @@ class Bench:
             self._stack = stack.pop_all()
 
     def stop(self) -> None:
-        """Take out every card and unplug everything."""
+        """Take out every card, unplug everything, and leave nothing in the directory."""
         self._stack.close()
+        shutil.rmtree(self._directory / PCSCD, ignore_errors=True)
 
     @property
     def state(self) -> BenchState:
@@ -149,8 +166,7 @@ class Bench:
                 case Insert():
                     self._insert(command)
                 case Remove():
-                    for slot in [self._slot(command.reader)] if command.reader else self._slots.values():
-                        slot.remove()
+                    self._remove(command.reader)
                 case Scan():
                     self._scan(command.text)
                 case Press():
@@ -174,8 +190,7 @@ class Bench:
         asked = behaviour != Behaviour()
         try:
             card = read_card_file(command.card)
-            reader = command.reader or self._usual_reader(card.interface)
-            slot = self._slot(reader)
+            reader = self._reader(command.reader or self._usual_reader(card.interface))
             program = load_card_file(
                 command.card,
                 interface=Interface.CONTACTLESS if reader == "pn532" else None,
@@ -183,7 +198,18 @@ class Bench:
             )
         except CardFileError as error:
             raise _Refused(f"卡片文件无法使用：{error}", f"the card file cannot be used: {error}") from error
-        slot.insert(program)
+        self._slots[reader].insert(program)
+        self._filled.add(reader)
+        if (hindrance := self._hindrance(PN532 if reader == PN532 else PCSCD)) is not None:
+            raise _Refused(f"卡已放入 {reader}，但{hindrance.zh}", f"the card is in {reader}, but {hindrance.en}")
+
+    def _remove(self, reader: str | None) -> None:
+        readers = self._filled if reader is None else self._filled & {self._reader(reader)}
+        if not readers:
+            raise _Refused("那里没有卡", "there is no card")
+        for each in readers:
+            self._slots[each].remove()
+        self._filled -= readers
 
     def _usual_reader(self, interface: Interface) -> str:
         order = list(self._slots) if interface is Interface.CONTACT else list(reversed(self._slots))
@@ -191,17 +217,33 @@ class Bench:
             raise _Refused("没有虚拟读卡器", "there is no virtual card reader")
         return order[0]
 
-    def _slot(self, reader: str) -> CardSlot:
-        by_pcsc_name = {pcsc_name: name for name, pcsc_name in self._names.items()}
-        slot = self._slots.get(by_pcsc_name.get(reader, reader))
-        if slot is None:
+    def _reader(self, name: str) -> str:
+        """A reader's name here, from that or from its PC/SC name."""
+        by_pcsc_name = {pcsc_name: reader for reader, pcsc_name in self._names.items()}
+        reader = by_pcsc_name.get(name, name)
+        if reader not in self._slots:
             known = ", ".join(self._slots) or "-"
-            raise _Refused(f"没有读卡器 {reader}，现有：{known}", f"no reader {reader}; there are: {known}")
-        return slot
+            raise _Refused(f"没有读卡器 {name}，现有：{known}", f"no reader {name}; there are: {known}")
+        return reader
+
+    def _hindrance(self, device: str) -> _Sentence | None:
+        """Why nothing can come of what is done to a device."""
+        match self._pluggables[device].use:
+            case Use.UNPLUGGED:
+                return _Sentence(f"{device} 已拔出", f"{device} is unplugged")
+            case Use.IDLE:
+                return _Sentence(f"没有终端在使用 {device}", f"no terminal uses {device}")
+        return None
+
+    def _must_be_heard(self, device: str) -> None:
+        """What is sent to nobody is lost, so it is not sent."""
+        if (hindrance := self._hindrance(device)) is not None:
+            raise _Refused(f"没有终端收到：{hindrance.zh}", f"no terminal received it: {hindrance.en}")
 
     def _scan(self, text: str) -> None:
         if self._scanner is None:
             raise _missing("scanner")
+        self._must_be_heard("scanner")
         try:
             self._scanner.scan(text)
         except UnicodeEncodeError as error:
@@ -211,6 +253,7 @@ class Bench:
         if command.amount is not None:
             if self._keypad is None:
                 raise _missing("keypad")
+            self._must_be_heard("keypad")
             self._keypad.press(command.amount + "\r")
         elif command.input is not None:
             if self._relay is None:
@@ -220,14 +263,21 @@ class Bench:
                 raise _Refused(
                     f"没有输入 {command.input}，现有：{known}", f"no input {command.input}; there are: {known}"
                 )
-            if command.pulse_ms is None:
-                self._relay.press(command.input, active=bool(command.active))
-                return
-            self._relay.press(command.input, active=True)
-            try:
-                await asyncio.sleep(command.pulse_ms / 1000)
-            finally:
-                self._relay.press(command.input, active=False)
+            await self._touch(self._relay, command.input, command)
+
+    async def _touch(self, relay: VirtualRelay, contact: str, command: Press) -> None:
+        """Close or open a contact, which stays so, or close it for a moment."""
+        if command.pulse_ms is None:
+            relay.press(contact, active=bool(command.active))
+            if (hindrance := self._hindrance("relay")) is not None:
+                raise _Refused(f"{contact} 已改变，但{hindrance.zh}", f"{contact} has changed, but {hindrance.en}")
+            return
+        self._must_be_heard("relay")
+        relay.press(contact, active=True)
+        try:
+            await asyncio.sleep(command.pulse_ms / 1000)
+        finally:
+            relay.press(contact, active=False)
 
     async def _plug(self, command: Plug) -> None:
         device = self._pluggables.get(command.device)
@@ -237,6 +287,12 @@ class Bench:
                 f"没有设备 {command.device}，现有：{known}", f"no device {command.device}; there are: {known}"
             )
         async with self._plugging:
+            plugged = device.use is not Use.UNPLUGGED
+            if plugged is (command.do == "replug"):
+                raise _Refused(
+                    f"{command.device} 本来就{'插着' if plugged else '没插'}",
+                    f"{command.device} is {'plugged in' if plugged else 'unplugged'} already",
+                )
             await asyncio.to_thread(device.plug if command.do == "replug" else device.unplug)
 
     def _relay_state(self) -> RelayState:

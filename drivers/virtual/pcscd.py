@@ -21,6 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from drivers.virtual.api import Use
 from drivers.virtual.child import bound_to_parent
 from drivers.virtual.vpcd import VpcdSlot
 
@@ -118,6 +119,14 @@ class VirtualPcscd:
             process.kill()
             process.wait()
 
+    @property
+    def use(self) -> Use:
+        """Whether the daemon runs and a client is connected to it."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return Use.UNPLUGGED
+        return Use.IN_USE if _has_clients(process.pid) else Use.IDLE
+
     def _configure(self, readers: int) -> None:
         library = _library()
         (self._directory / "drivers").mkdir(exist_ok=True)
@@ -163,6 +172,19 @@ class _Features:
 
     driver_directory: str
     options: tuple[str, ...]
+
+
+def _has_clients(pid: int) -> bool:
+    """Whether one of this pcscd's sockets is connected (proc_pid_net(5): state 03); yes where that is hidden."""
+    lines = Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace").splitlines()
+    fields = [line.split(maxsplit=7) for line in lines[1:]]
+    connected = {f"socket:[{each[6]}]" for each in fields if each[5] == "03" and each[-1].endswith("/pcscd.comm")}
+    try:
+        return any(str(each.readlink()) in connected for each in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return True
 
 
 def _features() -> _Features:

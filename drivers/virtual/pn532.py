@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from drivers.pn532_frame import Ack, ApplicationError, Frame, FrameParser, Information, Nack
-from drivers.virtual.api import CardProgram, Torn
+from drivers.virtual.api import CardProgram, Torn, Use
 from drivers.virtual.pty import VirtualPort
 
 WAKE_UP_BYTE = 0x55
@@ -108,6 +108,11 @@ class VirtualPn532:
         self._port.unplug()
         with self._lock:
             self._field_off()
+
+    @property
+    def use(self) -> Use:
+        """Whether a terminal has the reader open."""
+        return self._port.use
 
     def replug(self) -> None:
         """Connect it again under the same path."""

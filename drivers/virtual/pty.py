@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pty
 import select
@@ -10,6 +11,8 @@ import threading
 import tty
 from collections.abc import Callable
 from pathlib import Path
+
+from drivers.virtual.api import Use
 
 READ_SIZE_BYTES = 4096
 
@@ -26,6 +29,7 @@ class VirtualPort:
         self._on_bytes = on_bytes
         self._lock = threading.Lock()
         self._master: int | None = None
+        self._slave: int | None = None
         self._stop: int | None = None
         self._thread: threading.Thread | None = None
 
@@ -39,6 +43,7 @@ class VirtualPort:
             os.set_blocking(master, False)
             self._link_to(os.ttyname(slave))
             self._master = master
+            self._slave = slave
             self._stop = os.eventfd(0, os.EFD_CLOEXEC)
             self._thread = threading.Thread(
                 target=self._serve, args=(master, slave, self._stop), name=f"virtual {self.path.name}", daemon=True
@@ -50,11 +55,24 @@ class VirtualPort:
         with self._lock:
             thread = self._thread
             if self._master is not None and self._stop is not None:
-                self._master = None
+                self._master = self._slave = None
                 self.path.unlink(missing_ok=True)
                 os.eventfd_write(self._stop, 1)
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+
+    @property
+    def use(self) -> Use:
+        """Whether a host holds the port: a driver locks the one it opens (flock(2)), so that nobody else can."""
+        with self._lock:
+            if self._slave is None:
+                return Use.UNPLUGGED
+            try:
+                fcntl.flock(self._slave, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return Use.IN_USE
+            fcntl.flock(self._slave, fcntl.LOCK_UN)
+            return Use.IDLE
 
     def write(self, data: bytes) -> None:
         """Send to the host. What a host that does not read cannot take is lost, as on a wire."""

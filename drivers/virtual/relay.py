@@ -22,6 +22,7 @@ from pymodbus.pdu.bit_message import (
     WriteSingleCoilResponse,
 )
 
+from drivers.virtual.api import Use
 from drivers.virtual.pty import VirtualPort
 
 HISTORY_MAX = 4096
@@ -67,6 +68,11 @@ class VirtualRelay:
         """Vanish, and fall back: every coil is off."""
         self.port.unplug()
         self.lose_power()
+
+    @property
+    def use(self) -> Use:
+        """Whether a terminal has the board open."""
+        return self.port.use
 
     def lose_power(self) -> None:
         """Forget everything for a moment too short to be missed: every coil is off."""
