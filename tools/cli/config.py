@@ -20,9 +20,13 @@ def config() -> None:
 
 
 @config.command(help=say("检查配置文件", "Check a file; exit code 1 and every problem if it cannot be used"))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", metavar=say("文件", "FILE"), type=click.Path(path_type=Path))
 @click.option(
-    "--set", "overrides", multiple=True, metavar="PATH.TO.KEY=VALUE", help=say("覆盖一项", "Override one value")
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar=say("路径.键=值", "PATH.TO.KEY=VALUE"),
+    help=say("覆盖一项", "Override one value"),
 )
 def check(file: Path, overrides: tuple[str, ...]) -> None:
     """Read the file as the terminal would."""
@@ -50,8 +54,14 @@ def schema() -> None:
 @config.command(
     help=say("写出一份可修改的配置", "Write a configuration to begin with; an existing file is not touched")
 )
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option("--preset", type=click.Choice(preset_names()), default="gate", show_default=True)
+@click.argument("file", metavar=say("文件", "FILE"), type=click.Path(path_type=Path))
+@click.option(
+    "--preset",
+    type=click.Choice(preset_names()),
+    default="gate",
+    show_default=True,
+    help=say("以哪个预设开始", "Which preset to begin with"),
+)
 def init(file: Path, preset: str) -> None:
     """Copy a preset."""
     try:

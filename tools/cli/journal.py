@@ -14,6 +14,7 @@ from agent.words import say
 from offline_store.outbox import Outbox
 from offline_store.record import Record
 from offline_store.verify import Fault
+from tools.cli.codes import kind_words, reason_words
 from tools.cli.place import state_dir_option
 
 _PORTION = 200
@@ -94,5 +95,6 @@ def _line_of(record: Record, acked_seq: int) -> dict[str, Any]:
 
 def _text_of(line: dict[str, Any]) -> str:
     mark = "✓" if line["acknowledged"] else "·"
-    what = " ".join(str(line[key]) for key in ("kind", "lane", "reason") if line[key])
-    return f"{line['seq']:>8} {mark} {line['time']} {what}"
+    lane = f" {line['lane']}" if line["lane"] else ""
+    reason = say("：", ": ") + reason_words(line["reason"]) if line["reason"] else ""
+    return f"{line['seq']:>8} {mark} {line['time']} {kind_words(line['kind'])}{lane}{reason}"

@@ -10,7 +10,10 @@ from typing import Any
 import click
 
 from agent.words import say
+from tools.cli.click_words import translate_click
 from tools.cli.faults import EXPECTED, sentence_of
+
+translate_click()
 
 # Each sub-command with its module and attribute, and its help in Chinese and English.
 _COMMANDS: dict[str, tuple[str, str, str, str]] = {
@@ -51,10 +54,14 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, say(zh, en)) for name, (_, _, zh, en) in _COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=say("城市一卡通终端", "The city's one-card terminal"),
+)
 @click.version_option(version("onecard-terminal"), prog_name="onecard")
 def cli() -> None:
-    """一卡通终端 · The city's one-card terminal."""
+    """Hold all commands."""
 
 
 def main(arguments: list[str] | None = None) -> Any:

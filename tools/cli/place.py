@@ -40,7 +40,7 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--set",
             "overrides",
             multiple=True,
-            metavar="PATH.TO.KEY=VALUE",
+            metavar=say("路径.键=值", "PATH.TO.KEY=VALUE"),
             help=say("覆盖一项配置", "Override one value"),
         ),
         click.option(

@@ -38,7 +38,7 @@ def virtual() -> None:
 
 
 @virtual.command(help=say("放一张卡：现成的名字或卡片文件", "Present a card: a ready-made one, or a card file"))
-@click.argument("card")
+@click.argument("card", metavar=say("卡片", "CARD"))
 @click.option(
     "--reader",
     help=say(
@@ -70,7 +70,7 @@ def remove(reader: str | None, terminal: str) -> None:
 
 
 @virtual.command(help=say("出示手机上的码", "Show the text of a code to the scanner"))
-@click.argument("text")
+@click.argument("text", metavar=say("文字", "TEXT"))
 @_terminal
 def show(text: str, terminal: str) -> None:
     """Show a code."""
@@ -78,7 +78,7 @@ def show(text: str, terminal: str) -> None:
 
 
 @virtual.command(help=say("扫一个条码", "Scan a barcode"))
-@click.argument("text")
+@click.argument("text", metavar=say("文字", "TEXT"))
 @_terminal
 def scan(text: str, terminal: str) -> None:
     """Scan a barcode."""
@@ -91,7 +91,7 @@ def scan(text: str, terminal: str) -> None:
         "Press an input (passage, fire, fire-reset), or type an amount (12.50)",
     )
 )
-@click.argument("what")
+@click.argument("what", metavar=say("输入或金额", "WHAT"))
 @click.option("--hold", is_flag=True, help=say("保持不放", "Keep it active"))
 @click.option("--release", is_flag=True, help=say("放开", "Let it go"))
 @_terminal
@@ -118,7 +118,7 @@ def relay(terminal: str) -> None:
 
 
 @virtual.command(help=say("拔出设备", "Unplug a device"))
-@click.argument("device")
+@click.argument("device", metavar=say("设备", "DEVICE"))
 @_terminal
 def unplug(device: str, terminal: str) -> None:
     """Pull a plug."""
@@ -126,7 +126,7 @@ def unplug(device: str, terminal: str) -> None:
 
 
 @virtual.command(help=say("插回设备", "Plug a device in again"))
-@click.argument("device")
+@click.argument("device", metavar=say("设备", "DEVICE"))
 @_terminal
 def replug(device: str, terminal: str) -> None:
     """Put a plug back."""

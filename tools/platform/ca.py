@@ -92,14 +92,14 @@ class Authority:
         except ContractError as error:
             raise PlatformError(
                 say(
-                    f"终端编号 {terminal} 不对:只能用 1 至 32 个小写字母、数字和连字符。",
+                    f"终端编号 {terminal} 不对：只能用 1 至 32 个小写字母、数字和连字符。",
                     f"{terminal} is no terminal id: use 1 to 32 of the characters a-z, 0-9 and -.",
                 )
             ) from error
         if terminal == PLATFORM_NAME:
             raise PlatformError(
                 say(
-                    "终端编号不能是 platform:这是平台自己的名字。",
+                    "终端编号不能是 platform：这是平台自己的名字。",
                     "No terminal can be called platform: the platform is.",
                 )
             )

@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tools.cli.codes import kind_words, reason_words
 from tools.cli.words import say
+from tools.platform.alarms import alarm_words
 from tools.platform.broker import DEFAULT_PORT
 from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
@@ -38,11 +40,12 @@ directory_option = click.option(
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     default=_default_directory,
-    show_default="~/.local/state/onecard/platform",
-    help=say("平台的目录", "The platform's directory"),
+    help=say(
+        f"平台的目录（默认：{_default_directory()}）", f"The platform's directory (default: {_default_directory()})"
+    ),
 )
 database_option = click.option(
-    "--database", metavar="URL", help=say("数据库(SQLAlchemy 地址)", "The database, as an SQLAlchemy URL")
+    "--database", metavar="URL", help=say("数据库（SQLAlchemy 地址）", "The database, as an SQLAlchemy URL")
 )
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
@@ -62,10 +65,16 @@ def platform() -> None:
     """Hold the platform's commands."""
 
 
-@platform.command(help=say("运行平台,直到 Ctrl-C 或 SIGTERM", "Run the platform until Ctrl-C or SIGTERM"))
+@platform.command(help=say("运行平台，直到 Ctrl-C 或 SIGTERM", "Run the platform until Ctrl-C or SIGTERM"))
 @directory_option
 @database_option
-@click.option("--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65_535), help="TCP; 0: any")
+@click.option(
+    "--port",
+    default=DEFAULT_PORT,
+    show_default=True,
+    type=click.IntRange(0, 65_535),
+    help=say("TCP 端口，0 为任选空闲的", "The TCP port; 0: any that is free"),
+)
 @click.option("--listen", default="127.0.0.1", show_default=True, help=say("监听地址", "The address to listen on"))
 @click.option("--name", "names", multiple=True, help=say("终端使用的主机名", "A host name that terminals use"))
 @click.option("--broker", metavar="URL", help=say("使用已有的消息服务器", "Use the broker at mqtts://host:port"))
@@ -78,9 +87,9 @@ def run(
         signal.signal(number, lambda received, _frame: stop.put(received))
     settings = Settings(port=port, listen=listen, names=names, broker=broker, database=database)
     with Platform.start(directory, settings) as running:
-        click.echo(say(f"平台已就绪:{running.endpoint}", f"The platform is ready: {running.endpoint}"))
+        click.echo(say(f"平台已就绪：{running.endpoint}", f"The platform is ready: {running.endpoint}"))
         add = f"onecard platform terminal add ID --to KEYS --dir {directory}"
-        click.echo(say(f"添加终端:{add}", f"To add a terminal: {add}"))
+        click.echo(say(f"添加终端：{add}", f"To add a terminal: {add}"))
         stop.get()
         click.echo(say("正在停止。", "Stopping."))
 
@@ -143,7 +152,7 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
         _print_table(
             [say("终端", "terminal"), say("来源", "source"), say("告警", "alarm"), say("次数", "count"),
              say("最近", "last"), say("说明", "detail")],
-            [[row["terminal"], row["source"], row["code"], row["times"], _local_time(row["last_ms"]),
+            [[row["terminal"], row["source"], alarm_words(row["code"]), row["times"], _local_time(row["last_ms"]),
               row["detail"] or ""] for row in alarms],
         )  # fmt: skip
 
@@ -175,8 +184,8 @@ def _list(store: Store, terminal_id: str | None, as_json: bool) -> None:
     _print_table(
         [say("终端", "terminal"), say("链", "chain"), say("序号", "seq"), say("时间", "time"), say("类别", "kind"),
          say("通道", "lane"), say("原因", "reason")],
-        [[row["terminal"], row["chain_id"][:8], row["seq"], _local_time(row["time_ms"]), row["kind"],
-          row["lane"] or "", row["reason"] or ""] for row in rows],
+        [[row["terminal"], row["chain_id"][:8], row["seq"], _local_time(row["time_ms"]),
+          kind_words(row["kind"]), row["lane"] or "", reason_words(row["reason"])] for row in rows],
     )  # fmt: skip
 
 
@@ -198,14 +207,14 @@ def _print_verdict(head: Position, bad_seq: int | None, as_json: bool) -> None:
     elif bad_seq is None:
         click.echo(
             say(
-                f"{head.terminal} 链 {name[:8]}:{head.seq} 条记录,完整。",
+                f"{head.terminal} 链 {name[:8]}：{head.seq} 条记录，完整。",
                 f"{head.terminal} chain {name[:8]}: {head.seq} records, whole.",
             )
         )
     else:
         click.echo(
             say(
-                f"{head.terminal} 链 {name[:8]}:在第 {bad_seq} 条记录处断开:缺失或被改动。",
+                f"{head.terminal} 链 {name[:8]}：在第 {bad_seq} 条记录处断开：缺失或被改动。",
                 f"{head.terminal} chain {name[:8]}: broken at record {bad_seq}, which is missing or was altered.",
             )
         )

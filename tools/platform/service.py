@@ -142,7 +142,7 @@ class Platform:
             self.stop()
             raise PlatformError(
                 say(
-                    f"无法连接消息服务器 {self.endpoint}:请检查地址、端口,以及它是否使用本平台的证书。",
+                    f"无法连接消息服务器 {self.endpoint}：请检查地址、端口，以及它是否使用本平台的证书。",
                     f"Cannot work with the broker {self.endpoint}: "
                     "check the address, the port, and that it uses this platform's certificates.",
                 )
@@ -177,7 +177,7 @@ def _take_lock(path: Path) -> IO[bytes]:
     lock.close()
     raise PlatformError(
         say(
-            f"{path.parent} 的平台已在运行:请先停止它,或用 --dir 另选目录。",
+            f"{path.parent} 的平台已在运行：请先停止它，或用 --dir 另选目录。",
             f"The platform of {path.parent} is running already: stop it first, or choose another --dir.",
         )
     )

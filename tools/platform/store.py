@@ -322,7 +322,7 @@ def _engine(url: str | sa.URL) -> sa.Engine:
     except (SQLAlchemyError, ImportError) as error:
         raise PlatformError(
             say(
-                "数据库地址无法使用:应为 sqlite:///文件 或 postgresql+psycopg://…,并已安装对应的驱动。",
+                "数据库地址无法使用：应为 sqlite:///文件 或 postgresql+psycopg://…，并已安装对应的驱动。",
                 "The database URL is not usable: write sqlite:///FILE or postgresql+psycopg://…, its driver installed.",
             )
         ) from error
@@ -347,10 +347,14 @@ def _begin_immediate(connection: sa.Connection) -> None:
 
 
 def _cannot_open(url: sa.URL) -> PlatformError:
-    shown = url.render_as_string(hide_password=True)
+    # A file is named by its path, not by the URL that opens it for reading.
+    if url.get_backend_name() == "sqlite":
+        shown = (url.database or "").removeprefix("file:")
+    else:
+        shown = url.render_as_string(hide_password=True)
     return PlatformError(
         say(
-            f"无法打开平台数据库 {shown}:平台启动过吗(onecard platform run)?",
+            f"无法打开平台数据库 {shown}：平台启动过吗（onecard platform run）？",
             f"Cannot open the platform's database {shown}: was the platform ever started (onecard platform run)?",
         )
     )

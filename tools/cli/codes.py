@@ -1,0 +1,49 @@
+"""The codes of records, said for a technician. Machines get the codes as they are (``--json``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from agent.config import profile_names, profile_type
+from agent.words import say
+from offline_store.genesis import GENESIS
+from profiles.api import Kind
+from profiles.reasons import ReasonEnum, Sentence
+
+_S = Sentence
+
+KINDS: Mapping[str, Sentence] = {
+    GENESIS: _S("记录链开始", "the chain begins"),
+    "context": _S("软件与配置版本", "versions in force"),
+    Kind.DECISION: _S("决定", "decision"),
+    Kind.OUTCOME: _S("结果", "outcome"),
+    Kind.ALARM: _S("告警", "alarm"),
+    Kind.LIFE_SAFETY: _S("生命安全", "life safety"),
+}
+"""Every kind of record."""
+
+
+@cache
+def reasons() -> Mapping[str, ReasonEnum]:
+    """Every reason of every installed profile, by code."""
+    for name in profile_names():
+        profile_type(name)  # its reasons are known once it is imported
+    return {reason.code: reason for kind in ReasonEnum.__subclasses__() for reason in kind}
+
+
+def kind_words(code: str) -> str:
+    """A record's kind; a kind that this version does not know stays as it is."""
+    return _said(KINDS.get(code), code)
+
+
+def reason_words(code: str | None) -> str:
+    """A record's reason; empty if it has none."""
+    if code is None:
+        return ""
+    reason = reasons().get(code)
+    return _said(reason.technician if reason else None, code)
+
+
+def _said(sentence: Sentence | None, code: str) -> str:
+    return code if sentence is None else say(sentence.zh, sentence.en)

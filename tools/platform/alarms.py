@@ -1,0 +1,38 @@
+"""The codes of alarms, said for the platform's operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from profiles.reasons import Sentence
+from tools.cli.codes import reason_words
+from tools.cli.words import say
+from tools.platform.store import MORE_ALARMS
+
+_S = Sentence
+
+ALARMS: Mapping[str, Sentence] = {
+    "answer-refused": _S("终端拒收平台的回执", "the terminal refused an answer of the platform"),
+    "bad-genesis": _S("记录链的首条记录不符", "the first record of a chain is not its own"),
+    "bad-record": _S("记录无法识别", "a record cannot be read"),
+    "chain-break": _S("一批记录前后不连续", "the records of a batch do not follow each other"),
+    "chain-forked": _S("终端的记录链与平台的不一致", "the terminal's chain and the platform's differ"),
+    "chain-replaced": _S("终端换了新的记录链，没有承接旧链", "the terminal began a new chain that continues none"),
+    "duplicate-id": _S("新记录用了已有的编号", "a new record bears the id of another"),
+    "foreign-chain": _S("记录链属于另一台终端", "the chain belongs to another terminal"),
+    "fork": _S("平台已有同一序号的另一条记录", "another record of the same number is committed"),
+    "hole": _S("有记录未上传就已不在终端", "records left the terminal before they were uploaded"),
+    "malformed": _S("消息无法识别", "a message cannot be read"),
+    MORE_ALARMS: _S("其他种类的告警", "alarms of further kinds"),
+    "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),
+    "rolled-back": _S(
+        "终端的日志比平台的短：被截断或由旧副本恢复", "the terminal's journal is older than the platform's"
+    ),
+}
+"""What the platform or the sync raises, beside the reasons of lanes."""
+
+
+def alarm_words(code: str) -> str:
+    """What an alarm means: one of the codes above, or the reason of a lane."""
+    sentence = ALARMS.get(code)
+    return reason_words(code) if sentence is None else say(sentence.zh, sentence.en)
