@@ -35,6 +35,14 @@ _START_S = 10.0
 _STOP_S = 5.0
 _POLL_S = 0.01
 
+_SYSCTL = Path("/proc/sys")
+_NAMESPACE_SWITCHES = (
+    (_SYSCTL / "kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+    (_SYSCTL / "kernel/apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
+    (_SYSCTL / "user/max_user_namespaces", "0", "user.max_user_namespaces=10000"),
+)
+"""What forbids user namespaces: Debian's switch, AppArmor's, the kernel's own; the value that does, and the remedy."""
+
 _ENTER = """
 cd "$1" || exit 1
 [ -d /run/pcscd ] || { mount -t tmpfs tmpfs /run && mkdir /run/pcscd; } || exit 1
@@ -160,10 +168,10 @@ class VirtualPcscd:
 
     def _not_started(self) -> VirtualReadersUnavailable:
         said = self.log_path.read_text(encoding="utf-8", errors="replace").strip()[-500:]
-        return VirtualReadersUnavailable(
-            f"无法启动专用 pcscd（需要 root 权限或允许非特权用户命名空间）：{said}",
-            f"a private pcscd does not start (it needs root, or unprivileged user namespaces allowed): {said}",
-        )
+        allowed = subprocess.run([*_namespace(), "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+        if not allowed:
+            return _namespace_forbidden(said)
+        return VirtualReadersUnavailable(f"专用 pcscd 无法启动：{said}", f"a private pcscd does not start: {said}")
 
 
 @dataclass(frozen=True)
@@ -217,6 +225,23 @@ def _namespace() -> list[str]:
     if shutil.which("unshare") is None:
         raise _missing("util-linux")
     return ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
+
+
+def _namespace_forbidden(said: str) -> VirtualReadersUnavailable:
+    """This kernel or container lets us make no mount namespace; names the switch that forbids it, where one does."""
+    for path, forbidding, setting in _NAMESPACE_SWITCHES:
+        if path.exists() and path.read_text(encoding="ascii").strip() == forbidding:
+            return VirtualReadersUnavailable(
+                f"虚拟 PC/SC 读卡器需要用户命名空间，而系统不允许普通用户使用；"
+                f"请以 root 运行，或由管理员执行：sysctl -w {setting}",
+                "virtual PC/SC readers need a user namespace, and this system forbids them to ordinary users; "
+                f"run as root, or let an administrator run: sysctl -w {setting}",
+            )
+    return VirtualReadersUnavailable(
+        f"虚拟 PC/SC 读卡器需要挂载命名空间，而内核或容器不允许（{said}）；请以 root 运行，或放宽容器的限制",
+        f"virtual PC/SC readers need a mount namespace, and the kernel or the container forbids it ({said}); "
+        "run as root, or loosen the container's restrictions",
+    )
 
 
 def _missing(package: str) -> VirtualReadersUnavailable:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from drivers.virtual import pcscd as pcscd_module
 from drivers.virtual.pcscd import VirtualPcscd, VirtualReadersUnavailable
 from drivers.virtual.vpcd import VpcdSlot
 from tests.drivers.conformance import ATR, DEADLINE_S, EchoCard, echo
+
+ROOT = Path(__file__).parents[2]
 
 
 class Bench:
@@ -145,7 +149,39 @@ def test_a_missing_package_is_a_sentence_in_both_languages(
 
 
 def test_a_pcscd_that_does_not_start_says_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pcscd_module, "_ENTER", "echo unshare: not permitted >&2; exit 1")
-    with pytest.raises(VirtualReadersUnavailable, match="not permitted") as caught:
+    monkeypatch.setattr(pcscd_module, "_ENTER", "echo no such driver >&2; exit 1")
+    with pytest.raises(VirtualReadersUnavailable, match="no such driver") as caught:
         VirtualPcscd(tmp_path).start()
-    assert "root" in caught.value.zh
+    assert "专用 pcscd 无法启动" in caught.value.zh
+
+
+START = """
+import sys
+from pathlib import Path
+from drivers.virtual.pcscd import VirtualPcscd, VirtualReadersUnavailable
+try:
+    VirtualPcscd(Path(sys.argv[1])).start()
+except VirtualReadersUnavailable as error:
+    print(error.zh, error.en, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("user", "switch", "zh", "en"),
+    [
+        ("1000", "max_user_namespaces", "系统不允许普通用户使用", "sysctl -w user.max_user_namespaces=10000"),
+        ("0", "max_mnt_namespaces", "内核或容器不允许", "the kernel or the container forbids it"),
+    ],
+)
+def test_a_kernel_that_forbids_namespaces_is_a_sentence_with_the_remedy(
+    tmp_path: Path, user: str, switch: str, zh: str, en: str
+) -> None:
+    """A user namespace of the test's own has limits of its own, which it may set to zero."""
+    forbid = f'echo 0 >/proc/sys/user/{switch} && exec "$@"'
+    enter = ["unshare", "--user", f"--map-user={user}", "--keep-caps", "sh", "-c", forbid, "sh"]
+    command = [*enter, sys.executable, "-c", START, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    said_zh, said_en = done.stdout.splitlines()
+    assert zh in said_zh
+    assert en in said_en
