@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from agent.problems import Problem, problems_of
 from agent.sync.link import LinkSettings
+from agent.words import why_en, why_zh
 from agent.yaml_file import YamlError, parse_yaml
 from drivers.api import DriverSettings
 from drivers.cards.selection import CardPlan
@@ -81,8 +83,8 @@ class HolderConfig(_Model):
 class LogConfig(_Model):
     """What is written to standard error."""
 
-    format: Annotated[str, StringConstraints(pattern=r"^(auto|json|console)$")] = "auto"
-    level: Annotated[str, StringConstraints(pattern=r"^(debug|info|warning|error)$")] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class Config(_Model):
@@ -101,7 +103,9 @@ class Config(_Model):
         """Two rows about one medium could not both hold."""
         media = [holder.medium for holder in holders]
         if len(set(media)) != len(media):
-            raise ValueError("a medium stands in two rows; keep one")
+            raise PydanticCustomError(
+                "said", "{en}", {"zh": "同一介质有两行；请只留一行", "en": "a medium stands in two rows; keep one"}
+            )
         return holders
 
 
@@ -120,7 +124,7 @@ def load(path: Path, overrides: Iterable[str] = ()) -> Resolved:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            str(path), [Problem("", f"无法读取文件：{error.strerror}", f"cannot be read: {error.strerror}")]
+            str(path), [Problem("", f"无法读取文件：{why_zh(error)}", f"cannot be read: {why_en(error)}")]
         ) from None
     except UnicodeDecodeError:
         raise ConfigError(str(path), [Problem("", "文件不是 UTF-8 文本", "is not UTF-8 text")]) from None
@@ -132,7 +136,9 @@ def parse(text: str, source: str, base_dir: Path, overrides: Iterable[str] = ())
     try:
         document = parse_yaml(text)
     except YamlError as error:
-        raise ConfigError(source, [Problem("", f"YAML 格式错误：{error}", f"is not plain YAML: {error}")]) from None
+        raise ConfigError(
+            source, [Problem("", f"YAML 格式错误：{error.zh}", f"is not plain YAML: {error.en}")]
+        ) from None
     if not isinstance(document, dict):
         raise ConfigError(source, [Problem("", "应为键值结构", "should be a mapping with terminal, devices and lanes")])
     for override in overrides:
@@ -246,4 +252,6 @@ def _override(document: dict[str, Any], override: str) -> None:
     try:
         target[keys[-1]] = parse_yaml(value)
     except YamlError as error:
-        raise ConfigError(f"--set {override}", [Problem(path, f"值无法识别：{error}", f"the value: {error}")]) from None
+        raise ConfigError(
+            f"--set {override}", [Problem(path, f"值无法识别：{error.zh}", f"the value: {error.en}")]
+        ) from None

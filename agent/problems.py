@@ -21,15 +21,13 @@ _WORDS: dict[str, tuple[str, str]] = {
     "bool_parsing": ("应为 true 或 false", "should be true or false"),
     "bool_type": ("应为 true 或 false", "should be true or false"),
     "string_type": ("应为文字，请加引号", "should be text; put it in quotes"),
-    "string_pattern_mismatch": ("格式不符，应匹配 {pattern}", "has another form; it should match {pattern}"),
+    "string_pattern_mismatch": ("格式不符", "has another form"),
     "string_too_long": ("太长，最多 {max_length} 个字符", "is too long, at most {max_length} characters"),
     "string_too_short": ("太短，至少 {min_length} 个字符", "is too short, at least {min_length} characters"),
     "greater_than_equal": ("应不小于 {ge}", "should be at least {ge}"),
     "less_than_equal": ("应不大于 {le}", "should be at most {le}"),
     "greater_than": ("应大于 {gt}", "should be more than {gt}"),
     "less_than": ("应小于 {lt}", "should be less than {lt}"),
-    "literal_error": ("应为 {expected} 之一", "should be one of {expected}"),
-    "enum": ("应为 {expected} 之一", "should be one of {expected}"),
     "dict_type": ("应为一组键值", "should be a group of keys and values"),
     "model_type": ("应为一组键值", "should be a group of keys and values"),
     "tuple_type": ("应为列表", "should be a list"),
@@ -40,8 +38,21 @@ _WORDS: dict[str, tuple[str, str]] = {
     "path_type": ("应为路径", "should be a path"),
     "time_parsing": ('应为带引号的时间，如 "07:30"', 'should be a time in quotes, like "07:30"'),
     "time_type": ('应为带引号的时间，如 "07:30"', 'should be a time in quotes, like "07:30"'),
-    "value_error": ("{error}", "{error}"),
+    "literal_error": ("应为 {expected}", "should be {expected}"),
+    "enum": ("应为 {expected}", "should be {expected}"),
+    "said": ("{zh}", "{en}"),
 }
+_NAME = ("应为 1 至 32 个小写字母、数字或连字符", "should be 1 to 32 of the characters a-z, 0-9 and -")
+_PATTERNS: dict[str, tuple[str, str]] = {
+    r"^[a-z0-9][a-z0-9-]{0,31}$": (f"{_NAME[0]}，不以连字符开头", f"{_NAME[1]}, not beginning with -"),
+    r"^[a-z][a-z0-9-]{0,31}$": (f"{_NAME[0]}，以字母开头", f"{_NAME[1]}, beginning with a letter"),
+    r"^[0-9a-f]{32}$": (
+        "应为 32 位十六进制数字（0-9、a-f），请加引号",
+        "should be 32 hex digits (0-9, a-f), in quotes",
+    ),
+    r"^[0-9.c]{1,32}$": ("应为金额，如 12.50", "should be an amount, like 12.50"),
+}
+"""Every pattern that a setting can be held against, as words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +82,13 @@ def _problem(item: dict[str, Any], model: type[BaseModel], prefix: tuple[str, ..
         zh = f"没有这个键{f'，是否指 {near[0]}？' if near else ''}（可用：{'、'.join(known)}）"
         en = f"is not a key here{f'; did you mean {near[0]}?' if near else ''} (known: {', '.join(known)})"
         return Problem(path, zh, en)
-    zh, en = _WORDS.get(item["type"], ("值不可用：{msg}", "cannot be used: {msg}"))
     values = {**item.get("ctx", {}), "msg": item["msg"]}
-    return Problem(path, zh.format(**values), en.format(**values))
+    if values.get("pattern") in _PATTERNS:
+        return Problem(path, *_PATTERNS[values["pattern"]])
+    zh, en = _WORDS.get(item["type"], ("值不可用", "cannot be used: {msg}"))
+    # pydantic lists what it expects in English.
+    values_zh = values | {"expected": str(values.get("expected", "")).replace(" or ", " 或 ").replace(", ", "、")}
+    return Problem(path, zh.format(**values_zh), en.format(**values))
 
 
 def _keys_beside(model: type[BaseModel], location: tuple[str, ...]) -> list[str]:

@@ -11,7 +11,12 @@ MAX_SIZE_BYTES = 1_000_000
 
 
 class YamlError(ValueError):
-    """Not one plain YAML document; the text names line and column."""
+    """Not one plain YAML document; ``zh`` and ``en`` name line and column."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
 
 
 class _StrictLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
@@ -23,7 +28,10 @@ class _StrictLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoad
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable) or key in seen:
                 mark = key_node.start_mark
-                raise YamlError(f"line {mark.line + 1}: the key {key!r} stands here for the second time")
+                raise YamlError(
+                    f"第 {mark.line + 1} 行：键 {key!r} 重复",
+                    f"line {mark.line + 1}: the key {key!r} stands here for the second time",
+                )
             seen.add(key)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
@@ -32,12 +40,13 @@ class _StrictLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoad
 def parse_yaml(text: str) -> object:
     """One document. Raises :class:`YamlError`."""
     if len(text.encode()) > MAX_SIZE_BYTES:
-        raise YamlError(f"longer than {MAX_SIZE_BYTES} bytes")
+        raise YamlError(f"超过 {MAX_SIZE_BYTES} 字节", f"longer than {MAX_SIZE_BYTES} bytes")
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 -- a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
+        zh = f"第 {mark.line + 1} 行第 {mark.column + 1} 列附近无法识别" if mark else "无法识别"
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise YamlError(f"{place}{error.problem or error.context}") from None
+        raise YamlError(zh, f"{place}{error.problem or error.context}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise YamlError(str(error)) from None
+        raise YamlError("无法识别", str(error)) from None

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Protocol, Self
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from drivers.api import DriverSettings, InputReading, Pulse, ReaderError, ReaderFault
 from drivers.latch import LatchFile
@@ -67,7 +68,9 @@ class BoardSettings(DriverSettings):
     def _addresses_are_single(self) -> Self:
         for addresses in (list(self.outputs.values()), [line.address for line in self.inputs.values()]):
             if len(set(addresses)) < len(addresses):
-                raise ValueError("two lines have the same address")
+                raise PydanticCustomError(
+                    "said", "{en}", {"zh": "两条线路的地址相同", "en": "two lines have the same address"}
+                )
         return self
 
     @model_validator(mode="after")
@@ -77,9 +80,18 @@ class BoardSettings(DriverSettings):
         inputs = [*self.fire.inputs, *([self.fire.reset_input] if self.fire.reset_input else [])]
         unknown = (set(inputs) - set(self.inputs)) | (set(self.fire.outputs) - set(self.outputs))
         if unknown:
-            raise ValueError(f"fire names lines that the board does not have: {', '.join(sorted(unknown))}")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": f"fire 中的线路不在此板上：{'、'.join(sorted(unknown))}",
+                    "en": f"fire names lines that the board does not have: {', '.join(sorted(unknown))}",
+                },
+            )
         if self.fire.reset_input in self.fire.inputs:
-            raise ValueError("the reset input cannot be a fire input")
+            raise PydanticCustomError(
+                "said", "{en}", {"zh": "复位输入不能同时是消防输入", "en": "the reset input cannot be a fire input"}
+            )
         return self
 
 

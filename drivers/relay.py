@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from drivers.api import DriverSettings, ReaderError, ReaderFault
 from drivers.board import Board, BoardSettings
@@ -35,7 +36,14 @@ class RelaySettings(BoardSettings):
     def _inputs_fit_one_request(self) -> Self:
         addresses = [line.address for line in self.inputs.values()]
         if addresses and max(addresses) - min(addresses) >= INPUT_SPAN_MAX:
-            raise ValueError(f"input addresses must lie within {INPUT_SPAN_MAX} of each other")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": f"输入地址之间的跨度须小于 {INPUT_SPAN_MAX}",
+                    "en": f"input addresses must lie within {INPUT_SPAN_MAX} of each other",
+                },
+            )
         return self
 
 

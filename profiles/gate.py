@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from profiles.api import (
     Actuate,
@@ -108,7 +109,11 @@ class GateSettings(ProfileSettings):
         if isinstance(value, str):
             names = {level.name.lower().replace("_", "-"): level for level in Assurance}
             if value not in names:
-                raise ValueError(f"one of {', '.join(names)}")
+                raise PydanticCustomError(
+                    "said",
+                    "{en}",
+                    {"zh": f"应为 {'、'.join(names)} 之一", "en": f"should be one of {', '.join(names)}"},
+                )
             return names[value]
         return value
 

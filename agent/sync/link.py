@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from agent.backoff import Backoff
 from agent.clock import Clock, Random
@@ -63,13 +64,27 @@ class LinkSettings(BaseModel):
             or " " in host
             or not all(0 < len(part) < 64 for part in labels)
         ):
-            raise ValueError("a host name of labels of 1 to 63 characters, or an address")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": "应为主机名（每段 1 至 63 个字符）或地址",
+                    "en": "should be a host name of labels of 1 to 63 characters, or an address",
+                },
+            )
         return host
 
     @model_validator(mode="after")
     def _bare_only_at_home(self) -> LinkSettings:
         if not self.tls and not _is_loopback(self.host):
-            raise ValueError("tls: false is for a broker on this machine only; set tls: true")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": "tls: false 只用于本机的消息服务器；请设 tls: true",
+                    "en": "tls: false is for a broker on this machine only; set tls: true",
+                },
+            )
         return self
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, cast
 
 from pydantic import Field as Bounded
 from pydantic import field_validator
+from pydantic_core import PydanticCustomError
 
 from drivers.api import CardChannel, CardError, CardFault, CardReading, DriverSettings, Interface
 from drivers.cards.api import CardApplication, CardContent, CardSession, Field
@@ -52,7 +53,14 @@ class ApplicationRule(DriverSettings):
     @classmethod
     def _installed(cls, value: str) -> str:
         if value not in names():
-            raise ValueError(f"no card application of this name is installed; there are: {', '.join(names())}")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": f"没有安装这种卡应用；现有：{'、'.join(names())}",
+                    "en": f"no card application of this name is installed; there are: {', '.join(names())}",
+                },
+            )
         return value
 
     def allows(self, interface: Interface, generation: int | None = None) -> bool:
@@ -80,7 +88,9 @@ class CardPlan(DriverSettings):
     @classmethod
     def _once(cls, value: tuple[ApplicationRule, ...]) -> tuple[ApplicationRule, ...]:
         if len({rule.application for rule in value}) < len(value):
-            raise ValueError("an application is listed twice")
+            raise PydanticCustomError(
+                "said", "{en}", {"zh": "同一应用列了两次", "en": "an application is listed twice"}
+            )
         return value
 
 

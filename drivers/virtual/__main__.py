@@ -1,6 +1,7 @@
 """``python -m drivers.virtual --dir DIR``: the bench as a process of its own.
 
-Prints one line of JSON (:class:`drivers.virtual.bench.BenchState`) when ready and listens on ``DIR/virtual.sock``.
+Prints one line of JSON: :class:`drivers.virtual.bench.BenchState` when it is ready and listens on
+``DIR/virtual.sock``, :class:`drivers.virtual.bench.Refusal` when something is in the way.
 Ends on SIGTERM, SIGINT, the command ``stop``, and when its stdin is a pipe whose other end closes: when the process
 that started it is gone, however it went.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -17,7 +19,7 @@ import stat
 import sys
 from pathlib import Path
 
-from drivers.virtual.bench import LINE_MAX_BYTES, SOCKET_NAME, Answer, Stop, parse_command
+from drivers.virtual.bench import LINE_MAX_BYTES, SOCKET_NAME, Answer, Refusal, Stop, parse_command
 from drivers.virtual.devices import DEVICES, INPUTS, OUTPUTS, Bench, BenchPlan
 from drivers.virtual.pcscd import VirtualReadersUnavailable
 
@@ -25,7 +27,12 @@ SOCKET_PATH_MAX_BYTES = 107
 
 
 class _CannotStart(Exception):
-    """What is in the way, in one sentence."""
+    """What is in the way, and what would be right."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
 
 
 class Server:
@@ -90,9 +97,16 @@ def _watch_stdin(server: Server) -> None:
 
 def _listen(path: Path) -> socket.socket:
     if len(os.fsencode(path)) > SOCKET_PATH_MAX_BYTES:
-        raise _CannotStart(f"路径过长 · the path is too long for a Unix socket: {path}")
+        raise _CannotStart(
+            f"路径 {path} 太长：Unix 套接字至多 {SOCKET_PATH_MAX_BYTES} 字节；请让 XDG_RUNTIME_DIR 指向较短的目录",
+            f"the path {path} is too long: a Unix socket's has at most {SOCKET_PATH_MAX_BYTES} bytes; "
+            "let XDG_RUNTIME_DIR name a shorter directory",
+        )
     if _answers(path):
-        raise _CannotStart(f"虚拟设备已在运行 · virtual devices already run at {path.parent}")
+        raise _CannotStart(
+            f"{path.parent} 的虚拟设备已在运行，请先停止",
+            f"virtual devices already run at {path.parent}; stop them first",
+        )
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     umask = os.umask(0o177)
@@ -117,10 +131,21 @@ def _answers(path: Path) -> bool:
 
 
 def _private(directory: Path) -> Path:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        raise _CannotStart(
+            f"目录 {directory} 无法建立（{name}）；请让 XDG_RUNTIME_DIR 指向自己可写的目录，或不设置它",
+            f"the directory {directory} cannot be made ({error.strerror}); "
+            "let XDG_RUNTIME_DIR name a directory of your own, or leave it unset",
+        ) from error
     # The parent too: who owns it could put another directory in the place of ours.
     if {directory.stat().st_uid, directory.parent.stat().st_uid} - {os.getuid(), 0}:
-        raise _CannotStart(f"目录属于其他用户 · another user owns {directory}")
+        raise _CannotStart(
+            f"目录 {directory} 属于其他用户；请让 XDG_RUNTIME_DIR 指向自己的目录",
+            f"another user owns {directory}; let XDG_RUNTIME_DIR name a directory of your own",
+        )
     return directory.resolve()
 
 
@@ -143,7 +168,7 @@ def _plan(arguments: argparse.Namespace) -> BenchPlan:
 
 
 def main() -> int:
-    """Exit code 0 after a clean end, 2 with a sentence on stderr when something is in the way."""
+    """Exit code 0 after a clean end, 2 when something is in the way."""
     parser = argparse.ArgumentParser(prog="python -m drivers.virtual", description="Virtual devices of a terminal.")
     parser.add_argument("--dir", type=Path, required=True, help="where ports and sockets appear")
     parser.add_argument("--devices", nargs="+", choices=DEVICES, default=DEVICES, help="what there is [all]")
@@ -156,13 +181,17 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         asyncio.run(run(_plan(arguments)))
-    except VirtualReadersUnavailable as error:
-        sys.stderr.write(f"{error.zh} · {error.en}\n")
-        return 2
-    except (_CannotStart, OSError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
+    except (VirtualReadersUnavailable, _CannotStart) as error:
+        return _refuse(error.zh, error.en)
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+        return _refuse(f"{error.filename or '虚拟设备'}：操作系统拒绝（{name}）", str(error))
     return 0
+
+
+def _refuse(zh: str, en: str) -> int:
+    sys.stdout.write(Refusal(zh=zh, en=en).model_dump_json() + "\n")
+    return 2
 
 
 if __name__ == "__main__":

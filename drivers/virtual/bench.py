@@ -124,18 +124,25 @@ class BenchState(_Message):
     ports: dict[str, Path] = Field(description="serial devices by kind")
 
 
+class Refusal(_Message):
+    """Why a command was not carried out, or the bench cannot start."""
+
+    zh: str
+    en: str
+
+
 class Answer(_Message):
-    """What became of a command; ``error`` says in Chinese and English why not."""
+    """What became of a command; ``error`` says why not."""
 
     ok: bool
-    error: str | None = None
+    error: Refusal | None = None
     relay: RelayState | None = None
     state: BenchState | None = None
 
     @classmethod
     def refusal(cls, zh: str, en: str) -> Self:
         """A command that was not carried out."""
-        return cls(ok=False, error=f"{zh} · {en}")
+        return cls(ok=False, error=Refusal(zh=zh, en=en))
 
 
 def parse_command(line: bytes) -> Command | Answer:
@@ -145,8 +152,10 @@ def parse_command(line: bytes) -> Command | Answer:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        said = f"{where}: {first['msg']}" if where else first["msg"]
-        return Answer.refusal(f"命令无效：{said}", f"not a command: {said}")
+        return Answer.refusal(
+            f"命令无效{f'：{where}' if where else ''}",
+            f"not a command: {f'{where}: ' if where else ''}{first['msg']}",
+        )
 
 
 def ask_bench(socket_path: Path, command: Mapping[str, Any], timeout_s: float = 90.0) -> dict[str, Any]:

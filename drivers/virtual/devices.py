@@ -197,7 +197,7 @@ class Bench:
                 behaviour=behaviour if asked else None,
             )
         except CardFileError as error:
-            raise _Refused(f"卡片文件无法使用：{error}", f"the card file cannot be used: {error}") from error
+            raise _Refused(f"卡片文件无法使用：{error.zh}", f"the card file cannot be used: {error.en}") from error
         self._slots[reader].insert(program)
         self._filled.add(reader)
         if (hindrance := self._hindrance(PN532 if reader == PN532 else PCSCD)) is not None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from profiles.api import Credential
 
@@ -25,14 +27,28 @@ class Admission(BaseModel):
     def from_hex(cls, value: object) -> object:
         """Read media as YAML gives them; 16 bytes each."""
         if not isinstance(value, (list, tuple, set, frozenset)):
-            raise ValueError("a list of medium ids, 32 hex digits each")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": "应为介质编号的列表，每个 32 位十六进制数字",
+                    "en": "should be a list of medium ids, 32 hex digits each",
+                },
+            )
         return frozenset(_medium(item) for item in value)
 
     @model_validator(mode="after")
     def names_somebody(self) -> Admission:
         """A gate that can admit nobody is a mistake, not a rule."""
         if not (self.everyone or self.entitlements or self.media):
-            raise ValueError("name somebody: everyone: true, entitlements: [...] or media: [...]")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": "须写明准许谁：everyone: true、entitlements: [...] 或 media: [...]",
+                    "en": "name somebody: everyone: true, entitlements: [...] or media: [...]",
+                },
+            )
         return self
 
     def admits(self, credential: Credential) -> bool:
@@ -47,6 +63,10 @@ class Admission(BaseModel):
 def _medium(item: object) -> bytes:
     if isinstance(item, bytes) and len(item) == 16:
         return item
-    if isinstance(item, str) and len(item) == 32:
+    if isinstance(item, str) and re.fullmatch("[0-9a-fA-F]{32}", item):
         return bytes.fromhex(item)
-    raise ValueError("a medium id is 32 hex digits, in quotes")
+    raise PydanticCustomError(
+        "said",
+        "{en}",
+        {"zh": "介质编号是 32 位十六进制数字，请加引号", "en": "a medium id is 32 hex digits, in quotes"},
+    )

@@ -6,6 +6,7 @@ from datetime import datetime, time
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 
 class Day(StrEnum):
@@ -36,7 +37,14 @@ class Window(BaseModel):
     def not_empty(self) -> Window:
         """A window of no length is a mistake; a whole day is ``00:00`` to ``00:00``."""
         if self.start == self.end and self.start != time.min:
-            raise ValueError("from and to are equal; a whole day is 00:00 to 00:00")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": "from 与 to 相同；全天请写 00:00 至 00:00",
+                    "en": "from and to are equal; a whole day is 00:00 to 00:00",
+                },
+            )
         return self
 
     def holds(self, moment: datetime) -> bool:

@@ -41,7 +41,7 @@ def test_relative_paths_start_at_the_file() -> None:
         ("driver: pn532", "driver: pn533", "devices.card-field.driver", "did you mean pn532?"),
         ("profile: gate", "profile: gaet", "lanes.north-in.profile", "did you mean gate?"),
         ("board: board", "board: bored", "lanes.north-in.board", "did you mean board?"),
-        ("  id: gate-001", "  id: Gate 001", "terminal.id", "should match"),
+        ("  id: gate-001", "  id: Gate 001", "terminal.id", "should be 1 to 32 of the characters a-z, 0-9 and -"),
         ("  id: gate-001\n", "", "terminal.id", "is missing"),
         ("admit: {everyone: true}", "admit: {}", "lanes.north-in.settings.admit", "name somebody"),
         ("outputs: {gate: 0}", "outputs: {gate: many}", "devices.board.outputs", ""),
@@ -95,7 +95,7 @@ def test_an_override_changes_one_value() -> None:
         ("=x", "path.to.key=value"),
         ("terminal.id.deeper=1", "holds a value"),
         ("logs.level=[", "the value"),
-        ("logs.level=loud", "should match"),
+        ("logs.level=loud", "should be 'debug', 'info', 'warning' or 'error'"),
     ],
 )
 def test_a_wrong_override_is_refused_with_its_form(override: str, remedy: str) -> None:

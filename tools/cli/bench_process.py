@@ -11,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from pydantic import TypeAdapter
 
 from agent.config import Resolved
-from agent.words import say
+from agent.words import say, tell, why_en, why_zh
 from drivers.board import BoardSettings
-from drivers.virtual.bench import SOCKET_NAME, Answer, BenchState, Command, Status, ask_bench
+from drivers.virtual.bench import SOCKET_NAME, Answer, BenchState, Command, Refusal, Status, ask_bench
 from drivers.virtual.place import virtual_dir
 
 STOP_S = 5.0
 BOARD_PORT = "relay"
+_FIRST_LINE: TypeAdapter[BenchState | Refusal] = TypeAdapter(BenchState | Refusal)
 
 
 class BenchError(click.ClickException):
@@ -45,12 +47,12 @@ def ask(socket_path: Path, command: Command) -> Answer:
     except OSError as error:
         raise BenchError(
             say(
-                f"没有运行中的虚拟设备（{socket_path}：{error.strerror}）；先运行 onecard run",
-                f"no virtual devices are running ({socket_path}: {error.strerror}); start them with `onecard run`",
+                f"没有运行中的虚拟设备（{socket_path}：{why_zh(error)}）；先运行 onecard run",
+                f"no virtual devices are running ({socket_path}: {why_en(error)}); start them with `onecard run`",
             )
         ) from None
-    if not answer.ok:
-        raise BenchError(answer.error or "?")
+    if answer.error is not None:
+        raise BenchError(tell(answer.error))
     return answer
 
 
@@ -94,11 +96,14 @@ def use(devices: VirtualDevices) -> None:
 
 def _ready(process: subprocess.Popen[bytes]) -> BenchState:
     line = process.stdout.readline() if process.stdout is not None else b""
-    if line:
-        return BenchState.model_validate_json(line)
+    first = _FIRST_LINE.validate_json(line) if line else None
+    if isinstance(first, BenchState):
+        return first
+    if first is not None:
+        raise BenchError(say(f"虚拟设备无法启动：{first.zh}", f"the virtual devices did not start: {first.en}"))
     _, why = process.communicate()
     text = why.decode(errors="replace").strip()
-    raise BenchError(say(f"虚拟设备无法启动：{text}", f"the virtual devices did not start: {text}"))
+    raise BenchError(say(f"虚拟设备意外终止：{text}", f"the virtual devices ended unexpectedly: {text}"))
 
 
 def _lines_of_board(resolved: Resolved, place: Path) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from agent.config import Config, load, profile_names, profile_type
-from agent.words import say
+from agent.words import say, why_zh
 from drivers.registry import driver
 from drivers.registry import names as driver_names
 from tools.cli.presets import preset_names, preset_text
@@ -73,6 +73,6 @@ def init(file: Path, preset: str) -> None:
         ) from None
     except OSError as error:
         raise click.ClickException(
-            say(f"无法写入 {file}：{error.strerror}", f"{file} cannot be written: {error.strerror}")
+            say(f"无法写入 {file}：{why_zh(error)}", f"{file} cannot be written: {error.strerror}")
         ) from None
     click.echo(say(f"已写入 {file}，请按设备修改端口", f"wrote {file}; now set the ports of your devices"))

@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, KeyStoreError, Role
 from agent.sync.contract import Address, ContractError
-from tools.cli.words import say
+from tools.cli.words import say, why_zh
 from tools.platform.errors import PlatformError
 
 PLATFORM_NAME = "platform"
@@ -169,7 +169,7 @@ def make_private_directory(directory: Path) -> None:
     except OSError as error:
         raise PlatformError(
             say(
-                f"无法使用目录 {directory}:{error.strerror}。",
+                f"无法使用目录 {directory}：{why_zh(error)}。",
                 f"Cannot use the directory {directory}: {error.strerror}.",
             )
         ) from error

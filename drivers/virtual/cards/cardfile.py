@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from drivers.api import DriverSettings, Interface
 from drivers.virtual.api import CardProgram
@@ -18,6 +20,7 @@ from drivers.virtual.cards.kinds import Hex
 from drivers.virtual.cards.pboc import PbocFile
 from drivers.virtual.cards.social_security import SocialSecurityFile
 from drivers.virtual.cards.tunion import TUnionFile
+from drivers.virtual.cards.wording import words_of
 
 FILE_MAX_BYTES = 65_536
 _READY_MADE = files("drivers.virtual.cards.files")
@@ -26,7 +29,12 @@ Application = Annotated[SocialSecurityFile | TUnionFile | PbocFile, Field(discri
 
 
 class CardFileError(ValueError):
-    """A card file that cannot be used; the message names the file, the key and what is wrong with it."""
+    """A card file that cannot be used: ``zh`` and ``en`` name the file, the key and what would be right."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
 
 
 class CardFile(DriverSettings):
@@ -42,7 +50,9 @@ class CardFile(DriverSettings):
     @model_validator(mode="after")
     def _protocol_of_the_field(self) -> Self:
         if self.interface is Interface.CONTACTLESS and self.protocol == "T=0":
-            raise ValueError("T=0 is spoken over contacts only")
+            raise PydanticCustomError(
+                "said", "{en}", {"zh": "T=0 只用于接触式", "en": "T=0 is spoken over contacts only"}
+            )
         return self
 
     def program(self) -> CardProgram:
@@ -68,7 +78,11 @@ def read_card_file(source: str | Path) -> CardFile:
         return _parse(name, _READY_MADE / f"{name}.yaml")
     path = Path(source)
     if not path.is_file():
-        raise CardFileError(f"{name}: no such file, and not one of {', '.join(ready_made())}")
+        known = ready_made()
+        raise CardFileError(
+            f"{name}：没有这个文件，也不是现成的卡（{'、'.join(known)}）",
+            f"{name}: no such file, and not one of {', '.join(known)}",
+        )
     return _parse(name, path)
 
 
@@ -93,17 +107,35 @@ def _parse(name: str, path: Traversable) -> CardFile:
         with path.open("rb") as stream:
             raw = stream.read(FILE_MAX_BYTES + 1)
     except OSError as error:
-        raise CardFileError(f"{name}: {error.strerror}") from error
+        raise CardFileError(
+            f"{name}：无法读取（{errno.errorcode.get(error.errno or 0, type(error).__name__)}）",
+            f"{name}: cannot be read: {error.strerror}",
+        ) from error
     if len(raw) > FILE_MAX_BYTES:
-        raise CardFileError(f"{name}: longer than {FILE_MAX_BYTES} bytes")
+        raise CardFileError(f"{name}：超过 {FILE_MAX_BYTES} 字节", f"{name}: longer than {FILE_MAX_BYTES} bytes")
     try:
         document = yaml.safe_load(raw)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise CardFileError(f"{name}: not YAML: {error}") from error
+        raise CardFileError(f"{name}：不是 YAML 文本{_line_zh(error)}", f"{name}: not YAML{_line_en(error)}") from error
     try:
         return CardFile.model_validate(document)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        reason = "unknown key" if first["type"] == "extra_forbidden" else first["msg"]
-        raise CardFileError(f"{name}: {key}: {reason}") from error
+        key = ".".join(str(part) for part in first["loc"])
+        zh, en = words_of(first)
+        raise CardFileError(f"{name}：{key or '整个文件'}：{zh}", f"{name}: {key or 'the whole file'}: {en}") from error
+
+
+def _line_zh(error: Exception) -> str:
+    line = _line(error)
+    return "" if line is None else f"（第 {line} 行）"
+
+
+def _line_en(error: Exception) -> str:
+    line = _line(error)
+    return "" if line is None else f" (line {line})"
+
+
+def _line(error: Exception) -> int | None:
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    return None if mark is None else mark.line + 1

@@ -6,6 +6,7 @@ import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from drivers.api import DriverSettings
 from drivers.cards import social_security as card
@@ -40,7 +41,14 @@ class SocialSecurityFile(DriverSettings):
     def _name_fits(self) -> Self:
         room = card.SIZES_BYTES[card.NAME] + (card.SIZES_BYTES[card.NAME_EXTENSION] if self.name_extension else 0)
         if len(self.name.encode("gb18030")) > room:
-            raise ValueError(f"the name is longer than {room} bytes in GB18030")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": f"姓名按 GB18030 超过 {room} 字节",
+                    "en": f"the name is longer than {room} bytes in GB18030",
+                },
+            )
         return self
 
     def applets(self) -> tuple[SocialSecurityApplet, ...]:

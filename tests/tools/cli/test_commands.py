@@ -45,7 +45,7 @@ def test_the_schema_describes_every_driver_and_profile(tmp_path: Path) -> None:
         (("virtual", "press", "12.50"), "no virtual devices are running", "没有运行中的虚拟设备"),
         (("virtual", "show", ""), "is too short", "太短"),
         (("virtual", "insert", ""), "is too short", "太短"),
-        (("virtual", "press", "--", "-5"), "should match", "应匹配"),
+        (("virtual", "press", "--", "-5"), "an amount, like 12.50", "应为金额，如 12.50"),
         (("card", "show", "--reader", "none"), "has no card reader none", "没有读卡器 none"),
         (("platform", "status"), "", ""),
     ],
