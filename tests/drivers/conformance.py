@@ -19,7 +19,7 @@ import pytest
 from drivers.api import CardChannel, CardError, CardFault, CardReader, ReaderError, ReaderFault
 from drivers.virtual.api import CardSlot, Torn
 
-DEADLINE_S = 5.0
+DEADLINE_S = 20.0
 ATR = bytes.fromhex("3B8580014563686F3114")
 """A contactless ATR (PC/SC part 3 §3.1.3.2.3) with the historical bytes ``Echo1``."""
 

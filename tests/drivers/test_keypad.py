@@ -14,7 +14,7 @@ from drivers.api import AmountReading, Source
 from drivers.keypad import AMOUNT_MAX_FEN, KeypadSettings, SerialKeypad, fen
 from drivers.virtual.keypad import VirtualKeypad
 
-WAIT_S = 5.0
+WAIT_S = 20.0
 
 
 @pytest.fixture

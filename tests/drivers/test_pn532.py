@@ -52,7 +52,7 @@ class Harness:
         self.slot.plug()
 
     def make_reader(self) -> Pn532Reader:
-        settings = Pn532Settings(port=str(self.slot.path), poll_ms=20, ack_timeout_ms=100, card_timeout_ms=500)
+        settings = Pn532Settings(port=str(self.slot.path), poll_ms=20, ack_timeout_ms=1000, card_timeout_ms=1000)
         return Pn532Reader("desk", settings)
 
     def unplug(self) -> None:
@@ -165,11 +165,11 @@ def test_a_command_longer_than_a_frame_reaches_the_card_whole(
 def test_a_card_slower_than_the_reader_waits_is_mute_and_its_late_answer_is_never_taken(harness: Harness) -> None:
     class SlowCard(EchoCard):
         def answer(self, apdu: bytes) -> bytes:
-            threading.Event().wait(0.4)
+            threading.Event().wait(2.0)
             return super().answer(apdu)
 
     port = str(harness.slot.path)
-    reader = Pn532Reader("desk", Pn532Settings(port=port, ack_timeout_ms=1000, card_timeout_ms=200))
+    reader = Pn532Reader("desk", Pn532Settings(port=port, ack_timeout_ms=1000, card_timeout_ms=1000))
     with opened(reader):
         harness.slot.insert(SlowCard())
         channel = present(reader)
@@ -217,7 +217,7 @@ def scripted(path: Path, answer: Callable[[bytes], bytes]) -> Iterator[Pn532Read
     device = VirtualPort(path, lambda data: device.write(answer(data)))
     device.plug()
     try:
-        yield Pn532Reader("desk", Pn532Settings(port=str(path), ack_timeout_ms=50, card_timeout_ms=50))
+        yield Pn532Reader("desk", Pn532Settings(port=str(path), ack_timeout_ms=300, card_timeout_ms=300))
     finally:
         device.unplug()
 

@@ -26,7 +26,9 @@ from tests.drivers.faulty_serial import (
     pause,
 )
 
-BOUND_S = 8.0
+BOUND_S = 30.0
+NEXT_CARDS = 5
+"""One of them must be read: on a stalled machine any single one may be late."""
 MESSAGES = (b"\x00" * 12, b"", b"\x00\x00\xff\x00\xff\x00", b"\x01\x00\x02\x00", bytes(range(200)), b"", b"end")
 
 
@@ -66,10 +68,13 @@ class Bench:
             assert time.monotonic() - started < BOUND_S
 
     def recover(self) -> None:
-        """The line is well again: the next card is read, after an opening if the driver asked for one."""
+        """The line is well again: a next card is read, after an opening if the driver asked for one."""
         self.line.heal()
-        self.leave()
-        self.read_card()
+        for _ in range(NEXT_CARDS):
+            self.leave()
+            if self.attempt():
+                return
+        raise AssertionError("no card is read although the line is well")
 
     def leave(self) -> None:
         """Take the card away; what still is wrong from before may ask for an opening."""

@@ -42,13 +42,13 @@ def link(tmp_path: Path) -> Iterator[Pn532Link]:
     device.port.plug()
     port = SerialPort(str(device.port.path), 115200)
     port.open()
-    yield Pn532Link(port, ack_timeout_ms=100)
+    yield Pn532Link(port, ack_timeout_ms=1000)
     port.close()
     device.port.unplug()
 
 
 def test_an_old_answer_that_a_nack_brings_is_not_taken_for_the_new_one(link: Pn532Link) -> None:
-    assert link.call(EXCHANGE, b"\x01first", 300) == b"\x00old"
+    assert link.call(EXCHANGE, b"\x01first", 1000) == b"\x00old"
     with pytest.raises(LineFault) as caught:
-        link.call(EXCHANGE, b"\x01second", 300)
+        link.call(EXCHANGE, b"\x01second", 1000)
     assert caught.value.damaged

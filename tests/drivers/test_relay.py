@@ -84,7 +84,9 @@ def test_a_second_pulse_prolongs_the_first_and_never_shortens_it(device: Virtual
 def test_pulses_from_many_threads_are_all_confirmed(device: VirtualRelay, relay: ModbusRelay) -> None:
     confirmed: list[int] = []
     threads = [
-        threading.Thread(target=lambda output=output: confirmed.append(relay.pulse(output, 20).result(WAIT_S).confirmed_ns))
+        threading.Thread(
+            target=lambda output=output: confirmed.append(relay.pulse(output, 20).result(WAIT_S).confirmed_ns)
+        )
         for output in ("gate", "bell") * 8
     ]
     for thread in threads:

@@ -13,7 +13,7 @@ from drivers.api import CodeReading, ReaderError, ReaderFault, Source
 from drivers.scanner import CODE_MAX_BYTES, ScannerSettings, SerialScanner
 from drivers.virtual.scanner import VirtualScanner
 
-WAIT_S = 5.0
+WAIT_S = 20.0
 
 
 @pytest.fixture

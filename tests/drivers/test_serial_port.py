@@ -14,7 +14,7 @@ from drivers.virtual.pty import VirtualPort
 
 
 def soon() -> int:
-    return time.monotonic_ns() + 5_000_000_000
+    return time.monotonic_ns() + 20_000_000_000
 
 
 @pytest.fixture

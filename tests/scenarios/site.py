@@ -83,6 +83,10 @@ def gate(directory: Path, **settings: Any) -> Iterator[Site]:
     document = yaml.safe_load(preset_text("gate"))
     document["terminal"] |= {"id": f"test-{os.getpid()}-{next(_numbers)}", "state_dir": str(directory / "state")}
     document["lanes"]["north-in"]["settings"] |= settings
+    # A machine that stalls is not a disk, a board or a reader that is lost.
+    document["lanes"]["north-in"]["append_deadline_ms"] = 10_000
+    document["devices"]["board"]["timeout_ms"] = 1000
+    document["devices"]["card-field"]["ack_timeout_ms"] = 1000
     config = directory / "gate.yaml"
     config.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
     with running_devices(load(config)) as devices, started(config, devices) as terminal:

@@ -16,7 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from agent.keys import FileKeyStore
 from tools.platform.broker import Endpoint
 
-PATIENCE_S = 10.0
+PATIENCE_S = 25.0
 
 
 def context_of(keys: Path) -> ssl.SSLContext:

@@ -57,7 +57,7 @@ async def terminal(directory: Path, authority: Authority, endpoint: Endpoint, pa
             state_source=lambda: Report(software="test"),
             clock=clock,
             random=random,
-            uplink_settings=UplinkSettings(batch_records=100, answer_timeout_ms=300, answer_timeout_cap_ms=1000),
+            uplink_settings=UplinkSettings(batch_records=100, answer_timeout_ms=1000, answer_timeout_cap_ms=2000),
         )
         running = asyncio.create_task(sync.run())
         try:
