@@ -114,7 +114,7 @@ class CardReading(_Reading):
 
 
 class CardRemoved(_Reading):
-    """The card that was read last has left the reader."""
+    """The card that was read last, or that another program held, has left the reader."""
 
 
 class CodeReading(_Reading):

@@ -17,6 +17,7 @@ class _Last(Enum):
     GONE = auto()
     READ = auto()
     FAILED = auto()
+    HELD = auto()
 
 
 class CardSource:
@@ -51,26 +52,33 @@ class CardSource:
     def read(self, timeout_s: float) -> CardReading | CardRemoved | None:
         """Wait for a card and read it, or for the card that was read to leave; ``None`` after the timeout.
 
-        Raises :class:`CardError` for a presentation that gave nothing: unless another program holds the card (SHARED),
-        that card is not tried again before it has left, and its leaving is not reported. Raises :class:`ReaderError`.
+        Raises :class:`CardError` for a presentation that gave nothing: that card is not tried again before it has left,
+        and its leaving is not reported. A card that another program holds (SHARED) is read when it is let go; that it
+        left unread is reported, for nothing else tells that the reader is free. Raises :class:`ReaderError`.
         """
         deadline = time.monotonic() + timeout_s
-        if self._last is not _Last.GONE:
+        if self._last in (_Last.READ, _Last.FAILED):
             if not self._reader.wait_removal(timeout_s):
                 return None
             was_read = self._last is _Last.READ
             self._last = _Last.GONE
             if was_read:
-                return CardRemoved(reader=self.name, at_ns=time.monotonic_ns())
+                return self._removed()
         try:
             channel = self._reader.wait_card(max(0.0, deadline - time.monotonic()))
             if channel is None:
+                if self._last is _Last.HELD and self._reader.wait_removal(0):
+                    self._last = _Last.GONE
+                    return self._removed()
                 return None
             if self._seen is not None:
                 self._seen()
             reading = read_card(channel, self._plan, self.name)
         except CardError as error:
-            self._last = _Last.GONE if error.fault is CardFault.SHARED else _Last.FAILED
+            self._last = _Last.HELD if error.fault is CardFault.SHARED else _Last.FAILED
             raise
         self._last = _Last.READ
         return reading
+
+    def _removed(self) -> CardRemoved:
+        return CardRemoved(reader=self.name, at_ns=time.monotonic_ns())
