@@ -27,6 +27,7 @@ from agent.facts import Marks, TerminalFacts
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore
 from agent.lane import Alarm, Lane, LanePorts
 from agent.memory import Memory
+from agent.threads import post
 from agent.upward import Upward
 from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
 from drivers.cards.source import CardSource
@@ -156,12 +157,7 @@ class Composition:
         device = self._devices[name]
         if not isinstance(device, CardReader):
             return self._thread(cast("Source", device), lane.offer)
-        loop = asyncio.get_running_loop()
-
-        def seen() -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(lane.card_seen)
-
+        seen = partial(post, asyncio.get_running_loop(), lane.card_seen)
         return self._thread(CardSource(device, self.config.lanes[lane.name].cards, seen), lane.offer)
 
     def _thread(self, source: Source, deliver: Callable[[Reading | CardFault], None]) -> SourceThread:

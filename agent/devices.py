@@ -1,6 +1,6 @@
 """Devices at work: each in a thread of its own, opened again after every fault, its state always visible.
 
-Threads speak to the event loop only by ``call_soon_threadsafe``. This is the supervisor's one place that survives any
+Threads speak to the event loop only by :func:`agent.threads.post`. This is the supervisor's one place that survives any
 fault of a driver.
 """
 
@@ -17,7 +17,9 @@ from typing import Any
 
 from agent.backoff import Backoff
 from agent.logs import log
-from drivers.api import Actuator, CardError, CardFault, Pulse, ReaderError, Reading, Source
+from agent.queues import drop_superseded
+from agent.threads import post
+from drivers.api import Actuator, CardError, CardFault, InputReading, Pulse, ReaderError, Reading, Source
 
 READ_TIMEOUT_S = 1.0
 EARLY_MAX = 256
@@ -67,11 +69,14 @@ class Conditions:
 
 
 class Hearers:
-    """The lanes that hear one board. What it says before they are there is kept for them, up to a bound."""
+    """The lanes that hear one board.
+
+    What it says before they are there is kept for them; beyond ``EARLY_MAX``, of each input's changes the newest ones.
+    """
 
     def __init__(self) -> None:
         self._offers: list[Callable[[Reading | CardFault], None]] = []
-        self._early: deque[Reading | CardFault] = deque(maxlen=EARLY_MAX)
+        self._early: deque[Reading | CardFault] = deque()
 
     def listen(self, offers: list[Callable[[Reading | CardFault], None]]) -> None:
         """From now on these are told everything, beginning with what was said before."""
@@ -83,8 +88,14 @@ class Hearers:
         """An input changed."""
         if not self._offers:
             self._early.append(reading)
+            if len(self._early) > EARLY_MAX:
+                drop_superseded(self._early, _input_of)
         for offer in self._offers:
             offer(reading)
+
+
+def _input_of(reading: Reading | CardFault) -> str | None:
+    return reading.input if isinstance(reading, InputReading) else None
 
 
 class SourceThread:
@@ -178,8 +189,7 @@ class SourceThread:
         self._post(self._report, report)
 
     def _post(self, callback: Callable[[Any], None], value: object) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(callback, value)
+        post(self._loop, callback, value)
 
 
 class NoOutputs:
@@ -191,7 +201,7 @@ class NoOutputs:
     def actuate(self, output: str, pulse_ms: int, done: Callable[[Pulse | None, str], None]) -> None:
         """Refuse."""
         del output, pulse_ms
-        self._loop.call_soon_threadsafe(done, None, "no-board")
+        post(self._loop, done, None, "no-board")
 
 
 class LaneOutputs:
@@ -206,22 +216,20 @@ class LaneOutputs:
         try:
             pulse = self._actuator.pulse(output, pulse_ms)
         except KeyError:
-            self._loop.call_soon_threadsafe(done, None, "no-such-output")
+            post(self._loop, done, None, "no-such-output")
         except Exception as error:  # noqa: BLE001 -- the supervisor: a driver's bug must not stop the lane
             log().error("actuator", fault="driver-bug", detail=place_of(error))
-            self._loop.call_soon_threadsafe(done, None, "driver-bug")
+            post(self._loop, done, None, "driver-bug")
         else:
             pulse.add_done_callback(lambda ended: self._post(done, ended))
 
     def _post(self, done: Callable[[Pulse | None, str], None], ended: Future[Pulse]) -> None:
-        if self._loop.is_closed():
-            return
         error = ended.exception()
         if error is None:
-            self._loop.call_soon_threadsafe(done, ended.result(), "")
+            post(self._loop, done, ended.result(), "")
         else:
             code = error.fault.code if isinstance(error, ReaderError) else "driver-bug"
-            self._loop.call_soon_threadsafe(done, None, code)
+            post(self._loop, done, None, code)
 
 
 def place_of(error: BaseException) -> str:

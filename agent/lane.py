@@ -22,6 +22,7 @@ from agent.facts import Marks, TerminalFacts
 from agent.logs import log
 from agent.memory import Memory
 from agent.opening import Opening
+from agent.queues import drop_superseded
 from drivers.api import AmountReading, CardFault, CardReading, CardRemoved, CodeReading, InputReading, Pulse, Reading
 from offline_store.errors import StoreError
 from offline_store.journal import Append, Appended
@@ -148,19 +149,10 @@ class Lane:
 
     def _signal(self, event: Event) -> None:
         self._signals.append(event)
-        if len(self._signals) > MAX_SIGNALS:
-            self._drop_superseded()
+        if len(self._signals) > MAX_SIGNALS and (dropped := drop_superseded(self._signals, _input_of)) is not None:
+            self.dropped += 1
+            self._log.warning("signal dropped", count=self.dropped, input=dropped)
         self._arrived.set()
-
-    def _drop_superseded(self) -> None:
-        """Drop the oldest change of an input that a later one of the same input supersedes; nothing else is dropped."""
-        later = [event.input if isinstance(event, InputChanged) else None for event in self._signals]
-        for index, name in enumerate(later):
-            if name is not None and name in later[index + 1 :]:
-                del self._signals[index]
-                self.dropped += 1
-                self._log.warning("signal dropped", count=self.dropped, input=name)
-                return
 
     # The loop -------------------------------------------------------------------------------------------------------
 
@@ -350,6 +342,10 @@ class Lane:
             durable_ns=durable_ns,
             **times,
         )
+
+
+def _input_of(event: Event) -> str | None:
+    return event.input if isinstance(event, InputChanged) else None
 
 
 def _verdict(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from agent.threads import post
 from profiles.api import Actuate
 
 PATIENCE_S = 2.0
@@ -80,8 +81,7 @@ class Opening:
             for pulse in self._pulses:
                 self._give(pulse, self._came_back)
             return
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._settle)
+        post(self._loop, self._settle)
 
     def _settle(self) -> None:
         self._deadline.cancel()

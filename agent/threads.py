@@ -1,4 +1,4 @@
-"""Blocking work beside the event loop, in threads that never keep the process from ending.
+"""Threads beside the event loop: blocking work that never keeps the process from ending, and how they speak to it.
 
 The interpreter waits at its end for every thread of an executor, also for one that hangs in a disk; these it leaves.
 """
@@ -6,10 +6,11 @@ The interpreter waits at its end for every thread of an executor, also for one t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -29,3 +30,9 @@ async def in_thread(work: Callable[[], T], name: str) -> T:
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await asyncio.wrap_future(future)
+
+
+def post(loop: asyncio.AbstractEventLoop, callback: Callable[..., Any], *values: Any) -> None:
+    """Call back on the event loop, from any thread; nothing happens once it is closed."""
+    with contextlib.suppress(RuntimeError):  # closed; asking first would leave a moment in which it closes
+        loop.call_soon_threadsafe(callback, *values)

@@ -20,7 +20,7 @@ from agent.sync.contract import DeviceState as ReportedDevice
 from agent.sync.faults import LinkError
 from agent.sync.link import LinkSettings
 from agent.sync.service import Sync
-from agent.threads import in_thread
+from agent.threads import in_thread, post
 from agent.words import say
 from offline_store.database import DATABASE_NAME
 from offline_store.errors import StoreError
@@ -164,7 +164,7 @@ class _Told:
 
     def _done(self, future: Future[int]) -> None:
         error = future.exception()
-        if error is None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._tell, future.result())
-        elif error is not None and not isinstance(error, StoreError):
+        if error is None:
+            post(self._loop, self._tell, future.result())
+        elif not isinstance(error, StoreError):
             raise error

@@ -9,12 +9,13 @@ from queue import SimpleQueue
 from typing import ClassVar
 
 from agent.backoff import Backoff
-from agent.devices import DeviceState, LaneOutputs, SourceThread
+from agent.devices import EARLY_MAX, DeviceState, Hearers, LaneOutputs, SourceThread
 from drivers.api import (
     CardError,
     CardFault,
     CodeReading,
     DriverSettings,
+    InputReading,
     Pulse,
     ReaderError,
     ReaderFault,
@@ -171,3 +172,17 @@ async def test_a_silent_board_comes_back_as_a_fault() -> None:
 
 async def test_an_output_that_the_board_does_not_have_comes_back_as_a_fault() -> None:
     assert await pulsed(Pulse(1, 2), output="roof") == (None, "no-such-output")
+
+
+def test_what_a_board_says_before_its_lanes_are_there_is_kept_and_a_bouncing_sensor_pushes_no_fire_out() -> None:
+    def change(name: str, *, active: bool) -> InputReading:
+        return InputReading(reader="board", at_ns=0, input=name, active=active)
+
+    hearers = Hearers()
+    hearers.offer(change("fire", active=True))
+    for number in range(2 * EARLY_MAX):
+        hearers.offer(change("passage", active=number % 2 == 0))
+    heard: list[Reading | CardFault] = []
+    hearers.listen([heard.append])
+    assert len(heard) == EARLY_MAX
+    assert (heard[0], heard[-1]) == (change("fire", active=True), change("passage", active=False))

@@ -1,0 +1,116 @@
+"""The way to the platform ends with none of its faults: it is begun again, with a real broker at its other end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.backoff import Backoff
+from agent.clock import SystemClock, SystemRandom
+from agent.devices import DeviceState
+from agent.keys import FileKeyStore
+from agent.supervisor import supervise
+from agent.sync.contract import Alarm, Presence
+from agent.upward import Upward
+from offline_store.journal import Journal
+from offline_store.writer import Writer
+from profiles.api import Reason
+from tests.agent.sync.broker import Authority, Mosquitto
+from tests.agent.sync.parts import BOOT_ID, TERMINAL, MemoryPlatform
+from tests.agent.sync.test_link import settings, state_of, until
+from tests.agent.sync.test_service import watcher
+
+ANSWERS = "platform-acknowledgement.pem"
+Devices = Callable[[], tuple[DeviceState, ...]]
+
+
+class Site:
+    """A journal, keys in files, and the way to the platform over them."""
+
+    def __init__(self, directory: Path, port: int, authority: Authority) -> None:
+        self._port = port
+        self._directory = directory
+        self._clock, self._random = SystemClock(), SystemRandom()
+        self.platform = MemoryPlatform()
+        self.writer = Writer(Journal.open(directory, BOOT_ID, clock=self._clock, random=self._random))
+        self.keys = FileKeyStore.create(directory / "keys")
+        files = authority.issue(TERMINAL)
+        for name, path in (("ca.pem", files.ca), ("tls.pem", files.certificate), ("tls-key.pem", files.key)):
+            self.keys.install(name, path.read_bytes())
+        public_key = self.platform.signer.key.public_key()
+        self.keys.install(ANSWERS, public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+    def upward(self, devices: Devices = tuple) -> Upward:
+        return Upward(
+            terminal=TERMINAL,
+            settings=settings(self._port),
+            state_dir=self._directory,
+            writer=self.writer,
+            keys=self.keys,
+            devices=devices,
+            configuration="c0ffee",
+            clock=self._clock,
+            random=self._random,
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self, upward: Upward) -> AsyncIterator[None]:
+        task = asyncio.create_task(supervise("sync", upward.run, Backoff(self._random, first_ms=10, cap_ms=50)))
+        try:
+            yield
+        finally:
+            upward.stop()
+            async with asyncio.timeout(10):
+                await task
+
+
+@pytest.fixture
+def site(tmp_path: Path, broker: Mosquitto, authority: Authority) -> Iterator[Site]:
+    site = Site(tmp_path / "store", broker.port, authority)
+    yield site
+    assert site.writer.close(10)
+
+
+async def test_a_fault_in_the_sync_ends_one_run_and_the_next_one_reaches_the_platform(
+    site: Site, broker: Mosquitto, authority: Authority
+) -> None:
+    asked = 0
+
+    def devices() -> tuple[DeviceState, ...]:
+        nonlocal asked
+        asked += 1
+        if asked <= 2:
+            raise RuntimeError("a bug")
+        return ()
+
+    with watcher(broker, authority, site.platform) as hearing:
+        async with site.running(site.upward(devices)):
+            await asyncio.to_thread(hearing.wait, state_of(Presence.ONLINE))
+    assert asked > 2
+
+
+async def test_keys_that_cannot_be_used_are_tried_again_until_they_are_mended_and_no_alarm_is_lost(
+    site: Site, tmp_path: Path, broker: Mosquitto, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "store" / "keys" / ANSWERS
+    key.chmod(0o644)
+    said = ""
+
+    def complained() -> bool:
+        nonlocal said
+        said += capsys.readouterr().out
+        return said.count(str(key)) >= 2
+
+    upward = site.upward()
+    with watcher(broker, authority, site.platform) as hearing:
+        async with site.running(upward):
+            upward.alarm("north", Reason.OUT_OF_SERVICE)
+            await until(complained)
+            key.chmod(0o600)
+            heard = await asyncio.to_thread(hearing.wait, lambda message: message.topic.endswith("up/alarm"))
+    assert Alarm.decode(bytes(heard.payload)).code == "out-of-service"
