@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from agent.problems import Problem, problems_of
 from agent.sync.link import LinkSettings
-from agent.words import why_en, why_zh
+from agent.words import say, why_en, why_zh
 from agent.yaml_file import YamlError, parse_yaml
 from drivers.api import DriverSettings
 from drivers.cards.selection import CardPlan
@@ -34,7 +34,8 @@ class ConfigError(Exception):
     def __init__(self, source: str, problems: Iterable[Problem]) -> None:
         self.source = source
         self.problems = tuple(problems)
-        super().__init__("\n".join(f"{source}: {problem}" for problem in self.problems))
+        colon = say("：", ": ")
+        super().__init__("\n".join(f"{source}{colon}{problem}" for problem in self.problems))
 
 
 class _Model(BaseModel):

@@ -65,7 +65,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = say(self.zh, self.en)
-        return f"{self.path}: {text}" if self.path else text
+        return f"{self.path}{say('：', ': ')}{text}" if self.path else text
 
 
 def problems_of(error: ValidationError, model: type[BaseModel], prefix: Iterable[str] = ()) -> list[Problem]:

@@ -39,6 +39,8 @@ _TICK_MS = 1_000
 _BELL_BYTES = 4_096
 _NO_SUBSCRIBERS = 0x10
 _FIRST_FAILURE = 0x80
+_UNSPECIFIED = "Unspecified error"
+_MAX_COMPLAINT_CHARS = 200
 
 Protocol = Literal["5", "3.1.1"]
 
@@ -99,6 +101,7 @@ class Connection:
         self._answered = False
         self._closing = False
         self._over = False
+        self._complaint = ""
         self._bell, self._ringer = socket.socketpair()
         self._bell.setblocking(False)
         self._ringer.setblocking(False)
@@ -157,6 +160,7 @@ class Connection:
             client.tls_set_context(self._endpoint.tls)
         client.on_socket_open = _no_delay
         client.on_socket_register_write = self._ring
+        client.on_log = self._on_log
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
@@ -220,6 +224,10 @@ class Connection:
         with contextlib.suppress(OSError):
             self._ringer.send(b"\0")
 
+    def _on_log(self, _client: mqtt.Client, _userdata: object, level: int, text: str) -> None:
+        if level == mqtt.MQTT_LOG_ERR:
+            self._complaint = text[:_MAX_COMPLAINT_CHARS]
+
     def _on_connect(
         self,
         client: mqtt.Client,
@@ -275,7 +283,11 @@ class Connection:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        self._report(Down(LinkFault.LOST if self._answered else LinkFault.CLOSED, reason.getName()))
+        # paho knows no more of an end without DISCONNECT; what it complained of is the operating system's reason.
+        said = reason.getName()
+        if said == _UNSPECIFIED:
+            said = self._complaint or "the broker closed it"
+        self._report(Down(LinkFault.LOST if self._answered else LinkFault.CLOSED, said))
 
     def _report(self, event: Event) -> None:
         try:

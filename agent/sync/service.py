@@ -112,7 +112,8 @@ class Sync:
                     self.alarm(self._alarms.popleft())
                 await self._step(self._uplink.connected)
             case Down():
-                _log.warning("link down", fault=event.fault.code, detail=event.detail)
+                fault = event.fault
+                _log.warning("link down", fault=fault.code, zh=fault.zh, en=fault.en, detail=event.detail)
                 self._up_since_ms = None
                 await self._step(self._uplink.disconnected)
             case Received():

@@ -30,7 +30,7 @@ def resolve(config: Path | None, preset: str | None, overrides: tuple[str, ...] 
         return load(config, overrides)
     name = preset or DEFAULT_PRESET
     home = state_home()
-    return parse(preset_text(name), f"preset {name}", home, overrides)
+    return parse(preset_text(name), say(f"预设 {name}", f"preset {name}"), home, overrides)
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:

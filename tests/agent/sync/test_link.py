@@ -163,7 +163,10 @@ async def test_it_reconnects_after_the_broker_was_killed(authority: Authority, b
     async with running(settings(broker.port), authority.issue(TERMINAL)) as run:
         await run.next(Up)
         broker.stop()
-        assert await run.fault() is LinkFault.LOST
+        down = await run.next(Down)
+        assert isinstance(down, Down)
+        assert down.fault is LinkFault.LOST
+        assert down.detail not in {"", "Unspecified error"}
         assert await run.fault() is LinkFault.UNREACHABLE
         assert not run.link.publish(Channel.HELLO, b"nowhere")
         broker.start()

@@ -66,3 +66,31 @@ def test_every_command_explains_itself(tmp_path: Path, command: str, lang: str) 
     done = onecard(tmp_path, *command.split(), "--help", lang=lang)
     assert done.returncode == 0
     assert any("\u4e00" <= letter <= "\u9fff" for letter in done.stdout) is (lang == "zh") or not command
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"), [("en", "let XDG_RUNTIME_DIR name a directory"), ("zh", "请让 XDG_RUNTIME_DIR")]
+)
+def test_a_runtime_directory_that_cannot_be_used_is_named_with_its_remedy(
+    tmp_path: Path, lang: str, words: str
+) -> None:
+    (tmp_path / "file").touch()
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "file")}
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "agent", "run"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment | {"ONECARD_LANG": lang},
+        check=False,
+    )
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert str(tmp_path / "file") in done.stderr
+    assert " · " not in done.stderr
+
+
+def test_a_platform_database_is_named_by_its_path(tmp_path: Path) -> None:
+    done = onecard(tmp_path, "platform", "status", "--dir", str(tmp_path / "nowhere"))
+    assert f"{tmp_path}/nowhere/platform.db" in done.stderr
+    assert "%3A" not in done.stderr
