@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 from profiles.api import ClockState
@@ -12,6 +13,15 @@ from profiles.api import ClockState
 _TIME_ERROR = 5  # <linux/timex.h>: the kernel's clock is not disciplined by NTP, chrony or PTP
 _TIMEX_SIZE_BYTES = 256  # struct timex is 208 bytes on 64-bit Linux; modes = 0 only reads
 _STATE_AGE_NS = 10_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A reading of the clock: the true time is within ``uncertainty_ms`` of ``now_ms`` unless it is untrusted."""
+
+    now_ms: int
+    state: ClockState
+    uncertainty_ms: int
 
 
 class Clock(Protocol):

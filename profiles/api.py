@@ -172,6 +172,26 @@ class Subject:
     provisional: bool = False
 
 
+class Purpose(IntEnum):
+    """What the holder shows a code for; the phone signs it (docs/code-format.md)."""
+
+    ANY = 0
+    PASS = 1
+    PAY = 2
+    BORROW = 3
+    IDENTIFY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A durable mark saved with the record: an expiring number under a scope and a key; ``None`` removes it."""
+
+    scope: str
+    key: bytes
+    value: int | None
+    expires_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A reading that has been verified."""
@@ -183,6 +203,12 @@ class Credential:
     """Card application or code format: ``social-security``, ``t-union``, ``pboc`` …"""
     assurance: Assurance
     entitlements: frozenset[str] = frozenset()
+    purpose: Purpose = Purpose.ANY
+    """What a dynamic code was shown for; cards and static codes are shown for anything."""
+    presentation: bytes | None = None
+    """Names this one showing of a dynamic code; ``None`` for what may be presented again and again."""
+    marks: tuple[Mark, ...] = ()
+    """Every record that accepts this credential carries these: they are what makes the showing unrepeatable."""
 
 
 # Events ------------------------------------------------------------------------------------------------------------
@@ -202,6 +228,8 @@ class Rejected:
     reason: ReasonEnum
     medium: bytes | None = None
     subject: Subject | None = None
+    presentation: bytes | None = None
+    """Of a code that was accepted before: which showing. Its own open transaction may be taken up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,16 +281,6 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     ALARM = "alarm"
     LIFE_SAFETY = "life-safety"
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A durable mark saved with the record: an expiring number under a scope and a key."""
-
-    scope: str
-    key: bytes
-    value: int
-    expires_ms: int
 
 
 @dataclass(frozen=True, slots=True)
