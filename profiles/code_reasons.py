@@ -90,6 +90,11 @@ class CodeReason(ReasonEnum):
         _S("此处不能使用这个机构签发的码", "Codes of this issuer are not accepted here"),
         _S("信任列表中没有此签发者或密钥", "the trust list has no row for this issuer and kid"),
     )
+    ISSUER_ELSEWHERE = (
+        "code-issuer-elsewhere",
+        _S("这个机构签发的码不能在此处使用", "Codes of this issuer are not accepted at this place"),
+        _S("该签发者的码不适用于本站点", "the issuer's row does not name this terminal's site"),
+    )
     ISSUER_KEY_INVALID = (
         "code-issuer-key-invalid",
         _S("此码已失效，请在手机上刷新", "This code is no longer good; please refresh it on the phone"),
