@@ -110,7 +110,7 @@ def require() -> None:
     if not works:
         raise Sm2Unavailable(
             say(
-                f"本机的 {_LIBRARY} 没有可用的 SM2；请安装 Debian 的 OpenSSL 3 ：{_PACKAGES}",
+                f"本机的 {_LIBRARY} 没有可用的 SM2；请安装 Debian 的 OpenSSL 3：{_PACKAGES}",
                 f"this machine's {_LIBRARY} has no working SM2; install Debian's OpenSSL 3: {_PACKAGES}",
             )
         )
