@@ -59,8 +59,9 @@ class TerminalFacts:
     """Implements :class:`profiles.api.Facts` for one decision."""
 
     def __init__(self, clock: Clock, ids: RecordIds, marks: Marks, zone: tzinfo) -> None:
-        self.now_ms = clock.now_ms()
-        self.clock: ClockState = clock.state()
+        self.moment = clock.moment()
+        self.now_ms = self.moment.now_ms
+        self.clock: ClockState = self.moment.state
         self._ids = ids
         self._marks = marks
         self._zone = zone

@@ -206,7 +206,7 @@ class Lane:
             case CardReading():
                 return verifier.card(reading, facts.local_time)
             case CodeReading():
-                return verifier.code(reading)
+                return verifier.code(reading.text, self._profile.codes, facts.moment, self._ports.marks)
             case CardFault():
                 return verifier.fault(reading)
 

@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum, StrEnum
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from profiles.reasons import ReasonEnum, Sentence
+
+if TYPE_CHECKING:
+    from profiles.rules.codes import CodePolicy
 
 _S = Sentence
 
@@ -42,6 +45,11 @@ class Reason(ReasonEnum):
         "medium-lost",
         _S("此卡已挂失，请到服务台办理", "This card was reported lost; please go to the service desk"),
         _S("卡片登记为挂失", "the register says that this medium is lost"),
+    )
+    MEDIUM_DENIED = (
+        "medium-denied",
+        _S("此卡暂停使用，请到服务台咨询", "This card may not be used; please ask at the service desk"),
+        _S("卡片在紧急名单中", "the emergency list denies this medium"),
     )
     EXPIRED = (
         "expired",
@@ -395,6 +403,10 @@ class Profile(Protocol[S]):
     State: ClassVar[type[State]]
     wants: ClassVar[frozenset[str]]
     """Card fields that the profile needs beyond identifier and validity."""
+
+    @property
+    def codes(self) -> CodePolicy:
+        """Which codes this lane accepts."""
 
     def idle(self) -> S:
         """The state of a lane that nothing has happened at."""

@@ -25,6 +25,7 @@ _KTY, _CRV, _X, _Y = 1, -1, -2, -3
 _COSE_KEY = 1
 _OKP, _EC2 = 1, 2
 _CURVES = {Algorithm.ES256: 1, Algorithm.ED25519: 6, Algorithm.SM2: SM2_CURVE}
+_DEVICE_HEADERS = {algorithm: cbor.encode({_ALG: algorithm.cose}) for algorithm in Algorithm}
 
 
 def unmask(issued: Issued, row: TrustRow) -> tuple[bytes, int]:
@@ -62,7 +63,7 @@ def issuer_signed(issued: Issued, namespace: str, token: bytes, entitlements: in
 
 def device_signed(issued: bytes, algorithm: Algorithm, payload: bytes) -> bytes:
     """What the phone signs: ``shown at ‖ purpose ‖ nonce``, with all bytes of the credential as ``external_aad``."""
-    return _sig_structure(_device_header(algorithm), issued, payload)
+    return _sig_structure(_DEVICE_HEADERS[algorithm], issued, payload)
 
 
 def expand(code: Ec1, row: TrustRow) -> bytes:
@@ -76,7 +77,7 @@ def expand_shown(code: Ec1) -> bytes | None:
     """The phone's COSE_Sign1, whose ``external_aad`` is :meth:`Issued.encode`; ``None`` for a static code."""
     if code.shown is None or code.issued.suite.device is None:
         return None
-    header = _device_header(code.issued.suite.device)
+    header = _DEVICE_HEADERS[code.issued.suite.device]
     return _SIGN1_TAG + cbor.encode([header, {}, code.shown.payload, code.shown.signature])
 
 
@@ -85,10 +86,6 @@ def cose_key(algorithm: Algorithm, encoded: bytes) -> dict[int, object]:
     if algorithm is Algorithm.ED25519:
         return {_KTY: _OKP, _CRV: _CURVES[algorithm], _X: encoded}
     return {_KTY: _EC2, _CRV: _CURVES[algorithm], _X: encoded[1:], _Y: encoded[0] == 3}
-
-
-def _device_header(algorithm: Algorithm) -> bytes:
-    return cbor.encode({_ALG: algorithm.cose})
 
 
 def _sig_structure(protected: bytes, external_aad: bytes, payload: bytes) -> bytes:
