@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from tests.house import ROOT
 
-_LOCKS = ("build", "runtime", "dev", "lock")
+_LOCKS = ("build", "runtime", "dev", "lock", "cwt")
 
 
 def _pins(lock: str) -> dict[str, Requirement]:
@@ -52,6 +52,13 @@ def test_every_dev_dependency_is_pinned_inside_its_range() -> None:
 def test_the_build_system_is_pinned_inside_its_range() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     _assert_each_is_pinned_in_range([Requirement(line) for line in project["build-system"]["requires"]], _pins("build"))
+
+
+@pytest.mark.parametrize("lock", ["cwt", "lock"])
+def test_the_tools_of_their_own_environments_are_pinned_inside_their_ranges(lock: str) -> None:
+    lines = (ROOT / "requirements" / f"{lock}.in").read_text().splitlines()
+    ranges = [Requirement(line) for line in lines if not line.startswith("#")]
+    _assert_each_is_pinned_in_range(ranges, _pins(lock))
 
 
 def test_the_locks_agree_with_each_other() -> None:

@@ -7,13 +7,25 @@ from pydantic import BaseModel, ValidationError
 from agent.config import ConfigError
 from agent.keys import KeyStoreError
 from agent.problems import problems_of
+from agent.signatures import KeyInvalid
+from agent.sm2 import Sm2Unavailable
 from agent.sync.faults import LinkError
 from agent.words import say
 from drivers.api import DriverError
 from offline_store.errors import Damaged, DiskFull, Locked, NewerSchema, StoreError
 from tools.platform.errors import PlatformError
 
-EXPECTED = (ConfigError, DriverError, KeyStoreError, LinkError, PlatformError, StoreError, ValidationError)
+EXPECTED = (
+    ConfigError,
+    DriverError,
+    KeyInvalid,
+    KeyStoreError,
+    LinkError,
+    PlatformError,
+    Sm2Unavailable,
+    StoreError,
+    ValidationError,
+)
 
 _STORE_ZH: dict[type[StoreError], str] = {
     Locked: "日志目录已被另一个终端进程占用，请先停止它",
@@ -32,6 +44,8 @@ def sentence_of(error: BaseException) -> str:
         return say(f"{zh}（{error}）", str(error))
     if isinstance(error, ValidationError):
         return "\n".join(map(str, problems_of(error, model=BaseModel)))
+    if isinstance(error, KeyInvalid):
+        return say(f"密钥无效：{error}", str(error))
     if isinstance(error, KeyStoreError):
         return say(f"密钥出错：{error}", str(error))
     return str(error)
