@@ -22,7 +22,19 @@ from agent.facts import Marks, TerminalFacts
 from agent.logs import log
 from agent.memory import Memory
 from agent.opening import Opening
-from drivers.api import AmountReading, CardFault, CardReading, CardRemoved, CodeReading, InputReading, Pulse, Reading
+from drivers.api import (
+    AmountReading,
+    CardFault,
+    CardReading,
+    CardRemoved,
+    CodeHint,
+    CodeProblem,
+    CodeReading,
+    InputReading,
+    Pulse,
+    Reading,
+    SourceHealth,
+)
 from offline_store.errors import StoreError
 from offline_store.journal import Append, Appended
 from offline_store.journal import Mark as StoredMark
@@ -61,6 +73,13 @@ RETRY_S = 0.5
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
 _NOT_RECORDED = Show(Reason.NOT_RECORDED.citizen, Tone.NO)
+_HINTS = {
+    CodeProblem.SMALL: Show(Sentence("请把手机靠近一些", "Please hold the phone closer"), Tone.WAIT),
+    CodeProblem.CUT: Show(Sentence("请把整个码对准镜头", "Please show the whole code to the camera"), Tone.WAIT),
+    CodeProblem.UNREAD: Show(
+        Sentence("请拿稳手机，调亮屏幕", "Please hold the phone still and make its screen brighter"), Tone.WAIT
+    ),
+}
 
 Presentation = CardReading | CodeReading | AmountReading | CardFault
 
@@ -117,6 +136,13 @@ class Lane:
                 self._signal(InputChanged(reading.input, reading.active))
             case CardRemoved():
                 self._log.debug("removed", reader=reading.reader)
+            case CodeHint():
+                if not self._stalled:
+                    self._show(_HINTS[reading.problem])
+            case SourceHealth():
+                self._log.warning("camera", reader=reading.reader, poor=reading.poor)
+                if reading.poor:
+                    self._ports.alarm(self.name, Reason.CAMERA_POOR, b"")
             case _ if self._stalled:
                 self.dropped += 1
                 self._show(_NOT_RECORDED)

@@ -145,6 +145,14 @@ class Reason(ReasonEnum):
         _S("通道恢复使用", "The lane is in use again"),
         _S("消防输入已复位", "fire input reset"),
     )
+    CAMERA_POOR = (
+        "camera-poor",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S(
+            "摄像头找到码却常常读不出：镜头脏了、移位或光线变了",
+            "the camera finds codes and fails to read them: dirty, moved or badly lit",
+        ),
+    )
     BUSY = (
         "busy",
         _S("请稍候，等前一位通过", "Please wait until the person before you has passed"),
