@@ -37,7 +37,8 @@ def decode(text: str) -> bytes:
     if _NONE in values:
         raise Base45Error("a character is not in the alphabet")
     whole = len(values) // 3 * 3
-    pairs = [a + 45 * b + 2025 * c for a, b, c in zip(*(values[i:whole:3] for i in range(3)), strict=True)]
+    each = iter(values[:whole])
+    pairs = [a + 45 * b + 2025 * c for a, b, c in zip(each, each, each, strict=True)]
     last = [values[whole] + 45 * values[whole + 1]] if whole < len(values) else []
     try:
         return struct.pack(f">{len(pairs)}H{len(last)}B", *pairs, *last)

@@ -42,18 +42,19 @@ def issuer_header(issued: Issued) -> bytes:
 
 def claims(issued: Issued, namespace: str, token: bytes, entitlements: int) -> bytes:
     """The CWT claims set, deterministic CBOR (RFC 8949 §4.2.1)."""
-    content: dict[int, object] = {
+    device = issued.suite.device
+    holder = {} if device is None else {CNF: {_COSE_KEY: cose_key(device, issued.device_key)}}
+    content: dict[int, object] = {  # in deterministic order, which the golden vectors hold
         ISS: namespace,
         EXP: issued.exp_s,
         IAT: issued.iat_s,
         CTI: token,
+        **holder,
         SUITE: issued.suite.byte,
         STATUS_INDEX: issued.status_index,
         ENTITLEMENTS: entitlements,
     }
-    if issued.suite.device is not None:
-        content[CNF] = {_COSE_KEY: cose_key(issued.suite.device, issued.device_key)}
-    return cbor.encode(content)
+    return cbor.encode_ordered(content)
 
 
 def issuer_signed(issued: Issued, namespace: str, token: bytes, entitlements: int) -> bytes:

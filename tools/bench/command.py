@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from agent.words import say
 from tools.bench import start as start_bench
 from tools.bench import tap as tap_bench
+from tools.bench import verify as verify_bench
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help=say("最后一行输出 JSON", "End with one line of JSON")
@@ -35,9 +38,37 @@ def start(rounds: int, as_json: bool) -> None:
     start_bench.run(rounds).tell(as_json=as_json)
 
 
+@bench.command(
+    help=say("动态码从文字到结论，与其两次裸验签比较", "A dynamic code's verdict, beside its two bare checks")
+)
+@click.option("--codes", type=click.IntRange(5, 10_000), default=200, show_default=True)
+@click.option("--rounds", type=click.IntRange(2, 1000), default=10, show_default=True)
+@json_option
+def verify(codes: int, rounds: int, as_json: bool) -> None:
+    """Measure verdicts."""
+    verify_bench.run(codes, rounds).tell(as_json=as_json)
+
+
+@bench.command(help=say("从照片中识读二维码", "Codes read from a set of photographs, beside three other decoders"))
+@click.option(
+    "--set",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help=say("含 manifest.jsonl 的目录", "A folder with manifest.jsonl"),
+)
+@json_option
+def qr(directory: Path, as_json: bool) -> None:
+    """Measure decoding."""
+    from tools.bench import qr as qr_bench  # OpenCV and three decoders, which the other benches do without
+
+    qr_bench.run(directory).tell(as_json=as_json)
+
+
 @bench.command(name="all", help=say("全部测量", "Every bench"))
 @json_option
 def all_benches(as_json: bool) -> None:
     """Run every bench with its defaults."""
     start_bench.run(5).tell(as_json=as_json)
     tap_bench.run(500, "pn532").tell(as_json=as_json)
+    verify_bench.run(200, 10).tell(as_json=as_json)
