@@ -13,6 +13,7 @@ import pytest
 
 from agent.backoff import Backoff
 from agent.clock import RecordIds
+from agent.credentials.lists import CurrentLists, Lists
 from agent.credentials.medium import medium_of
 from agent.credentials.register import Holder, SiteRegister
 from agent.credentials.verify import Verifier
@@ -104,10 +105,16 @@ class Site:
     """A terminal of lanes on one journal, in simulated time."""
 
     def __init__(
-        self, directory: Path, *, holders: dict[bytes, Holder] | None = None, deadline_ms: int = 2_000
+        self,
+        directory: Path,
+        *,
+        holders: dict[bytes, Holder] | None = None,
+        deadline_ms: int = 2_000,
+        lists: Lists | None = None,
+        clock: SimulatedClock | None = None,
     ) -> None:
         self.directory = directory
-        self.clock = SimulatedClock()
+        self.clock = clock or SimulatedClock()
         random = SeededRandom()
         self.journal = Journal.open(directory, bytes(16), clock=self.clock, random=random)
         self.writer = HeldWriter(InlineWriter(self.journal))
@@ -120,7 +127,7 @@ class Site:
             clock=self.clock,
             facts=lambda: TerminalFacts(self.clock, ids, self.marks, CHINA),
             marks=self.marks,
-            verifier=Verifier(mac, SiteRegister((holders or {}).items())),
+            verifier=Verifier(mac, SiteRegister((holders or {}).items()), CurrentLists(lists).current),
             writer=writer,
             memory=Memory(writer, self.marks, self.clock, Backoff(random)),
             outputs=self.outputs,
