@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import socket
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from email.message import Message
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -88,16 +88,18 @@ class MjpegStream:
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
         self._stream: tuple[HTTPResponse, PartSplitter] | None = None
+        self._held = ExitStack()
 
     def open(self) -> None:
         """Connect and ask for the stream. Raises :class:`ReaderError`; its text never holds the URL's password."""
         kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
         try:
             connection = kind(self._url.hostname or "", self._url.port, timeout=self._timeout_s)
+            self._held.callback(connection.close)
             connection.connect()
             self._socket = connection.sock
             connection.request("GET", _target(self._url), headers=_authorization(self._url))
-            answer = connection.getresponse()
+            answer = self._held.enter_context(connection.getresponse())
         except TimeoutError as error:
             raise self._fault(ReaderFault.SILENT, "no answer") from error
         except (OSError, ValueError) as error:
@@ -131,10 +133,7 @@ class MjpegStream:
 
     def close(self) -> None:
         """Let go of the connection."""
-        if self._stream is not None:
-            self._stream[0].close()
-        if self._socket is not None:
-            self._socket.close()
+        self._held.close()
 
     def _boundary(self, answer: HTTPResponse) -> str:
         if answer.status != 200:  # RFC 9110 §15.3.1

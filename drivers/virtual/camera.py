@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import cv2
 
+from drivers.virtual.bench import CameraTrouble, Showing
 from drivers.virtual.phone import Look, Phone, Picture, Room
 
 BOUNDARY = "frame"
@@ -27,9 +28,6 @@ LOOP_FRAMES = 8
 SLIDE_S = 0.3
 SHOWINGS_KEPT = 1000
 _GARBAGE = b"\xff\xd8" + bytes(range(256)) + b"\xff\xd9"
-
-CameraTrouble = Literal["none", "frozen", "silent", "garbage"]
-"""What the camera does wrong: one picture for ever, no pictures on an open connection, or no JPEG in them."""
 
 
 class Frame(NamedTuple):
@@ -48,21 +46,13 @@ class Published:
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """From which frame on a code was wholly in the picture."""
-
-    sequence: int
-    at_ns: int
-
-
 class VirtualCamera:
     """A camera whose address stands in the file ``path``. Every method may be called from any thread."""
 
     def __init__(self, path: Path, *, fps: int = 30, size: tuple[int, int] = (1280, 720), seed: int = 1) -> None:
         self.path = path
         self.trouble: CameraTrouble = "none"
-        self.shown: deque[Shown] = deque(maxlen=SHOWINGS_KEPT)
+        self.shown: deque[Showing] = deque(maxlen=SHOWINGS_KEPT)
         """The newest showings, oldest first."""
         self._fps = fps
         self._room = Room(size, seed)
@@ -116,6 +106,11 @@ class VirtualCamera:
             entering_ns = len(self._coming) * 1_000_000_000 // self._fps
             self._loop_until_ns = time.monotonic_ns() + entering_ns + hold_ms * 1_000_000
 
+    def take_away(self) -> None:
+        """Let the phone leave now; harmless when there is none."""
+        with self._changed:
+            self._loop_until_ns = time.monotonic_ns()
+
     def _film(self, server: _Server) -> None:
         """Publish a frame at every tick until unplugged."""
         started_ns = time.monotonic_ns()
@@ -131,7 +126,7 @@ class VirtualCamera:
                     continue
                 self._newest = Published(sequence, time.monotonic_ns(), frame)
                 if frame.whole and not shown:
-                    self.shown.append(Shown(sequence, self._newest.at_ns))
+                    self.shown.append(Showing(sequence=sequence, at_ns=self._newest.at_ns))
                 shown = frame.whole
                 self._changed.notify_all()
 
