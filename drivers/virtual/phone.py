@@ -144,7 +144,9 @@ class Phone:
         self._room = room
         self._look = look
         side_px = math.ceil(_SHARPNESS * look.code_px / math.ceil(math.sqrt(len(texts))))
-        self._page = page([code_picture(text, symbology, side_px) for text in texts])
+        codes = [code_picture(text, symbology, side_px) for text in texts]
+        self._page = page(codes)
+        self._quiet_px = _quiet_px(codes[0])
         self._front, self._outline = _front(self._page, look)
         self._dirt = _dirt(room, look)
 
@@ -193,8 +195,8 @@ class Phone:
         return _float(cv2.getPerspectiveTransform(corners, seen))
 
     def _corners(self, onto: Light) -> Light:
-        """Where the page's corners are in the picture, four rows of x and y."""
-        side = self._page.shape[0]
+        """Where the corners of all codes, without the quiet zone around them, are in the picture: x and y."""
+        side = self._page.shape[0] - 2 * self._quiet_px
         left, top = (self._front.shape[1] - side) / 2, (self._front.shape[0] - side) / 2
         corners = np.array([(left, top), (left + side, top), (left + side, top + side), (left, top + side)], np.float32)
         return _float(cv2.perspectiveTransform(corners[None], onto.astype(np.float64))[0])
@@ -216,6 +218,12 @@ def _front(white: Light, look: Look) -> tuple[Light, Light]:
         axes = (int(side * 0.13), int(side * 0.3))
         front = _float(cv2.ellipse(front, tip, axes, 0, 0, 360, _FINGER, cv2.FILLED, cv2.LINE_AA))
     return front, np.ones_like(front)
+
+
+def _quiet_px(code: Light) -> int:
+    """How wide the white border of a code is."""
+    columns = np.flatnonzero((code == 0).any(axis=0))
+    return int(columns[0])
 
 
 def _bands(shape: tuple[int, ...], look: Look, step: int) -> Light:

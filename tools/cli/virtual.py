@@ -121,9 +121,10 @@ def show(
     if live is not None:
         _show_live(terminal, shlex.split(live), every_s, Hold(look=look, symbology=symbology, hold_ms=MAX_HOLD_MS))
         return
+    held = Hold(texts=texts, look=look, symbology=symbology, hold_ms=hold_ms)
     state = ask(virtual_dir(terminal) / SOCKET_NAME, Status()).state
     if state is not None and "camera" in state.ports:
-        _do(terminal, Hold(texts=texts, look=look, symbology=symbology, hold_ms=hold_ms))
+        _do(terminal, held)
     else:
         for text in texts:
             _do(terminal, Scan(do="show", text=text))
