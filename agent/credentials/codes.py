@@ -20,7 +20,7 @@ for as long as that can last.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agent.clock import Moment
 from agent.credentials import cwt, replay
@@ -76,25 +76,17 @@ class CodeVerifier:
         )
         if refusal is not None:
             return Rejected(refusal, read.token, subject)
-        credential = Credential(
-            medium=read.token,
-            subject=subject,
-            source=SOURCE,
-            assurance=Assurance.STATIC_CODE,
-            entitlements=_entitlements(read, holder, lists),
-        )
-        shown = read.code.shown
-        return Presented(credential) if shown is None else _once(credential, read, shown, moment.now_ms, marks)
+        entitlements, shown = _entitlements(read, holder, lists), read.code.shown
+        if shown is not None:
+            return _once(read, subject, entitlements, shown, moment.now_ms, marks)
+        return Presented(Credential(read.token, subject, SOURCE, Assurance.STATIC_CODE, entitlements))
 
     def _read(self, text: str, trust: TrustList | None, now_ms: int) -> _Read | ReasonEnum:
         """Checks 1 to 3: on the text, the trust list and the issuer's signature."""
-        foreign_code = classify(text)
-        if foreign_code is not None:
-            return foreign_code
         try:
             code = parse(text)
         except Ec1Error as error:
-            return error.reason
+            return classify(text) or error.reason
         issued = code.issued
         if trust is None or trust.expiry(now_ms).freshness is Freshness.EXPIRED:
             return CodeReason.TRUST_EXPIRED
@@ -174,21 +166,26 @@ def _purpose(read: _Read, policy: CodePolicy) -> CodeReason | None:
     return None if allowed else CodeReason.WRONG_PURPOSE
 
 
-def _once(credential: Credential, read: _Read, shown: Shown, now_ms: int, marks: replay.Marks) -> Presented | Rejected:
+def _once(
+    read: _Read, subject: Subject, entitlements: frozenset[str], shown: Shown, now_ms: int, marks: replay.Marks
+) -> Presented | Rejected:
     """Check 9; what passes it carries the marks by which the next showing of the same will not."""
     showing = replay.showing(read.row.issuer, read.token, shown.at_s)
     if replay.was_accepted(marks, showing, now_ms):
-        return Rejected(CodeReason.REPLAYED, credential.medium, credential.subject, showing)
+        return Rejected(CodeReason.REPLAYED, read.token, subject, showing)
     if replay.is_forgotten(marks, shown.at_s, now_ms):
-        return Rejected(CodeReason.REPLAY_UNKNOWN, credential.medium, credential.subject)
-    dynamic = replace(
-        credential,
+        return Rejected(CodeReason.REPLAY_UNKNOWN, read.token, subject)
+    credential = Credential(
+        medium=read.token,
+        subject=subject,
+        source=SOURCE,
         assurance=Assurance.DYNAMIC_CODE,
+        entitlements=entitlements,
         purpose=Purpose(shown.purpose),
         presentation=showing,
         marks=replay.acceptance(marks, showing, shown.at_s, now_ms),
     )
-    return Presented(dynamic)
+    return Presented(credential)
 
 
 def _entitlements(read: _Read, holder: Holder | None, lists: Lists) -> frozenset[str]:

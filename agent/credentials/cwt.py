@@ -6,6 +6,8 @@ library for CWT (RFC 8392) and COSE (RFC 9052) can then check an expanded code. 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from agent import cbor
 from agent.credentials.ec1 import Ec1, Issued
 from agent.credentials.masking import masked
@@ -36,8 +38,13 @@ def unmask(issued: Issued, row: TrustRow) -> tuple[bytes, int]:
 
 def issuer_header(issued: Issued) -> bytes:
     """The protected header: ``alg``, and as ``kid`` the four bytes ``issuer ‖ kid``."""
-    kid = issued.issuer.to_bytes(2, "big") + issued.kid.to_bytes(2, "big")
-    return cbor.encode({_ALG: issued.suite.issuer.cose, _KID: kid})
+    return _issuer_header(issued.suite.issuer, issued.issuer, issued.kid)
+
+
+@lru_cache(maxsize=256)
+def _issuer_header(algorithm: Algorithm, issuer: int, kid: int) -> bytes:
+    """The same few for all codes of a day: a row of the trust list has one."""
+    return cbor.encode({_ALG: algorithm.cose, _KID: issuer.to_bytes(2, "big") + kid.to_bytes(2, "big")})
 
 
 def claims(issued: Issued, namespace: str, token: bytes, entitlements: int) -> bytes:

@@ -46,7 +46,6 @@ _POINT_PREFIXES = frozenset({2, 3})
 """A compressed point, y even or odd (SEC 1 §2.3.3)."""
 _TEXT_CHARS = frozenset({147, 305, 306})
 """Base45 of 98, 203 and 204 bytes."""
-_BY_NIBBLE = {algorithm.nibble: algorithm for algorithm in Algorithm}
 
 
 class Ec1Error(ValueError):
@@ -79,11 +78,15 @@ class Suite(NamedTuple):
         shown = 0 if self.device is None else _SHOWN.size + SIGNATURE_BYTES
         return self.issued_bytes + shown
 
-    @classmethod
-    def of(cls, byte: int) -> Suite | None:
+    @staticmethod
+    def of(byte: int) -> Suite | None:
         """The suite of a byte; ``None`` if either nibble is in no row of the table."""
-        issuer, device = _BY_NIBBLE.get(byte >> 4), _BY_NIBBLE.get(byte & 0x0F)
-        return None if issuer is None or (device is None and byte & 0x0F) else cls(issuer, device)
+        return _SUITES.get(byte)
+
+
+_SUITES = {
+    suite.byte: suite for suite in (Suite(issuer, device) for issuer in Algorithm for device in (None, *Algorithm))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ def decode(data: bytes) -> Ec1:
         raise Ec1Error(CodeReason.SUITE_UNKNOWN if data else CodeReason.DAMAGED)
     if len(data) != suite.code_bytes:
         raise Ec1Error(CodeReason.DAMAGED)
-    issued = decode_issued(data[: suite.issued_bytes])
+    issued = _issued(suite, data[: suite.issued_bytes])
     if suite.device is None:
         return Ec1(issued)
     at_s, purpose, nonce = _SHOWN.unpack_from(data, suite.issued_bytes)
@@ -200,6 +203,11 @@ def decode_issued(data: bytes) -> Issued:
     suite = Suite.of(data[0]) if data else None
     if suite is None or len(data) != suite.issued_bytes:
         raise Ec1Error(CodeReason.DAMAGED)
+    return _issued(suite, data)
+
+
+def _issued(suite: Suite, data: bytes) -> Issued:
+    """The credential in bytes that have their suite's size. Raises :class:`Ec1Error`."""
     _, issuer, kid, iat, ttl_h, token, status_index, entitlements = _ISSUED.unpack_from(data)
     device_key = data[_ISSUED.size : -SIGNATURE_BYTES]
     if len(device_key) == _POINT_BYTES and device_key[0] not in _POINT_PREFIXES:
