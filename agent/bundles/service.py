@@ -33,6 +33,7 @@ from offline_store.record import Entry
 from offline_store.writer import JournalWriter
 
 POLL_S = 0.5
+HOUR_MS = 3_600_000
 CONTEXT = "context"
 _MAY_WAIT = (BundleFault.SIGNATURE, BundleFault.WRONG_ROLE, BundleFault.WRONG_BASE)
 """Faults that another file of the same visit may cure: new keys, or the base of a delta."""
@@ -48,6 +49,8 @@ class BundlePorts:
     ids: RecordIds
     recover: Callable[[], Awaitable[None]]
     """Brings the writer back after a fault: :meth:`agent.memory.Memory.reload`."""
+    aged: Callable[[BundleStanding], None]
+    """Told once when a bundle is in its grace, and once when it has expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +192,14 @@ class Bundles:
     def _announce(self) -> None:
         """Say once when a bundle gets old, with its age, while there is time to bring a new one."""
         for standing in self.standings():
-            freshness = standing.expiry.freshness if standing.expiry is not None else Freshness.EXPIRED
+            if standing.expiry is None:
+                continue
+            freshness = standing.expiry.freshness
             known = self._announced.get(standing.name, Freshness.FRESH)
             self._announced[standing.name] = freshness
-            if standing.expiry is not None and freshness not in (known, Freshness.FRESH):
-                age_h = standing.expiry.age_ms // 3_600_000
-                detail = f"{freshness.value}, {age_h} h old"
+            if freshness not in (known, Freshness.FRESH):
+                age = f"{standing.expiry.age_ms // HOUR_MS} h old"
                 self._log.warning(
-                    "bundle is old", path=standing.name, version=standing.version, state=freshness.value, detail=detail
+                    "bundle is old", path=standing.name, version=standing.version, state=freshness.value, detail=age
                 )
+                self._ports.aged(standing)
