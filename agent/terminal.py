@@ -19,6 +19,7 @@ from agent import systemd
 from agent.backoff import Backoff
 from agent.clock import Clock, Random, RecordIds, SystemClock, SystemRandom
 from agent.config import LaneConfig, Resolved, profile_type
+from agent.credentials.lists import CurrentLists
 from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
 from agent.devices import DeviceState, LaneOutputs, NoOutputs, SourceThread
@@ -52,11 +53,18 @@ CONTEXT = "context"
 class Terminal:
     """All the parts of one terminal, built and wired, not yet running."""
 
-    def __init__(self, resolved: Resolved, clock: Clock | None = None, random: Random | None = None) -> None:
+    def __init__(
+        self,
+        resolved: Resolved,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        lists: CurrentLists | None = None,
+    ) -> None:
         self.config = resolved.config
         self._resolved = resolved
         self._clock = clock or SystemClock()
         self._random = random or SystemRandom()
+        self._lists = lists or CurrentLists()
         self._ids = RecordIds(self._clock, self._random)
         self._marks = Marks()
         self._zone = timezone(timedelta(minutes=self.config.terminal.utc_offset_minutes))
@@ -175,7 +183,7 @@ class Terminal:
         memory: Memory,
     ) -> list[SourceThread]:
         """Build every lane; the threads of its readers, which are yet to be started."""
-        verifier = Verifier(partial(keys.mac, MEDIUM_KEY), self._register())
+        verifier = Verifier(partial(keys.mac, MEDIUM_KEY), self._register(), self._lists.current)
         readers: list[SourceThread] = []
         loop = asyncio.get_running_loop()
         for name, lane_config in self.config.lanes.items():

@@ -69,6 +69,7 @@ class Hold(_Message):
     look: Name = "clear"
     symbology: Name = "qr"
     hold_ms: Milliseconds = 3000
+    enter_ms: Annotated[int, Field(ge=0, le=2000)] = Field(default=300, description="how long it takes to come and go")
 
 
 class Trouble(_Message):

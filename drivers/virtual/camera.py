@@ -25,7 +25,7 @@ BOUNDARY = "frame"
 JPEG_QUALITY = 85
 LOOP_FRAMES = 8
 """As many different pictures are repeated: a camera's sensor makes no two alike, a frozen camera only one."""
-SLIDE_S = 0.3
+ENTER_MS = 300
 SHOWINGS_KEPT = 1000
 _GARBAGE = b"\xff\xd8" + bytes(range(256)) + b"\xff\xd9"
 
@@ -88,16 +88,17 @@ class VirtualCamera:
             server.shutdown()
             server.server_close()
 
-    def show(self, texts: Sequence[str], look: Look, hold_ms: int, symbology: str = "qr") -> None:
+    def show(
+        self, texts: Sequence[str], look: Look, hold_ms: int, *, symbology: str = "qr", enter_ms: int = ENTER_MS
+    ) -> None:
         """Hold a phone with these codes before the camera, then take it away. Raises ``NotACode``.
 
         A phone that is already there shows the new codes in its place and is held so much longer.
         """
         phone = Phone(self._room, texts, look, symbology)
-        slides = max(2, round(SLIDE_S * self._fps))
         held = [_compressed(*phone.shot(step)) for step in range(LOOP_FRAMES)]
-        steps = range(1, slides)
-        coming = [_compressed(*phone.shot(LOOP_FRAMES + step, 1 - step / slides)) for step in steps]
+        slides = enter_ms * self._fps // 1000
+        coming = [_compressed(*phone.shot(LOOP_FRAMES + step, 1 - step / slides)) for step in range(1, slides)]
         with self._changed:
             there = self._loop is not self._empty
             self._coming = deque() if there else deque(coming)

@@ -244,7 +244,7 @@ class Bench:
             known = ", ".join(LOOKS)
             raise _Refused(f"没有外观 {command.look}，现有：{known}", f"no look {command.look}; there are: {known}")
         try:
-            camera.show(command.texts, look, command.hold_ms, command.symbology)
+            camera.show(command.texts, look, command.hold_ms, symbology=command.symbology, enter_ms=command.enter_ms)
         except NotACode as error:
             raise _Refused("文本无法成为这种码", str(error)) from error
 

@@ -108,7 +108,7 @@ def test_several_codes_in_one_picture_are_read_once_each(device: VirtualCamera, 
 def test_a_barcode_is_read_where_it_is_asked_for(harness: CameraHarness) -> None:
     camera = harness.make_source(symbologies=["qr", "ean-13"])
     camera.open()
-    harness.device.show(["6901234567892"], Look(code_px=300, tilt_deg=0), 2000, "ean-13")
+    harness.device.show(["6901234567892"], Look(code_px=300, tilt_deg=0), 2000, symbology="ean-13")
     reading = next_code(camera)
     camera.close()
     assert (reading.text, reading.symbology) == ("6901234567892", "ean-13")

@@ -20,10 +20,16 @@ class TerminalProcess:
 
     MAX_LINES = 100_000
 
-    def __init__(self, config: Path, environment: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        config: Path,
+        environment: Mapping[str, str],
+        arguments: tuple[str, ...] = (),
+        program: tuple[str, ...] = ("agent", "run", "--log-format", "json"),
+    ) -> None:
+        """``program`` is a module with its first arguments, which takes ``--config``."""
         # setpriv(1): the terminal ends when whoever watches it dies, however that dies.
-        command = ["setpriv", "--pdeathsig", "TERM", sys.executable, "-P", "-m", "agent", "run"]
-        command += ["--config", str(config), "--log-format", "json"]
+        command = ["setpriv", "--pdeathsig", "TERM", sys.executable, "-P", "-m", *program, "--config", str(config)]
         self._process = subprocess.Popen(
             [*command, *arguments],
             env=dict(environment),
