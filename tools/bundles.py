@@ -51,14 +51,34 @@ class Full:
 
 def full_bundle(issue: Issue, content: bytes, signer: cose.Signer) -> bytes:
     """The file of a full bundle."""
-    return _bundle(issue, content, content, None, signer)
+    return signed(issue, content, content, None, signer)
 
 
 def delta_bundle(old: Full, new: Full, signer: cose.Signer) -> bytes:
     """The file of the delta that leads from one full bundle to the next of its name."""
     to = new.manifest
     issue = Issue(to.kind, to.name, to.bundle_version, to.issued_ms, to.expires_ms, to.grace_ms, audience=to.audience)
-    return _bundle(issue, new.content, _difference(to.kind, old.content, new.content), old.manifest, signer)
+    return signed(issue, new.content, _difference(to.kind, old.content, new.content), old.manifest, signer)
+
+
+def signed(issue: Issue, content: bytes, plain: bytes, base: Manifest | None, signer: cose.Signer) -> bytes:
+    """The file of a bundle whose body inflates to ``plain``: the content, or what leads to it from ``base``."""
+    body = zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
+    manifest = Manifest(
+        kind=issue.kind,
+        name=issue.name,
+        bundle_version=issue.version,
+        previous_version=None if base is None else base.bundle_version,
+        issued_ms=issue.issued_ms,
+        expires_ms=issue.expires_ms,
+        grace_ms=issue.grace_ms,
+        audience=issue.audience,
+        body_sha256=hashlib.sha256(body).digest(),
+        body_bytes=len(body),
+        content_sha256=hashlib.sha256(content).digest(),
+        content_bytes=len(content),
+    )
+    return envelope.head(envelope.seal(manifest.encode(), signer)) + body
 
 
 def read_full(path: Path) -> Full:
@@ -127,25 +147,6 @@ def signer_of(path: Path) -> cose.Es256Signer:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise KeyStoreError(f"{path} must be a key on P-256")
     return cose.Es256Signer(key)
-
-
-def _bundle(issue: Issue, content: bytes, plain: bytes, base: Manifest | None, signer: cose.Signer) -> bytes:
-    body = zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
-    manifest = Manifest(
-        kind=issue.kind,
-        name=issue.name,
-        bundle_version=issue.version,
-        previous_version=None if base is None else base.bundle_version,
-        issued_ms=issue.issued_ms,
-        expires_ms=issue.expires_ms,
-        grace_ms=issue.grace_ms,
-        audience=issue.audience,
-        body_sha256=hashlib.sha256(body).digest(),
-        body_bytes=len(body),
-        content_sha256=hashlib.sha256(content).digest(),
-        content_bytes=len(content),
-    )
-    return envelope.head(envelope.seal(manifest.encode(), signer)) + body
 
 
 def _difference(kind: Kind, old: bytes, new: bytes) -> bytes:

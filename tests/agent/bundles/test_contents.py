@@ -103,7 +103,7 @@ def test_hostile_tables_are_refused_in_no_other_way_than_as_bundles(data: bytes)
         bitmap.encode_delta([7], []),  # revoked already
         bitmap.encode_delta([], [6]),  # never revoked
         bitmap.encode_delta([64], []),  # beyond the list
-        (2).to_bytes(4, "little") + bytes([9, 0, 0, 0, 8, 0, 0, 0]) + bytes(4),  # descending
+        (2).to_bytes(4, "little") + bytes([9, 0, 0, 0, 9, 0, 0, 0]) + bytes(4),  # twice
         (1 << 23).to_bytes(4, "little"),
         b"",
     ],
