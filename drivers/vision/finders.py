@@ -7,6 +7,7 @@ from math import dist
 from typing import NamedTuple
 
 import cv2
+import numpy as np
 
 from drivers.vision.sight import Gray, Quad
 
@@ -38,9 +39,11 @@ def finders(gray: Gray) -> list[Finder]:
     if len(contours) > _CONTOURS_MAX or not contours:
         return []
     found = []
-    for outer, (_, _, ring, _) in zip(contours, tree[0], strict=True):
-        core = tree[0][ring][2] if ring >= 0 else -1
-        if core < 0 or (area := cv2.contourArea(outer)) < _AREA_MIN:
+    child = tree[0][:, 2]
+    grandchild = np.where(child >= 0, child[child], -1)
+    for index in map(int, np.flatnonzero(grandchild >= 0)):
+        outer, ring, core = contours[index], child[index], grandchild[index]
+        if (area := cv2.contourArea(outer)) < _AREA_MIN:
             continue
         middle = cv2.contourArea(contours[ring])
         inner = cv2.contourArea(contours[core])

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from drivers.vision.picture import Picture, Region
 from drivers.vision.sight import Gray, Sight, Symbology
-from drivers.vision.stages import FINDING, HARD, direct
+from drivers.vision.stages import CHEAP, HARD
 from drivers.vision.still import sight_of
 
 CARRIED_FRAMES = 5
@@ -27,22 +27,23 @@ class FrameDecoder:
         self._carried_left = 0
 
     def frame(self, gray: Gray) -> Sight:
-        """What this frame shows; ``gray`` as for ``still``. At most two stages run."""
+        """What this frame shows; ``gray`` as for ``still``. The cheap stages run, and at most one hard one."""
         picture = Picture(gray, self._symbologies)
-        if symbols := direct(picture):
-            self._turn = 0
-            self._carry(picture)
-            return sight_of(picture, symbols, "direct")
+        for step in CHEAP:
+            if symbols := step.stage(picture):
+                self._turn = 0
+                self._carry(picture)
+                return sight_of(picture, symbols, step.name)
         if Symbology.QR not in self._symbologies:
             return Sight()
         if not picture.regions:
             picture.suspect(self._carried)
-        rotation = FINDING + HARD if picture.suspicious else FINDING
-        name, stage = rotation[self._turn % len(rotation)]
+        rotation = [step for step in HARD if picture.suspicious or not step.needs_evidence]
+        step = rotation[self._turn % len(rotation)]
         self._turn += 1
-        symbols = stage(picture)
+        symbols = step.stage(picture)
         self._carry(picture)
-        return sight_of(picture, symbols, name)
+        return sight_of(picture, symbols, step.name)
 
     def _carry(self, picture: Picture) -> None:
         regions = tuple(picture.regions)

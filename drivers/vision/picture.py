@@ -31,7 +31,7 @@ _PATCH_SIDE = 420
 _PATCH_MARGIN = 50
 """In pixels of the patch: a quiet zone of 4 modules for most versions (ISO/IEC 18004 §5.3.8)."""
 _AREA_MIN = 100.0
-_MODULE_MIN_PX = 2.0
+_MODULE_MIN_PX = 2.5
 _BORDER_PX = 2.0
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from drivers.vision.picture import Picture
 from drivers.vision.sight import Gray, Sight, Symbol, Symbology, outermost, scaled
-from drivers.vision.stages import FINDING, HARD, direct
+from drivers.vision.stages import CHEAP, HARD
 
-BUDGET_MS = 40
+BUDGET_MS = 55
 """After this no further stage begins; the last one may end later."""
 _NS_PER_MS = 1_000_000
 
@@ -28,15 +28,18 @@ def still(
     """
     picture = Picture(gray, frozenset(symbologies))
     until_ns = monotonic_ns() + budget_ms * _NS_PER_MS
-    if symbols := direct(picture):
-        return sight_of(picture, symbols, "direct")
+    for step in CHEAP:
+        if symbols := step.stage(picture):
+            return sight_of(picture, symbols, step.name)
     if Symbology.QR not in picture.symbologies:
         return Sight()
-    for name, stage in FINDING + HARD:
-        if monotonic_ns() >= until_ns or ((name, stage) in HARD and not picture.suspicious):
+    for step in HARD:
+        if monotonic_ns() >= until_ns:
             break
-        if symbols := stage(picture):
-            return sight_of(picture, symbols, name)
+        if step.needs_evidence and not picture.suspicious:
+            continue
+        if symbols := step.stage(picture):
+            return sight_of(picture, symbols, step.name)
     return sight_of(picture, [], "")
 
 

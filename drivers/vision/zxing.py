@@ -34,20 +34,24 @@ def read(
     gray: Gray,
     symbologies: Collection[Symbology] = _QR_ONLY,
     *,
+    shrink: bool = True,
     invert: bool = False,
     histogram: bool = False,
     magnified: float = 1.0,
 ) -> Found:
     """One pass. QR is found in any turn; only linear codes need the second, turned pass.
 
-    ``histogram`` takes one threshold for the whole picture instead of local ones; ``magnified`` is by how much ``gray``
-    was enlarged, and quads are told without it. Escapes are off: control characters arrive as they stand in the symbol.
+    ``shrink`` looks at smaller copies too, for symbols that are large or blurred; ``histogram`` takes one threshold for
+    the whole picture instead of local ones; ``magnified`` is by how much ``gray`` was enlarged, and quads are told
+    without it. Escapes are off: control characters arrive as they stand in the symbol. Bytes without a charset of
+    their own (ECI) become text by UTF-8 or a guess; ``data`` has them as they are.
     """
     binarizer = zxingcpp.Binarizer.GlobalHistogram if histogram else zxingcpp.Binarizer.LocalAverage
     barcodes = zxingcpp.read_barcodes(
         gray,
         formats=zxingcpp.BarcodeFormats([_FORMATS[one] for one in sorted(symbologies)]),
         try_rotate=not _QR_ONLY.issuperset(symbologies),
+        try_downscale=shrink,
         try_invert=invert,
         text_mode=zxingcpp.TextMode.Plain,
         binarizer=binarizer,
