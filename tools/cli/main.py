@@ -25,6 +25,7 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "card": ("tools.cli.card", "card", "读取卡片", "Read a card as the terminal does"),
     "code": ("tools.cli.code", "code", "制作、显示与验证市民码", "Make, show and verify citizen codes"),
     "hcert": ("tools.cli.hcert", "hcert", "验证健康证明", "Verify European health certificates (HCERT)"),
+    "decode": ("tools.cli.decode", "decode", "识读图片中的码", "Read the codes in pictures"),
     "journal": ("tools.cli.journal", "journal", "查看与校验本机日志", "Look at and verify this terminal's journal"),
     "platform": ("tools.platform.commands", "platform", "参考平台", "The reference central platform"),
     "demo": ("tools.demo.command", "demo", "演示：从刷卡到平台确认", "The whole way of a tap, from reader to platform"),
