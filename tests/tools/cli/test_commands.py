@@ -81,6 +81,8 @@ def test_what_cannot_be_done_is_one_sentence_in_the_readers_language(
         "platform",
         "demo",
         "bench",
+        "bench qr",
+        "decode",
     ],
 )
 def test_every_command_explains_itself(tmp_path: Path, command: str, lang: str) -> None:
