@@ -65,8 +65,9 @@ class BundleStanding:
 class Bundles:
     """All bundles of one terminal; ``lists`` holds the snapshot that decisions read."""
 
-    def __init__(self, state_dir: Path, place: Place, ports: BundlePorts) -> None:
-        self.lists = CurrentLists()
+    def __init__(self, state_dir: Path, place: Place, ports: BundlePorts, lists: CurrentLists | None = None) -> None:
+        """``lists`` keeps what it holds until a first bundle is in force."""
+        self.lists = lists or CurrentLists()
         self._state_dir = state_dir
         self._place = place
         self._ports = ports
@@ -94,7 +95,8 @@ class Bundles:
             except (BundleError, ContractError) as error:
                 self._log.error("bundle is damaged", path=row.name, version=row.version, detail=str(error))
         self._shelf.sweep(manifest for manifest, _ in self._in_force.values())
-        self._swap()
+        if self._in_force:
+            self._swap()
 
     async def run(self) -> None:
         """Install what is dropped, and announce what gets old; until cancelled. ``OSError`` ends it."""
