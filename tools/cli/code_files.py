@@ -105,11 +105,16 @@ def read(path: Path, model: type[_F]) -> _F:
 
 def write(path: Path, content: _File) -> None:
     """A new file that only its owner can read; one that exists stays as it is."""
+    write_bytes(path, (content.model_dump_json(indent=2) + "\n").encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """The same for what has a form of its own."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise click.ClickException(say(f"{path} 已存在，不会覆盖", f"{path} exists already and stays")) from None
     except OSError as error:
         raise click.ClickException(say(f"{path}：无法写入", f"{path}: {error.strerror}")) from error
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(content.model_dump_json(indent=2) + "\n")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)

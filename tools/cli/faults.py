@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ValidationError
 
+from agent.bundles.errors import BundleError
 from agent.config import ConfigError
 from agent.keys import KeyStoreError
 from agent.problems import problems_of
@@ -16,6 +17,7 @@ from offline_store.errors import Damaged, DiskFull, Locked, NewerSchema, StoreEr
 from tools.platform.errors import PlatformError
 
 EXPECTED = (
+    BundleError,
     ConfigError,
     DriverError,
     KeyInvalid,
@@ -39,6 +41,9 @@ def sentence_of(error: BaseException) -> str:
     """What happened, and what would be right."""
     if isinstance(error, DriverError):
         return say(f"{error.fault.zh}：{error.detail}", str(error))
+    if isinstance(error, BundleError):
+        detail = f" ({error.detail})" if error.detail else ""
+        return say(error.fault.sentence.zh, error.fault.sentence.en) + detail
     if isinstance(error, StoreError):
         zh = _STORE_ZH.get(type(error), "日志存储出错")
         return say(f"{zh}（{error}）", str(error))

@@ -24,6 +24,8 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     ),
     "card": ("tools.cli.card", "card", "读取卡片", "Read a card as the terminal does"),
     "code": ("tools.cli.code", "code", "制作、显示与验证市民码", "Make, show and verify citizen codes"),
+    "trust": ("tools.cli.trust", "trust", "信任列表与数据包", "Trust lists and bundles: make, verify, install"),
+    "status-list": ("tools.cli.status_list", "status_list", "吊销名单", "Deny lists: make, change, look into"),
     "hcert": ("tools.cli.hcert", "hcert", "验证健康证明", "Verify European health certificates (HCERT)"),
     "decode": ("tools.cli.decode", "decode", "识读图片中的码", "Read the codes in pictures"),
     "journal": ("tools.cli.journal", "journal", "查看与校验本机日志", "Look at and verify this terminal's journal"),
