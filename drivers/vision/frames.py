@@ -1,4 +1,4 @@
-"""A stream of frames: a cheap pass on each, and one hard stage a frame in rotation while nothing is read."""
+"""A stream of frames: a cheap pass on each, and while nothing is read one hard stage in rotation, and the regions."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Collection
 
 from drivers.vision.picture import Picture, Region
 from drivers.vision.sight import Gray, Sight, Symbology
-from drivers.vision.stages import CHEAP, HARD
+from drivers.vision.stages import CHEAP, HARD, NEAR, Step
 from drivers.vision.still import sight_of
 
 CARRIED_FRAMES = 5
 """How long a region that was located once is still tried: a sixth of a second at 30 frames a second."""
+
+_TURNS = tuple(step for step in HARD if step is not NEAR)
 
 
 class FrameDecoder:
     """Decodes consecutive frames of one camera. The same frames in the same order give the same sights.
 
     What it keeps is the turn of the rotation and the regions of the last frames; a hand holds a phone still enough
-    that a region located in one frame is worth a hard stage in the next, where nothing was located.
+    that a region located in one frame is worth a hard stage in the next, whatever that one shows.
     """
 
     def __init__(self, symbologies: Collection[Symbology] = (Symbology.QR,)) -> None:
@@ -27,7 +29,7 @@ class FrameDecoder:
         self._carried_left = 0
 
     def frame(self, gray: Gray) -> Sight:
-        """What this frame shows; ``gray`` as for ``still``. The cheap stages run, and at most one hard one."""
+        """What this frame shows; ``gray`` as for ``still``. Cheap stages, one hard one, then the regions."""
         picture = Picture(gray, self._symbologies)
         for step in CHEAP:
             if symbols := step.stage(picture):
@@ -36,19 +38,25 @@ class FrameDecoder:
                 return sight_of(picture, symbols, step.name)
         if Symbology.QR not in self._symbologies:
             return Sight()
-        if not picture.regions:
-            picture.suspect(self._carried)
-        rotation = [step for step in HARD if picture.suspicious or not step.needs_evidence]
-        step = rotation[self._turn % len(rotation)]
-        self._turn += 1
-        symbols = step.stage(picture)
+        picture.suspect(self._carried)
+        for step in (self._next(evidence=picture.suspicious), NEAR):
+            if symbols := step.stage(picture):
+                break
         self._carry(picture)
         return sight_of(picture, symbols, step.name)
 
+    def _next(self, *, evidence: bool) -> Step:
+        """The next hard stage in turn that this picture allows; one of them needs no evidence, so there is one."""
+        while True:
+            step = _TURNS[self._turn]
+            self._turn = (self._turn + 1) % len(_TURNS)
+            if evidence or not step.needs_evidence:
+                return step
+
     def _carry(self, picture: Picture) -> None:
-        regions = tuple(picture.regions)
-        if regions and regions != self._carried:
-            self._carried, self._carried_left = regions, CARRIED_FRAMES
+        fresh = tuple(region for region in picture.regions if region not in self._carried)
+        if fresh:
+            self._carried, self._carried_left = fresh, CARRIED_FRAMES
         elif self._carried_left:
             self._carried_left -= 1
         if not self._carried_left:

@@ -97,11 +97,14 @@ class Step(NamedTuple):
 CHEAP = (Step("direct", direct), Step("shrunk", shrunk))
 """For every picture, and the only ones for linear codes."""
 
+NEAR = Step("region equalised", region_equalised, needs_evidence=True)
+"""What is cheap enough for every frame that holds a region, and rescues most."""
+
 HARD = (
     Step("equalised", equalised),
     Step("fine threshold", fine_threshold),
     Step("inverted", inverted),
-    Step("region equalised", region_equalised, needs_evidence=True),
+    NEAR,
     Step("darker", darker, needs_evidence=True),
     Step("one threshold", one_threshold, needs_evidence=True),
     Step("region threshold", region_threshold, needs_evidence=True),
