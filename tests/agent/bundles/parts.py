@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random as Seeded
@@ -64,8 +65,20 @@ class SeededRandom:
         return self.source.randbytes(size_bytes)
 
 
+def key_of(name: str) -> ec.EllipticCurvePrivateKey:
+    """A key that follows from its name, so that golden vectors stay readable by everybody."""
+    return ec.derive_private_key(
+        int.from_bytes(hashlib.sha256(f"bundle vector: {name}".encode()).digest()), ec.SECP256R1()
+    )
+
+
 def new_signer() -> cose.Es256Signer:
     return cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
 
 
 def pem(signer: cose.Es256Signer) -> bytes:
@@ -74,9 +87,9 @@ def pem(signer: cose.Es256Signer) -> bytes:
     )
 
 
-ROOT, BUNDLE, SOFTWARE = new_signer(), new_signer(), new_signer()
+ROOT, BUNDLE, SOFTWARE = (cose.Es256Signer(key_of(name)) for name in ("root", "bundle", "software"))
 SIGNERS = {Role.ROOT: ROOT, Role.BUNDLE: BUNDLE, Role.SOFTWARE: SOFTWARE}
-ISSUER_KEY = signatures.generate(signatures.Algorithm.ES256)
+ISSUER_KEY = signatures.load_private(signatures.Algorithm.ES256, hashlib.sha256(b"issuer").digest())
 ROW = TrustRow(
     issuer=ISSUER,
     kid=1,
@@ -125,6 +138,7 @@ class Terminal:
 
     def __post_init__(self) -> None:
         self.keys = FileKeyStore.create(self.state_dir / "keys")
+        self.keys.install("sealing.pem", private_pem(key_of("sealing")))
         for role, signer in SIGNERS.items():
             self.keys.install(f"platform-{role.value}.pem", pem(signer))
         self.start()
