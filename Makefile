@@ -13,6 +13,7 @@ BIN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 # No build isolation: what packages are built with comes from requirements/build.txt, hashed like the rest.
 PIP := $(BIN) $(PYTHON) -m pip -qq --disable-pip-version-check install --no-build-isolation --no-deps
 LOCK_VENV := $(VENV)/lock
+CWT_VENV := $(VENV)/cwt
 COMPILE := $(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --python $(PYTHON) \
 	--generate-hashes --no-header --no-emit-index-url --upgrade
 
@@ -28,7 +29,7 @@ demo: install ## show one tap after another, from a card in a reader to the plat
 	@$(VENV)/bin/onecard demo
 
 .PHONY: test
-test: $(VENV)/.dev ## run every test
+test: $(VENV)/.dev $(CWT_VENV)/.tools ## run every test
 	@echo "test: pytest"
 	@$(PYTHON) -P -m pytest
 
@@ -52,6 +53,7 @@ lock: $(VENV)/.tools $(LOCK_VENV)/.tools ## renew the pinned, hashed versions in
 	@echo "lock: resolving; ranges come from setup.cfg and requirements/*.in"
 	@$(COMPILE) requirements/lock.in -o requirements/lock.txt
 	@$(COMPILE) requirements/build.in -o requirements/build.txt
+	@$(COMPILE) requirements/cwt.in -o requirements/cwt.txt
 	@$(COMPILE) setup.cfg -c requirements/build.txt -o requirements/runtime.txt
 	@$(COMPILE) setup.cfg --extra dev -c requirements/build.txt -c requirements/runtime.txt -o requirements/dev.txt
 
@@ -97,4 +99,10 @@ $(LOCK_VENV)/.tools: requirements/lock.txt $(VENV)/.tools
 	@echo "lock: installing uv into $(LOCK_VENV)/"
 	@$(PYTHON) -m venv --clear $(LOCK_VENV)
 	@$(LOCK_VENV)/bin/python -m pip -qq --disable-pip-version-check install --require-hashes -r $<
+	@touch $@
+
+$(CWT_VENV)/.tools: requirements/cwt.txt $(VENV)/.tools
+	@echo "install: the third-party CWT library of the tests, into $(CWT_VENV)/"
+	@$(PYTHON) -m venv --clear $(CWT_VENV)
+	@$(CWT_VENV)/bin/python -m pip -qq --disable-pip-version-check install --require-hashes -r $<
 	@touch $@

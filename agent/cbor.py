@@ -6,6 +6,7 @@ longer-than-needed heads, unsorted maps and trailing bytes are refused: one valu
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
@@ -41,6 +42,11 @@ def encode(value: object) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
+def encode_ordered(value: object) -> bytes:
+    """The same for a value whose maps stand in their order already, at a quarter of the cost: for the path of a tap."""
+    return cbor2.dumps(value)
+
+
 def decode(data: bytes, *, max_bytes: int, max_depth: int) -> object:
     """Read exactly one item; arrays come as tuples and maps as read-only mappings. Raises :class:`CborError`."""
     if len(data) > max_bytes:
@@ -59,4 +65,23 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int) -> object:
         raise CborError("not a well-formed CBOR item of the narrow form") from error
     if canonical != data:
         raise CborError("trailing bytes, or not the deterministic encoding")
+    return value
+
+
+def decode_foreign(data: bytes, *, max_bytes: int, max_depth: int) -> object:
+    """Read exactly one item that another system encoded, deterministically or not; arrays are lists, maps dictionaries.
+
+    Tags, duplicate keys and trailing bytes are refused as in :func:`decode`. Raises :class:`CborError`.
+    """
+    if len(data) > max_bytes:
+        raise CborError(f"{len(data)} bytes, at most {max_bytes} are allowed")
+    stream = io.BytesIO(data)
+    try:
+        value: object = cbor2.CBORDecoder(
+            stream, semantic_decoders=_NO_TAGS, max_depth=max_depth, allow_duplicate_keys=False
+        ).decode()
+    except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError, MemoryError) as error:
+        raise CborError("not a well-formed CBOR item without tags and duplicate keys") from error
+    if stream.tell() != len(data):
+        raise CborError("trailing bytes")
     return value

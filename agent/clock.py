@@ -5,13 +5,24 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from dataclasses import dataclass
 from typing import Protocol
 
 from profiles.api import ClockState
 
 _TIME_ERROR = 5  # <linux/timex.h>: the kernel's clock is not disciplined by NTP, chrony or PTP
 _TIMEX_SIZE_BYTES = 256  # struct timex is 208 bytes on 64-bit Linux; modes = 0 only reads
+_MAX_ERROR_OFFSET = 3 * ctypes.sizeof(ctypes.c_long)  # ``maxerror``, in microseconds, behind modes, offset and freq
 _STATE_AGE_NS = 10_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A reading of the clock: the true time is within ``uncertainty_ms`` of ``now_ms`` unless it is untrusted."""
+
+    now_ms: int
+    state: ClockState
+    uncertainty_ms: int
 
 
 class Clock(Protocol):
@@ -25,6 +36,9 @@ class Clock(Protocol):
 
     def state(self) -> ClockState:
         """How far :meth:`now_ms` can be trusted."""
+
+    def moment(self) -> Moment:
+        """Time, state and uncertainty in one reading."""
 
 
 class Random(Protocol):
@@ -48,6 +62,7 @@ class SystemClock:
     def __init__(self) -> None:
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._state = ClockState.UNTRUSTED
+        self._uncertainty_ms = 0
         self._asked_ns: int | None = None
 
     def now_ms(self) -> int:
@@ -62,10 +77,17 @@ class SystemClock:
         """Synchronised if the kernel's clock is disciplined, else untrusted."""
         now_ns = time.monotonic_ns()
         if self._asked_ns is None or now_ns - self._asked_ns > _STATE_AGE_NS:
-            answer = self._libc.adjtimex(ctypes.create_string_buffer(_TIMEX_SIZE_BYTES))
+            timex = ctypes.create_string_buffer(_TIMEX_SIZE_BYTES)
+            answer = self._libc.adjtimex(timex)
             self._state = ClockState.UNTRUSTED if answer in (-1, _TIME_ERROR) else ClockState.SYNCHRONISED
+            self._uncertainty_ms = -(-ctypes.c_long.from_buffer(timex, _MAX_ERROR_OFFSET).value // 1000)
             self._asked_ns = now_ns
         return self._state
+
+    def moment(self) -> Moment:
+        """The uncertainty is the kernel's maximum error."""
+        state = self.state()
+        return Moment(self.now_ms(), state, self._uncertainty_ms)
 
 
 class RecordIds:

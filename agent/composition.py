@@ -20,6 +20,7 @@ from typing import Any, cast
 from agent.backoff import Backoff
 from agent.clock import Clock, Random, RecordIds
 from agent.config import Resolved, profile_type
+from agent.credentials.lists import CurrentLists
 from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
 from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
@@ -52,11 +53,12 @@ class Board:
 class Composition:
     """Builds the parts of one terminal. Use it on the event loop that runs them."""
 
-    def __init__(self, resolved: Resolved, clock: Clock, random: Random) -> None:
+    def __init__(self, resolved: Resolved, clock: Clock, random: Random, lists: CurrentLists) -> None:
         self.config = resolved.config
         self._resolved = resolved
         self._clock = clock
         self._random = random
+        self._lists = lists
         self._ids = RecordIds(clock, random)
         self._marks = Marks()
         self._zone = timezone(timedelta(minutes=self.config.terminal.utc_offset_minutes))
@@ -130,7 +132,7 @@ class Composition:
     def verifier(self, *, first_start: bool) -> Verifier:
         """What tells the lanes whom they have before them; waits for the disk. Raises :class:`KeyStoreError`."""
         keys = open_keys(self.config.terminal.state_dir, self._random, make=first_start)
-        return Verifier(partial(keys.mac, MEDIUM_KEY), SiteRegister(self._holders()))
+        return Verifier(partial(keys.mac, MEDIUM_KEY), SiteRegister(self._holders()), self._lists.current)
 
     def context(self) -> Append:
         """The record that pins what is in force from now on (DESIGN §6)."""

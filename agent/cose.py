@@ -5,7 +5,8 @@ Every signed thing from the platform travels in this envelope. The rules, in the
 1. tag 18 and an array of four, in deterministic CBOR within the size that the caller allows;
 2. the protected header holds ``alg`` (1) and ``kid`` (4) and nothing else; the unprotected header is empty;
 3. the ``kid`` names a key that the caller trusts for this purpose;
-4. ``alg`` is the algorithm of that key: a message never chooses how it is verified;
+4. ``alg`` is the algorithm of that key, out of the table of :mod:`agent.signatures`: a message never chooses how it is
+   verified;
 5. the signature over ``Sig_structure`` with the caller's ``external_aad`` is right.
 """
 
@@ -14,31 +15,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Protocol
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from agent import cbor
+from agent.signatures import RAW_BYTES, Algorithm, PrivateKey, PublicKey, load_private, load_public
 
 _SIGN1_TAG = 0xD2
 _ALG, _KID = 1, 4
 _OVERHEAD_BYTES = 256
 _KID_BYTES = 8
-_ES256_HALF_BYTES = 32
 
 
 class CoseError(ValueError):
     """The envelope is malformed, from an unknown key, or not signed by it; the text says which."""
-
-
-class Algorithm(IntEnum):
-    """The closed table of signature algorithms, by their COSE number (RFC 9053 §2.1)."""
-
-    ES256 = -7
 
 
 class Signer(Protocol):
@@ -63,13 +56,15 @@ class Es256Signer:
     key: ec.EllipticCurvePrivateKey = field(repr=False)
     kid: bytes = field(init=False)
     algorithm: Algorithm = field(init=False, default=Algorithm.ES256)
+    _private: PrivateKey = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kid", VerifyKey.of(self.key.public_key()).kid)
+        raw = self.key.private_numbers().private_value.to_bytes(RAW_BYTES, "big")
+        object.__setattr__(self, "kid", key_id(self.key.public_key()))
+        object.__setattr__(self, "_private", load_private(Algorithm.ES256, raw))
 
     def sign(self, data: bytes) -> bytes:
-        r, s = decode_dss_signature(self.key.sign(data, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(_ES256_HALF_BYTES, "big") + s.to_bytes(_ES256_HALF_BYTES, "big")
+        return self._private.sign(data)
 
 
 @dataclass(frozen=True)
@@ -77,15 +72,15 @@ class VerifyKey:
     """A public key, bound to its one algorithm."""
 
     kid: bytes
-    algorithm: Algorithm
-    public: ec.EllipticCurvePublicKey = field(repr=False)
+    key: PublicKey = field(repr=False)
 
     @classmethod
     def of(cls, public: object) -> VerifyKey:
         """Bind a ``cryptography`` public key to the algorithm that fits it. Raises :class:`CoseError`."""
         if isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, ec.SECP256R1):
-            return cls(kid=key_id(public), algorithm=Algorithm.ES256, public=public)
-        raise CoseError("only ECDSA keys on P-256 are in the table of algorithms")
+            point = public.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.CompressedPoint)
+            return cls(kid=key_id(public), key=load_public(Algorithm.ES256, point))
+        raise CoseError("an envelope is signed with ECDSA on P-256, and this is another key")
 
     @classmethod
     def from_pem(cls, pem: bytes) -> VerifyKey:
@@ -96,16 +91,14 @@ class VerifyKey:
             raise CoseError("not a PEM public key") from error
         return cls.of(public)
 
+    @property
+    def algorithm(self) -> Algorithm:
+        """The only one that the key verifies."""
+        return self.key.algorithm
+
     def verify(self, signature: bytes, data: bytes) -> bool:
         """Whether ``signature`` (r‖s) over ``data`` is this key's."""
-        if len(signature) != 2 * _ES256_HALF_BYTES:
-            return False
-        r, s = (int.from_bytes(half, "big") for half in (signature[:_ES256_HALF_BYTES], signature[_ES256_HALF_BYTES:]))
-        try:
-            self.public.verify(encode_dss_signature(r, s), data, ec.ECDSA(hashes.SHA256()))
-        except InvalidSignature:
-            return False
-        return True
+        return self.key.verify(signature, data)
 
 
 def key_id(public: ec.EllipticCurvePublicKey) -> bytes:
@@ -129,7 +122,7 @@ class Signed:
 
 def sign1(payload: bytes, signer: Signer, external_aad: bytes = b"") -> bytes:
     """A tagged COSE_Sign1 over ``payload`` and ``external_aad`` (RFC 9052 §4.4)."""
-    protected = cbor.encode({_ALG: int(signer.algorithm), _KID: signer.kid})
+    protected = cbor.encode({_ALG: signer.algorithm.cose, _KID: signer.kid})
     signature = signer.sign(_sig_structure(protected, external_aad, payload))
     return bytes([_SIGN1_TAG]) + cbor.encode([protected, {}, payload, signature])
 
@@ -146,7 +139,7 @@ def verify1(
     key = keys.get(kid)
     if key is None:
         raise CoseError("signed by a key that is not trusted for this")
-    if algorithm != key.algorithm:
+    if algorithm != key.algorithm.cose:
         raise CoseError("the algorithm in the header is not the key's")
     if not key.verify(signature, _sig_structure(protected, external_aad, payload)):
         raise CoseError("the signature is wrong")

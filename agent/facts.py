@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 from datetime import datetime, tzinfo
+from operator import itemgetter
 
 from agent.clock import Clock, RecordIds
 from profiles.api import ClockState, Mark
@@ -15,31 +17,51 @@ class Marks:
     """The marks of all lanes in memory. The disk's copy is the truth; after a failed append it is read again."""
 
     def __init__(self) -> None:
-        self._marks: dict[tuple[str, bytes], tuple[int, int]] = {}
+        self._scopes: dict[str, dict[bytes, tuple[int, int]]] = {}
 
     def load(self, marks: Iterable[Mark]) -> None:
         """Replace everything by what the disk holds."""
-        self._marks = {(mark.scope, mark.key): (mark.value, mark.expires_ms) for mark in marks}
+        self._scopes = {}
+        for mark in marks:
+            self._set(mark)
 
     def put(self, marks: Iterable[Mark], now_ms: int) -> None:
         """Set marks at once, so that no other lane can decide on what they replace."""
         for mark in marks:
-            self._marks[mark.scope, mark.key] = (mark.value, mark.expires_ms)
-        if len(self._marks) > MAX_MARKS:
-            self._marks = {key: mark for key, mark in self._marks.items() if mark[1] > now_ms}
+            self._set(mark)
+        if sum(map(len, self._scopes.values())) > MAX_MARKS:
+            for scope, held in self._scopes.items():
+                self._scopes[scope] = {key: mark for key, mark in held.items() if mark[1] > now_ms}
 
     def get(self, scope: str, key: bytes, now_ms: int) -> int | None:
         """The value of a mark that has not expired."""
-        mark = self._marks.get((scope, key))
+        mark = self._scopes.get(scope, {}).get(key)
         return mark[0] if mark is not None and mark[1] > now_ms else None
+
+    def count(self, scope: str) -> int:
+        """How many marks a scope holds, expired ones among them."""
+        return len(self._scopes.get(scope, ()))
+
+    def lowest(self, scope: str, count: int) -> list[tuple[bytes, int]]:
+        """Keys and values of the ``count`` marks with the lowest values of a scope, lowest first."""
+        held = ((key, value) for key, (value, _) in self._scopes.get(scope, {}).items())
+        return heapq.nsmallest(count, held, key=itemgetter(1))
+
+    def _set(self, mark: Mark) -> None:
+        held = self._scopes.setdefault(mark.scope, {})
+        if mark.value is None:
+            held.pop(mark.key, None)
+        else:
+            held[mark.key] = (mark.value, mark.expires_ms)
 
 
 class TerminalFacts:
     """Implements :class:`profiles.api.Facts` for one decision."""
 
     def __init__(self, clock: Clock, ids: RecordIds, marks: Marks, zone: tzinfo) -> None:
-        self.now_ms = clock.now_ms()
-        self.clock: ClockState = clock.state()
+        self.moment = clock.moment()
+        self.now_ms = self.moment.now_ms
+        self.clock: ClockState = self.moment.state
         self._ids = ids
         self._marks = marks
         self._zone = zone

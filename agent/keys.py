@@ -6,6 +6,7 @@
 file                               content
 =================================  ===============================================================================
 ``checkpoint.pem``                 the terminal's ES256 key, PKCS #8
+``sealing.pem``                    the terminal's P-256 key that secrets are sealed for, PKCS #8
 ``tls-key.pem``, ``tls.pem``       the TLS client key and its certificate (its common name is the terminal id)
 ``ca.pem``                         the authority of the platform's broker
 ``medium-<epoch>.key``             a medium key, 32 bytes
@@ -32,12 +33,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agent import cose
+from agent import cose, sealing
 from agent.words import why_en, why_zh
 
 MEDIUM_KEY_BYTES = 32
 _MAX_FILE_BYTES = 64 * 1024
 _MAX_KEYS_PER_ROLE = 8
+_CHECKPOINT = "checkpoint.pem"
+_SEALING = "sealing.pem"
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 
@@ -57,7 +60,11 @@ class KeyStoreError(Exception):
 class Role(StrEnum):
     """What a key of the platform may sign; each role has keys of its own (DESIGN §7)."""
 
+    ROOT = "root"
+    BUNDLE = "bundle"
+    COMMAND = "command"
     ACKNOWLEDGEMENT = "acknowledgement"
+    SOFTWARE = "software"
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,12 @@ class KeyStore(Protocol):
     def platform_keys(self, role: Role) -> Mapping[bytes, cose.VerifyKey]:
         """The platform's public keys of one role, by ``kid``."""
 
+    def sealing_public(self) -> ec.EllipticCurvePublicKey:
+        """What the platform seals secrets for this terminal with: see :mod:`agent.sealing`."""
+
+    def unseal(self, sealed: bytes, info: bytes) -> bytes:
+        """What was sealed for this terminal under ``info``. Raises :class:`agent.sealing.SealBroken`."""
+
 
 class FileKeyStore:
     """Keys as files. Only medium keys are kept: their name is their epoch, and an epoch's key never changes."""
@@ -94,7 +107,7 @@ class FileKeyStore:
 
     @classmethod
     def create(cls, directory: Path) -> FileKeyStore:
-        """Make the directory and a checkpoint key where they are missing. Raises :class:`KeyStoreError`."""
+        """Make the directory and the terminal's own keys where they are missing. Raises :class:`KeyStoreError`."""
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -103,27 +116,26 @@ class FileKeyStore:
                 f"the key directory {directory} cannot be made: {why_en(error)}",
             ) from error
         store = cls(directory)
-        if not (directory / "checkpoint.pem").exists():
-            key = ec.generate_private_key(ec.SECP256R1())
-            pem = key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            store.install("checkpoint.pem", pem)
+        for name in (_CHECKPOINT, _SEALING):
+            if not (directory / name).exists():
+                key = ec.generate_private_key(ec.SECP256R1())
+                pem = key.private_bytes(
+                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+                )
+                store.install(name, pem)
         return store
 
     def __repr__(self) -> str:
         return f"FileKeyStore({str(self._directory)!r})"
 
     def checkpoint_signer(self) -> cose.Es256Signer:
-        path = self._directory / "checkpoint.pem"
-        pem = self._read(path.name)
-        try:
-            key = serialization.load_pem_private_key(pem, password=None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise KeyStoreError(f"{path} 不是未加密的 PEM 私钥", f"{path} is no unencrypted PEM private key") from error
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise KeyStoreError(f"{path} 应为 P-256 曲线上的 ECDSA 密钥", f"{path} must be an ECDSA key on P-256")
-        return cose.Es256Signer(key)
+        return cose.Es256Signer(self._private(_CHECKPOINT))
+
+    def sealing_public(self) -> ec.EllipticCurvePublicKey:
+        return self._private(_SEALING).public_key()
+
+    def unseal(self, sealed: bytes, info: bytes) -> bytes:
+        return sealing.unseal(sealed, self._private(_SEALING), info)
 
     def tls_files(self) -> TlsFiles:
         ca, certificate, key = (self._checked(name) for name in ("ca.pem", "tls.pem", "tls-key.pem"))
@@ -176,6 +188,17 @@ class FileKeyStore:
             raise KeyStoreError(
                 f"{path} 无法写入：{why_zh(error)}", f"{path} cannot be written: {why_en(error)}"
             ) from error
+
+    def _private(self, name: str) -> ec.EllipticCurvePrivateKey:
+        path = self._directory / name
+        pem = self._read(name)
+        try:
+            key = serialization.load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise KeyStoreError(f"{path} 不是未加密的 PEM 私钥", f"{path} is no unencrypted PEM private key") from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise KeyStoreError(f"{path} 应为 P-256 曲线上的 ECDSA 密钥", f"{path} must be an ECDSA key on P-256")
+        return key
 
     def _read(self, name: str) -> bytes:
         path = self._checked(name)

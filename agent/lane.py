@@ -23,7 +23,19 @@ from agent.logs import log
 from agent.memory import Memory
 from agent.opening import Opening
 from agent.queues import drop_superseded
-from drivers.api import AmountReading, CardFault, CardReading, CardRemoved, CodeReading, InputReading, Pulse, Reading
+from drivers.api import (
+    AmountReading,
+    CardFault,
+    CardReading,
+    CardRemoved,
+    CodeHint,
+    CodeProblem,
+    CodeReading,
+    InputReading,
+    Pulse,
+    Reading,
+    SourceHealth,
+)
 from offline_store.errors import StoreError
 from offline_store.journal import Append, Appended
 from offline_store.journal import Mark as StoredMark
@@ -63,6 +75,13 @@ RETRY_S = 0.5
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
 _NO_SERVICE = Show(Reason.OUT_OF_SERVICE.citizen, Tone.NO)
 _NOT_RECORDED = Show(Reason.NOT_RECORDED.citizen, Tone.NO)
+_HINTS = {
+    CodeProblem.SMALL: Show(Sentence("请把手机靠近一些", "Please hold the phone closer"), Tone.WAIT),
+    CodeProblem.CUT: Show(Sentence("请把整个码对准镜头", "Please show the whole code to the camera"), Tone.WAIT),
+    CodeProblem.UNREAD: Show(
+        Sentence("请拿稳手机，调亮屏幕", "Please hold the phone still and make its screen brighter"), Tone.WAIT
+    ),
+}
 
 Alarm = Callable[[str, ReasonEnum, bytes], None]
 """Tells whom it concerns: the lane, why, and the id of the record that says so."""
@@ -125,9 +144,16 @@ class Lane:
                 self._signal(InputChanged(reading.input, reading.active))
             case CardRemoved():
                 self._log.debug("removed", reader=reading.reader)
+            case SourceHealth():
+                self._log.warning("camera", reader=reading.reader, poor=reading.poor)
+                if reading.poor:
+                    self._ports.alarm(self.name, Reason.CAMERA_POOR, b"")
             case _ if self._verifier is None:
                 self.dropped += 1
                 self._show(_NO_SERVICE)
+            case CodeHint():
+                if not self._stalled:
+                    self._show(_HINTS[reading.problem])
             case _ if self._stalled:
                 self.dropped += 1
                 self._show(_NOT_RECORDED)
@@ -200,7 +226,18 @@ class Lane:
             return
         facts = self._ports.facts()
         read_ns = None if isinstance(reading, CardFault) else reading.at_ns
-        await self._decide(_verdict(self._verifier, reading, facts), facts, left_s, read_ns)
+        await self._decide(self._verdict(self._verifier, reading, facts), facts, left_s, read_ns)
+
+    def _verdict(
+        self, verifier: Verifier, reading: CardReading | CodeReading | CardFault, facts: TerminalFacts
+    ) -> Presented | Rejected:
+        match reading:
+            case CardReading():
+                return verifier.card(reading, facts.local_time)
+            case CodeReading():
+                return verifier.code(reading.text, self._profile.codes, facts.moment, self._ports.marks)
+            case CardFault():
+                return verifier.fault(reading)
 
     async def _decide(self, event: Event, facts: TerminalFacts, deadline_s: float, read_ns: int | None = None) -> bool:
         """One step of the profile; ``False`` if it was not recorded. Up to the queued append nothing is awaited."""
@@ -346,18 +383,6 @@ class Lane:
 
 def _input_of(event: Event) -> str | None:
     return event.input if isinstance(event, InputChanged) else None
-
-
-def _verdict(
-    verifier: Verifier, reading: CardReading | CodeReading | CardFault, facts: TerminalFacts
-) -> Presented | Rejected:
-    match reading:
-        case CardReading():
-            return verifier.card(reading, facts.local_time)
-        case CodeReading():
-            return verifier.code(reading)
-        case CardFault():
-            return verifier.fault(reading)
 
 
 def tap_of(record_id: bytes) -> str:

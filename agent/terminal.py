@@ -17,6 +17,7 @@ from agent import systemd
 from agent.clock import Clock, Random, SystemClock, SystemRandom
 from agent.composition import Board, Composition
 from agent.config import Resolved
+from agent.credentials.lists import CurrentLists
 from agent.devices import DeviceState, SourceThread
 from agent.keys import KeyStoreError
 from agent.lane import Lane
@@ -47,9 +48,15 @@ T = TypeVar("T")
 class Terminal:
     """One terminal, from its start to :meth:`stop`."""
 
-    def __init__(self, resolved: Resolved, clock: Clock | None = None, random: Random | None = None) -> None:
+    def __init__(
+        self,
+        resolved: Resolved,
+        clock: Clock | None = None,
+        random: Random | None = None,
+        lists: CurrentLists | None = None,
+    ) -> None:
         self._clock = clock or SystemClock()
-        self._parts = Composition(resolved, self._clock, random or SystemRandom())
+        self._parts = Composition(resolved, self._clock, random or SystemRandom(), lists or CurrentLists())
         self._threads: list[SourceThread] = []
         self._upward: Upward | None = None
         self._stop = asyncio.Event()

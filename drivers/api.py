@@ -137,7 +137,27 @@ class InputReading(_Reading):
     active: bool
 
 
-Reading = CardReading | CardRemoved | CodeReading | AmountReading | InputReading
+class CodeProblem(StrEnum):
+    """Why a code that is in view is not read; the first two are answered by moving the phone."""
+
+    SMALL = "small"
+    CUT = "cut"
+    UNREAD = "unread"
+
+
+class CodeHint(_Reading):
+    """A code has been in view for a while and is not read."""
+
+    problem: CodeProblem
+
+
+class SourceHealth(_Reading):
+    """A camera begins to read worse than it used to (dirty, moved, badly lit), or reads as before again."""
+
+    poor: bool
+
+
+Reading = CardReading | CardRemoved | CodeReading | CodeHint | SourceHealth | AmountReading | InputReading
 
 
 class Device(Protocol):

@@ -9,21 +9,35 @@ from abc import ABC, abstractmethod
 from drivers.api import Reading
 from drivers.serial_port import Cancelled, SerialPort
 
-_END = re.compile(rb"[\r\n]")
+LINE_END = re.compile(rb"[\r\n]")
 
 
 class LineSource(ABC):
-    """A source whose device sends lines that end with CR, LF or CRLF; empty lines mean nothing.
+    """A source whose device sends lines; empty ones mean nothing.
 
-    A line that is too long, or that :meth:`parse` makes nothing of, is dropped and counted; the device stays open.
+    A line ends where ``end`` matches (CR, LF or CRLF unless told otherwise); without ``end``, when nothing has come for
+    ``gap_ms``. The bytes ``ignored`` are taken out wherever they come. A line that is too long, or that :meth:`parse`
+    makes nothing of, is dropped and counted; the device stays open.
     """
 
-    def __init__(self, name: str, port: SerialPort, line_max_bytes: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        port: SerialPort,
+        line_max_bytes: int,
+        *,
+        end: re.Pattern[bytes] | None = LINE_END,
+        gap_ms: int = 50,
+        ignored: bytes = b"",
+    ) -> None:
         self.name = name
         self.dropped = 0
         """Lines that made no reading."""
         self._port = port
         self._line_max_bytes = line_max_bytes
+        self._end = end
+        self._gap_ns = gap_ms * 1_000_000
+        self._ignored = ignored
         self._received = b""
         self._received_ns = 0
         self._overlong = False
@@ -55,19 +69,31 @@ class LineSource(ABC):
                 if reading is not None:
                     return reading
                 self.dropped += 1
+            until_ns = min(deadline_ns, self._silent_ns) if self._ends_with_silence else deadline_ns
             try:
-                received = self._port.read(deadline_ns)
+                received = self._port.read(until_ns)
             except Cancelled:
                 return None
-            if not received:
+            if received:
+                self._received += received
+                self._received_ns = time.monotonic_ns()
+                if self._ignored:
+                    self._received = self._received.replace(self._ignored, b"")
+            elif until_ns == deadline_ns:
                 return None
-            self._received += received
-            self._received_ns = time.monotonic_ns()
+
+    @property
+    def _ends_with_silence(self) -> bool:
+        return self._end is None and bool(self._received or self._overlong)
+
+    @property
+    def _silent_ns(self) -> int:
+        return self._received_ns + self._gap_ns
 
     def _take_line(self) -> bytes | None:
-        while (end := _END.search(self._received)) is not None:
-            line = self._received[: end.start()]
-            self._received = self._received[end.end() :]
+        while (end := self._find_end()) is not None:
+            line = self._received[: end[0]]
+            self._received = self._received[end[1] :]
             overlong = self._overlong or len(line) > self._line_max_bytes
             self._overlong = False
             if overlong:
@@ -77,4 +103,13 @@ class LineSource(ABC):
         if len(self._received) > self._line_max_bytes:
             self._received = b""
             self._overlong = True
+        return None
+
+    def _find_end(self) -> tuple[int, int] | None:
+        """Where the first line ends and the next one begins; ``None`` while the first is not over."""
+        if self._end is not None:
+            found = self._end.search(self._received)
+            return found.span() if found is not None else None
+        if self._ends_with_silence and time.monotonic_ns() >= self._silent_ns:
+            return len(self._received), len(self._received)
         return None

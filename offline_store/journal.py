@@ -15,6 +15,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Protocol, Self
 
+from offline_store.bundles import PUT as _PUT_BUNDLE
+from offline_store.bundles import InstalledBundle
 from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, store_error
 from offline_store.errors import AcknowledgementRefused, Damaged, RecordInvalid
 from offline_store.genesis import GENESIS, Genesis
@@ -95,11 +97,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """What one decision changes, in one transaction: records, lane state (``None`` removes a key), marks."""
+    """What one decision changes, in one transaction: records, lane state (``None`` removes a key), marks, bundles."""
 
     entries: tuple[Entry, ...] = ()
     saves: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
     marks: tuple[Mark, ...] = ()
+    bundles: tuple[InstalledBundle, ...] = ()
 
     def __post_init__(self) -> None:
         for key, value in self.saves.items():
@@ -332,6 +335,8 @@ class Journal:
                 execute("DELETE FROM mark WHERE scope = ? AND key = ?", (mark.scope, mark.key))
             else:
                 execute(_MARK, (mark.scope, mark.key, mark.value, mark.expires_ms))
+        for bundle in item.bundles:
+            execute(_PUT_BUNDLE, (bundle.name, bundle.version, bundle.manifest))
         self._marks_since_pruning += len(item.marks)
         if self._marks_since_pruning >= PRUNE_AFTER:
             # Two out for each one in: the table stays bounded and no append pays for many.

@@ -10,13 +10,18 @@ packages=(
     pcscd vsmartcard-vpcd                         # card readers, real and virtual
     mosquitto                                     # the reference platform's broker
     sqlite3                                       # opens a journal by hand
+    libzbar0                                      # pyzbar's decoder
+    libgl1 libglib2.0-0                           # OpenCV's shared libraries
 )
 services=(pcscd.socket pcscd.service mosquitto.service)
 policy=/usr/sbin/policy-rc.d
 
 say() { printf '%s\n' "$@" >&2; }
 
-installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+# Debian 13 renamed some libraries for 64-bit time; the new packages still answer to the old names in apt.
+installed() { has "$1" || has "$1t64"; }
+
+has() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
 missing_packages() {
     local name

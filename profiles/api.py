@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum, StrEnum
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from profiles.reasons import ReasonEnum, Sentence
+
+if TYPE_CHECKING:
+    from profiles.rules.codes import CodePolicy
 
 _S = Sentence
 
@@ -42,6 +45,11 @@ class Reason(ReasonEnum):
         "medium-lost",
         _S("此卡已挂失，请到服务台办理", "This card was reported lost; please go to the service desk"),
         _S("卡片登记为挂失", "the register says that this medium is lost"),
+    )
+    MEDIUM_DENIED = (
+        "medium-denied",
+        _S("此卡暂停使用，请到服务台咨询", "This card may not be used; please ask at the service desk"),
+        _S("卡片在紧急名单中", "the emergency list denies this medium"),
     )
     EXPIRED = (
         "expired",
@@ -148,6 +156,14 @@ class Reason(ReasonEnum):
         _S("通道恢复使用", "The lane is in use again"),
         _S("消防输入已复位", "fire input reset"),
     )
+    CAMERA_POOR = (
+        "camera-poor",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S(
+            "摄像头找到码却常常读不出：镜头脏了、移位或光线变了",
+            "the camera finds codes and fails to read them: dirty, moved or badly lit",
+        ),
+    )
     BUSY = (
         "busy",
         _S("请稍候，等前一位通过", "Please wait until the person before you has passed"),
@@ -183,6 +199,26 @@ class Subject:
     provisional: bool = False
 
 
+class Purpose(IntEnum):
+    """What the holder shows a code for; the phone signs it (docs/code-format.md)."""
+
+    ANY = 0
+    PASS = 1
+    PAY = 2
+    BORROW = 3
+    IDENTIFY = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A durable mark saved with the record: an expiring number under a scope and a key; ``None`` removes it."""
+
+    scope: str
+    key: bytes
+    value: int | None
+    expires_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A reading that has been verified."""
@@ -194,6 +230,12 @@ class Credential:
     """Card application or code format: ``social-security``, ``t-union``, ``pboc`` …"""
     assurance: Assurance
     entitlements: frozenset[str] = frozenset()
+    purpose: Purpose = Purpose.ANY
+    """What a dynamic code was shown for; cards and static codes are shown for anything."""
+    presentation: bytes | None = None
+    """Names this one showing of a dynamic code; ``None`` for what may be presented again and again."""
+    marks: tuple[Mark, ...] = ()
+    """Every record that accepts this credential carries these: they are what makes the showing unrepeatable."""
 
 
 # Events ------------------------------------------------------------------------------------------------------------
@@ -213,6 +255,8 @@ class Rejected:
     reason: ReasonEnum
     medium: bytes | None = None
     subject: Subject | None = None
+    presentation: bytes | None = None
+    """Of a code that was accepted before: which showing. Its own open transaction may be taken up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,16 +308,6 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     ALARM = "alarm"
     LIFE_SAFETY = "life-safety"
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A durable mark saved with the record: an expiring number under a scope and a key."""
-
-    scope: str
-    key: bytes
-    value: int
-    expires_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +422,10 @@ class Profile(Protocol[S]):
     State: ClassVar[type[State]]
     wants: ClassVar[frozenset[str]]
     """Card fields that the profile needs beyond identifier and validity."""
+
+    @property
+    def codes(self) -> CodePolicy:
+        """Which codes this lane accepts."""
 
     def idle(self) -> S:
         """The state of a lane that nothing has happened at."""

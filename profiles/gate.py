@@ -1,10 +1,11 @@
 """Gate (道闸、门禁): one direction, one person a grant.
 
 A credential passes the rules in this order, the first that fails refuses: assurance, admission, schedule, somebody else
-still crossing, double tap. A grant is recorded, then the gate gets its pulse; what then happened is a second record
-that names the first. What is refused again and again, and forced passages, are counted instead of recorded each time
-(:mod:`profiles.rules.repeats`). The fire input has opened the gate long before it is seen here; the profile only
-records it.
+still crossing, double tap. A code passes once, but while its own crossing is open or ended unused it opens this same
+lane again (docs/code-format.md §5, check 9). A grant is recorded, then the gate gets its pulse; what then happened is a
+second record that names the first. What is refused again and again, and forced passages, are counted instead of
+recorded each time (:mod:`profiles.rules.repeats`). The fire input has opened the gate long before it is seen here; the
+profile only records it.
 """
 
 from __future__ import annotations
@@ -43,8 +44,10 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.code_reasons import CodeReason
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.admission import Admission
+from profiles.rules.codes import CodePolicy
 from profiles.rules.repeats import WINDOW_MS, Repeats
 from profiles.rules.schedule import Schedule
 
@@ -95,6 +98,7 @@ class GateSettings(ProfileSettings):
     admit: Admission
     least_assurance: Assurance = Field(default=Assurance.READ, description="uid, read, static-code, dynamic-code …")
     schedule: Schedule = Schedule()
+    codes: CodePolicy = CodePolicy()
     double_tap_ms: int = Field(default=3_000, ge=0, le=60_000)
     output: str = Field(default="gate", description="the board's output that opens the gate")
     open_pulse_ms: int = Field(default=500, ge=50, le=30_000)
@@ -126,6 +130,7 @@ class Crossing(State):
     subject_namespace: str
     subject_id: bytes
     granted_ms: int
+    presentation: bytes | None = Field(default=None, description="the showing of a code that opened, the newest one")
 
     @property
     def subject(self) -> Subject:
@@ -138,6 +143,7 @@ class GateState(State):
 
     crossing: Crossing | None = None
     latest: Crossing | None = Field(default=None, description="the last grant whose passage no sensor can confirm")
+    unused: Crossing | None = Field(default=None, description="the last grant that nobody used: its code opens again")
     tolerated_until_ms: int = Field(default=0, description="after a restart an open grant may still be used until then")
     fire: bool = False
     repeats: Repeats = Repeats()
@@ -155,6 +161,11 @@ class Gate:
         self._settings = settings
         self._mark_scope = f"gate.{settings.direction}"
 
+    @property
+    def codes(self) -> CodePolicy:
+        """Which codes this lane accepts."""
+        return self._settings.codes
+
     def idle(self) -> GateState:
         """Nobody is crossing."""
         return GateState()
@@ -164,6 +175,8 @@ class Gate:
         match event:
             case Presented(credential):
                 return self._presented(state, credential, facts)
+            case Rejected(CodeReason.REPLAYED, presentation=bytes() as presentation) as rejected:
+                return self._replayed(state, rejected, presentation, facts)
             case Rejected(reason, medium, subject):
                 return self._refuse(state, facts, reason, medium, subject)
             case InputChanged(name, active) if name == self._settings.fire_input:
@@ -187,15 +200,25 @@ class Gate:
         if state.fire:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
         if state.crossing is not None and state.crossing.medium == credential.medium:
-            return self._grant_again(state, state.crossing, facts)
+            return self._grant_again(state, _shown_by(state.crossing, credential), facts, credential.marks)
         refusal = self._refusal(state, credential, facts)
         if refusal is None and self._used_just_now(credential.medium, facts):
             if state.latest is not None and state.latest.medium == credential.medium:
-                return self._grant_again(state, state.latest, facts)
+                return self._grant_again(state, _shown_by(state.latest, credential), facts, credential.marks)
             refusal = GateReason.JUST_PASSED
         if refusal is not None:
             return self._refuse(state, facts, refusal, credential.medium, credential.subject)
         return self._grant(state, credential, facts)
+
+    def _replayed(self, state: GateState, rejected: Rejected, presentation: bytes, facts: Facts) -> Step[GateState]:
+        """A showing that was accepted before: only the crossing that it opened may be taken up again."""
+        open_again = [state.crossing, state.unused]
+        if state.latest is not None and self._used_just_now(state.latest.medium, facts):
+            open_again.append(state.latest)
+        for crossing in open_again:
+            if crossing is not None and crossing.presentation == presentation and not state.fire:
+                return self._grant_again(state, crossing, facts)
+        return self._refuse(state, facts, rejected.reason, rejected.medium, rejected.subject)
 
     def _used_just_now(self, medium: bytes, facts: Facts) -> bool:
         """Whether the medium was granted within the window; a mark from a clock that ran ahead counts for nothing."""
@@ -221,6 +244,7 @@ class Gate:
             subject_namespace=credential.subject.namespace,
             subject_id=credential.subject.id,
             granted_ms=facts.now_ms,
+            presentation=credential.presentation,
         )
         expires_ms = facts.now_ms + self._settings.double_tap_ms
         record = Record(
@@ -230,12 +254,14 @@ class Gate:
             medium=credential.medium,
             subject=credential.subject,
             public=self._public(credential),
-            marks=(Mark(self._mark_scope, credential.medium, facts.now_ms, expires_ms),),
+            marks=(Mark(self._mark_scope, credential.medium, facts.now_ms, expires_ms), *credential.marks),
         )
-        state = state.model_copy(update={"crossing": crossing, "latest": None})
+        state = state.model_copy(update={"crossing": crossing, "latest": None, "unused": None})
         return Step(state, (record, *self._open(record_id)))
 
-    def _grant_again(self, state: GateState, crossing: Crossing, facts: Facts) -> Step[GateState]:
+    def _grant_again(
+        self, state: GateState, crossing: Crossing, facts: Facts, marks: tuple[Mark, ...] = ()
+    ) -> Step[GateState]:
         """The same holder again while nobody has passed: the same decision, the gate gets its pulse again."""
         record = Record(
             id=facts.new_id(),
@@ -244,8 +270,9 @@ class Gate:
             medium=crossing.medium,
             subject=crossing.subject,
             refers_to=crossing.record_id,
+            marks=marks,
         )
-        state = state.model_copy(update={"crossing": crossing, "latest": None})
+        state = state.model_copy(update={"crossing": crossing, "latest": None, "unused": None})
         return Step(state, (record, *self._open(crossing.record_id)))
 
     def _open(self, about: bytes) -> tuple[Effect, ...]:
@@ -316,8 +343,13 @@ class Gate:
             # A passage that was not used gives the right back: its mark ends now.
             marks=() if used else (Mark(self._mark_scope, crossing.medium, 0, facts.now_ms),),
         )
-        latest = crossing if reason is Reason.ACTUATED else None
-        return Step(state.model_copy(update={"crossing": None, "latest": latest}), (record,))
+        ended = {
+            "crossing": None,
+            "latest": crossing if reason is Reason.ACTUATED else None,
+            # What was cut off by a restart is never actuated again (DESIGN §4).
+            "unused": crossing if not used and reason is not Reason.OUTCOME_UNKNOWN else None,
+        }
+        return Step(state.model_copy(update=ended), (record,))
 
     def _fire(self, state: GateState, active: bool, facts: Facts) -> Step[GateState]:
         if active == state.fire:
@@ -347,6 +379,10 @@ class Gate:
         if credential is not None:
             public |= {"source": credential.source, "assurance": int(credential.assurance)}
         return public
+
+
+def _shown_by(crossing: Crossing, credential: Credential) -> Crossing:
+    return crossing.model_copy(update={"presentation": credential.presentation})
 
 
 def _is_about(state: GateState, about: bytes) -> bool:

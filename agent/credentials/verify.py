@@ -1,19 +1,27 @@
 """The verdict on a reading. Checks, in this order, the first that fails is the reason:
 
-1. the reading's kind is one that can become a credential (a code's format is known);
-2. the card's validity, by the terminal's local day;
+1. the card's validity, by the terminal's local day;
+2. the emergency list;
 3. the register: a medium reported lost is refused, one that nobody knows is its own provisional subject.
+
+Codes have a rulebook of their own: :mod:`agent.credentials.codes`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from types import MappingProxyType
 
+from agent.clock import Moment
+from agent.credentials.codes import CodeVerifier
+from agent.credentials.lists import Lists
 from agent.credentials.medium import Mac, medium_of
-from agent.credentials.register import Register, provisional
-from drivers.api import CardFault, CardReading, CodeReading
+from agent.credentials.register import Holder, Register, provisional
+from agent.credentials.replay import Marks
+from drivers.api import CardFault, CardReading
 from profiles.api import Assurance, Credential, Presented, Reason, Rejected
+from profiles.rules.codes import CodePolicy
 
 REASON_OF_FAULT = MappingProxyType(
     {
@@ -33,28 +41,38 @@ REASON_OF_FAULT = MappingProxyType(
 class Verifier:
     """Turns readings into credentials for all lanes of one terminal."""
 
-    def __init__(self, mac: Mac, register: Register) -> None:
+    def __init__(self, mac: Mac, register: Register, lists: Callable[[], Lists] = Lists, site: str = "") -> None:
+        """``register`` is the terminal's own and goes before that of the lists, which are read once a verdict."""
         self._mac = mac
         self._register = register
+        self._lists = lists
+        self._codes = CodeVerifier(self._holder, site)
 
     def card(self, reading: CardReading, today: datetime) -> Presented | Rejected:
         """The verdict on a card; ``today`` is a moment in the terminal's local time."""
+        lists = self._lists()
         medium = medium_of(reading, self._mac)
-        holder = self._register.holder(medium) or provisional(medium)
-        refusal = _validity(reading, today) or (Reason.MEDIUM_LOST if holder.lost else None)
+        holder = self._holder(medium, lists) or provisional(medium)
+        refusal = _validity(reading, today)
+        if refusal is None and lists.emergency.holds(medium):
+            refusal = Reason.MEDIUM_DENIED
+        if refusal is None and holder.lost:
+            refusal = Reason.MEDIUM_LOST
         if refusal is not None:
             return Rejected(refusal, medium, holder.subject)
         assurance = Assurance.AUTHENTICATED_CARD if reading.authenticated else Assurance.READ
         return Presented(Credential(medium, holder.subject, reading.application, assurance, holder.entitlements))
 
-    def code(self, reading: CodeReading) -> Rejected:
-        """The verdict on a code: no code format is known to this version, so every code is refused with its reason."""
-        del reading
-        return Rejected(Reason.CODE_UNKNOWN)
+    def code(self, text: str, policy: CodePolicy, moment: Moment, marks: Marks) -> Presented | Rejected:
+        """The verdict on the text of a code, by what the lane accepts."""
+        return self._codes.verdict(text, policy, moment, marks, self._lists())
 
     def fault(self, fault: CardFault) -> Rejected:
         """What the citizen is told about a card that could not be read."""
         return Rejected(REASON_OF_FAULT[fault])
+
+    def _holder(self, medium: bytes, lists: Lists) -> Holder | None:
+        return self._register.holder(medium) or lists.register.holder(medium)
 
 
 def _validity(reading: CardReading, today: datetime) -> Reason | None:

@@ -19,8 +19,17 @@ import stat
 import sys
 from pathlib import Path
 
-from drivers.virtual.bench import LINE_MAX_BYTES, SOCKET_NAME, Answer, Refusal, Stop, parse_command
-from drivers.virtual.devices import DEVICES, INPUTS, OUTPUTS, Bench, BenchPlan
+from drivers.virtual.bench import (
+    DEVICES,
+    LINE_MAX_BYTES,
+    SOCKET_NAME,
+    USUAL_DEVICES,
+    Answer,
+    Refusal,
+    Stop,
+    parse_command,
+)
+from drivers.virtual.devices import INPUTS, OUTPUTS, Bench, BenchPlan
 from drivers.virtual.pcscd import VirtualReadersUnavailable
 
 SOCKET_PATH_MAX_BYTES = 107
@@ -164,6 +173,7 @@ def _plan(arguments: argparse.Namespace) -> BenchPlan:
         outputs=dict(arguments.output or OUTPUTS),
         inputs=dict(arguments.input or INPUTS),
         device_id=arguments.device_id,
+        camera_fps=arguments.camera_fps,
     )
 
 
@@ -171,13 +181,18 @@ def main() -> int:
     """Exit code 0 after a clean end, 2 when something is in the way."""
     parser = argparse.ArgumentParser(prog="python -m drivers.virtual", description="Virtual devices of a terminal.")
     parser.add_argument("--dir", type=Path, required=True, help="where ports and sockets appear")
-    parser.add_argument("--devices", nargs="+", choices=DEVICES, default=DEVICES, help="what there is [all]")
+    parser.add_argument(
+        "--devices", nargs="+", choices=DEVICES, default=USUAL_DEVICES, help="what there is [all but the camera]"
+    )
     parser.add_argument("--readers", type=int, choices=range(1, 17), default=2, metavar="1-16", help="of pcscd [2]")
     parser.add_argument("--output", type=_line, action="append", metavar="NAME=COIL", help="of the board [gate=0]")
     parser.add_argument(
         "--input", type=_line, action="append", metavar="NAME=INPUT", help="[passage=0, fire=1, fire-reset=2]"
     )
     parser.add_argument("--device-id", type=int, default=1, help="Modbus address of the board [1]")
+    parser.add_argument(
+        "--camera-fps", type=int, choices=range(1, 121), default=30, metavar="1-120", help="pictures a second [30]"
+    )
     arguments = parser.parse_args()
     try:
         asyncio.run(run(_plan(arguments)))

@@ -15,11 +15,18 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 SOCKET_NAME = "virtual.sock"
+CAMERA_FILE = "camera.url"
+"""In the bench's directory: the address of the camera's stream."""
+USUAL_DEVICES = ("pcscd", "pn532", "relay", "scanner", "keypad")
+DEVICES = (*USUAL_DEVICES, "camera")
+"""The camera stands only where it is asked for: its pictures cost a share of a core."""
 LINE_MAX_BYTES = 65_536
 ANSWER_MAX_BYTES = 1_048_576
 
 Milliseconds = Annotated[int, Field(ge=1, le=60_000)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+CameraTrouble = Literal["none", "frozen", "silent", "garbage"]
 
 
 class _Message(BaseModel):
@@ -45,10 +52,37 @@ class Remove(_Message):
 
 
 class Scan(_Message):
-    """Hold a code (``show``, on a phone) or a barcode (``scan``) before the scanner."""
+    """Hold a code (``show``, on a phone) or a barcode (``scan``) before the serial scanner."""
 
     do: Literal["show", "scan"] = "scan"
-    text: str = Field(min_length=1, max_length=4096, repr=False)
+    text: Text = Field(repr=False)
+
+
+class Hold(_Message):
+    """Hold a phone with codes before the camera, as a named look of it (:data:`drivers.virtual.phone.LOOKS`).
+
+    Without texts, the phone that is there is taken away. One that is there shows the new texts in its place.
+    """
+
+    do: Literal["hold"] = "hold"
+    texts: tuple[Text, ...] = Field(default=(), max_length=16, repr=False)
+    look: Name = "clear"
+    symbology: Name = "qr"
+    hold_ms: Milliseconds = 3000
+    enter_ms: Annotated[int, Field(ge=0, le=2000)] = Field(default=300, description="how long it takes to come and go")
+
+
+class Trouble(_Message):
+    """What the camera does wrong from now on: one picture for ever, no pictures, no JPEG in them; or ``none``."""
+
+    do: Literal["trouble"] = "trouble"
+    trouble: CameraTrouble
+
+
+class Shown(_Message):
+    """Ask from which frames on codes were wholly in the camera's picture."""
+
+    do: Literal["shown"] = "shown"
 
 
 class Press(_Message):
@@ -94,7 +128,9 @@ class Stop(_Message):
     do: Literal["stop"] = "stop"
 
 
-Command = Annotated[Insert | Remove | Scan | Press | Relay | Plug | Status | Stop, Field(discriminator="do")]
+Command = Annotated[
+    Insert | Remove | Scan | Hold | Trouble | Shown | Press | Relay | Plug | Status | Stop, Field(discriminator="do")
+]
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
 
@@ -114,6 +150,13 @@ class RelayState(_Message):
     history: tuple[Change, ...]
 
 
+class Showing(_Message):
+    """From which frame on a code was wholly in the picture, and when that was about to be sent (as :class:`Change`)."""
+
+    sequence: int
+    at_ns: int
+
+
 class BenchState(_Message):
     """What is there and where; also the line that the bench prints when it is ready."""
 
@@ -121,7 +164,7 @@ class BenchState(_Message):
     socket: Path
     environment: dict[str, str] = Field(description="what a process needs before its first PC/SC call")
     readers: dict[str, str] = Field(description="reader name here: its PC/SC name, or its serial port")
-    ports: dict[str, Path] = Field(description="serial devices by kind")
+    ports: dict[str, Path] = Field(description="serial devices by kind; of the camera, its address file")
 
 
 class Refusal(_Message):
@@ -137,6 +180,7 @@ class Answer(_Message):
     ok: bool
     error: Refusal | None = None
     relay: RelayState | None = None
+    shown: tuple[Showing, ...] | None = None
     state: BenchState | None = None
 
     @classmethod

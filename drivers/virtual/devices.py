@@ -7,16 +7,19 @@ import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from drivers.api import Interface
 from drivers.virtual.api import CardSlot, Use
 from drivers.virtual.bench import (
+    CAMERA_FILE,
     SOCKET_NAME,
+    USUAL_DEVICES,
     Answer,
     BenchState,
     Change,
     Command,
+    Hold,
     Insert,
     Plug,
     Press,
@@ -24,7 +27,9 @@ from drivers.virtual.bench import (
     RelayState,
     Remove,
     Scan,
+    Shown,
     Status,
+    Trouble,
 )
 from drivers.virtual.cards.behaviour import Behaviour
 from drivers.virtual.cards.cardfile import CardFileError, load_card_file, read_card_file
@@ -34,8 +39,10 @@ from drivers.virtual.pn532 import VirtualPn532
 from drivers.virtual.relay import VirtualRelay
 from drivers.virtual.scanner import VirtualScanner
 
+if TYPE_CHECKING:
+    from drivers.virtual.camera import VirtualCamera
+
 PCSCD, PN532 = "pcscd", "pn532"
-DEVICES = (PCSCD, PN532, "relay", "scanner", "keypad")
 OUTPUTS = {"gate": 0}
 INPUTS = {"passage": 0, "fire": 1, "fire-reset": 2}
 HISTORY_SHOWN = 1000
@@ -46,11 +53,12 @@ class BenchPlan:
     """What a bench consists of."""
 
     directory: Path
-    devices: tuple[str, ...] = DEVICES
+    devices: tuple[str, ...] = USUAL_DEVICES
     readers: int = 2
     outputs: dict[str, int] = field(default_factory=lambda: dict(OUTPUTS))
     inputs: dict[str, int] = field(default_factory=lambda: dict(INPUTS))
     device_id: int = 1
+    camera_fps: int = 30
 
 
 class _Pluggable(Protocol):
@@ -100,6 +108,7 @@ class Bench:
         self._relay: VirtualRelay | None = None
         self._scanner: VirtualScanner | None = None
         self._keypad: VirtualKeypad | None = None
+        self._camera: VirtualCamera | None = None
         self._plugging = asyncio.Lock()
         self._stack = ExitStack()
         for device in plan.devices:
@@ -129,6 +138,11 @@ class Bench:
             case "keypad":
                 self._keypad = VirtualKeypad(path)
                 self._pluggables[device] = self._keypad.port
+            case "camera":
+                from drivers.virtual.camera import VirtualCamera
+
+                path = self._directory / CAMERA_FILE
+                self._camera = self._pluggables[device] = VirtualCamera(path, fps=plan.camera_fps)
             case _:
                 raise ValueError(f"no such virtual device: {device}")
         self._ports[device] = path
@@ -169,6 +183,12 @@ class Bench:
                     self._remove(command.reader)
                 case Scan():
                     self._scan(command.text)
+                case Hold():
+                    await asyncio.to_thread(self._hold, command)
+                case Trouble():
+                    self._filming().trouble = command.trouble
+                case Shown():
+                    return Answer(ok=True, shown=tuple(self._filming().shown))
                 case Press():
                     await self._press(command)
                 case Plug():
@@ -248,6 +268,28 @@ class Bench:
             self._scanner.scan(text)
         except UnicodeEncodeError as error:
             raise _Refused("文本无法编码", "the text has characters that the scanner cannot send") from error
+
+    def _filming(self) -> VirtualCamera:
+        if self._camera is None:
+            raise _missing("camera")
+        return self._camera
+
+    def _hold(self, command: Hold) -> None:
+        from drivers.virtual.phone import LOOKS, NotACode
+
+        camera = self._filming()
+        if not command.texts:
+            camera.take_away()
+            return
+        self._must_be_heard("camera")
+        look = LOOKS.get(command.look)
+        if look is None:
+            known = ", ".join(LOOKS)
+            raise _Refused(f"没有外观 {command.look}，现有：{known}", f"no look {command.look}; there are: {known}")
+        try:
+            camera.show(command.texts, look, command.hold_ms, symbology=command.symbology, enter_ms=command.enter_ms)
+        except NotACode as error:
+            raise _Refused("文本无法成为这种码", str(error)) from error
 
     async def _press(self, command: Press) -> None:
         if command.amount is not None:

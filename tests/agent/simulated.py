@@ -7,6 +7,7 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any
 
+from agent.clock import Moment
 from profiles.api import ClockState
 
 
@@ -51,6 +52,9 @@ class SimulatedClock:
 
     def state(self) -> ClockState:
         return ClockState.SYNCHRONISED
+
+    def moment(self) -> Moment:
+        return Moment(self.now_ms(), self.state(), uncertainty_ms=0)
 
 
 def run_simulated(main: Coroutine[Any, Any, None]) -> None:

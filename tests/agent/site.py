@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agent.backoff import Backoff
 from agent.clock import RecordIds
+from agent.credentials.lists import CurrentLists, Lists
 from agent.credentials.register import Holder, SiteRegister
 from agent.credentials.verify import Verifier
 from agent.facts import Marks, TerminalFacts
@@ -109,10 +110,16 @@ class Site:
     """A terminal of lanes on one journal, in simulated time."""
 
     def __init__(
-        self, directory: Path, *, holders: dict[bytes, Holder] | None = None, deadline_ms: int = 2_000
+        self,
+        directory: Path,
+        *,
+        holders: dict[bytes, Holder] | None = None,
+        deadline_ms: int = 2_000,
+        lists: Lists | None = None,
+        clock: SimulatedClock | None = None,
     ) -> None:
         self.directory = directory
-        self.clock = SimulatedClock()
+        self.clock = clock or SimulatedClock()
         random = SeededRandom()
         self.journal = Journal.open(directory, bytes(16), clock=self.clock, random=random)
         self.writer = HeldWriter(InlineWriter(self.journal))
@@ -131,7 +138,7 @@ class Site:
             recorded=lambda seq: None,
             alarm=self._alarm,
         )
-        self.verifier = Verifier(mac, SiteRegister((holders or {}).items()))
+        self.verifier = Verifier(mac, SiteRegister((holders or {}).items()), CurrentLists(lists).current)
         self.deadline_ms = deadline_ms
 
     def _alarm(self, lane: str, reason: ReasonEnum, about: bytes) -> None:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from agent import cose
 from agent.keys import FileKeyStore, KeyStore, KeyStoreError, Role
+from agent.signatures import Algorithm
 
 MEDIUM_KEY = bytes(range(32))
 
@@ -38,7 +39,7 @@ def test_a_created_store_is_private_and_has_a_checkpoint_key(store: FileKeyStore
     assert directory.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in directory.iterdir()} == {0o600}
     signer: cose.Signer = store.checkpoint_signer()
-    assert signer.algorithm is cose.Algorithm.ES256
+    assert signer.algorithm is Algorithm.ES256
     as_protocol: KeyStore = store
     assert as_protocol.checkpoint_signer().kid == signer.kid
 

@@ -152,7 +152,7 @@ def test_lost_expired_and_foreign_media_are_refused_with_their_own_reasons(tmp_p
             lane.offer(CodeReading(reader="scanner", at_ns=0, text="https://example.org"))
 
         await serve(lane, script)
-        assert site.reasons() == ["medium-lost", "expired", "not-yet-valid", "code-unknown"]
+        assert site.reasons() == ["medium-lost", "expired", "not-yet-valid", "link-code"]
         site.close()
 
     run_simulated(main())

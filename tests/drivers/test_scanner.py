@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from drivers.api import CodeReading, ReaderError, ReaderFault, Source
-from drivers.scanner import CODE_MAX_BYTES, ScannerSettings, SerialScanner
+from drivers.scanner import CODE_MAX_BYTES, ETX, STX, TRIGGERS, ScannerSettings, SerialScanner
 from drivers.virtual.scanner import VirtualScanner
+from tests.drivers.source_conformance import SourceConformance
 
 WAIT_S = 20.0
 
@@ -137,3 +140,106 @@ def test_an_unplugged_scanner_is_a_reader_error_and_opens_again(device: VirtualS
     scanner.open()
     device.scan("again")
     assert text_of(scanner) == "again"
+
+
+@pytest.fixture
+def set_up(tmp_path: Path) -> Iterator[Callable[..., tuple[VirtualScanner, SerialScanner]]]:
+    """Makes scanners that are set up in pairs: the device and its driver."""
+    with ExitStack() as stack:
+
+        def make(device: dict[str, Any], **settings: Any) -> tuple[VirtualScanner, SerialScanner]:
+            virtual = VirtualScanner(tmp_path / "set-up", **device)
+            virtual.port.plug()
+            stack.callback(virtual.port.unplug)
+            driver = SerialScanner("scan", ScannerSettings(port=str(virtual.port.path), **settings))
+            driver.open()
+            stack.callback(driver.close)
+            return virtual, driver
+
+        yield make
+
+
+SetUp = Callable[..., tuple[VirtualScanner, SerialScanner]]
+
+
+@pytest.mark.parametrize("tail", [ETX, ETX + b"\r\n"])
+def test_codes_between_stx_and_etx_are_read_and_what_has_no_stx_is_dropped(set_up: SetUp, tail: bytes) -> None:
+    device, scanner = set_up({"head": STX, "tail": tail}, framing="stx-etx")
+    device.scan("first\rline")
+    device.port.write(b"noise" + ETX)
+    device.scan("second")
+    assert [text_of(scanner) for _ in range(2)] == ["first\rline", "second"]
+    assert scanner.dropped == 1
+
+
+def test_without_an_end_a_code_ends_with_silence(set_up: SetUp) -> None:
+    device, scanner = set_up({"tail": b""}, framing="gap", gap_ms=200)
+    device.port.write(b"two ")
+    assert text_of(scanner, 0.0) is None
+    device.scan("halves")
+    assert text_of(scanner) == "two halves"
+    device.scan("next")
+    assert text_of(scanner) == "next"
+    assert text_of(scanner, 0.3) is None
+
+
+def test_silence_ends_what_is_too_long(set_up: SetUp) -> None:
+    device, scanner = set_up({"tail": b""}, framing="gap", gap_ms=200)
+    for _ in range(5):
+        device.port.write(b"x" * 1000)
+        assert text_of(scanner, 0.01) is None
+    assert text_of(scanner, 0.5) is None
+    device.scan("next")
+    assert text_of(scanner) == "next"
+    assert scanner.dropped == 1
+
+
+def test_a_prefix_and_an_aim_identifier_are_taken_off_and_name_the_symbology(set_up: SetUp) -> None:
+    device, scanner = set_up({}, prefix="S1:", aim=True)
+    for line in ("S1:]Q1市民码", "S1:]E06901234567892", "S1:]z0other", "]Q1no prefix", "S1:no identifier", "S1:]Q1"):
+        device.scan(line)
+    readings = [scanner.read(WAIT_S) for _ in range(3)]
+    seen = [(reading.text, reading.symbology) for reading in readings if isinstance(reading, CodeReading)]
+    assert seen == [("市民码", "qr"), ("6901234567892", "ean-13"), ("other", "serial")]
+    assert text_of(scanner, 0.3) is None
+    assert scanner.dropped == 3
+
+
+@pytest.mark.parametrize("make", sorted(TRIGGERS))
+@pytest.mark.parametrize(("framing", "head", "tail"), [("line", b"", b"\r"), ("stx-etx", STX, ETX), ("gap", b"", b"")])
+def test_a_scanner_that_must_be_told_is_told_again_after_each_code(
+    set_up: SetUp, make: str, framing: str, head: bytes, tail: bytes
+) -> None:
+    device, scanner = set_up({"head": head, "tail": tail, "trigger": TRIGGERS[make]}, framing=framing, trigger=make)
+    for text in ("first", "second", "third"):
+        device.scan(text)
+        assert text_of(scanner) == text
+    assert scanner.dropped == 0
+
+
+def test_a_scan_that_brought_nothing_is_started_again(set_up: SetUp) -> None:
+    device, scanner = set_up({"trigger": TRIGGERS["gm65"]}, trigger="gm65", trigger_ms=500)
+    while device.triggered < 3:
+        assert text_of(scanner, 0.1) is None
+
+
+class ScannerHarness:
+    """A virtual scanner and drivers for it."""
+
+    def __init__(self, path: Path) -> None:
+        self._device = VirtualScanner(path)
+        self.unplug = self._device.port.unplug
+        self.replug = self._device.port.plug
+        self.present = self._device.scan
+        self.replug()
+
+    def make_source(self) -> SerialScanner:
+        return SerialScanner("scan", ScannerSettings(port=str(self._device.port.path)))
+
+
+class TestScannerConformance(SourceConformance):
+    @pytest.fixture
+    def harness(self, tmp_path: Path) -> Iterator[ScannerHarness]:
+        harness = ScannerHarness(tmp_path / "conformant")
+        yield harness
+        harness.unplug()

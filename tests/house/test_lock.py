@@ -14,15 +14,19 @@ from packaging.utils import canonicalize_name
 
 from tests.house import ROOT
 
-_LOCKS = ("build", "runtime", "dev", "lock")
+_LOCKS = ("build", "runtime", "dev", "lock", "cwt")
+
+
+def _pinned(lock: str) -> list[Requirement]:
+    """Each line that begins a pin, without its hashes."""
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+    return [Requirement(line) for line in re.findall(r"^[A-Za-z0-9].*==.*(?= \\$)", text, flags=re.MULTILINE)]
 
 
 def _pins(lock: str) -> dict[str, Requirement]:
-    """Each line that begins a pin, without its hashes."""
-    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
-    lines = re.findall(r"^[A-Za-z0-9].*==.*(?= \\$)", text, flags=re.MULTILINE)
-    pins = [Requirement(line) for line in lines]
-    return {canonicalize_name(pin.name): pin for pin in pins}
+    """One pin a package: where versions of Python need different ones, that of this Python."""
+    for_here_last = sorted(_pinned(lock), key=lambda pin: pin.marker is None or pin.marker.evaluate())
+    return {canonicalize_name(pin.name): pin for pin in for_here_last}
 
 
 def _ranges(*sections: tuple[str, str]) -> list[Requirement]:
@@ -54,6 +58,13 @@ def test_the_build_system_is_pinned_inside_its_range() -> None:
     _assert_each_is_pinned_in_range([Requirement(line) for line in project["build-system"]["requires"]], _pins("build"))
 
 
+@pytest.mark.parametrize("lock", ["cwt", "lock"])
+def test_the_tools_of_their_own_environments_are_pinned_inside_their_ranges(lock: str) -> None:
+    lines = (ROOT / "requirements" / f"{lock}.in").read_text().splitlines()
+    ranges = [Requirement(line) for line in lines if not line.startswith("#")]
+    _assert_each_is_pinned_in_range(ranges, _pins(lock))
+
+
 def test_the_locks_agree_with_each_other() -> None:
     runtime, dev, build = _pins("runtime"), _pins("dev"), _pins("build")
     assert runtime.items() <= dev.items()
@@ -82,6 +93,6 @@ def test_every_pin_has_hashes_and_no_address(lock: str) -> None:
     text = path.read_text()
     assert "://" not in text
     blocks = re.split(r"\n(?=[A-Za-z0-9])", text)
-    assert len(blocks) == len(_pins(lock)) > 0
+    assert len(blocks) == len(_pinned(lock)) > 0
     for block in blocks:
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), block.splitlines()[0]

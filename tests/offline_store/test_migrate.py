@@ -19,6 +19,8 @@ from offline_store.migrate import migrate
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
 
 SCHEMA = Path(offline_store.__file__).parent / "schema"
+NEWEST = len(list(SCHEMA.glob("*.sql")))
+NEXT_BAD = f"{NEWEST + 1:04d}_bad.sql"
 BAD = "CREATE TABLE half (x INTEGER);\nALTER TABLE record ADD COLUMN extra TEXT;\nINSERT INTO nowhere VALUES (1);\n"
 
 
@@ -44,9 +46,9 @@ def open_with(directory: Path, schema: Path) -> Journal:
 
 
 def test_an_empty_file_becomes_the_newest_schema(connection: sqlite3.Connection) -> None:
-    assert migrate(connection) == 2
+    assert migrate(connection) == NEWEST
     database = Database(connection)
-    assert set(database.table_names()) == {"chain", "record", "saved", "mark"}
+    assert set(database.table_names()) == {"chain", "record", "saved", "mark", "bundle"}
     assert set(database.view_names()) == {"journal", "chain_span", "sending"}
     assert database.table("record").pks == ["place"]
 
@@ -56,11 +58,11 @@ def test_a_failing_migration_leaves_the_old_file_usable(directory: Path, schema:
     fill(journal, 3)
     head = journal.head
     journal.close()
-    (schema / "0003_bad.sql").write_text(BAD, encoding="utf-8")
-    with pytest.raises(MigrationFailed, match=r"0003_bad\.sql") as caught:
+    (schema / NEXT_BAD).write_text(BAD, encoding="utf-8")
+    with pytest.raises(MigrationFailed, match=NEXT_BAD) as caught:
         open_with(directory, schema)
-    assert "as before, at schema 2" in str(caught.value)
-    (schema / "0003_bad.sql").unlink()
+    assert f"as before, at schema {NEWEST}" in str(caught.value)
+    (schema / NEXT_BAD).unlink()
     again = open_with(directory, schema)
     try:
         assert again.head == head
@@ -75,7 +77,7 @@ def test_a_good_migration_keeps_the_chain(directory: Path, schema: Path) -> None
     journal = open_with(directory, schema)
     fill(journal, 3)
     journal.close()
-    (schema / "0003_more.sql").write_text("ALTER TABLE chain ADD COLUMN note TEXT;\n", encoding="utf-8")
+    (schema / f"{NEWEST + 1:04d}_more.sql").write_text("ALTER TABLE chain ADD COLUMN note TEXT;\n", encoding="utf-8")
     again = open_with(directory, schema)
     try:
         assert fill(again, 1, first=9)[0].seq == 5
@@ -88,12 +90,12 @@ def test_a_newer_schema_is_refused_and_left_untouched(directory: Path, schema: P
     open_with(directory, schema).close()
     spoil(directory, "PRAGMA user_version = 7")
     before = (directory / DATABASE_NAME).read_bytes()
-    with pytest.raises(NewerSchema, match="has schema 7, this software knows up to 2"):
+    with pytest.raises(NewerSchema, match=f"has schema 7, this software knows up to {NEWEST}"):
         open_with(directory, schema)
     assert (directory / DATABASE_NAME).read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["0004_gap.sql", "0002_twice.sql", "three.sql"])
+@pytest.mark.parametrize("name", [f"{NEWEST + 2:04d}_gap.sql", "0002_twice.sql", "three.sql"])
 def test_a_schema_directory_out_of_order_is_refused(connection: sqlite3.Connection, schema: Path, name: str) -> None:
     (schema / name).write_text("", encoding="utf-8")
     with pytest.raises(MigrationFailed, match="belongs here"):

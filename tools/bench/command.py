@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from agent.words import say
+from tools.bench import scan as scan_bench
 from tools.bench import start as start_bench
+from tools.bench import status as status_bench
 from tools.bench import tap as tap_bench
+from tools.bench import verify as verify_bench
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help=say("最后一行输出 JSON", "End with one line of JSON")
@@ -27,6 +32,27 @@ def tap(taps: int, reader: str, as_json: bool) -> None:
     tap_bench.run(taps, reader).tell(as_json=as_json)
 
 
+@bench.command(
+    help=say(
+        "从码完整出现在画面到闸门动作，及空闲时的 CPU", "From a code wholly in the picture to the relay; CPU at rest"
+    )
+)
+@click.option("--scans", type=click.IntRange(3, 2000), default=60, show_default=True)
+@click.option("--look", default="clear", show_default=True, help=say("拍摄条件", "Conditions, as glare, oled, hard"))
+@click.option(
+    "--enter-ms",
+    type=click.IntRange(0, 2000),
+    default=300,
+    show_default=True,
+    help=say("手机移入画面所用毫秒；0：突然出现", "Milliseconds that the phone takes to come; 0: it is there at once"),
+)
+@click.option("--idle", "idle_s", type=click.FloatRange(1, 600), default=20.0, show_default=True)
+@json_option
+def scan(scans: int, look: str, enter_ms: int, idle_s: float, as_json: bool) -> None:
+    """Measure scans."""
+    scan_bench.run(scans, look, enter_ms, idle_s).tell(as_json=as_json)
+
+
 @bench.command(help=say("启动时间与内存", "Time to ready, and memory"))
 @click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True)
 @json_option
@@ -35,9 +61,52 @@ def start(rounds: int, as_json: bool) -> None:
     start_bench.run(rounds).tell(as_json=as_json)
 
 
+@bench.command(
+    help=say("动态码从文字到结论，与其两次裸验签比较", "A dynamic code's verdict, beside its two bare checks")
+)
+@click.option("--codes", type=click.IntRange(5, 10_000), default=200, show_default=True)
+@click.option("--rounds", type=click.IntRange(2, 1000), default=10, show_default=True)
+@json_option
+def verify(codes: int, rounds: int, as_json: bool) -> None:
+    """Measure verdicts."""
+    verify_bench.run(codes, rounds).tell(as_json=as_json)
+
+
+@bench.command(help=say("一千万市民的吊销名单", "The deny list of ten million citizens: look-up, memory, delta"))
+@click.option("--citizens", type=click.IntRange(1_000, 100_000_000), default=10_000_000, show_default=True)
+@click.option("--revoked", type=click.IntRange(0), default=5_000_000, show_default=True)
+@click.option("--changes", type=click.IntRange(1), default=100_000, show_default=True)
+@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True)
+@json_option
+def status(citizens: int, revoked: int, changes: int, rounds: int, as_json: bool) -> None:
+    """Measure the deny list."""
+    if max(revoked, changes) > citizens:
+        raise click.UsageError(say("不能多于市民数", "there are not so many citizens"))
+    status_bench.run(citizens, revoked, changes, rounds).tell(as_json=as_json)
+
+
+@bench.command(help=say("从照片中识读二维码", "Codes read from a set of photographs, beside three other decoders"))
+@click.option(
+    "--set",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help=say("含 manifest.jsonl 的目录", "A folder with manifest.jsonl"),
+)
+@json_option
+def qr(directory: Path, as_json: bool) -> None:
+    """Measure decoding."""
+    from tools.bench import qr as qr_bench  # OpenCV and three decoders, which the other benches do without
+
+    qr_bench.run(directory).tell(as_json=as_json)
+
+
 @bench.command(name="all", help=say("全部测量", "Every bench"))
 @json_option
 def all_benches(as_json: bool) -> None:
     """Run every bench with its defaults."""
     start_bench.run(5).tell(as_json=as_json)
     tap_bench.run(500, "pn532").tell(as_json=as_json)
+    scan_bench.run(60, "clear", 300, 20.0).tell(as_json=as_json)
+    verify_bench.run(200, 10).tell(as_json=as_json)
+    status_bench.run(10_000_000, 5_000_000, 100_000, 5).tell(as_json=as_json)

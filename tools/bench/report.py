@@ -23,11 +23,14 @@ class Figure:
     unit: str
     target: float | None = None
     digits: int = 3
+    at_least: bool = False
 
     @property
     def holds(self) -> bool | None:
-        """Whether the promise is kept; ``None`` where nothing is promised. All promises so far are upper bounds."""
-        return None if self.target is None else self.value <= self.target
+        """Whether the promise is kept; ``None`` where nothing is promised. An upper bound unless ``at_least``."""
+        if self.target is None:
+            return None
+        return self.value >= self.target if self.at_least else self.value <= self.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,7 @@ class Report:
         for key, value in self.conditions.items():
             click.echo(f"  {key}: {value}")
         for figure in self.figures:
-            promise = "" if figure.target is None else f"  ≤ {figure.target:g} {'✓' if figure.holds else '✗'}"
-            click.echo(f"  {figure.name:<24}{figure.value:>12.{figure.digits}f} {figure.unit}{promise}")
+            click.echo(f"  {figure.name:<24}{figure.value:>12.{figure.digits}f} {figure.unit}{_promise(figure)}")
         if as_json:
             click.echo(json.dumps(self.to_json(), ensure_ascii=False))
         sys.stdout.flush()
@@ -59,6 +61,12 @@ class Report:
             "conditions": self.conditions,
             "machine": {"python": platform.python_version(), "arch": platform.machine()},
         }
+
+
+def _promise(figure: Figure) -> str:
+    if figure.target is None:
+        return ""
+    return f"  {'≥' if figure.at_least else '≤'} {figure.target:g} {'✓' if figure.holds else '✗'}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -49,7 +49,7 @@ class Sample:
 
 def run(taps: int, reader: str) -> Report:
     """Measure ``taps`` paced taps."""
-    with tempfile.TemporaryDirectory(prefix="onecard-bench-", dir=_disk()) as place:
+    with tempfile.TemporaryDirectory(prefix="onecard-bench-", dir=disk()) as place:
         directory = Path(place)
         samples = _samples(directory, taps + WARM_UP_TAPS, reader)[WARM_UP_TAPS:]
     raw = [sample.raw_ms for sample in samples]
@@ -152,6 +152,6 @@ def _bytes_of_a_tap(state_dir: Path) -> int:
         connection.close()
 
 
-def _disk() -> Path:
+def disk() -> Path:
     """A directory on a real disk: the temporary one may be memory."""
     return Path(os.environ.get("ONECARD_BENCH_DIR", "/var/tmp"))  # noqa: S108 -- a fresh private directory is made in it

@@ -16,7 +16,17 @@ from pydantic import TypeAdapter
 from agent.config import Resolved
 from agent.words import say, tell, why_en, why_zh
 from drivers.board import BoardSettings
-from drivers.virtual.bench import SOCKET_NAME, Answer, BenchState, Command, Refusal, Status, ask_bench
+from drivers.virtual.bench import (
+    CAMERA_FILE,
+    DEVICES,
+    SOCKET_NAME,
+    Answer,
+    BenchState,
+    Command,
+    Refusal,
+    Status,
+    ask_bench,
+)
 from drivers.virtual.place import virtual_dir
 
 STOP_S = 5.0
@@ -63,7 +73,7 @@ def running_devices(resolved: Resolved) -> Iterator[VirtualDevices]:
     command = [sys.executable, "-P", "-m", "drivers.virtual", "--dir", str(place)]
     # A session of its own: Ctrl-C is for the terminal, which ends before its devices do.
     process = subprocess.Popen(
-        [*command, *_lines_of_board(resolved, place)],
+        [*command, *_lines_of_board(resolved, place), *_camera(resolved, place)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -116,3 +126,11 @@ def _lines_of_board(resolved: Resolved, place: Path) -> list[str]:
             for name, line in settings.inputs.items():
                 arguments += ["--input", f"{name}={line.address}"]
     return arguments
+
+
+def _camera(resolved: Resolved, place: Path) -> list[str]:
+    """The virtual camera stands where the configuration has one."""
+    filmed = str(place / CAMERA_FILE)
+    if any(getattr(settings, "source", None) == filmed for settings in resolved.devices.values()):
+        return ["--devices", *DEVICES]
+    return []

@@ -11,6 +11,7 @@ import click
 import uvloop
 
 from agent.config import Resolved
+from agent.credentials.lists import CurrentLists
 from agent.logs import configure, log
 from agent.words import say
 from tools.cli.place import config_options, resolve
@@ -55,13 +56,14 @@ def run(
             use(stack.enter_context(running_devices(resolved)))
         # A tap crosses the event loop: uvloop takes half of asyncio's own time for that.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(resolved))
+            runner.run(serve(resolved))
 
 
-async def _serve(resolved: Resolved) -> None:
+async def serve(resolved: Resolved, lists: CurrentLists | None = None) -> None:
+    """Run one terminal until it is told to stop by a signal."""
     from agent.terminal import Terminal
 
-    terminal = Terminal(resolved)
+    terminal = Terminal(resolved, lists=lists)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, terminal.stop, number)

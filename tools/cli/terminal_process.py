@@ -22,9 +22,15 @@ class TerminalProcess:
 
     MAX_LINES = 100_000
 
-    def __init__(self, config: Path, environment: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
-        command = bound_to_parent(sys.executable, "-P", "-m", "agent", "run")
-        command += ["--config", str(config), "--log-format", "json"]
+    def __init__(
+        self,
+        config: Path,
+        environment: Mapping[str, str],
+        arguments: tuple[str, ...] = (),
+        program: tuple[str, ...] = ("agent", "run", "--log-format", "json"),
+    ) -> None:
+        """``program`` is a module with its first arguments, which takes ``--config``."""
+        command = bound_to_parent(sys.executable, "-P", "-m", *program, "--config", str(config))
         self._process = subprocess.Popen(
             [*command, *arguments],
             env=dict(environment),

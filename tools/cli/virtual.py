@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import time
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from agent.words import say
-from drivers.virtual.bench import SOCKET_NAME, Command, Insert, Plug, Press, Relay, Remove, Scan, Status
+from drivers.virtual.bench import (
+    SOCKET_NAME,
+    CameraTrouble,
+    Command,
+    Hold,
+    Insert,
+    Plug,
+    Press,
+    Relay,
+    Remove,
+    Scan,
+    Status,
+    Trouble,
+)
 from drivers.virtual.place import virtual_dir
 from tools.cli.bench_process import ask
 from tools.cli.place import resolve
 
 PRESS_MS = 200
+MAX_HOLD_MS = 60_000
 
 
 def _terminal(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,12 +86,71 @@ def remove(reader: str | None, terminal: str) -> None:
     _do(terminal, Remove(reader=reader))
 
 
-@virtual.command(help=say("出示手机上的码", "Show the text of a code to the scanner"))
-@click.argument("text", metavar=say("文字", "TEXT"))
+@virtual.command(
+    help=say(
+        "用手机出示码：有摄像头时给摄像头，否则给扫码器",
+        "Show codes on a phone: to the camera if there is one, else to the scanner",
+    )
+)
+@click.argument("texts", metavar=say("文字", "TEXT…"), nargs=-1)
+@click.option(
+    "--live",
+    metavar="COMMAND",
+    help=say(
+        "每次更新都运行此命令，其输出为码的文本", "Run this command for every new code; what it prints is the text"
+    ),
+)
+@click.option(
+    "--every",
+    "every_s",
+    type=click.FloatRange(1, 30),
+    default=10.0,
+    show_default=True,
+    help=say("更新间隔（秒）", "Seconds from one live code to the next"),
+)
+@click.option("--look", default="clear", help=say("拍摄条件，如 glare、oled、hard", "Conditions, as glare, oled, hard"))
+@click.option("--symbology", default="qr", help=say("码制，如 ean-13", "Of the codes, as ean-13"))
+@click.option("--hold", "hold_ms", type=click.IntRange(1, 60_000), default=3000, help=say("毫秒", "Milliseconds"))
 @_terminal
-def show(text: str, terminal: str) -> None:
-    """Show a code."""
-    _do(terminal, Scan(do="show", text=text))
+def show(
+    texts: tuple[str, ...], live: str | None, every_s: float, look: str, symbology: str, hold_ms: int, terminal: str
+) -> None:
+    """Show codes."""
+    if (live is None) is not bool(texts):
+        raise click.UsageError(say("请给出文本或 --live", "give texts, or --live"))
+    if live is not None:
+        _show_live(terminal, shlex.split(live), every_s, Hold(look=look, symbology=symbology, hold_ms=MAX_HOLD_MS))
+        return
+    held = Hold(texts=texts, look=look, symbology=symbology, hold_ms=hold_ms)
+    state = ask(virtual_dir(terminal) / SOCKET_NAME, Status()).state
+    if state is not None and "camera" in state.ports:
+        _do(terminal, held)
+    else:
+        for text in texts:
+            _do(terminal, Scan(do="show", text=text))
+
+
+def _show_live(terminal: str, command: list[str], every_s: float, hold: Hold) -> None:
+    """Until Ctrl-C: a fresh code in the place of the last one; then take the phone away."""
+    try:
+        while True:
+            try:
+                made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                why = type(error).__name__
+                raise click.ClickException(say(f"命令失败：{why}", f"the command failed: {why}")) from None
+            _do(terminal, hold.model_copy(update={"texts": (made.stdout.strip(),)}))
+            time.sleep(every_s)
+    finally:
+        _do(terminal, Hold())
+
+
+@virtual.command(help=say("让摄像头出故障", "Let the camera fail"))
+@click.argument("trouble", type=click.Choice(get_args(CameraTrouble)))
+@_terminal
+def trouble(trouble: CameraTrouble, terminal: str) -> None:
+    """Freeze the picture, stop it, or make it no picture."""
+    _do(terminal, Trouble(trouble=trouble))
 
 
 @virtual.command(help=say("扫一个条码", "Scan a barcode"))

@@ -2,6 +2,7 @@
 
 Layout (directories 0700, files 0600): `ca.pem` with `ca-key.pem`; `server.pem` for the broker; `platform.pem` for the
 platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements, with `ack.pem`, its public half;
+`root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md);
 `medium.key`, the HMAC key of medium ids. A key is on the disk before its certificate: a certificate means a whole pair.
 """
 
@@ -26,6 +27,7 @@ from tools.cli.words import say, why_zh
 from tools.platform.errors import PlatformError
 
 PLATFORM_NAME = "platform"
+BUNDLE_ROLES = (Role.ROOT, Role.BUNDLE)
 LOCAL_NAMES = ("localhost", "127.0.0.1")
 
 _CA_LIFE = timedelta(days=20 * 365)
@@ -54,6 +56,7 @@ class Authority:
         self.client = self._pair("platform")
         self.ack_key = directory / "ack-key.pem"
         self.ack_public = directory / "ack.pem"
+        self.bundle_keys = {role: (directory / f"{role}-key.pem", directory / f"{role}.pem") for role in BUNDLE_ROLES}
         self.medium_key = directory / "medium.key"
 
     @classmethod
@@ -110,6 +113,8 @@ class Authority:
             store.install("tls.pem", _certificate_pem(certificate))
             store.install("ca.pem", self.ca.certificate.read_bytes())
             store.install(f"platform-{Role.ACKNOWLEDGEMENT}.pem", self.ack_public.read_bytes())
+            for role, (_, public) in self.bundle_keys.items():
+                store.install(f"platform-{role}.pem", public.read_bytes())
             store.install("medium-1.key", self.medium_key.read_bytes())
         except KeyStoreError as error:
             raise PlatformError(
@@ -153,10 +158,11 @@ class Authority:
         return builder.sign(issuer_key, hashes.SHA256()), key
 
     def _make_keys(self) -> None:
-        if not self.ack_key.exists():
-            write_private(self.ack_key, _private_pem(ec.generate_private_key(ec.SECP256R1())))
-        if not self.ack_public.exists():
-            write_private(self.ack_public, _public_pem(self.load_ack_key().public_key()))
+        for key, public in ((self.ack_key, self.ack_public), *self.bundle_keys.values()):
+            if not key.exists():
+                write_private(key, _private_pem(ec.generate_private_key(ec.SECP256R1())))
+            if not public.exists():
+                write_private(public, _public_pem(_load_key(key).public_key()))
         if not self.medium_key.exists():
             write_private(self.medium_key, secrets.token_bytes(MEDIUM_KEY_BYTES))
 

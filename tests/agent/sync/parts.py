@@ -9,7 +9,7 @@ from random import Random as Seeded
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
-from agent.clock import Clock, Random
+from agent.clock import Clock, Moment, Random
 from agent.sync.contract import Ack, Answer, Expect, Fork, Hello, JournalBatch, sign_answer
 from agent.sync.uplink import Uplink, UplinkSettings
 from offline_store.journal import Append, Journal
@@ -36,6 +36,9 @@ class SimulatedClock:
 
     def state(self) -> ClockState:
         return ClockState.SYNCHRONISED
+
+    def moment(self) -> Moment:
+        return Moment(self.now_ms(), self.state(), uncertainty_ms=0)
 
 
 @dataclass

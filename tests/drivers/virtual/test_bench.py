@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from drivers.api import AmountReading, CodeReading, InputReading, ReaderError, ReaderFault
+from drivers.camera import Camera, CameraSettings
 from drivers.keypad import KeypadSettings, SerialKeypad
 from drivers.relay import ModbusRelay, RelaySettings
 from drivers.scanner import ScannerSettings, SerialScanner
@@ -322,4 +323,30 @@ def test_what_a_killed_bench_left_does_not_hinder_the_next(start: Callable[..., 
     killed.kill()
     killed.wait()
     _, bench = start(*SERIAL)
-    assert ask(bench, do="status")["ok"] is True
+    assert ask(bench, do="show", text="again") == {"ok": True}
+
+
+def test_a_phone_is_held_before_the_camera_and_its_frames_are_known(start: Callable[..., Started]) -> None:
+    bench = start("camera")[1]
+    camera = Camera("lens", CameraSettings(source=str(bench.ports["camera"])))
+    camera.open()
+    assert ask(bench, do="hold", texts=["ON THE PHONE"], look="oled", hold_ms=500) == {"ok": True}
+    code = camera.read(WAIT_S)
+    camera.close()
+    assert isinstance(code, CodeReading)
+    assert code.text == "ON THE PHONE"
+    deadline_s = time.monotonic() + WAIT_S
+    while not (shown := ask(bench, do="shown")["shown"]):
+        assert time.monotonic() < deadline_s
+    assert len(shown) == 1
+    assert shown[0]["sequence"] > 0
+
+
+def test_what_the_camera_cannot_show_is_refused(start: Callable[..., Started]) -> None:
+    bench = start("camera")[1]
+    for wrong in ({"look": "rosy"}, {"symbology": "runes"}, {"symbology": "ean-13"}):
+        answer = ask(bench, do="hold", texts=["x"], **wrong)
+        assert answer["ok"] is False
+        assert " · " in answer["error"]
+    assert ask(bench, do="trouble", trouble="frozen") == {"ok": True}
+    assert ask(bench, do="hold") == {"ok": True}

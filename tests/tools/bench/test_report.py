@@ -23,6 +23,11 @@ def test_a_promise_is_an_upper_bound(value: float, holds: bool) -> None:
     assert Figure("x", value, "×", target=2.5).holds is holds
 
 
+@pytest.mark.parametrize(("value", "holds"), [(0.84, True), (0.83, False)])
+def test_a_promise_may_be_a_lower_bound(value: float, holds: bool) -> None:
+    assert Figure("x", value, "", target=0.84, at_least=True).holds is holds
+
+
 def test_percentiles_are_by_nearest_rank() -> None:
     values = [float(number) for number in range(101)]
     assert (percentile(values, 0.5), percentile(values, 0.99)) == (50.0, 99.0)

@@ -61,7 +61,30 @@ def test_what_cannot_be_done_is_one_sentence_in_the_readers_language(
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("command", ["", "run", "config", "virtual", "card", "journal", "platform", "demo", "bench"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "run",
+        "config",
+        "virtual",
+        "card",
+        "code",
+        "code keygen",
+        "code issue",
+        "code show",
+        "code verify",
+        "code expand",
+        "hcert",
+        "hcert verify",
+        "journal",
+        "platform",
+        "demo",
+        "bench",
+        "bench qr",
+        "decode",
+    ],
+)
 def test_every_command_explains_itself(tmp_path: Path, command: str, lang: str) -> None:
     done = onecard(tmp_path, *command.split(), "--help", lang=lang)
     assert done.returncode == 0

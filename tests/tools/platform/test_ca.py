@@ -58,9 +58,11 @@ def test_a_provisioned_terminal_trusts_the_platform_and_nothing_secret_of_it_lea
     keys = FileKeyStore(tmp_path / "gate-1")
     certificate = x509.load_pem_x509_certificate(keys.tls_files().certificate.read_bytes())
     assert certificate.subject.rfc4514_string() == "CN=gate-1"
-    assert len(keys.platform_keys(Role.ACKNOWLEDGEMENT)) == 1
+    rings = [keys.platform_keys(role) for role in (Role.ACKNOWLEDGEMENT, Role.ROOT, Role.BUNDLE)]
+    assert len({kid for ring in rings for kid in ring}) == 3
     assert len(keys.mac("medium-1", b"card")) == 32
     secrets_of_platform = {authority.ca.key.read_bytes(), authority.ack_key.read_bytes()}
+    secrets_of_platform |= {key.read_bytes() for key, _ in authority.bundle_keys.values()}
     assert secrets_of_platform.isdisjoint(contents(tmp_path / "gate-1").values())
 
 

@@ -1,0 +1,114 @@
+"""What each kind of bundle holds, how a delta changes it, and what becomes of it in the snapshot of lists."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import BinaryIO
+
+from agent.bundles import bitmap, people, trust_list
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.manifest import Kind, Manifest
+from agent.bundles.people import CardRegister, Registers, RosterTable
+from agent.bundles.roles import MAX_KEYS, MAX_PEM_BYTES, Rings, rings_of
+from agent.bundles.table import Sink, Table
+from agent.bundles.table import apply as apply_to_table
+from agent.bundles.trust_list import MAX_TRUST_BYTES, Unseal
+from agent.credentials.lists import Lists
+from agent.credentials.status import EmergencyList, StatusList
+from agent.credentials.trust import TrustList
+
+MAX_KEYS_BYTES = MAX_KEYS * (MAX_PEM_BYTES + 32)
+_CHECKS: Mapping[Kind, Callable[[Table], None]] = {
+    Kind.EMERGENCY: people.check_emergency,
+    Kind.REGISTER: people.check_register,
+    Kind.ROSTER: people.check_roster,
+}
+
+Content = Rings | TrustList | StatusList | Table
+"""What an installed bundle is in memory: ``keys``, ``trust``, ``status``, and all others."""
+
+
+@dataclass(frozen=True)
+class Opener:
+    """This terminal's side of a seal: the ``kid`` of its sealing key, and the way to open what is sealed for it."""
+
+    recipient: bytes
+    unseal: Unseal
+
+
+def open_content(manifest: Manifest, data: mmap.mmap, opener: Opener) -> Content:
+    """Content whose digest is as signed, ready for use. Raises :class:`BundleError`."""
+    match manifest.kind:
+        case Kind.KEYS:
+            return rings_of(_small(data, MAX_KEYS_BYTES))
+        case Kind.TRUST:
+            return trust_list.in_force(_small(data, MAX_TRUST_BYTES), manifest, opener.recipient, opener.unseal)
+        case Kind.STATUS:
+            bitmap.check(len(data))
+            return StatusList(data, 8 * len(data), manifest.term, manifest.bundle_version)
+        case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER:
+            return Table.open(data)
+
+
+def check_content(manifest: Manifest, content: Content) -> None:
+    """What is held once, when it is installed, because it takes a look at every row. Raises :class:`BundleError`."""
+    if isinstance(content, Table):
+        _CHECKS[manifest.kind](content)
+
+
+def apply_delta(manifest: Manifest, base: mmap.mmap, body: BinaryIO, out: Sink) -> None:
+    """Write the content that a delta leads to. Raises :class:`BundleError`."""
+    match manifest.kind:
+        case Kind.KEYS:
+            raise BundleError(BundleFault.CONTENT, "a keys bundle is always a full one")
+        case Kind.TRUST:
+            out.write(trust_list.apply(_small(base, MAX_TRUST_BYTES), body.read(MAX_TRUST_BYTES + 1)))
+        case Kind.STATUS:
+            out.write(bitmap.apply(base[:], body))
+        case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER:
+            table = Table.open(base)
+            apply_to_table(table, body, table.shape.count_in(manifest.content_bytes), out)
+
+
+def snapshot(contents: Mapping[str, tuple[Manifest, Content]]) -> Lists:
+    """All lists that are in force, as one."""
+    trust: TrustList | None = None
+    status: dict[int, StatusList] = {}
+    emergency = EmergencyList()
+    registers: list[Table] = []
+    rosters: dict[str, RosterTable] = {}
+    for name, (manifest, content) in sorted(contents.items()):
+        match manifest.kind, content:
+            case Kind.TRUST, TrustList():
+                trust = content
+            case Kind.STATUS, StatusList():
+                status[manifest.issuer] = content
+            case Kind.EMERGENCY, Table():
+                emergency = EmergencyList(content)
+            case Kind.REGISTER, Table():
+                registers.append(content)
+            case Kind.ROSTER, Table():
+                rosters[name] = RosterTable(content)
+    names_of = trust.names_of if trust is not None else _no_names
+    return Lists(
+        trust=trust,
+        status=MappingProxyType(status),
+        emergency=emergency,
+        register=Registers([CardRegister(table, names_of) for table in registers]),
+        rosters=MappingProxyType(rosters),
+    )
+
+
+def _no_names(bits: int) -> frozenset[str]:
+    """Without a trust list no bit has a name."""
+    del bits
+    return frozenset()
+
+
+def _small(data: mmap.mmap, max_bytes: int) -> bytes:
+    if len(data) > max_bytes:
+        raise BundleError(BundleFault.CONTENT, f"{len(data)} bytes, at most {max_bytes} are allowed")
+    return data[:]

@@ -1,0 +1,70 @@
+"""The drop folder ``<state>/bundles/incoming/``: how a bundle reaches a terminal that no network reaches.
+
+Whoever brings a file writes it under another name and then renames it to ``<anything>.bundle``. The agent takes it
+within a second: an installed one goes, a refused one stays in ``refused/`` beside ``<name>.json``, which says why.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from agent.bundles.errors import BundleError
+from agent.bundles.install import DIRECTORY
+
+SUFFIX = ".bundle"
+MAX_FILES = 256
+MAX_REFUSED = 16
+
+
+class Incoming:
+    """The drop folder of one terminal. Every method may raise ``OSError``."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.directory = state_dir / DIRECTORY / "incoming"
+        self.refused = state_dir / DIRECTORY / "refused"
+
+    def make(self) -> None:
+        """Make the folders where they are missing."""
+        for directory in (self.directory, self.refused):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def files(self) -> list[Path]:
+        """What waits, by name, at most ``MAX_FILES`` of it."""
+        waiting = (path for path in self.directory.iterdir() if path.suffix == SUFFIX and path.is_file())
+        return sorted(waiting)[:MAX_FILES]
+
+    def drop(self, source: Path, name: str) -> Path:
+        """Bring a file, as ``name``; the path under which it waits."""
+        path = self.directory / f"{name}{SUFFIX}"
+        part = path.with_suffix(".part")
+        try:
+            shutil.copyfile(source, part)
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        return path
+
+    def refuse(self, path: Path, error: BundleError) -> None:
+        """Put a refused file aside, its reason first; the oldest ones beyond the bound go."""
+        sentence = error.fault.sentence
+        reason = {"code": error.fault.code, "zh": sentence.zh, "en": sentence.en, "detail": error.detail}
+        self._reason(path).write_text(json.dumps(reason, ensure_ascii=False), encoding="utf-8")
+        path.replace(self.refused / path.name)
+        aside = sorted(self.refused.glob(f"*{SUFFIX}"), key=lambda old: old.stat().st_mtime_ns, reverse=True)
+        for old in aside[MAX_REFUSED:]:
+            old.unlink()
+            self._reason(old).unlink(missing_ok=True)
+
+    def reason(self, path: Path) -> dict[str, str] | None:
+        """Why a file that waited under ``path`` was refused; ``None`` if it was not."""
+        try:
+            reason: dict[str, str] = json.loads(self._reason(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        return reason
+
+    def _reason(self, path: Path) -> Path:
+        return self.refused / f"{path.name}.json"

@@ -1,0 +1,159 @@
+"""Bundle files on the disk: read within bounds, written so that a power cut leaves the old content or the new one.
+
+``<state>/bundles/`` holds one file for each installed bundle, ``<name>.<version>``, ready to be mapped. A new one is
+written beside it, synced, given its name, and the directory synced; only then does the store commit that it is
+installed, and only after that is the old file removed. A file that no commit names is left over from a power cut and
+is removed at the next start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+from collections.abc import Iterable
+from io import BufferedReader
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+from agent.bundles.contents import Content, Opener, apply_delta, check_content, open_content
+from agent.bundles.envelope import read_envelope
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.manifest import Manifest
+from agent.bundles.table import map_file
+
+DIRECTORY = "bundles"
+PART_SUFFIX = ".part"
+_PIECE_BYTES = 1 << 20
+_MAX_WINDOW_BYTES = 1 << 23
+"""What a zstd frame may ask the reader to keep in memory (RFC 8878 §3.1.1.1.2)."""
+
+
+class _Counted:
+    """A file that is hashed while it is written, and never longer than was signed."""
+
+    def __init__(self, file: BinaryIO, limit_bytes: int) -> None:
+        self._file = file
+        self._left_bytes = limit_bytes
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Write all of it. Raises :class:`BundleError` beyond the limit."""
+        if len(data) > self._left_bytes:
+            raise BundleError(BundleFault.CONTENT, "the content is larger than was signed")
+        self._left_bytes -= len(data)
+        self._hash.update(data)
+        self._file.write(data)
+
+    def finish(self, sha256: bytes) -> None:
+        """Hold size and digest to what was signed. Raises :class:`BundleError`."""
+        if self._left_bytes or self._hash.digest() != sha256:
+            raise BundleError(BundleFault.CONTENT, "the content is not what was signed")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+class Shelf:
+    """The directory of installed contents. Not for two callers at once: the agent's lock on the store stands before."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.directory = state_dir / DIRECTORY
+
+    def make(self) -> None:
+        """Make the directory where it is missing. Raises ``OSError``."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def path(self, manifest: Manifest) -> Path:
+        """Where the content of a bundle stands."""
+        return self.directory / f"{manifest.name}.{manifest.bundle_version}"
+
+    def stage(self, source: Path, manifest: Manifest, base: Manifest | None, opener: Opener) -> Content:
+        """Write, check and name the content of a bundle; nothing is in force yet.
+
+        ``source`` is the bundle file whose ``manifest`` was checked, ``base`` the one in force, for a delta. Raises
+        :class:`BundleError`; ``OSError`` if the disk does not take it.
+        """
+        part = self.directory / f".{manifest.name}{PART_SUFFIX}"
+        try:
+            with source.open("rb") as file:
+                _check_body(file, manifest)
+                self._write(part, file, manifest, base)
+            content = open_content(manifest, map_file(part), opener)
+            check_content(manifest, content)
+            part.replace(self.path(manifest))
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        sync_directory(self.directory)
+        return content
+
+    def open(self, manifest: Manifest, opener: Opener) -> Content:
+        """Content that was installed before, if it is still whole. Raises :class:`BundleError`."""
+        try:
+            data = map_file(self.path(manifest))
+        except (OSError, ValueError) as error:
+            raise BundleError(BundleFault.UNREADABLE, manifest.name) from error
+        if len(data) != manifest.content_bytes or _sha256(data) != manifest.content_sha256:
+            raise BundleError(BundleFault.ALTERED, manifest.name)
+        return open_content(manifest, data, opener)
+
+    def sweep(self, keep: Iterable[Manifest]) -> None:
+        """Remove every content that is not installed. Raises ``OSError``."""
+        kept = {self.path(manifest) for manifest in keep}
+        for path in self.directory.iterdir():
+            if path.is_file() and path not in kept:
+                path.unlink()
+
+    def _write(self, part: Path, file: BinaryIO, manifest: Manifest, base: Manifest | None) -> None:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            counted = _Counted(out, manifest.content_bytes)
+            body = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).stream_reader(file, closefd=False)
+            try:
+                if manifest.previous_version is None:
+                    while piece := body.read(_PIECE_BYTES):
+                        counted.write(piece)
+                elif base is not None:
+                    apply_delta(manifest, map_file(self.path(base)), body, counted)
+                if body.read(1):
+                    raise BundleError(BundleFault.CONTENT, "the body holds more than was read")
+            except zstandard.ZstdError as error:
+                raise BundleError(BundleFault.CONTENT, "the body is not one zstd frame") from error
+            counted.finish(manifest.content_sha256)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make names survive a power cut. Raises ``OSError``."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def envelope_of(path: Path) -> bytes:
+    """The envelope of a bundle file. Raises :class:`BundleError`."""
+    try:
+        with path.open("rb") as file:
+            return read_envelope(file)
+    except OSError as error:
+        raise BundleError(BundleFault.UNREADABLE, error.strerror or "") from error
+
+
+def _check_body(file: BufferedReader, manifest: Manifest) -> None:
+    """Size and digest of the body, before anything interprets it; ``file`` then stands at the body again."""
+    read_envelope(file)
+    start = file.tell()
+    size_bytes = os.fstat(file.fileno()).st_size - start
+    if size_bytes != manifest.body_bytes:
+        raise BundleError(BundleFault.TRUNCATED, f"{size_bytes} bytes of {manifest.body_bytes}")
+    if hashlib.file_digest(file, "sha256").digest() != manifest.body_sha256:
+        raise BundleError(BundleFault.ALTERED)
+    file.seek(start)
+
+
+def _sha256(data: mmap.mmap) -> bytes:
+    with memoryview(data) as view:
+        return hashlib.sha256(view).digest()

@@ -1,0 +1,172 @@
+"""Card registers and site rosters, read in place from their tables (:mod:`agent.bundles.table`).
+
+The table's label is the namespace of its subjects. A register's row is medium (16 bytes), subject (16), entitlement
+bits (4, big-endian), state (1). A roster's row is subject (16), the length of what follows (2, big-endian), the
+enrolment as deterministic CBOR, zeros to the end of the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import Field
+
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.table import Shape, Table
+from agent.credentials.register import Holder, Register
+from agent.credentials.roster import Enrolment
+from agent.sync.contract.errors import ContractError
+from agent.sync.contract.wire import Key, Message, Wire
+from profiles.api import Subject
+
+ID_BYTES = 16
+MAX_AREAS = 64
+MAX_NUMBERS = 8
+_BITS_BYTES = 4
+_LENGTH_BYTES = 2
+REGISTER_ROW_BYTES = 2 * ID_BYTES + _BITS_BYTES + 1
+
+_Code = Annotated[str, Field(max_length=32)]
+
+
+class MediumState(IntEnum):
+    """What became of a medium. A replacement is a row of its own with the same subject, so what is owed stays owed."""
+
+    IN_USE = 0
+    LOST = 1
+    REPLACED = 2
+
+
+def register_shape(namespace: str) -> Shape:
+    """The shape of a card register whose subjects are of ``namespace``."""
+    return Shape(ID_BYTES, REGISTER_ROW_BYTES, namespace)
+
+
+def register_row(
+    medium: bytes, subject: bytes, entitlements: int = 0, state: MediumState = MediumState.IN_USE
+) -> bytes:
+    """One row of a card register."""
+    return medium + subject + entitlements.to_bytes(_BITS_BYTES, "big") + bytes([state])
+
+
+class CardRegister:
+    """A register bundle; ``names_of`` is the registry of entitlements of the trust list in force."""
+
+    def __init__(self, table: Table, names_of: Callable[[int], frozenset[str]]) -> None:
+        self._table = table
+        self._names_of = names_of
+
+    def holder(self, medium: bytes) -> Holder | None:
+        """The holder of a medium; one that was replaced is as good as lost."""
+        value = self._table.get(medium)
+        if value is None:
+            return None
+        bits = int.from_bytes(value[ID_BYTES : ID_BYTES + _BITS_BYTES], "big")
+        subject = Subject(self._table.shape.label, value[:ID_BYTES])
+        return Holder(subject, self._names_of(bits), lost=value[-1] != MediumState.IN_USE)
+
+
+class Registers:
+    """Several registers, asked in order; the first that knows a medium answers."""
+
+    def __init__(self, registers: Sequence[Register]) -> None:
+        self._registers = tuple(registers)
+
+    def holder(self, medium: bytes) -> Holder | None:
+        """The holder of a medium."""
+        found = (register.holder(medium) for register in self._registers)
+        return next((holder for holder in found if holder is not None), None)
+
+
+class _Number(Wire):
+    kind: Annotated[_Code, Key(1)]
+    sealed: Annotated[bytes, Field(max_length=256), Key(2)]
+
+
+class _EnrolmentWire(Message):
+    unit: Annotated[_Code, Key(1)]
+    areas: Annotated[tuple[_Code, ...], Field(max_length=MAX_AREAS), Key(2)]
+    category: Annotated[_Code, Key(3)]
+    price_class: Annotated[_Code, Key(4)]
+    subsidy: Annotated[_Code, Key(5)]
+    numbers: Annotated[tuple[_Number, ...], Field(max_length=MAX_NUMBERS), Key(6)]
+
+
+def roster_rows(enrolments: Sequence[tuple[bytes, Enrolment]]) -> tuple[int, list[bytes]]:
+    """The rows of a roster, all of the size that is given first: that of the largest."""
+    items = [(subject, _encode(enrolment)) for subject, enrolment in enrolments]
+    size_bytes = ID_BYTES + _LENGTH_BYTES + max((len(item) for _, item in items), default=0)
+    rows = [
+        (subject + len(item).to_bytes(_LENGTH_BYTES, "big") + item).ljust(size_bytes, b"\0") for subject, item in items
+    ]
+    return size_bytes, rows
+
+
+class RosterTable:
+    """A roster bundle."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def enrolment(self, subject: Subject) -> Enrolment | None:
+        """What the site says of a subject of this roster's namespace."""
+        value = self._table.get(subject.id) if subject.namespace == self._table.shape.label else None
+        return None if value is None else _decode(value)
+
+
+def check_register(table: Table) -> None:
+    """Hold every row to its form. Raises :class:`BundleError`."""
+    if (table.shape.key_bytes, table.shape.row_bytes) != (ID_BYTES, REGISTER_ROW_BYTES):
+        raise BundleError(BundleFault.CONTENT, "these are not the rows of a register")
+    table.check()
+    if any(row[-1] > max(MediumState) for row in table.rows()):
+        raise BundleError(BundleFault.CONTENT, "a medium is in an unknown state")
+
+
+def check_roster(table: Table) -> None:
+    """Hold every row to its form. Raises :class:`BundleError`."""
+    if table.shape.key_bytes != ID_BYTES:
+        raise BundleError(BundleFault.CONTENT, "these are not the rows of a roster")
+    table.check()
+    for row in table.rows():
+        _decode(row[ID_BYTES:])
+
+
+def check_emergency(table: Table) -> None:
+    """Hold every row to its form. Raises :class:`BundleError`."""
+    if (table.shape.key_bytes, table.shape.row_bytes) != (ID_BYTES, ID_BYTES):
+        raise BundleError(BundleFault.CONTENT, "an emergency list holds bare tokens and media")
+    table.check()
+
+
+def _encode(enrolment: Enrolment) -> bytes:
+    numbers = tuple(_Number(kind=kind, sealed=sealed) for kind, sealed in sorted(enrolment.sealed_numbers.items()))
+    return _EnrolmentWire(
+        unit=enrolment.unit,
+        areas=tuple(sorted(enrolment.areas)),
+        category=enrolment.category,
+        price_class=enrolment.price_class,
+        subsidy=enrolment.subsidy,
+        numbers=numbers,
+    ).encode()
+
+
+def _decode(value: bytes) -> Enrolment:
+    end = _LENGTH_BYTES + int.from_bytes(value[:_LENGTH_BYTES], "big")
+    if end > len(value) or any(value[end:]):
+        raise BundleError(BundleFault.CONTENT, "an enrolment does not fit its row")
+    try:
+        wire = _EnrolmentWire.decode(value[_LENGTH_BYTES:end])
+    except ContractError as error:
+        raise BundleError(BundleFault.CONTENT, str(error)) from error
+    return Enrolment(
+        unit=wire.unit,
+        areas=frozenset(wire.areas),
+        category=wire.category,
+        price_class=wire.price_class,
+        subsidy=wire.subsidy,
+        sealed_numbers=MappingProxyType({number.kind: number.sealed for number in wire.numbers}),
+    )

@@ -1,0 +1,207 @@
+"""The bundles of one terminal: loaded at the start, installed while lanes run, announced before they expire.
+
+One task on the event loop installs, one bundle at a time. What takes long (digests, inflating, writing) is done in a
+thread; the record and the version are committed together by the journal's writer; then the snapshot of lists is
+swapped. Lanes never wait for any of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent import cose
+from agent.bundles.check import Place, Standing, check
+from agent.bundles.contents import Content, Opener, snapshot
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.incoming import Incoming
+from agent.bundles.install import Shelf, envelope_of
+from agent.bundles.manifest import Kind, Manifest
+from agent.bundles.roles import Rings, Signatory, enrolled_rings
+from agent.clock import Clock, RecordIds
+from agent.credentials.lists import CurrentLists
+from agent.credentials.trust import Expiry, Freshness
+from agent.keys import KeyStore
+from agent.logs import log
+from agent.sync.contract.errors import ContractError
+from offline_store.bundles import InstalledBundle, installed
+from offline_store.errors import StoreError
+from offline_store.journal import Append
+from offline_store.record import Entry
+from offline_store.writer import JournalWriter
+
+POLL_S = 0.5
+HOUR_MS = 3_600_000
+CONTEXT = "context"
+_MAY_WAIT = (BundleFault.SIGNATURE, BundleFault.WRONG_ROLE, BundleFault.WRONG_BASE)
+"""Faults that another file of the same visit may cure: new keys, or the base of a delta."""
+
+
+@dataclass(frozen=True)
+class BundlePorts:
+    """What the service reaches out to."""
+
+    writer: JournalWriter
+    keys: KeyStore
+    clock: Clock
+    ids: RecordIds
+    recover: Callable[[], Awaitable[None]]
+    """Brings the writer back after a fault: :meth:`agent.memory.Memory.reload`."""
+    aged: Callable[[BundleStanding], None]
+    """Told once when a bundle is in its grace, and once when it has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleStanding:
+    """One installed bundle for people and the platform. A damaged one is not in force and has no expiry."""
+
+    name: str
+    version: int
+    expiry: Expiry | None
+
+
+class Bundles:
+    """All bundles of one terminal; ``lists`` holds the snapshot that decisions read."""
+
+    def __init__(self, state_dir: Path, place: Place, ports: BundlePorts, lists: CurrentLists | None = None) -> None:
+        """``lists`` keeps what it holds until a first bundle is in force."""
+        self.lists = lists or CurrentLists()
+        self._state_dir = state_dir
+        self._place = place
+        self._ports = ports
+        self._shelf = Shelf(state_dir)
+        self._incoming = Incoming(state_dir)
+        self._opener = Opener(cose.key_id(ports.keys.sealing_public()), ports.keys.unseal)
+        self._enrolled = enrolled_rings(ports.keys)
+        self._floors: dict[str, int] = {}
+        self._in_force: dict[str, tuple[Manifest, Content]] = {}
+        self._announced: dict[str, Freshness] = {}
+        self._log = log()
+
+    def load(self) -> None:
+        """Put in force what is installed; blocking, before lanes start. Raises ``StoreError`` and ``OSError``.
+
+        A bundle whose file is damaged is not in force: its version stays the floor, and it may be installed again.
+        """
+        self._shelf.make()
+        self._incoming.make()
+        for row in installed(self._state_dir):
+            self._floors[row.name] = row.version
+            try:
+                manifest = Manifest.decode(row.manifest)
+                self._in_force[row.name] = manifest, self._shelf.open(manifest, self._opener)
+            except (BundleError, ContractError) as error:
+                self._log.error("bundle is damaged", path=row.name, version=row.version, detail=str(error))
+        self._shelf.sweep(manifest for manifest, _ in self._in_force.values())
+        if self._in_force:
+            self._swap()
+
+    async def run(self) -> None:
+        """Install what is dropped, and announce what gets old; until cancelled. ``OSError`` ends it."""
+        while True:
+            self._announce()
+            waiting = await asyncio.to_thread(self._incoming.files)
+            while waiting and (left := await self._visit(waiting)) != waiting:
+                waiting = left
+            for path in waiting:
+                await self._take(path, last=True)
+            await asyncio.sleep(POLL_S)
+
+    async def install(self, path: Path) -> Manifest:
+        """Install one bundle file; it is in force when this returns. Raises :class:`BundleError` with nothing changed.
+
+        ``StoreError`` and ``OSError`` if the disk does not take it; nothing has changed then either.
+        """
+        envelope = await asyncio.to_thread(envelope_of, path)
+        moment = self._ports.clock.moment()
+        manifest = check(envelope, self._signatory(), self._place, self._standing(), moment.now_ms, moment.state)
+        base = self._in_force[manifest.name][0] if manifest.name in self._in_force else None
+        content = await asyncio.to_thread(self._shelf.stage, path, manifest, base, self._opener)
+        await asyncio.wrap_future(self._ports.writer.submit(self._append(manifest)))
+        self._floors[manifest.name] = manifest.bundle_version
+        self._in_force[manifest.name] = manifest, content
+        self._swap()
+        if base is not None and base.bundle_version != manifest.bundle_version:
+            await asyncio.to_thread(self._shelf.path(base).unlink, missing_ok=True)
+        self._log.info("bundle installed", path=manifest.name, version=manifest.bundle_version)
+        return manifest
+
+    def keys(self) -> Rings:
+        """The platform's keys in force, by role: of the ``keys`` bundle, else of the enrolment."""
+        content = self._in_force.get(Kind.KEYS.value)
+        return content[1] if content is not None and isinstance(content[1], Mapping) else self._enrolled
+
+    def standings(self) -> list[BundleStanding]:
+        """What is installed, by name."""
+        now_ms = self._ports.clock.now_ms()
+        expiries = {name: manifest.term.expiry(now_ms) for name, (manifest, _) in self._in_force.items()}
+        return [BundleStanding(name, version, expiries.get(name)) for name, version in sorted(self._floors.items())]
+
+    @property
+    def newest_issued_ms(self) -> int:
+        """The newest moment that anything installed was signed at: the clock is never earlier. 0 without bundles."""
+        return max((manifest.issued_ms for manifest, _ in self._in_force.values()), default=0)
+
+    async def _visit(self, waiting: list[Path]) -> list[Path]:
+        """Try each file once; those that another one may have helped meanwhile are left."""
+        return [path for path in waiting if not await self._take(path, last=False)]
+
+    async def _take(self, path: Path, *, last: bool) -> bool:
+        """Install or refuse one file; ``False`` if it stays for another try."""
+        try:
+            await self.install(path)
+        except BundleError as error:
+            if error.fault is BundleFault.INSTALLED:
+                await asyncio.to_thread(path.unlink, missing_ok=True)
+                return True
+            if error.fault in _MAY_WAIT and not last:
+                return False
+            self._log.warning("bundle refused", path=path.name, fault=error.fault.code, detail=error.detail)
+            await asyncio.to_thread(self._incoming.refuse, path, error)
+            return True
+        except StoreError as error:
+            self._log.error("bundle could not be recorded", path=path.name, detail=str(error))
+            await self._ports.recover()
+            return False
+        await asyncio.to_thread(path.unlink, missing_ok=True)
+        return True
+
+    def _signatory(self) -> Signatory:
+        return Signatory(self.keys())
+
+    def _standing(self) -> dict[str, Standing]:
+        return {name: Standing(version, name in self._in_force) for name, version in self._floors.items()}
+
+    def _swap(self) -> None:
+        self.lists.swap(snapshot(self._in_force))
+
+    def _append(self, manifest: Manifest) -> Append:
+        """The record that pins what is in force from now on (DESIGN §6), and what is installed."""
+        clock = self._ports.clock
+        entry = Entry(
+            id=self._ports.ids.new(),
+            kind=CONTEXT,
+            time_ms=clock.now_ms(),
+            time_quality=clock.state().value,
+            monotonic_ms=clock.monotonic_ms(),
+            public={"bundles": {manifest.name: manifest.bundle_version}},
+        )
+        row = InstalledBundle(manifest.name, manifest.bundle_version, manifest.encode())
+        return Append((entry,), bundles=(row,))
+
+    def _announce(self) -> None:
+        """Say once when a bundle gets old, with its age, while there is time to bring a new one."""
+        for standing in self.standings():
+            if standing.expiry is None:
+                continue
+            freshness = standing.expiry.freshness
+            known = self._announced.get(standing.name, Freshness.FRESH)
+            self._announced[standing.name] = freshness
+            if freshness not in (known, Freshness.FRESH):
+                age = f"{standing.expiry.age_ms // HOUR_MS} h old"
+                self._log.warning(
+                    "bundle is old", path=standing.name, version=standing.version, state=freshness.value, detail=age
+                )
+                self._ports.aged(standing)

@@ -1,0 +1,44 @@
+"""All lists that are in force, as one frozen snapshot; and the one reference by which they are swapped.
+
+A decision reads ``current()`` once and uses that snapshot to its end, so a list that is installed meanwhile changes the
+next decision and never half of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from agent.credentials.register import Register, SiteRegister
+from agent.credentials.roster import Roster
+from agent.credentials.status import EmergencyList, StatusList
+from agent.credentials.trust import TrustList
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What the platform's bundles say. Nothing installed means nothing trusted: every code is refused."""
+
+    trust: TrustList | None = None
+    status: Mapping[int, StatusList] = field(default_factory=lambda: MappingProxyType({}))
+    """By issuer."""
+    emergency: EmergencyList = field(default_factory=EmergencyList)
+    register: Register = field(default_factory=lambda: SiteRegister(()))
+    rosters: Mapping[str, Roster] = field(default_factory=lambda: MappingProxyType({}))
+    """By the bundle's name, such as ``roster-school-3``."""
+
+
+class CurrentLists:
+    """Holds the snapshot. One thread swaps, any thread reads: rebinding one attribute is atomic in Python."""
+
+    def __init__(self, lists: Lists | None = None) -> None:
+        self._lists = lists or Lists()
+
+    def current(self) -> Lists:
+        """The snapshot in force now."""
+        return self._lists
+
+    def swap(self, lists: Lists) -> None:
+        """Put another snapshot in force."""
+        self._lists = lists

@@ -1,0 +1,191 @@
+"""The service: files dropped while it runs, damage found at the start, faults of the disk, and age announced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.incoming import MAX_REFUSED, Incoming
+from agent.bundles.manifest import Kind
+from agent.credentials.trust import Freshness
+from agent.keys import Role
+from offline_store.bundles import InstalledBundle, installed
+from offline_store.journal import Append
+from offline_store.outbox import Outbox
+from offline_store.record import Record
+from tests.agent.bundles.parts import (
+    BUNDLE,
+    DAY_MS,
+    ISSUER,
+    NOW_MS,
+    ROOT,
+    Terminal,
+    issue,
+    new_signer,
+    pem,
+)
+from tools import bundles as platform
+
+DEADLINE_S = 20.0
+
+
+@contextlib.asynccontextmanager
+async def running(terminal: Terminal):  # type: ignore[no-untyped-def]  # an async generator behind a decorator
+    task = asyncio.create_task(terminal.bundles.run())
+    try:
+        yield Incoming(terminal.state_dir)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not true():  # noqa: ASYNC110 -- a file that goes sets no event
+            await asyncio.sleep(0.01)
+
+
+def drop(terminal: Terminal, name: str, bundle: bytes) -> Path:
+    source = terminal.state_dir / "stick"
+    source.write_bytes(bundle)
+    return Incoming(terminal.state_dir).drop(source, name)
+
+
+async def test_what_is_dropped_while_the_terminal_runs_is_in_force_at_once(terminal: Terminal) -> None:
+    before = terminal.bundles.lists.current()
+    async with running(terminal):
+        path = drop(terminal, "status", terminal.full(Kind.STATUS))
+        await until(lambda: not path.exists())
+    after = terminal.bundles.lists.current()
+    assert before.status == {}
+    assert after.status[ISSUER].revoked(101)
+    assert not after.status[ISSUER].revoked(102)
+
+
+async def test_a_decision_that_began_before_keeps_its_snapshot(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.STATUS))
+    before = terminal.bundles.lists.current()
+    await terminal.install(terminal.delta(Kind.STATUS, 1, 2))
+    assert [lists.status[ISSUER].revoked(102) for lists in (before, terminal.bundles.lists.current())] == [False, True]
+
+
+async def test_one_visit_brings_keys_base_and_delta_in_whatever_order_they_are_named(terminal: Terminal) -> None:
+    new = new_signer()
+    keys = platform.keys_content([(Role.ROOT, pem(ROOT)), (Role.BUNDLE, pem(BUNDLE)), (Role.BUNDLE, pem(new))])
+    fulls = [
+        terminal.parsed(platform.full_bundle(issue(Kind.STATUS, version), terminal.content(Kind.STATUS, version), new))
+        for version in (1, 2)
+    ]
+    first = platform.full_bundle(issue(Kind.STATUS), terminal.content(Kind.STATUS), new)
+    paths = [
+        drop(terminal, "a-delta", platform.delta_bundle(fulls[0], fulls[1], new)),
+        drop(terminal, "b-full", first),
+        drop(terminal, "c-keys", platform.full_bundle(issue(Kind.KEYS), keys, ROOT)),
+    ]
+    async with running(terminal) as incoming:
+        await until(lambda: not any(path.exists() for path in paths))
+    assert terminal.standing() == {"keys": 1, f"status-{ISSUER}": 2}
+    assert all(incoming.reason(path) is None for path in paths)
+
+
+async def test_a_refused_file_stays_with_its_reason_and_a_bound(terminal: Terminal) -> None:
+    async with running(terminal) as incoming:
+        paths = [drop(terminal, f"bad-{number:02}", b"hello") for number in range(MAX_REFUSED + 2)]
+        await until(lambda: not any(path.exists() for path in paths))
+        reason = incoming.reason(paths[-1])
+    assert reason is not None
+    assert (reason["code"], reason["zh"]) == ("not-a-bundle", "不是数据包文件")
+    assert len(list(incoming.refused.glob("*.bundle"))) == MAX_REFUSED == len(list(incoming.refused.glob("*.json")))
+    assert terminal.standing() == {}
+
+
+async def test_a_file_that_is_still_being_copied_is_left_alone(terminal: Terminal) -> None:
+    half = Incoming(terminal.state_dir).directory / "half.part"
+    half.write_bytes(terminal.full(Kind.STATUS)[:50])
+    async with running(terminal):
+        path = drop(terminal, "whole", terminal.full(Kind.STATUS))
+        await until(lambda: not path.exists())
+    assert half.exists()
+
+
+async def test_the_same_file_again_changes_nothing_and_is_no_fault(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.STATUS))
+    async with running(terminal) as incoming:
+        path = drop(terminal, "again", terminal.full(Kind.STATUS))
+        await until(lambda: not path.exists())
+    assert incoming.reason(path) is None
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.unlink(), lambda path: path.write_bytes(b"\0" * 512)])
+async def test_a_damaged_file_is_not_in_force_and_the_same_version_may_come_again(
+    terminal: Terminal, spoil: Callable[[Path], object]
+) -> None:
+    await terminal.install(terminal.full(Kind.STATUS, 3))
+    terminal.stop()
+    spoil(terminal.state_dir / "bundles" / f"status-{ISSUER}.3")
+    terminal.start()
+    assert terminal.bundles.lists.current().status == {}
+    assert [(one.version, one.expiry) for one in terminal.bundles.standings()] == [(3, None)]
+    for bundle, fault in (
+        (terminal.full(Kind.STATUS, 2), BundleFault.ROLLBACK),
+        (terminal.delta(Kind.STATUS, 3, 4), BundleFault.WRONG_BASE),
+    ):
+        with pytest.raises(BundleError) as caught:
+            await terminal.install(bundle)
+        assert caught.value.fault is fault
+    await terminal.install(terminal.full(Kind.STATUS, 3))
+    assert terminal.bundles.lists.current().status[ISSUER].revoked(103)
+
+
+async def test_what_no_commit_names_is_swept_at_the_start(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.STATUS))
+    shelf = terminal.state_dir / "bundles"
+    for name in (f"status-{ISSUER}.2", ".status-9.part"):
+        (shelf / name).write_bytes(b"left over")
+    terminal.restart()
+    assert [path.name for path in shelf.iterdir() if path.is_file()] == [f"status-{ISSUER}.1"]
+
+
+async def test_the_record_and_the_bundle_are_one_commit(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.STATUS))
+    outbox = Outbox.open(terminal.state_dir)
+    try:
+        last = Record.from_bytes(outbox.batch(0, 10, 100_000)[-1]).entry
+    finally:
+        outbox.close()
+    assert last.kind == "context"
+    assert dict(last.public) == {"bundles": {f"status-{ISSUER}": 1}}
+    assert [(row.name, row.version) for row in installed(terminal.state_dir)] == [(f"status-{ISSUER}", 1)]
+
+
+async def test_the_stores_own_floor_never_sinks(terminal: Terminal) -> None:
+    for version in (5, 4):
+        terminal.writer.submit(Append(bundles=(InstalledBundle("status-1", version, b"m"),))).result()
+    assert [row.version for row in installed(terminal.state_dir)] == [5]
+
+
+async def test_age_is_announced_once_a_state(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.STATUS))
+    for days in (1, 8, 8, 11, 12):
+        terminal.clock.at_ms = NOW_MS + days * DAY_MS
+        async with running(terminal):
+            path = drop(terminal, "again", b"")
+            await until(lambda path=path: not path.exists())  # type: ignore[misc]
+    said = [(one.name, one.expiry.freshness, one.expiry.age_ms // DAY_MS) for one in terminal.aged if one.expiry]
+    name = f"status-{ISSUER}"
+    assert said == [(name, Freshness.IN_GRACE, 8), (name, Freshness.EXPIRED, 11)]
+
+
+async def test_an_expired_trust_list_stays_and_says_so_itself(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.TRUST))
+    terminal.clock.at_ms = NOW_MS + 30 * DAY_MS
+    terminal.restart()
+    trust = terminal.bundles.lists.current().trust
+    assert trust is not None
+    assert trust.expiry(terminal.clock.at_ms).freshness.value == "expired"

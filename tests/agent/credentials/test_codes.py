@@ -1,0 +1,228 @@
+"""The verdict on a code, check by check, beyond what the golden vectors show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from agent.credentials.codes import SOURCE
+from agent.credentials.lists import Lists
+from agent.credentials.register import Holder
+from agent.credentials.status import EmergencyList, StatusList
+from agent.credentials.trust import Term, TrustRow
+from agent.signatures import Algorithm, PublicKey
+from profiles.api import Assurance, ClockState, Presented, Purpose, Rejected, Subject
+from profiles.rules.codes import CodePolicy, UntrustedClock
+from tests.agent.credentials.code_parts import DAY_MS, DYNAMIC, NOW_MS, Terminal, lists, vector
+from tests.vectors.ec1.regenerate import GRANT, NOW_S, TOKEN, issuing_key, made
+
+CITY = issuing_key(Algorithm.ES256)
+ROW = (CITY.issuer, CITY.kid)
+TEXT = vector("es256-es256")["text"]
+STATIC = vector("es256-static")["text"]
+
+
+def with_row(**changes: Any) -> Lists:
+    known = lists()
+    assert known.trust is not None
+    row: TrustRow = replace(known.trust.rows[ROW], **changes)
+    return replace(known, trust=replace(known.trust, rows={**known.trust.rows, ROW: row}))
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_a_dynamic_code_becomes_a_credential_of_its_issuers_namespace(name: str) -> None:
+    credential = Terminal().accept(vector(name)["text"])
+    assert credential.subject == Subject("issuer-1.example", TOKEN, provisional=True)
+    assert (credential.source, credential.assurance) == (SOURCE, Assurance.DYNAMIC_CODE)
+    assert credential.purpose is Purpose.PASS
+
+
+def test_a_static_code_proves_less_and_can_be_shown_again() -> None:
+    terminal = Terminal()
+    for _ in range(2):
+        credential = terminal.accept(STATIC)
+        assert credential.assurance is Assurance.STATIC_CODE
+        assert (credential.presentation, credential.marks) == (None, ())
+
+
+def test_a_static_code_is_refused_where_the_lane_does_not_take_it() -> None:
+    assert Terminal(policy=CodePolicy()).reason(STATIC) == "code-static"
+
+
+def test_a_code_that_is_never_verified_names_nobody_and_a_verified_one_its_medium() -> None:
+    unverified = Terminal(lists=Lists()).judge(TEXT)
+    assert isinstance(unverified, Rejected)
+    assert (unverified.reason.code, unverified.medium, unverified.subject) == ("trust-expired", None, None)
+    stale = Terminal().at(NOW_MS + 3_600_000).judge(TEXT)
+    assert isinstance(stale, Rejected)
+    assert (stale.reason.code, stale.medium) == ("code-stale", TOKEN)
+
+
+# Check 2 ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_trust_list_holds_through_its_grace_and_no_longer() -> None:
+    text = made(CITY, None, replace(GRANT, ttl_h=48)).text
+    known = lists()
+    assert known.trust is not None
+    ends_ms = NOW_MS + 3_600_000
+    terminal = Terminal(lists=replace(known, trust=replace(known.trust, expires_ms=NOW_MS, grace_ms=3_600_000)))
+    assert terminal.at(ends_ms - 1).reason(text) == ""
+    assert terminal.at(ends_ms).reason(text) == "trust-expired"
+
+
+def test_an_issuer_counts_only_at_its_own_sites() -> None:
+    here, there = (Terminal(lists=with_row(sites=frozenset({"library"})), site=site) for site in ("library", "pool"))
+    assert (here.reason(TEXT), there.reason(TEXT)) == ("", "code-issuer-elsewhere")
+
+
+def test_the_key_counts_by_the_time_of_issue_so_that_a_rotation_can_overlap() -> None:
+    iat_ms = (1_577_836_800 + GRANT.iat_h * 3_600) * 1000
+    verdicts = [
+        Terminal(lists=with_row(valid_from_ms=first_ms, valid_until_ms=end_ms)).reason(TEXT)
+        for first_ms, end_ms in ((iat_ms, iat_ms + 1), (iat_ms + 1, iat_ms + 2), (iat_ms - 1, iat_ms))
+    ]
+    assert verdicts == ["", "code-issuer-key-invalid", "code-issuer-key-invalid"]
+
+
+def test_the_key_of_another_row_is_never_tried() -> None:
+    other = issuing_key(Algorithm.ES256, issuer=2).key.public
+    assert Terminal(lists=with_row(key=other)).reason(TEXT) == "code-forged"
+
+
+def test_one_wrong_reading_key_makes_the_code_unreadable_and_nothing_else() -> None:
+    assert Terminal(lists=with_row(reading_key=bytes(32))).reason(TEXT) == "code-forged"
+
+
+def test_before_the_issuers_signature_holds_there_is_one_verification_whatever_the_code() -> None:
+    asked: list[bytes] = []
+
+    def count(signature: bytes, data: bytes) -> bool:
+        asked.append(signature)
+        return False
+
+    counting = PublicKey(Algorithm.ES256, CITY.key.public.encoded, count)
+    terminal = Terminal(lists=with_row(key=counting))
+    for case in vector("invalid"):
+        terminal.judge(case["text"])
+        assert len(asked) <= 1, case["name"]
+        asked.clear()
+
+
+# Check 4: the clock -------------------------------------------------------------------------------------------------
+
+
+def test_an_untrusted_clock_refuses_codes_unless_the_lane_judges_by_it() -> None:
+    untrusted = Terminal().at(NOW_MS, ClockState.UNTRUSTED)
+    assert untrusted.reason(TEXT) == "clock-untrusted"
+    judging = replace(untrusted, policy=CodePolicy(untrusted_clock=UntrustedClock.JUDGE))
+    assert judging.reason(TEXT) == ""
+    assert judging.at(NOW_MS + 120_000, ClockState.UNTRUSTED).reason(TEXT) == "code-stale"
+
+
+def test_a_clock_that_has_drifted_beyond_the_lanes_bound_counts_as_untrusted() -> None:
+    assert Terminal().at(NOW_MS, ClockState.HOLDOVER, 60_000).reason(TEXT) == ""
+    assert Terminal().at(NOW_MS, ClockState.HOLDOVER, 60_001).reason(TEXT) == "clock-untrusted"
+
+
+def test_the_clocks_uncertainty_counts_for_the_citizen_at_both_ends_of_the_validity() -> None:
+    text = made(CITY, None).text
+    iat_ms = (1_577_836_800 + GRANT.iat_h * 3_600) * 1000
+    exp_ms = iat_ms + GRANT.ttl_h * 3_600_000
+    terminal = Terminal()
+    assert terminal.at(iat_ms - 1).reason(text) == "code-not-yet-valid"
+    assert terminal.at(iat_ms - 1, ClockState.HOLDOVER, 1).reason(text) == ""
+    assert terminal.at(exp_ms).reason(text) == "code-expired"
+    assert terminal.at(exp_ms, ClockState.HOLDOVER, 1).reason(text) == ""
+
+
+# Checks 5 and 6 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("uncertainty_ms", "ends_ms"), [(0, 60_000), (1_500, 61_500)])
+def test_a_showing_is_fresh_for_the_lanes_lifetime_and_the_uncertainty(uncertainty_ms: int, ends_ms: int) -> None:
+    shown_ms = (NOW_S - 2) * 1000
+    last = Terminal().at(shown_ms + ends_ms, ClockState.HOLDOVER, uncertainty_ms)
+    assert last.reason(TEXT) == ""
+    assert last.at(shown_ms + ends_ms + 1, ClockState.HOLDOVER, uncertainty_ms).reason(TEXT) == "code-stale"
+
+
+@pytest.mark.parametrize(("uncertainty_ms", "ahead_ms"), [(0, 5_000), (700, 5_700)])
+def test_a_phone_may_run_ahead_by_the_skew_and_the_uncertainty(uncertainty_ms: int, ahead_ms: int) -> None:
+    shown_ms = (NOW_S - 2) * 1000
+    last = Terminal().at(shown_ms - ahead_ms, ClockState.HOLDOVER, uncertainty_ms)
+    assert last.reason(TEXT) == ""
+    assert last.at(shown_ms - ahead_ms - 1, ClockState.HOLDOVER, uncertainty_ms).reason(TEXT) == "code-from-future"
+
+
+def test_a_screenshot_of_a_minute_ago_is_refused() -> None:
+    assert Terminal().at(NOW_MS + 60_000).reason(TEXT) == "code-stale"
+
+
+# Check 7 ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_issuer_without_a_status_list_in_force_is_refused() -> None:
+    assert Terminal(lists=replace(lists(), status=MappingProxyType({}))).reason(TEXT) == "code-status-missing"
+    ended = StatusList(bytes(1_250), 10_000, Term(0, NOW_MS - DAY_MS, DAY_MS))
+    assert Terminal(lists=replace(lists(), status={1: ended})).reason(TEXT) == "code-status-missing"
+
+
+def test_the_emergency_list_and_the_register_deny_a_token() -> None:
+    denied = replace(lists(), emergency=EmergencyList(frozenset({TOKEN})))
+    assert Terminal(lists=denied).reason(TEXT) == "code-revoked"
+    lost = Holder(Subject("city", bytes(16)), lost=True)
+    assert Terminal(holders={TOKEN: lost}).reason(TEXT) == "medium-lost"
+
+
+def test_the_register_says_whose_code_it_is_and_adds_what_the_site_knows() -> None:
+    holder = Holder(Subject("city", b"S" * 16), frozenset({"night-shift"}))
+    credential = Terminal(holders={TOKEN: holder}).accept(TEXT)
+    assert credential.subject == holder.subject
+    assert credential.entitlements == {"elder", "staff", "night-shift"}
+
+
+# Check 8 ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown_for", "lane", "issuer", "accepted"),
+    [
+        (Purpose.PASS, {Purpose.PASS}, {Purpose.PASS}, True),
+        (Purpose.ANY, {Purpose.ANY, Purpose.PASS}, {Purpose.PASS}, True),
+        (Purpose.ANY, {Purpose.PASS}, {Purpose.ANY}, False),  # the lane wants the holder to have meant it
+        (Purpose.ANY, {Purpose.ANY, Purpose.PAY}, {Purpose.PASS}, False),  # a school cannot spend the city's money
+        (Purpose.PAY, {Purpose.PAY}, {Purpose.PASS}, False),
+        (Purpose.PAY, {Purpose.ANY, Purpose.PASS}, {Purpose.ANY}, False),
+    ],
+)
+def test_a_purpose_must_be_the_lanes_and_the_issuers(
+    shown_for: Purpose, lane: set[Purpose], issuer: set[Purpose], accepted: bool
+) -> None:
+    text = made(CITY, Algorithm.ES256, purpose=shown_for).text
+    terminal = Terminal(lists=with_row(purposes=frozenset(issuer)), policy=CodePolicy(purposes=frozenset(lane)))
+    assert terminal.reason(text) == ("" if accepted else "code-wrong-purpose")
+
+
+def test_a_static_code_counts_for_what_the_lane_is_for() -> None:
+    lane = CodePolicy(static=True, purposes=frozenset({Purpose.BORROW}))
+    assert Terminal(policy=lane).reason(STATIC) == ""
+    only_passing = with_row(purposes=frozenset({Purpose.PASS}))
+    assert Terminal(policy=lane, lists=only_passing).reason(STATIC) == "code-wrong-purpose"
+
+
+def test_a_purpose_from_a_later_version_is_refused() -> None:
+    text = made(CITY, Algorithm.ES256, purpose=77).text  # type: ignore[arg-type]  # no purpose of today
+    assert Terminal().reason(text) == "code-wrong-purpose"
+
+
+def test_lists_that_are_swapped_count_for_the_next_code() -> None:
+    terminal = Terminal()
+    assert isinstance(terminal.judge(TEXT), Presented)
+    bits = bytearray(1_250)
+    bits[GRANT.status_index >> 3] |= 1 << (GRANT.status_index & 7)
+    revoked = StatusList(bytes(bits), 10_000, Term(NOW_MS, NOW_MS + DAY_MS, 0))
+    assert replace(terminal, lists=replace(lists(), status={1: revoked})).reason(TEXT) == "code-revoked"

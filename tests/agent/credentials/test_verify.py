@@ -1,0 +1,45 @@
+"""Cards and the lists in force: the emergency list, and the register behind the terminal's own."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+
+from agent.credentials.lists import CurrentLists, Lists
+from agent.credentials.medium import medium_of
+from agent.credentials.register import Holder, SiteRegister
+from agent.credentials.status import EmergencyList
+from agent.credentials.verify import Verifier
+from drivers.api import CardReading, Interface
+from profiles.api import Presented, Reason, Rejected, Subject
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+CARD = CardReading(
+    reader="slot", at_ns=0, application="social-security", interface=Interface.CONTACT, issuer=b"", identifier=b"1"
+)
+
+
+def mac(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+MEDIUM = medium_of(CARD, mac)
+OURS, THEIRS = Holder(Subject("site", b"O" * 16)), Holder(Subject("city", b"T" * 16))
+
+
+def test_the_emergency_list_denies_a_card_from_the_next_reading_on() -> None:
+    current = CurrentLists()
+    verifier = Verifier(mac, SiteRegister(()), current.current)
+    assert isinstance(verifier.card(CARD, NOON), Presented)
+    current.swap(Lists(emergency=EmergencyList(frozenset({MEDIUM}))))
+    verdict = verifier.card(CARD, NOON)
+    assert isinstance(verdict, Rejected)
+    assert (verdict.reason, verdict.medium) == (Reason.MEDIUM_DENIED, MEDIUM)
+
+
+def test_the_terminals_own_register_goes_before_that_of_the_lists() -> None:
+    lists = Lists(register=SiteRegister([(MEDIUM, THEIRS)]))
+    for own, holder in (((), THEIRS), ([(MEDIUM, OURS)], OURS)):
+        verdict = Verifier(mac, SiteRegister(own), lambda: lists).card(CARD, NOON)
+        assert isinstance(verdict, Presented)
+        assert verdict.credential.subject == holder.subject

@@ -1,0 +1,75 @@
+"""``onecard virtual show``: the phone of whoever tries a camera by hand."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers.api import CodeReading
+from drivers.camera import Camera, CameraSettings
+from drivers.virtual.bench import CAMERA_FILE
+
+WAIT_S = 20.0
+COMMAND = [sys.executable, "-P", "-m", "agent", "virtual", "show"]
+
+
+@pytest.fixture
+def environment() -> Iterator[dict[str, str]]:
+    """A virtual camera stands where the terminal of the preset has its devices."""
+    runtime = Path(tempfile.mkdtemp(prefix="show-"))
+    place = runtime / "onecard" / "gate-001"
+    start = [sys.executable, "-P", "-m", "drivers.virtual", "--dir", str(place), "--devices", "camera"]
+    with subprocess.Popen(start, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as devices:
+        assert devices.stdout is not None
+        devices.stdout.readline()
+        yield {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "ONECARD_LANG": "en"}
+        devices.terminate()
+    shutil.rmtree(runtime)
+
+
+@pytest.fixture
+def camera(environment: dict[str, str]) -> Iterator[Camera]:
+    place = Path(environment["XDG_RUNTIME_DIR"]) / "onecard" / "gate-001"
+    camera = Camera("lens", CameraSettings(source=str(place / CAMERA_FILE)))
+    camera.open()
+    yield camera
+    camera.close()
+
+
+def code(camera: Camera) -> str:
+    reading = camera.read(WAIT_S)
+    assert isinstance(reading, CodeReading)
+    return reading.text
+
+
+def test_texts_go_to_the_camera_where_there_is_one(environment: dict[str, str], camera: Camera) -> None:
+    shown = subprocess.run([*COMMAND, "BY HAND", "--look", "tilted"], env=environment, capture_output=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert code(camera) == "BY HAND"
+
+
+def test_a_live_code_is_made_anew_until_ctrl_c(environment: dict[str, str], camera: Camera, tmp_path: Path) -> None:
+    maker = tmp_path / "maker.py"
+    maker.write_text("import time; print('NOW', time.monotonic_ns())", encoding="ascii")
+    command = [*COMMAND, "--live", f"{sys.executable} {maker}", "--every", "1"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as live:
+        first, second = code(camera), code(camera)
+        live.send_signal(signal.SIGINT)
+        assert live.wait(WAIT_S) != 0
+    assert first != second
+    assert first.startswith("NOW")
+
+
+def test_a_live_command_that_fails_is_one_sentence(environment: dict[str, str]) -> None:
+    done = subprocess.run([*COMMAND, "--live", "/nowhere/maker"], env=environment, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"the command failed" in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,65 @@
+"""``onecard hcert``: judge a health certificate as a lane does."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+import click
+
+from agent.credentials.hcert import HcertVerifier
+from agent.credentials.hcert_keys import SignerInvalid, SignerKey, keyring, load_signers
+from agent.words import say
+from profiles.api import Rejected
+from profiles.rules.health import HealthRules
+from tools.cli import verdicts
+from tools.cli.times import at_option, moment
+
+_MAX_CERTIFICATES_BYTES = 8 << 20
+_MAX_LINE_CHARS = 8192
+
+
+@click.group(help=say("验证健康证明（HCERT）", "Verify health certificates (HCERT)"))
+def hcert() -> None:
+    """Hold the certificate's commands."""
+
+
+@hcert.command(
+    help=say(
+        "离线验证一份健康证明；被拒时退出码为 1。TEXT 可为 -（标准输入）",
+        "Verify a certificate offline; a refusal exits with 1; - reads standard input",
+    )
+)
+@click.argument("text")
+@click.option(
+    "--cert",
+    "certificates",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    required=True,
+    help=say("签名者证书，PEM 或 DER（可多次）", "Signers' certificates, PEM or DER (may be repeated)"),
+)
+@at_option
+@click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
+@click.pass_context
+def verify(ctx: click.Context, text: str, certificates: tuple[Path, ...], at_ms: int | None, as_json: bool) -> None:
+    """Tell the verdict. Its medium is of this command alone: a terminal has a medium key of its own."""
+    if text == "-":
+        text = sys.stdin.readline(_MAX_LINE_CHARS).rstrip("\n")
+    signers = keyring(key for path in certificates for key in _signers(path))
+    verdict = HcertVerifier(signers, lambda data: hashlib.sha256(data).digest()).verdict(
+        text, HealthRules(), moment(at_ms)
+    )
+    verdicts.tell(verdict, as_json=as_json)
+    ctx.exit(1 if isinstance(verdict, Rejected) else 0)
+
+
+def _signers(path: Path) -> tuple[SignerKey, ...]:
+    try:
+        with path.open("rb") as file:
+            return load_signers(file.read(_MAX_CERTIFICATES_BYTES))
+    except OSError as error:
+        raise click.ClickException(say(f"{path}：无法读取", f"{path}: {error.strerror}")) from error
+    except SignerInvalid as error:
+        raise click.ClickException(say(f"{path}：不是可用的签名者证书（{error}）", f"{path}: {error}")) from error

@@ -1,0 +1,63 @@
+"""``--at``: the moment that a command judges by, instead of this machine's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+
+from agent.clock import Moment, SystemClock
+from agent.words import say
+from profiles.api import ClockState
+
+_MAX_S = 253_402_300_799  # the end of the year 9999
+
+
+class _UnixMs(click.ParamType[int]):
+    """Unix seconds, or ISO 8601; without an offset the machine's time zone. Gives Unix milliseconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            seconds = float(value) if str(value).replace(".", "", 1).isdecimal() else _iso_s(value)
+        except (ValueError, OverflowError):
+            seconds = -1.0
+        if not 0 <= seconds <= _MAX_S:
+            self.fail(
+                say(
+                    "应为 Unix 秒数，或形如 2026-03-01T12:00:00+08:00 的时间",
+                    "give Unix seconds, or a time like 2026-03-01T12:00:00+08:00",
+                ),
+                param,
+                ctx,
+            )
+        return round(seconds * 1000)
+
+
+def _iso_s(value: str) -> float:
+    return datetime.fromisoformat(value).timestamp()
+
+
+def at_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--at TIME``, as ``at_ms``."""
+    option = click.option(
+        "--at",
+        "at_ms",
+        type=_UnixMs(),
+        metavar="TIME",
+        help=say("以此时刻为准（默认：现在）", "Go by this moment (default: now)"),
+    )
+    return option(command)
+
+
+def now_ms(at_ms: int | None) -> int:
+    """The moment given, else this machine's."""
+    return SystemClock().now_ms() if at_ms is None else at_ms
+
+
+def moment(at_ms: int | None) -> Moment:
+    """The same, as verdicts want it: whoever gives a time on the command line vouches for it."""
+    return Moment(now_ms(at_ms), ClockState.SYNCHRONISED, 0)

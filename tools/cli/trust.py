@@ -1,0 +1,272 @@
+"""``onecard trust``: whom terminals believe. Make and sign trust lists and keys, look at bundles, install them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent.bundles.check import Place, check
+from agent.bundles.contents import Opener, open_content
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.incoming import Incoming
+from agent.bundles.install import Shelf, envelope_of
+from agent.bundles.manifest import Kind, Manifest
+from agent.bundles.roles import Signatory, enrolled_rings, rings_of
+from agent.bundles.table import map_file
+from agent.clock import SystemRandom
+from agent.keys import FileKeyStore, KeyStoreError, Role
+from agent.sync.contract.errors import ContractError
+from agent.words import say
+from offline_store.bundles import installed
+from profiles.api import ClockState
+from tools import bundles
+from tools.cli import bundle_files, code_files
+from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
+from tools.cli.code_files import RowFile
+from tools.cli.place import state_dir_option
+from tools.cli.times import at_option, now_ms
+
+WAIT_S = 10.0
+_POLL_S = 0.1
+_ENTITLEMENTS = "elder,student,disabled,veteran,talent,staff,resident,minor"
+
+
+@click.group(help=say("信任列表与数据包", "Trust lists and bundles: make, look at, verify, install"))
+def trust() -> None:
+    """Hold the trust commands."""
+
+
+@trust.command(help=say("生成签名密钥：FILE 与 FILE.pub", "Make a signing key: FILE, and its public half FILE.pub"))
+@click.argument("file", type=OUT)
+def keygen(file: Path) -> None:
+    """Write a P-256 key; nothing that exists is overwritten."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    form = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    code_files.write_bytes(file, private)
+    code_files.write_bytes(file.with_name(f"{file.name}.pub"), _public_pem(key.public_key()))
+
+
+@trust.command(help=say("让终端信任平台的一把公钥", "Let a terminal trust a public key of the platform in one role"))
+@click.argument("role", type=click.Choice([role.value for role in Role]))
+@click.argument("file", type=FILE)
+@state_dir_option
+def anchor(role: str, file: Path, state_dir: Path) -> None:
+    """Do by hand what enrolment does."""
+    store = FileKeyStore.create(state_dir / "keys")
+    store.install(f"platform-{role}.pem", file.read_bytes())
+    store.platform_keys(Role(role))
+
+
+@trust.command(name="seal-key", help=say("打印终端的密封公钥", "Print the public key that reading keys are sealed for"))
+@state_dir_option
+def seal_key(state_dir: Path) -> None:
+    """Print the terminal's sealing key as PEM."""
+    click.echo(_public_pem(FileKeyStore.create(state_dir / "keys").sealing_public()).decode(), nl=False)
+
+
+@trust.command(help=say("制作并签发信任列表", "Make and sign a trust list"))
+@click.option("--row", "rows", type=FILE, multiple=True, required=True, help=say("签发者的行", "An issuer's row"))
+@click.option(
+    "--terminal-key",
+    "terminals",
+    type=FILE,
+    multiple=True,
+    required=True,
+    help=say("终端的密封公钥（trust seal-key）", "A terminal's sealing key, as `trust seal-key` prints it"),
+)
+@click.option("--entitlements", default=_ENTITLEMENTS, help=say("各权限位的名称", "Names of the bits, from bit 0"))
+@key_option
+@issue_options
+@json_option
+def build(
+    rows: tuple[Path, ...],
+    terminals: tuple[Path, ...],
+    entitlements: str,
+    key: Path,
+    number: int,
+    days: int,
+    grace_days: int,
+    audience: str,
+    out: Path,
+    at_ms: int | None,
+    as_json: bool,
+) -> None:
+    """Write a full bundle."""
+    content = bundles.trust_content(
+        [code_files.read(path, RowFile).row() for path in rows],
+        dict(enumerate(entitlements.split(","))),
+        [_public(path) for path in terminals],
+    )
+    made = bundle_files.issue(Kind.TRUST, Kind.TRUST.value, number, days, grace_days, audience, at_ms)
+    bundle_files.write(out, bundles.full_bundle(made, content, bundles.signer_of(key)))
+    bundle_files.tell_file(out, as_json)
+
+
+@trust.command(help=say("签发平台密钥的更替", "Sign which keys of the platform are valid from now on, by role"))
+@click.option(
+    "--public",
+    "keys",
+    type=(click.Choice([role.value for role in Role]), FILE),
+    multiple=True,
+    required=True,
+    help=say("角色与公钥（可多次，旧新重叠）", "Role and public key; may be repeated, old and new overlap"),
+)
+@key_option
+@issue_options
+@json_option
+def keys(
+    keys: tuple[tuple[str, Path], ...],
+    key: Path,
+    number: int,
+    days: int,
+    grace_days: int,
+    audience: str,
+    out: Path,
+    at_ms: int | None,
+    as_json: bool,
+) -> None:
+    """Write a keys bundle."""
+    content = bundles.keys_content([(Role(role), path.read_bytes()) for role, path in keys])
+    rings_of(content)
+    made = bundle_files.issue(Kind.KEYS, Kind.KEYS.value, number, days, grace_days, audience, at_ms)
+    bundle_files.write(out, bundles.full_bundle(made, content, bundles.signer_of(key)))
+    bundle_files.tell_file(out, as_json)
+
+
+@trust.command(
+    help=say("由两个完整包制作增量包", "Make the delta that leads from one full bundle to the next, of any kind")
+)
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
+@key_option
+@click.option("--out", "-o", type=OUT, required=True)
+@json_option
+def delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> None:
+    """Write a delta."""
+    bundle_files.make_delta(old, new, key, out, as_json)
+
+
+@trust.command(help=say("查看数据包文件，或终端上已安装的", "Show a bundle file, or without one what a terminal holds"))
+@click.argument("file", type=FILE, required=False)
+@state_dir_option
+@at_option
+@json_option
+def show(file: Path | None, state_dir: Path, at_ms: int | None, as_json: bool) -> None:
+    """Print manifests; nothing is verified here."""
+    if file is not None:
+        bundle_files.tell_file(file, as_json)
+        return
+    for row in installed(state_dir):
+        manifest = _manifest(row.manifest)
+        expiry = bundle_files.facts_of_expiry(manifest.term.expiry(now_ms(at_ms)))
+        bundle_files.tell(bundle_files.facts_of(manifest) | expiry, as_json)
+
+
+@trust.command(help=say("按本终端的规则检验数据包", "Judge a bundle as this terminal would, without installing it"))
+@click.argument("file", type=FILE)
+@state_dir_option
+@click.option("--terminal", default="", help=say("终端编号", "The terminal's id"))
+@click.option("--site", help=say("站点", "Its site"))
+@at_option
+@json_option
+def verify(file: Path, state_dir: Path, terminal: str, site: str | None, at_ms: int | None, as_json: bool) -> None:
+    """Make every check on the envelope but those of the version, which are about what is installed."""
+    place = Place(terminal, site)
+    manifest = check(envelope_of(file), _signatory(state_dir), place, {}, now_ms(at_ms), ClockState.SYNCHRONISED)
+    bundle_files.tell(bundle_files.facts_of(manifest) | {"verified": True}, as_json)
+
+
+@trust.command(
+    help=say("在运行中的终端上安装数据包", "Install bundles on a terminal, running or not, from a stick or a folder")
+)
+@click.argument("files", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True)
+@state_dir_option
+@click.option("--wait-s", type=click.FloatRange(0, 600), default=WAIT_S, show_default=True)
+@json_option
+def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bool) -> None:
+    """Drop the files where the agent looks, and say what became of them."""
+    incoming = Incoming(state_dir)
+    try:
+        incoming.make()
+        dropped = [(file, incoming.drop(file, _unique_name(file))) for file in _bundles_in(files)]
+    except OSError as error:
+        raise click.ClickException(say(f"{state_dir}：无法写入", f"{state_dir}: {error.strerror}")) from error
+    deadline_s = time.monotonic() + wait_s
+    while any(path.exists() for _, path in dropped) and time.monotonic() < deadline_s:
+        time.sleep(_POLL_S)
+    outcomes = [_outcome(incoming, file, path) for file, path in dropped]
+    for outcome in outcomes:
+        if as_json:
+            bundle_files.tell(outcome, as_json)
+        else:
+            click.echo(f"{outcome['file']}: {say(str(outcome['zh']), str(outcome['en']))}")
+    if any(outcome["state"] == "refused" for outcome in outcomes):
+        raise SystemExit(1)
+
+
+def _bundles_in(files: tuple[Path, ...]) -> list[Path]:
+    """Files as they are, and of folders the bundles in them."""
+    found = [path for file in files for path in (sorted(file.glob("*.bundle")) if file.is_dir() else [file])]
+    if not found:
+        raise click.ClickException(say("没有 .bundle 文件", "there is no .bundle file"))
+    return found
+
+
+def _outcome(incoming: Incoming, file: Path, path: Path) -> dict[str, object]:
+    if path.exists():
+        waits = ("终端运行后安装", "waits until the terminal runs")
+        return {"file": file.name, "state": "waiting", "zh": waits[0], "en": waits[1]}
+    reason = incoming.reason(path)
+    if reason is None:
+        return {"file": file.name, "state": "installed", "zh": "已安装", "en": "installed"}
+    detail = f" ({reason['detail']})" if reason["detail"] else ""
+    said = {"zh": reason["zh"] + detail, "en": reason["en"] + detail}
+    return {"file": file.name, "state": "refused", "code": reason["code"], **said}
+
+
+def _unique_name(file: Path) -> str:
+    return f"{file.stem[:64]}-{SystemRandom().token(4).hex()}"
+
+
+def _signatory(state_dir: Path) -> Signatory:
+    """The keys that this terminal believes: those of its keys bundle, else those of its enrolment."""
+    store = FileKeyStore(state_dir / "keys")
+    for row in installed(state_dir):
+        if row.name == Kind.KEYS.value:
+            content = open_content(
+                manifest := _manifest(row.manifest), map_file(Shelf(state_dir).path(manifest)), _SHUT
+            )
+            if isinstance(content, Mapping):
+                return Signatory(content)
+    return Signatory(enrolled_rings(store))
+
+
+_SHUT = Opener(b"", lambda sealed, _: sealed)
+"""Opens nothing: a keys bundle holds no seal."""
+
+
+def _manifest(encoded: bytes) -> Manifest:
+    try:
+        return Manifest.decode(encoded)
+    except ContractError as error:
+        raise BundleError(BundleFault.MANIFEST, str(error)) from error
+
+
+def _public(path: Path) -> ec.EllipticCurvePublicKey:
+    try:
+        public = serialization.load_pem_public_key(path.read_bytes())
+    except ValueError as error:
+        raise KeyStoreError(f"{path} 不是 PEM 公钥", f"{path} is no PEM public key") from error
+    if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):
+        raise KeyStoreError(f"{path} 应为 P-256 曲线上的密钥", f"{path} must be a key on P-256")
+    return public
+
+
+def _public_pem(public: ec.EllipticCurvePublicKey) -> bytes:
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
