@@ -71,7 +71,7 @@ def code() -> None:
         "Make a phone's key; with --row an issuer's, and its row of the trust list",
     )
 )
-@click.argument("file", type=_FILE)
+@click.argument("file", metavar=say("文件", "FILE"), type=_FILE)
 @click.option("--algorithm", type=click.Choice(list(_ALGORITHMS)), default="es256", show_default=True)
 @click.option("--row", type=_FILE, help=say("信任列表行写入此文件", "Where the row goes"))
 @click.option("--issuer", type=click.IntRange(0, 0xFFFF), default=1, show_default=True)
@@ -158,11 +158,11 @@ def issue(
 
 @code.command(
     help=say(
-        "出示：用手机密钥签名并打印码；也可画出已有的码。CREDENTIAL 可为 -（标准输入）",
+        "出示：用手机密钥签名并打印码；也可画出已有的码。凭证可为 -（标准输入）",
         "Show a credential by the phone's key and print the code, or draw a code that exists; - reads standard input",
     )
 )
-@click.argument("credential")
+@click.argument("credential", metavar=say("凭证", "CREDENTIAL"))
 @click.option("--device", type=_FILE, help=say("手机密钥文件", "The phone's key file"))
 @click.option("--purpose", type=click.Choice(list(_PURPOSES)), default="any", show_default=True)
 @click.option("--png", type=_FILE, help=say("写入 PNG 图片", "Write a PNG"))
@@ -203,11 +203,11 @@ def show(
 
 @code.command(
     help=say(
-        "按通道的方式验证；被拒时退出码为 1。TEXT 可为 -（标准输入）",
+        "按通道的方式验证；被拒时退出码为 1。文字可为 -（标准输入）",
         "Judge a code as a lane does; a refusal exits with 1; - reads standard input",
     )
 )
-@click.argument("text")
+@click.argument("text", metavar=say("文字", "TEXT"))
 @row_option
 @click.option("--purpose", type=click.Choice(list(_PURPOSES)[1:]), default="pass", show_default=True)
 @click.option("--lifetime-s", type=click.IntRange(5, MAX_LIFETIME_MS // 1000), default=60, show_default=True)
@@ -246,11 +246,11 @@ def verify(
 
 @code.command(
     help=say(
-        "展开为标准 CWT（RFC 8392），十六进制；不作验证。TEXT 可为 -（标准输入）",
+        "展开为标准 CWT（RFC 8392），十六进制；不作验证。文字可为 -（标准输入）",
         "Expand into the standard CWT (RFC 8392), hexadecimal, without judging it; - reads standard input",
     )
 )
-@click.argument("text")
+@click.argument("text", metavar=say("文字", "TEXT"))
 @row_option
 @json_option
 def expand(text: str, rows: tuple[Path, ...], as_json: bool) -> None:

@@ -27,11 +27,11 @@ def hcert() -> None:
 
 @hcert.command(
     help=say(
-        "离线验证一份健康证明；被拒时退出码为 1。TEXT 可为 -（标准输入）",
+        "离线验证一份健康证明；被拒时退出码为 1。文字可为 -（标准输入）",
         "Verify a certificate offline; a refusal exits with 1; - reads standard input",
     )
 )
-@click.argument("text")
+@click.argument("text", metavar=say("文字", "TEXT"))
 @click.option(
     "--cert",
     "certificates",

@@ -68,8 +68,8 @@ def build(
 
 
 @status_list.command(help=say("由两个完整名单制作增量", "Make the delta that leads from one full list to the next"))
-@click.argument("old", type=FILE)
-@click.argument("new", type=FILE)
+@click.argument("old", metavar=say("旧文件", "OLD"), type=FILE)
+@click.argument("new", metavar=say("新文件", "NEW"), type=FILE)
 @key_option
 @click.option("--out", "-o", type=OUT, required=True)
 @json_option
@@ -79,7 +79,7 @@ def delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> None:
 
 
 @status_list.command(help=say("查看名单文件", "Show a full list: its manifest, and how many entries are revoked"))
-@click.argument("file", type=FILE)
+@click.argument("file", metavar=say("文件", "FILE"), type=FILE)
 @json_option
 def show(file: Path, as_json: bool) -> None:
     """Print the manifest and the counts; nothing is verified here."""
@@ -92,7 +92,7 @@ def show(file: Path, as_json: bool) -> None:
 @status_list.command(
     help=say("在终端已安装的名单中查询", "Ask the list that a terminal holds; exit code 1 if one is revoked")
 )
-@click.argument("indexes", type=click.IntRange(0), nargs=-1, required=True)
+@click.argument("indexes", metavar=say("序号…", "INDEX…"), type=click.IntRange(0), nargs=-1, required=True)
 @click.option("--issuer", type=click.IntRange(0, 0xFFFF), required=True)
 @state_dir_option
 @at_option

@@ -41,8 +41,8 @@ def trust() -> None:
     """Hold the trust commands."""
 
 
-@trust.command(help=say("生成签名密钥：FILE 与 FILE.pub", "Make a signing key: FILE, and its public half FILE.pub"))
-@click.argument("file", type=OUT)
+@trust.command(help=say("生成签名密钥：文件与 .pub 公钥", "Make a signing key: FILE, and its public half FILE.pub"))
+@click.argument("file", metavar=say("文件", "FILE"), type=OUT)
 def keygen(file: Path) -> None:
     """Write a P-256 key; nothing that exists is overwritten."""
     key = ec.generate_private_key(ec.SECP256R1())
@@ -54,7 +54,7 @@ def keygen(file: Path) -> None:
 
 @trust.command(help=say("让终端信任平台的一把公钥", "Let a terminal trust a public key of the platform in one role"))
 @click.argument("role", type=click.Choice([role.value for role in Role]))
-@click.argument("file", type=FILE)
+@click.argument("file", metavar=say("文件", "FILE"), type=FILE)
 @state_dir_option
 def anchor(role: str, file: Path, state_dir: Path) -> None:
     """Do by hand what enrolment does."""
@@ -142,8 +142,8 @@ def keys(
 @trust.command(
     help=say("由两个完整包制作增量包", "Make the delta that leads from one full bundle to the next, of any kind")
 )
-@click.argument("old", type=FILE)
-@click.argument("new", type=FILE)
+@click.argument("old", metavar=say("旧文件", "OLD"), type=FILE)
+@click.argument("new", metavar=say("新文件", "NEW"), type=FILE)
 @key_option
 @click.option("--out", "-o", type=OUT, required=True)
 @json_option
@@ -153,7 +153,7 @@ def delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> None:
 
 
 @trust.command(help=say("查看数据包文件，或终端上已安装的", "Show a bundle file, or without one what a terminal holds"))
-@click.argument("file", type=FILE, required=False)
+@click.argument("file", metavar=say("[文件]", "[FILE]"), type=FILE, required=False)
 @state_dir_option
 @at_option
 @json_option
@@ -169,7 +169,7 @@ def show(file: Path | None, state_dir: Path, at_ms: int | None, as_json: bool) -
 
 
 @trust.command(help=say("按本终端的规则检验数据包", "Judge a bundle as this terminal would, without installing it"))
-@click.argument("file", type=FILE)
+@click.argument("file", metavar=say("文件", "FILE"), type=FILE)
 @state_dir_option
 @click.option("--terminal", default="", help=say("终端编号", "The terminal's id"))
 @click.option("--site", help=say("站点", "Its site"))
@@ -185,7 +185,9 @@ def verify(file: Path, state_dir: Path, terminal: str, site: str | None, at_ms: 
 @trust.command(
     help=say("在运行中的终端上安装数据包", "Install bundles on a terminal, running or not, from a stick or a folder")
 )
-@click.argument("files", type=click.Path(exists=True, path_type=Path), nargs=-1, required=True)
+@click.argument(
+    "files", metavar=say("文件…", "FILE…"), type=click.Path(exists=True, path_type=Path), nargs=-1, required=True
+)
 @state_dir_option
 @click.option("--wait-s", type=click.FloatRange(0, 600), default=WAIT_S, show_default=True)
 @json_option

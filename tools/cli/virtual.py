@@ -95,7 +95,7 @@ def remove(reader: str | None, terminal: str) -> None:
 @click.argument("texts", metavar=say("文字", "TEXT…"), nargs=-1)
 @click.option(
     "--live",
-    metavar="COMMAND",
+    metavar=say("命令", "COMMAND"),
     help=say(
         "每次更新都运行此命令，其输出为码的文本", "Run this command for every new code; what it prints is the text"
     ),

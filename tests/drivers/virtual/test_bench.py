@@ -323,7 +323,7 @@ def test_what_a_killed_bench_left_does_not_hinder_the_next(start: Callable[..., 
     killed.kill()
     killed.wait()
     _, bench = start(*SERIAL)
-    assert ask(bench, do="show", text="again") == {"ok": True}
+    assert ask(bench, do="status")["ok"] is True
 
 
 def test_a_phone_is_held_before_the_camera_and_its_frames_are_known(start: Callable[..., Started]) -> None:
@@ -344,9 +344,14 @@ def test_a_phone_is_held_before_the_camera_and_its_frames_are_known(start: Calla
 
 def test_what_the_camera_cannot_show_is_refused(start: Callable[..., Started]) -> None:
     bench = start("camera")[1]
+    nobody_looks = ask(bench, do="hold", texts=["x"])
+    assert nobody_looks["error"]["en"] == "no terminal received it: no terminal uses camera"
+    camera = Camera("lens", CameraSettings(source=str(bench.ports["camera"])))
+    camera.open()
     for wrong in ({"look": "rosy"}, {"symbology": "runes"}, {"symbology": "ean-13"}):
         answer = ask(bench, do="hold", texts=["x"], **wrong)
         assert answer["ok"] is False
-        assert " · " in answer["error"]
+        assert "no terminal" not in answer["error"]["en"]
+    camera.close()
     assert ask(bench, do="trouble", trouble="frozen") == {"ok": True}
     assert ask(bench, do="hold") == {"ok": True}
