@@ -23,6 +23,7 @@ from agent.keys import KeyStoreError
 from agent.lane import Lane
 from agent.logs import log
 from agent.memory import Memory
+from agent.store_health import tell_store_health
 from agent.supervisor import supervise
 from agent.threads import in_thread
 from agent.upward import Upward
@@ -77,7 +78,7 @@ class Terminal:
             journal = await self._unless_stopped(self._open_journal())
             if journal is not None:
                 first_start = journal.head.seq == 1
-                writer = Writer(journal)
+                writer = Writer(journal, tell=tell_store_health)
                 await self._serve(boards, writer, first_start, started_s)
         finally:
             watchdog.cancel()

@@ -49,7 +49,7 @@ class Authority:
         self.directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        certificate = self._sign(self._name, self._key, timedelta(days=1), x509.BasicConstraints(True, None))
+        certificate = self._sign(self._name, self._key, timedelta(days=1))
         (directory / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str, *, address: str = "127.0.0.1", life: timedelta = timedelta(days=1)) -> TlsFiles:
@@ -74,10 +74,11 @@ class Authority:
         subject: x509.Name,
         key: ec.EllipticCurvePrivateKey,
         life: timedelta,
-        extension: x509.ExtensionType,
+        alternative: x509.SubjectAlternativeName | None = None,
     ) -> x509.Certificate:
+        """A leaf if it has an ``alternative`` name, else a CA; as RFC 5280 §4.2.1 asks, which Python 3.13 checks."""
         now = datetime.now(UTC)
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
@@ -85,9 +86,28 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=2))
             .not_valid_after(now + life)
-            .add_extension(extension, critical=False)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+            .add_extension(x509.BasicConstraints(alternative is None, None), critical=True)
+            .add_extension(_usage(signs_certificates=alternative is None), critical=True)
         )
+        if alternative is not None:
+            builder = builder.add_extension(alternative, critical=False)
+        return builder.sign(self._key, hashes.SHA256())
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 @dataclass
