@@ -17,7 +17,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+from agent import sm2
 from agent.backoff import Backoff
+from agent.bundles.check import Place
+from agent.bundles.service import BundlePorts, Bundles, BundleStanding
 from agent.clock import Clock, Random, RecordIds
 from agent.config import Resolved, profile_type
 from agent.credentials.lists import CurrentLists
@@ -33,6 +36,7 @@ from agent.upward import Upward
 from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
 from drivers.cards.source import CardSource
 from drivers.registry import driver
+from offline_store.database import os_error
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
 from offline_store.writer import JournalWriter
@@ -51,7 +55,10 @@ class Board:
 
 
 class Composition:
-    """Builds the parts of one terminal. Use it on the event loop that runs them."""
+    """Builds the parts of one terminal. Use it on the event loop that runs them.
+
+    Raises :class:`~agent.sm2.Sm2Unavailable` where a lane takes codes and the machine's OpenSSL has no SM2.
+    """
 
     def __init__(self, resolved: Resolved, clock: Clock, random: Random, lists: CurrentLists) -> None:
         self.config = resolved.config
@@ -66,6 +73,10 @@ class Composition:
         used = {name for lane in self.config.lanes.values() for name in (*lane.readers, lane.board) if name}
         self._devices = {name: self._device(name) for name in used}
         self.conditions = Conditions(used)
+        self._bundles: Bundles | None = None
+        readers = {name for lane in self.config.lanes.values() for name in lane.readers}
+        if any(not isinstance(self._devices[name], CardReader) for name in readers):
+            sm2.require()
 
     def boards(self) -> dict[str, Board]:
         """Every board that a lane names."""
@@ -95,6 +106,7 @@ class Composition:
             writer=writer,
             keys=FileKeyStore(keys_dir(self.config.terminal.state_dir)),
             devices=self.conditions.states,
+            bundles=lambda: [] if self._bundles is None else self._bundles.standings(),
             configuration=self._configuration.hex(),
             clock=self._clock,
             random=self._random,
@@ -129,10 +141,28 @@ class Composition:
         """The readers of every lane, each in its thread."""
         return [self._reader(name, lane) for lane in lanes.values() for name in self.config.lanes[lane.name].readers]
 
-    def verifier(self, *, first_start: bool) -> Verifier:
-        """What tells the lanes whom they have before them; waits for the disk. Raises :class:`KeyStoreError`."""
-        keys = open_keys(self.config.terminal.state_dir, self._random, make=first_start)
-        return Verifier(partial(keys.mac, MEDIUM_KEY), SiteRegister(self._holders()), self._lists.current)
+    def keys(self, *, first_start: bool) -> FileKeyStore:
+        """The terminal's keys; waits for the disk. Raises :class:`~agent.keys.KeyStoreError`."""
+        return open_keys(self.config.terminal.state_dir, self._random, make=first_start)
+
+    def bundles(
+        self, keys: FileKeyStore, writer: JournalWriter, memory: Memory, aged: Callable[[BundleStanding], None]
+    ) -> Bundles:
+        """The signed lists in force; waits for the disk. Raises ``KeyStoreError`` and ``StoreError``."""
+        terminal = self.config.terminal
+        ports = BundlePorts(writer, keys, self._clock, self._ids, memory.reload, aged)
+        bundles = Bundles(terminal.state_dir, Place(terminal.id, terminal.site), ports, self._lists)
+        try:
+            bundles.load()
+        except OSError as error:
+            raise os_error(error, terminal.state_dir, "数据包目录无法使用", "bundles cannot be kept there") from error
+        self._bundles = bundles
+        return bundles
+
+    def verifier(self, keys: FileKeyStore) -> Verifier:
+        """What tells the lanes whom they have before them."""
+        register = SiteRegister(self._holders())
+        return Verifier(partial(keys.mac, MEDIUM_KEY), register, self._lists.current, self.config.terminal.site or "")
 
     def context(self) -> Append:
         """The record that pins what is in force from now on (DESIGN §6)."""

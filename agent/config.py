@@ -46,6 +46,7 @@ class TerminalConfig(_Model):
     """What this terminal is."""
 
     id: Name = Field(description="the terminal's name, also its MQTT client id and its certificate's common name")
+    site: Name | None = Field(default=None, description="the place it serves; some issuers and bundles are for one")
     state_dir: Path = Field(description="where journal, keys and marks live; relative to the configuration file")
     utc_offset_minutes: int = Field(default=480, ge=-720, le=840, description="local time of schedules; 480 is China")
 

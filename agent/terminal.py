@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from agent import systemd
+from agent.bundles.service import Bundles, BundleStanding
 from agent.clock import Clock, Random, SystemClock, SystemRandom
 from agent.composition import Board, Composition
 from agent.config import Resolved
@@ -60,6 +61,7 @@ class Terminal:
         self._parts = Composition(resolved, self._clock, random or SystemRandom(), lists or CurrentLists())
         self._threads: list[SourceThread] = []
         self._upward: Upward | None = None
+        self._bundles: Bundles | None = None
         self._stop = asyncio.Event()
         self._log = log(terminal=resolved.config.terminal.id)
 
@@ -134,16 +136,20 @@ class Terminal:
         gc.freeze()
         systemd.notify("READY=1")
         self._log.info("ready", ready_ms=round((time.monotonic() - started_s) * 1000))
+        if self._bundles is not None:
+            await self._supervised("bundles", self._bundles.run)
 
     async def _enter_service(self, lanes: Iterable[Lane], writer: Writer, memory: Memory, first_start: bool) -> None:
         """Let the lanes accept citizens once the keys are there and what is in force is recorded."""
         backoff = self._parts.backoff()
         # The journal's lock is held: no other agent makes keys in this directory at the same time.
-        open_keys = partial(self._parts.verifier, first_start=first_start)
+        open_keys = partial(self._parts.keys, first_start=first_start)
         alarmed = False
         while True:
             try:
-                verifier = await in_thread(open_keys, "open-keys")
+                keys = await in_thread(open_keys, "open-keys")
+                load = partial(self._parts.bundles, keys, writer, memory, self._aged)
+                bundles = await in_thread(load, "load-bundles")
                 await asyncio.wrap_future(writer.submit(self._parts.context()))
             except (KeyStoreError, StoreError) as error:
                 part = "keys" if isinstance(error, KeyStoreError) else "journal"
@@ -159,10 +165,12 @@ class Terminal:
             else:
                 break
         self._parts.conditions.forget("keys", "journal")
+        verifier = self._parts.verifier(keys)
         for lane in lanes:
             lane.begin_service(verifier)
         if alarmed:
             self._log.info("in service again")
+        self._bundles = bundles
 
     def _report(self, part: str, error: Exception, retry_ms: int) -> None:
         state = DeviceState(part, "failed", Reason.OUT_OF_SERVICE.code, str(error), self._clock.now_ms(), retry_ms)
@@ -184,6 +192,9 @@ class Terminal:
         finally:
             task.cancel()
             stopped.cancel()
+
+    def _aged(self, standing: BundleStanding) -> None:
+        self._alarm(standing.name, Reason.BUNDLE_OLD, b"")
 
     def _alarm(self, lane: str, reason: ReasonEnum, about: bytes) -> None:
         self._log.warning("alarm", lane=lane, reason=reason.code, record=about.hex())

@@ -11,11 +11,12 @@ from concurrent.futures import Future
 from importlib.metadata import version
 from pathlib import Path
 
+from agent.bundles.service import BundleStanding
 from agent.clock import Clock, Random
 from agent.devices import DeviceState
 from agent.keys import KeyStore, KeyStoreError, Role
 from agent.logs import log
-from agent.sync.contract import Alarm, Buffer, ClockQuality, Condition, Report
+from agent.sync.contract import Alarm, Buffer, BundleState, ClockQuality, Condition, Report
 from agent.sync.contract import DeviceState as ReportedDevice
 from agent.sync.faults import LinkError
 from agent.sync.link import LinkSettings
@@ -42,6 +43,7 @@ class Upward:
         writer: JournalWriter,
         keys: KeyStore,
         devices: Callable[[], Iterable[DeviceState]],
+        bundles: Callable[[], Iterable[BundleStanding]],
         configuration: str,
         clock: Clock,
         random: Random,
@@ -52,6 +54,7 @@ class Upward:
         self._writer = writer
         self._keys = keys
         self._devices = devices
+        self._bundles = bundles
         self._configuration = configuration
         self._clock = clock
         self._random = random
@@ -127,6 +130,7 @@ class Upward:
         return Report(
             software=f"onecard-terminal/{version('onecard-terminal')}",
             configuration=self._configuration,
+            bundles=tuple(BundleState(name=bundle.name, version=bundle.version) for bundle in self._bundles()),
             devices=tuple(
                 ReportedDevice(
                     name=device.name,

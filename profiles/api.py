@@ -164,6 +164,11 @@ class Reason(ReasonEnum):
             "the camera finds codes and fails to read them: dirty, moved or badly lit",
         ),
     )
+    BUNDLE_OLD = (
+        "bundle-old",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S("数据包已到期，请尽快更新", "a bundle is past its expiry; bring a newer one"),
+    )
     BUSY = (
         "busy",
         _S("请稍候，等前一位通过", "Please wait until the person before you has passed"),

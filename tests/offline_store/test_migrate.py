@@ -70,7 +70,8 @@ def test_a_failing_migration_leaves_the_old_file_usable(directory: Path, schema:
         assert again.verify().broken is None
     finally:
         again.close()
-    assert "half" not in Database(directory / DATABASE_NAME).table_names()
+    with Database(directory / DATABASE_NAME) as database:
+        assert "half" not in database.table_names()
 
 
 def test_a_good_migration_keeps_the_chain(directory: Path, schema: Path) -> None:

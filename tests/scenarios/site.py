@@ -35,6 +35,10 @@ class Site:
     terminal: TerminalProcess
     seen: int = 0
 
+    @property
+    def terminal_id(self) -> str:
+        return load(self.config).config.terminal.id
+
     def expect(self, event: str, **fields: object) -> Line:
         """The next line of the log with this event and these fields."""
 

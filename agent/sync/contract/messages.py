@@ -195,7 +195,7 @@ class Report(Wire):
 
     software: Annotated[Name, Key(1)]
     configuration: Annotated[Name | None, Key(2)] = None
-    bundles: Annotated[tuple[BundleState, ...], Field(max_length=64), Key(3)] = ()
+    bundles: Annotated[tuple[BundleState, ...], Field(max_length=256), Key(3)] = ()
     devices: Annotated[tuple[DeviceState, ...], Field(max_length=64), Key(4)] = ()
     buffer: Annotated[Buffer | None, Key(5)] = None
     clock: Annotated[ClockQuality, Field(strict=False), Key(6)] = ClockQuality.UNTRUSTED

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.backoff import Backoff
+from agent.bundles.service import BundleStanding
 from agent.clock import SystemClock, SystemRandom
 from agent.devices import DeviceState
 from agent.keys import FileKeyStore
@@ -53,6 +54,7 @@ class Site:
             writer=self.writer,
             keys=self.keys,
             devices=devices,
+            bundles=lambda: [BundleStanding("trust", 3, None)],
             configuration="c0ffee",
             clock=self._clock,
             random=self._random,
