@@ -23,6 +23,7 @@ from agent.logs import log
 from agent.memory import Memory
 from agent.opening import Opening
 from agent.queues import drop_superseded
+from agent.words import tell
 from drivers.api import (
     AmountReading,
     CardFault,
@@ -66,13 +67,14 @@ from profiles.api import (
 from profiles.reasons import ReasonEnum, Sentence
 
 MAX_PRESENTATIONS = 4
-"""Whoever is not served by then presents again: when it is full, the newest is dropped and counted."""
+"""Whoever is not served by then presents again: when it is full, the newest is dropped and the citizen told so."""
 MAX_SIGNALS = 256
 """Inputs, timers and answers of devices go first. Beyond it, of each input's changes the newest ones remain."""
 RETRY_S = 0.5
 """After a failed append the event that could not be recorded is tried again this much later."""
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
+_TOO_MANY = Show(Sentence("请稍候，再出示一次", "Please wait a moment, then present it again"), Tone.WAIT)
 _NO_SERVICE = Show(Reason.OUT_OF_SERVICE.citizen, Tone.NO)
 _NOT_RECORDED = Show(Reason.NOT_RECORDED.citizen, Tone.NO)
 _HINTS = {
@@ -159,6 +161,7 @@ class Lane:
                 self._show(_NOT_RECORDED)
             case _ if len(self._presentations) >= MAX_PRESENTATIONS:
                 self.dropped += 1
+                self._show(_TOO_MANY)
             case _:
                 self._presentations.append((reading, asyncio.get_running_loop().time()))
                 self._arrived.set()
@@ -271,7 +274,7 @@ class Lane:
         try:
             pending = self._ports.writer.submit(self._append(records, step.state, facts))
         except StoreError as error:
-            self._log.error("append refused", error=type(error).__name__)
+            self._log.error("append refused", detail=tell(error))
             self._show(_NOT_RECORDED)
             return None
         opening.follow(pending)
@@ -326,7 +329,7 @@ class Lane:
 
     async def _forget(self, error: StoreError) -> None:
         """The append failed: memory becomes what the disk says, and the citizen hears that nothing opened."""
-        self._log.error("append failed", error=type(error).__name__)
+        self._log.error("append failed", detail=tell(error))
         self._show(_NOT_RECORDED)
         self._stalled = True
         try:

@@ -8,6 +8,7 @@ from agent.backoff import Backoff
 from agent.clock import Clock
 from agent.facts import Marks
 from agent.logs import log
+from agent.words import tell
 from offline_store.errors import StoreError
 from offline_store.writer import JournalWriter
 from profiles.api import Mark
@@ -47,7 +48,7 @@ class Memory:
                     restored = await asyncio.wrap_future(self._writer.reload(self._clock.now_ms()))
                 except StoreError as error:
                     retry_ms = self._backoff.next_ms()
-                    self._log.error("journal cannot be read", error=type(error).__name__, retry_ms=retry_ms)
+                    self._log.error("journal cannot be read", detail=tell(error), retry_ms=retry_ms)
                     await asyncio.sleep(retry_ms / 1000)
                 else:
                     break

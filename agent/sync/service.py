@@ -17,6 +17,7 @@ from agent.sync.contract import Address, Alarm, Channel, Presence, Report, State
 from agent.sync.link import Down, Event, Link, LinkSettings, LinkStatus, Received, Up
 from agent.sync.uplink import Acknowledgements, Outbox, Phase, Publish, Uplink, UplinkSettings
 from agent.threads import in_thread
+from agent.words import tell
 from offline_store.errors import StoreError
 
 _MAX_ALARMS = 64
@@ -142,7 +143,7 @@ class Sync:
             try:
                 published = await in_thread(step, "uplink")
             except (StoreError, TimeoutError) as error:
-                _log.error("journal not readable for sync", error=type(error).__name__)
+                _log.error("journal not readable for sync", detail=tell(error))
                 self._uplink.stalled()
             else:
                 for item in published or ():
