@@ -143,7 +143,9 @@ class Sync:
             try:
                 published = await in_thread(step, "uplink")
             except (StoreError, TimeoutError) as error:
-                _log.error("journal not readable for sync", detail=tell(error))
+                _log.error(
+                    "journal not readable for sync", detail=tell(error) if isinstance(error, StoreError) else "timeout"
+                )
                 self._uplink.stalled()
             else:
                 for item in published or ():

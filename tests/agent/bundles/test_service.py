@@ -98,6 +98,7 @@ async def test_a_refused_file_stays_with_its_reason_and_a_bound(terminal: Termin
     async with running(terminal) as incoming:
         paths = [drop(terminal, f"bad-{number:02}", b"hello") for number in range(MAX_REFUSED + 2)]
         await until(lambda: not any(path.exists() for path in paths))
+        await until(lambda: len(list(incoming.refused.glob("*.json"))) == MAX_REFUSED)
         reason = incoming.reason(paths[-1])
     assert reason is not None
     assert (reason["code"], reason["zh"]) == ("not-a-bundle", "不是数据包文件")
