@@ -25,8 +25,8 @@ def _pass(stage: Stage, reader: str, card: str) -> None:
     """Present a card, be granted, walk through, take the card away."""
     with stage.presenting(reader, card):
         stage.await_decision(Reason.GRANTED.code, WAIT_S)
-        stage.press("passage")
-        stage.await_event("outcome", WAIT_S, reason=GateReason.PASSED.code)
+        with stage.pressing("passage"):
+            stage.await_event("outcome", WAIT_S, reason=GateReason.PASSED.code)
 
 
 def _not_entitled(stage: Stage) -> None:

@@ -25,7 +25,6 @@ from tools.platform.store import Store
 TEMPLATE = Path(__file__).with_name("gate.yaml")
 STAFF = ("gen2-li", "gen3-chen", "gen3-transit")
 READY_S = 20.0
-PASSAGE_MS = 200
 
 
 class StageError(Exception):
@@ -70,9 +69,14 @@ class Stage:
         finally:
             self._devices.ask(Remove(reader=place))
 
-    def press(self, name: str) -> None:
-        """Activate an input of the board for a moment."""
-        self._devices.ask(Press(input=name, pulse_ms=PASSAGE_MS))
+    @contextmanager
+    def pressing(self, name: str) -> Iterator[None]:
+        """Hold an input of the board active: a machine that stalls would not see a moment of it."""
+        self._devices.ask(Press(input=name, active=True))
+        try:
+            yield
+        finally:
+            self._devices.ask(Press(input=name, active=False))
 
     def stop_broker(self) -> None:
         """Take the broker away."""
