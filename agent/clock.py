@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from agent.kernel_time import kernel_clock
 from profiles.api import ClockState
-
-_TIME_ERROR = 5  # <linux/timex.h>: the kernel's clock is not disciplined by NTP, chrony or PTP
-_TIMEX_SIZE_BYTES = 256  # struct timex is 208 bytes on 64-bit Linux; modes = 0 only reads
-_MAX_ERROR_OFFSET = 3 * ctypes.sizeof(ctypes.c_long)  # ``maxerror``, in microseconds, behind modes, offset and freq
-_STATE_AGE_NS = 10_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +52,14 @@ class SystemRandom:
 
 
 class SystemClock:
-    """The machine's clock; synchronised is what the kernel says of itself (adjtimex(2)), asked every ten seconds."""
+    """The machine's clock, with what the kernel says of it."""
 
     def __init__(self) -> None:
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._state = ClockState.UNTRUSTED
-        self._uncertainty_ms = 0
-        self._asked_ns: int | None = None
+        self._read = kernel_clock()
 
     def now_ms(self) -> int:
         """Unix milliseconds, UTC."""
-        return time.time_ns() // 1_000_000
+        return self._read().now_ms
 
     def monotonic_ms(self) -> int:
         """Milliseconds of CLOCK_MONOTONIC."""
@@ -75,19 +67,13 @@ class SystemClock:
 
     def state(self) -> ClockState:
         """Synchronised if the kernel's clock is disciplined, else untrusted."""
-        now_ns = time.monotonic_ns()
-        if self._asked_ns is None or now_ns - self._asked_ns > _STATE_AGE_NS:
-            timex = ctypes.create_string_buffer(_TIMEX_SIZE_BYTES)
-            answer = self._libc.adjtimex(timex)
-            self._state = ClockState.UNTRUSTED if answer in (-1, _TIME_ERROR) else ClockState.SYNCHRONISED
-            self._uncertainty_ms = -(-ctypes.c_long.from_buffer(timex, _MAX_ERROR_OFFSET).value // 1000)
-            self._asked_ns = now_ns
-        return self._state
+        return self.moment().state
 
     def moment(self) -> Moment:
         """The uncertainty is the kernel's maximum error."""
-        state = self.state()
-        return Moment(self.now_ms(), state, self._uncertainty_ms)
+        kernel = self._read()
+        state = ClockState.SYNCHRONISED if kernel.synchronised else ClockState.UNTRUSTED
+        return Moment(kernel.now_ms, state, kernel.max_error_ms)
 
 
 class RecordIds:

@@ -21,7 +21,7 @@ from agent import sm2
 from agent.backoff import Backoff
 from agent.bundles.check import Place
 from agent.bundles.service import BundlePorts, Bundles, BundleStanding
-from agent.clock import Clock, Random, RecordIds
+from agent.clock import Random, RecordIds
 from agent.config import Resolved, profile_type
 from agent.credentials.lists import CurrentLists
 from agent.credentials.register import SITE, Holder, SiteRegister
@@ -30,8 +30,11 @@ from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThr
 from agent.facts import Marks, TerminalFacts
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore
 from agent.lane import Alarm, Lane, LanePorts
+from agent.logs import log
 from agent.memory import Memory
 from agent.threads import post
+from agent.timekeeper import SAVED_KEY, Timekeeper
+from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
 from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
 from drivers.cards.source import CardSource
@@ -60,7 +63,7 @@ class Composition:
     Raises :class:`~agent.sm2.Sm2Unavailable` where a lane takes codes and the machine's OpenSSL has no SM2.
     """
 
-    def __init__(self, resolved: Resolved, clock: Clock, random: Random, lists: CurrentLists) -> None:
+    def __init__(self, resolved: Resolved, clock: TrustedClock, random: Random, lists: CurrentLists) -> None:
         self.config = resolved.config
         self._resolved = resolved
         self._clock = clock
@@ -89,11 +92,21 @@ class Composition:
 
     def journal(self) -> Journal:
         """Open the journal; waits for the disk. Raises :class:`~offline_store.errors.StoreError`."""
-        return Journal.open(self.config.terminal.state_dir, boot_id(), clock=self._clock, random=self._random)
+        journal = Journal.open(self.config.terminal.state_dir, boot_id(), clock=self._clock, random=self._random)
+        try:
+            self._recall_time(journal.load_saved().get(SAVED_KEY))
+        except BaseException:
+            journal.close()
+            raise
+        return journal
 
     def memory(self, writer: JournalWriter) -> Memory:
         """What all lanes remember."""
         return Memory(writer, self._marks, self._clock, self.backoff())
+
+    def timekeeper(self, writer: JournalWriter, memory: Memory, alarm: Callable[[], None]) -> Timekeeper:
+        """What keeps the clock's knowledge on the disk; ``alarm`` hears that the clock stays untrusted."""
+        return Timekeeper(self._clock, boot_id(), writer, memory.reload, alarm)
 
     def upward(self, writer: JournalWriter) -> Upward | None:
         """The way to the platform; ``None`` for a terminal that has none."""
@@ -150,7 +163,7 @@ class Composition:
     ) -> Bundles:
         """The signed lists in force; waits for the disk. Raises ``KeyStoreError`` and ``StoreError``."""
         terminal = self.config.terminal
-        ports = BundlePorts(writer, keys, self._clock, self._ids, memory.reload, aged)
+        ports = BundlePorts(writer, keys, self._clock, self._ids, memory.reload, aged, self._clock.signed_at)
         bundles = Bundles(terminal.state_dir, Place(terminal.id, terminal.site), ports, self._lists)
         try:
             bundles.load()
@@ -179,6 +192,14 @@ class Composition:
     def backoff(self) -> Backoff:
         """Pauses between tries, for one part."""
         return Backoff(self._random)
+
+    def _recall_time(self, saved: bytes | None) -> None:
+        if saved is None:
+            return
+        try:
+            self._clock.restore(saved, boot_id())
+        except ValueError:
+            log().error("saved clock is damaged", path=SAVED_KEY)
 
     def _device(self, name: str) -> Device:
         kind = cast("Any", driver(self.config.devices[name].driver))

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from agent import systemd
 from agent.bundles.service import Bundles, BundleStanding
-from agent.clock import Clock, Random, SystemClock, SystemRandom
+from agent.clock import SystemRandom
 from agent.composition import Board, Composition
 from agent.config import Resolved
 from agent.credentials.lists import CurrentLists
@@ -27,12 +27,14 @@ from agent.memory import Memory
 from agent.store_health import tell_store_health
 from agent.supervisor import supervise
 from agent.threads import in_thread
+from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
 from agent.words import say
 from offline_store.errors import Locked, StoreError
 from offline_store.journal import Journal
 from offline_store.writer import Writer
 from profiles.api import Reason
+from profiles.code_reasons import CodeReason
 from profiles.reasons import ReasonEnum
 
 LANES_END_S = 0.4
@@ -50,15 +52,9 @@ T = TypeVar("T")
 class Terminal:
     """One terminal, from its start to :meth:`stop`."""
 
-    def __init__(
-        self,
-        resolved: Resolved,
-        clock: Clock | None = None,
-        random: Random | None = None,
-        lists: CurrentLists | None = None,
-    ) -> None:
-        self._clock = clock or SystemClock()
-        self._parts = Composition(resolved, self._clock, random or SystemRandom(), lists or CurrentLists())
+    def __init__(self, resolved: Resolved, lists: CurrentLists | None = None) -> None:
+        self._clock = TrustedClock()
+        self._parts = Composition(resolved, self._clock, SystemRandom(), lists or CurrentLists())
         self._threads: list[SourceThread] = []
         self._upward: Upward | None = None
         self._bundles: Bundles | None = None
@@ -108,10 +104,13 @@ class Terminal:
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(self._supervised(f"lane {name}", lane.run)) for name, lane in lanes.items()]
             syncing = [] if upward is None else [group.create_task(self._supervised("sync", upward.run))]
+            timekeeper = self._parts.timekeeper(writer, memory, self._time_untrusted)
+            keeping = group.create_task(self._supervised("clock", timekeeper.run))
             ready = group.create_task(self._become_ready(lanes, writer, memory, first_start, started_s))
             await self._stop.wait()
             systemd.notify("STOPPING=1")
             ready.cancel()
+            keeping.cancel()
             for lane in lanes.values():
                 lane.stop()
             await _end(serving, LANES_END_S)
@@ -195,6 +194,9 @@ class Terminal:
 
     def _aged(self, standing: BundleStanding) -> None:
         self._alarm(standing.name, Reason.BUNDLE_OLD, b"")
+
+    def _time_untrusted(self) -> None:
+        self._alarm("clock", CodeReason.CLOCK_UNTRUSTED, b"")
 
     def _alarm(self, lane: str, reason: ReasonEnum, about: bytes) -> None:
         self._log.warning("alarm", lane=lane, reason=reason.code, record=about.hex())

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agent.bundles.service import BundleStanding
-from agent.clock import Clock, Random
+from agent.clock import Random
 from agent.devices import DeviceState
 from agent.keys import KeyStore, KeyStoreError, Role
 from agent.logs import log
@@ -22,11 +22,13 @@ from agent.sync.faults import LinkError
 from agent.sync.link import LinkSettings
 from agent.sync.service import Sync
 from agent.threads import in_thread, post
+from agent.trusted_clock import TrustedClock
 from agent.words import say
 from offline_store.database import DATABASE_NAME
 from offline_store.errors import StoreError
 from offline_store.outbox import Outbox, Position
 from offline_store.writer import JournalWriter
+from profiles.api import ClockState
 from profiles.reasons import ReasonEnum
 
 MAX_ALARMS = 16
@@ -45,7 +47,7 @@ class Upward:
         devices: Callable[[], Iterable[DeviceState]],
         bundles: Callable[[], Iterable[BundleStanding]],
         configuration: str,
-        clock: Clock,
+        clock: TrustedClock,
         random: Random,
     ) -> None:
         self._terminal = terminal
@@ -78,6 +80,7 @@ class Upward:
                 outbox=outbox,
                 acknowledgements=_Told(self._writer, asyncio.get_running_loop(), self._acknowledged),
                 state_source=self._report,
+                platform_time=self._clock.platform_said,
                 clock=self._clock,
                 random=self._random,
             )
@@ -127,6 +130,10 @@ class Upward:
             self._log.info("acknowledged", acked=seq, head=self._head_seq, acked_ns=time.monotonic_ns())
 
     def _report(self) -> Report:
+        moment = self._clock.moment()
+        trusted = moment.state is not ClockState.UNTRUSTED
+        # By whole seconds: the report goes out again when it changes.
+        uncertainty_ms = -(-moment.uncertainty_ms // 1000) * 1000 if trusted else None
         return Report(
             software=f"onecard-terminal/{version('onecard-terminal')}",
             configuration=self._configuration,
@@ -140,7 +147,8 @@ class Upward:
                 for device in self._devices()
             ),
             buffer=Buffer(unacknowledged=max(0, self._head_seq - self._acked_seq), size_bytes=self._size_bytes()),
-            clock=ClockQuality(self._clock.state().value),
+            clock=ClockQuality(moment.state.value),
+            clock_uncertainty_ms=uncertainty_ms,
         )
 
     def _size_bytes(self) -> int:

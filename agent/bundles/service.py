@@ -51,6 +51,8 @@ class BundlePorts:
     """Brings the writer back after a fault: :meth:`agent.memory.Memory.reload`."""
     aged: Callable[[BundleStanding], None]
     """Told once when a bundle is in its grace, and once when it has expired."""
+    signed_at: Callable[[int], None]
+    """Told when a bundle that counts was signed: it is not earlier now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,7 @@ class Bundles:
         base = self._in_force[manifest.name][0] if manifest.name in self._in_force else None
         content = await asyncio.to_thread(self._shelf.stage, path, manifest, base, self._opener)
         await asyncio.wrap_future(self._ports.writer.submit(self._append(manifest)))
+        self._ports.signed_at(manifest.issued_ms)
         self._floors[manifest.name] = manifest.bundle_version
         self._in_force[manifest.name] = manifest, content
         self._swap()
@@ -138,11 +141,6 @@ class Bundles:
         now_ms = self._ports.clock.now_ms()
         expiries = {name: manifest.term.expiry(now_ms) for name, (manifest, _) in self._in_force.items()}
         return [BundleStanding(name, version, expiries.get(name)) for name, version in sorted(self._floors.items())]
-
-    @property
-    def newest_issued_ms(self) -> int:
-        """The newest moment that anything installed was signed at: the clock is never earlier. 0 without bundles."""
-        return max((manifest.issued_ms for manifest, _ in self._in_force.values()), default=0)
 
     async def _visit(self, waiting: list[Path]) -> list[Path]:
         """Try each file once; those that another one may have helped meanwhile are left."""

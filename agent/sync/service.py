@@ -15,7 +15,7 @@ from agent.clock import Clock, Random
 from agent.keys import TlsFiles
 from agent.sync.contract import Address, Alarm, Channel, Presence, Report, State
 from agent.sync.link import Down, Event, Link, LinkSettings, LinkStatus, Received, Up
-from agent.sync.uplink import Acknowledgements, Outbox, Phase, Publish, Uplink, UplinkSettings
+from agent.sync.uplink import Acknowledgements, Outbox, Phase, PlatformTime, Publish, Uplink, UplinkSettings
 from agent.threads import in_thread
 from agent.words import tell
 from offline_store.errors import StoreError
@@ -53,6 +53,7 @@ class Sync:
         outbox: Outbox,
         acknowledgements: Acknowledgements,
         state_source: StateSource,
+        platform_time: PlatformTime,
         clock: Clock,
         random: Random,
         uplink_settings: UplinkSettings | None = None,
@@ -68,7 +69,7 @@ class Sync:
             clock,
             random,
         )
-        self._uplink = Uplink(terminal, outbox, acknowledgements, keys, clock, random, uplink_settings)
+        self._uplink = Uplink(terminal, outbox, acknowledgements, keys, platform_time, clock, random, uplink_settings)
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._grown = False

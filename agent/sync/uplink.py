@@ -10,6 +10,8 @@ Every call is one thing that happened and returns what is to be published. The r
 5. ``expect`` below the acknowledged position sends again from there, or from the first record retained; above it, only
    if the hash proves that the platform has what lies between.
 6. ``fork`` stops the chain; hellos go on at the slowest pace, until the platform says otherwise.
+7. The first answer to a hello tells the platform's time: it was signed after the nonce was drawn. For its sake a hello
+   goes out every hour even where all is well.
 
 Calls read the journal and may block on it; they come from one thread at a time, and may raise ``StoreError`` or, when
 the disk hangs, ``TimeoutError``: then :meth:`Uplink.stalled` is due.
@@ -18,7 +20,7 @@ the disk hangs, ``TimeoutError``: then :meth:`Uplink.stalled` is due.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -49,6 +51,9 @@ _REMEMBERED_NONCES = 4
 _ALARM_PAUSE_MS = 60_000
 _DURABLE_WITHIN_S = 5.0
 
+PlatformTime = Callable[[int, int], object]
+"""Told ``issued_ms`` and ``round_trip_ms``: :meth:`agent.trusted_clock.TrustedClock.platform_said`."""
+
 
 class Outbox(Protocol):
     """The journal as the uplink reads it (``offline_store.outbox.Outbox``); every call may raise ``StoreError``."""
@@ -78,6 +83,7 @@ class UplinkSettings(BaseModel):
     batch_bytes: int = Field(default=256 * 1024, ge=16 * 1024, le=MAX_BATCH_BYTES)
     answer_timeout_ms: int = Field(default=10_000, ge=100, le=120_000)
     answer_timeout_cap_ms: int = Field(default=300_000, ge=100, le=3_600_000)
+    greet_every_ms: int = Field(default=3_600_000, ge=60_000, le=86_400_000)
 
 
 class Phase(StrEnum):
@@ -110,11 +116,15 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class UplinkState:
-    """All that the next step depends on; ``in_flight`` is the first and last record of the batch under way."""
+    """All that the next step depends on; ``in_flight`` is the first and last record of the batch under way.
+
+    ``greeted_ms`` (monotonic) is when the nonce was drawn.
+    """
 
     phase: Phase = Phase.OFFLINE
     chain_id: bytes = b""
     nonce: bytes = b""
+    greeted_ms: int = 0
     next_seq: int = 0
     in_flight: tuple[int, int] | None = None
     deadline_ms: int | None = None
@@ -129,6 +139,7 @@ class Uplink:
         outbox: Outbox,
         acknowledgements: Acknowledgements,
         keys: Mapping[bytes, cose.VerifyKey],
+        platform_time: PlatformTime,
         clock: Clock,
         random: Random,
         settings: UplinkSettings | None = None,
@@ -137,6 +148,7 @@ class Uplink:
         self._outbox = outbox
         self._acknowledgements = acknowledgements
         self._keys = keys
+        self._platform_time = platform_time
         self._clock = clock
         self._random = random
         self._settings = settings or UplinkSettings()
@@ -166,7 +178,8 @@ class Uplink:
         deadline_ms = self.state.deadline_ms
         if deadline_ms is None or self._clock.monotonic_ms() < deadline_ms:
             return ()
-        self.counters["overdue"] += 1
+        if self.state.phase is not Phase.IDLE:
+            self.counters["overdue"] += 1
         return self._greet()
 
     def stalled(self) -> None:
@@ -190,6 +203,8 @@ class Uplink:
             return self._refuse(Refusal.FOREIGN)
         if answer.nonce != self.state.nonce:
             return self._refuse(Refusal.STALE)
+        if self.state.phase is Phase.GREETING:
+            self._platform_time(answer.issued_ms, self._clock.monotonic_ms() - self.state.greeted_ms)
         match answer:
             case Ack():
                 return self._acknowledged(answer, position)
@@ -203,7 +218,8 @@ class Uplink:
         if self.state.nonce:
             self._past_nonces = (*self._past_nonces, self.state.nonce)[-_REMEMBERED_NONCES:]
         nonce = self._random.token(_NONCE_BYTES)
-        self.state = UplinkState(Phase.GREETING, position.chain_id, nonce, deadline_ms=self._deadline())
+        greeted_ms = self._clock.monotonic_ms()
+        self.state = UplinkState(Phase.GREETING, position.chain_id, nonce, greeted_ms, deadline_ms=self._deadline())
         hello = Hello(
             chain_id=position.chain_id,
             nonce=nonce,
@@ -260,7 +276,10 @@ class Uplink:
 
     def _resume(self, next_seq: int) -> tuple[Publish, ...]:
         self._patience.reset()
-        self.state = replace(self.state, phase=Phase.IDLE, next_seq=next_seq, in_flight=None, deadline_ms=None)
+        greet_ms = self.state.greeted_ms + self._settings.greet_every_ms
+        self.state = replace(self.state, phase=Phase.IDLE, next_seq=next_seq, in_flight=None, deadline_ms=greet_ms)
+        if self._clock.monotonic_ms() >= greet_ms:
+            return self._greet()
         return self._send_next(self._outbox.position())
 
     def _send_next(self, position: Position) -> tuple[Publish, ...]:

@@ -128,7 +128,8 @@ def _ports(directory: Path, writer: Writer, signer: cose.Es256Signer) -> BundleP
     async def recover() -> None:
         await asyncio.wrap_future(writer.reload(clock.now_ms()))
 
-    return BundlePorts(writer, keys, clock, RecordIds(clock, SystemRandom()), recover, aged=lambda _: None)
+    ids = RecordIds(clock, SystemRandom())
+    return BundlePorts(writer, keys, clock, ids, recover, aged=lambda _: None, signed_at=lambda _: None)
 
 
 def _issue(version: int) -> Issue:

@@ -135,6 +135,7 @@ class Terminal:
     clock: StillClock = field(default_factory=StillClock)
     place: Place = PLACE
     aged: list[BundleStanding] = field(default_factory=list)
+    signed_at: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.keys = FileKeyStore.create(self.state_dir / "keys")
@@ -149,7 +150,13 @@ class Terminal:
         self.journal = Journal.open(self.state_dir, b"b" * 16, clock=self.clock, random=random)
         self.writer = InlineWriter(self.journal)
         ports = BundlePorts(
-            self.writer, self.keys, self.clock, RecordIds(self.clock, random), self.recover, self.aged.append
+            writer=self.writer,
+            keys=self.keys,
+            clock=self.clock,
+            ids=RecordIds(self.clock, random),
+            recover=self.recover,
+            aged=self.aged.append,
+            signed_at=self.signed_at.append,
         )
         self.bundles = Bundles(self.state_dir, self.place, ports)
         self.bundles.load()

@@ -136,7 +136,7 @@ async def test_a_bundle_from_the_future_is_refused_while_the_clock_can_judge(ter
     assert await refused(terminal, bundle) is BundleFault.FUTURE
     terminal.clock.quality = ClockState.UNTRUSTED
     await terminal.install(bundle)
-    assert terminal.bundles.newest_issued_ms == NOW_MS + 2 * DAY_MS
+    assert terminal.signed_at == [NOW_MS + 2 * DAY_MS]
 
 
 async def test_every_bit_flip_in_the_envelope_is_refused(terminal: Terminal) -> None:

@@ -20,6 +20,8 @@ from profiles.api import ClockState
 
 TERMINAL = "gate-7"
 BOOT_ID = bytes(range(16))
+ISSUED_MS = 2_000_000_000_000
+"""The platform's time in all its answers: far from any machine's that runs these tests."""
 
 
 @dataclass
@@ -80,7 +82,13 @@ class Terminal:
         self.journal = Journal.open(self.directory, BOOT_ID, clock=self.clock, random=self.random)
         self.writer = InlineWriter(self.journal)
         self.outbox = Outbox.open(self.directory)
-        self.uplink = Uplink(TERMINAL, self.outbox, self.writer, self.keys, self.clock, self.random, self.settings)
+        self.heard: list[tuple[int, int]] = []
+        self.uplink = Uplink(
+            TERMINAL, self.outbox, self.writer, self.keys, self._hear, self.clock, self.random, self.settings
+        )
+
+    def _hear(self, issued_ms: int, round_trip_ms: int) -> None:
+        self.heard.append((issued_ms, round_trip_ms))
 
     def restart(self) -> None:
         self.close()
@@ -139,7 +147,7 @@ class MemoryPlatform:
             terminal=TERMINAL,
             chain_id=chain_id,
             nonce=self.nonces[chain_id],
-            issued_ms=1,
+            issued_ms=ISSUED_MS,
             seq=seq,
             hash=hash_of(records[seq - 1]),
         )
@@ -151,7 +159,7 @@ class MemoryPlatform:
             terminal=TERMINAL,
             chain_id=chain_id,
             nonce=self.nonces[chain_id],
-            issued_ms=1,
+            issued_ms=ISSUED_MS,
             seq=seq,
             prev_hash=hash_of(records[seq - 2]) if seq > 1 else None,
         )
@@ -159,7 +167,7 @@ class MemoryPlatform:
     def fork(self, chain_id: bytes, seq: int) -> Fork:
         record_hash = hash_of(self.chains[chain_id][seq - 1])
         nonce = self.nonces[chain_id]
-        return Fork(terminal=TERMINAL, chain_id=chain_id, nonce=nonce, issued_ms=1, seq=seq, hash=record_hash)
+        return Fork(terminal=TERMINAL, chain_id=chain_id, nonce=nonce, issued_ms=ISSUED_MS, seq=seq, hash=record_hash)
 
     def sign(self, answer: Answer) -> bytes:
         return sign_answer(answer, self.signer)

@@ -41,6 +41,7 @@ class Site:
             self.outbox,
             self.writer,
             lambda: self.report,
+            lambda issued_ms, round_trip_ms: None,
             self.clock,
             random,
             UplinkSettings(batch_records=50, answer_timeout_ms=500),

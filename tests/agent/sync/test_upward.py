@@ -12,17 +12,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.backoff import Backoff
 from agent.bundles.service import BundleStanding
-from agent.clock import SystemClock, SystemRandom
+from agent.clock import SystemRandom
 from agent.devices import DeviceState
 from agent.keys import FileKeyStore
 from agent.supervisor import supervise
 from agent.sync.contract import Alarm, Presence
+from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
 from offline_store.journal import Journal
 from offline_store.writer import Writer
-from profiles.api import Reason
+from profiles.api import ClockState, Reason
 from tests.agent.sync.broker import Authority, Mosquitto
-from tests.agent.sync.parts import BOOT_ID, TERMINAL, MemoryPlatform
+from tests.agent.sync.parts import BOOT_ID, ISSUED_MS, TERMINAL, MemoryPlatform
 from tests.agent.sync.test_link import settings, state_of, until
 from tests.agent.sync.test_service import watcher
 
@@ -36,9 +37,9 @@ class Site:
     def __init__(self, directory: Path, port: int, authority: Authority) -> None:
         self._port = port
         self._directory = directory
-        self._clock, self._random = SystemClock(), SystemRandom()
+        self.clock, self._random = TrustedClock(), SystemRandom()
         self.platform = MemoryPlatform()
-        self.writer = Writer(Journal.open(directory, BOOT_ID, clock=self._clock, random=self._random))
+        self.writer = Writer(Journal.open(directory, BOOT_ID, clock=self.clock, random=self._random))
         self.keys = FileKeyStore.create(directory / "keys")
         files = authority.issue(TERMINAL)
         for name, path in (("ca.pem", files.ca), ("tls.pem", files.certificate), ("tls-key.pem", files.key)):
@@ -56,7 +57,7 @@ class Site:
             devices=devices,
             bundles=lambda: [BundleStanding("trust", 3, None)],
             configuration="c0ffee",
-            clock=self._clock,
+            clock=self.clock,
             random=self._random,
         )
 
@@ -116,3 +117,14 @@ async def test_keys_that_cannot_be_used_are_tried_again_until_they_are_mended_an
             key.chmod(0o600)
             heard = await asyncio.to_thread(hearing.wait, lambda message: message.topic.endswith("up/alarm"))
     assert Alarm.decode(bytes(heard.payload)).code == "out-of-service"
+
+
+async def test_the_platforms_answer_sets_the_terminals_clock(
+    site: Site, broker: Mosquitto, authority: Authority
+) -> None:
+    with watcher(broker, authority, site.platform):
+        async with site.running(site.upward()):
+            await until(lambda: site.clock.floor_ms == ISSUED_MS)
+    moment = site.clock.moment()
+    assert moment.state is ClockState.SYNCHRONISED
+    assert moment.now_ms >= ISSUED_MS

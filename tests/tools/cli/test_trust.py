@@ -106,7 +106,13 @@ async def terminal(desk: Desk) -> AsyncIterator[Bundles]:
         await asyncio.wrap_future(writer.reload(clock.now_ms()))
 
     ports = BundlePorts(
-        writer, FileKeyStore(desk.state_dir / "keys"), clock, RecordIds(clock, random), recover, lambda _: None
+        writer=writer,
+        keys=FileKeyStore(desk.state_dir / "keys"),
+        clock=clock,
+        ids=RecordIds(clock, random),
+        recover=recover,
+        aged=lambda _: None,
+        signed_at=lambda _: None,
     )
     bundles = Bundles(desk.state_dir, Place("gate-7"), ports)
     bundles.load()

@@ -55,6 +55,7 @@ async def terminal(directory: Path, authority: Authority, endpoint: Endpoint, pa
             outbox=outbox,
             acknowledgements=writer,
             state_source=lambda: Report(software="test"),
+            platform_time=lambda issued_ms, round_trip_ms: None,
             clock=clock,
             random=random,
             uplink_settings=UplinkSettings(batch_records=100, answer_timeout_ms=1000, answer_timeout_cap_ms=2000),

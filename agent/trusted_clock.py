@@ -1,0 +1,175 @@
+"""The terminal's trusted clock: whom it believes, for how long, and never below what (``docs/decisions/0010``).
+
+1. **The kernel's clock**, while a time daemon disciplines it, is taken, unless rule 2 contradicts it.
+2. **The platform's time** comes signed over a fresh nonce within :data:`MAX_ROUND_TRIP_MS`. Where the kernel's time is
+   not within both uncertainties of it, the platform's counts: NTP is not signed.
+3. **Holdover**: when neither speaks, the last time that counted is carried on by CLOCK_BOOTTIME, which nobody can set,
+   and its uncertainty grows by :data:`DRIFT_PPM`; beyond :data:`MAX_UNCERTAINTY_MS`, or after a restart of the machine,
+   it is forgotten.
+4. **The floor** is the newest moment that anything signed carried, or at which the clock was synchronised. A time below
+   it is untrusted, whoever says it. Only the platform's time lowers it, so that a poisoned future can be cured and a
+   delayed old answer revives no old code.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, replace
+
+import cbor2
+from pydantic import TypeAdapter
+
+from agent import cbor
+from agent.clock import Moment
+from agent.kernel_time import KernelClock, KernelTime, kernel_clock
+from profiles.api import ClockState
+from profiles.rules.codes import MAX_CLOCK_UNCERTAINTY_MS
+
+MAX_ROUND_TRIP_MS = 5_000
+PLATFORM_ERROR_MS = 500
+"""How far the platform's own clock may be wrong."""
+DRIFT_PPM = 100
+"""A plain crystal between -20 and 70 °C stays within it: 8.6 s a day."""
+MAX_UNCERTAINTY_MS = MAX_CLOCK_UNCERTAINTY_MS
+"""No lane trusts more, so that nothing is gained by carrying on."""
+FRESH_MS = 2 * 3_600_000
+"""The platform's time counts as synchronised for so long: it is asked every hour while the link is up."""
+
+_MAX_SAVED_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """When CLOCK_BOOTTIME was ``boot_ms``, true time was within ``uncertainty_ms`` of ``true_ms``."""
+
+    boot_ms: int
+    true_ms: int
+    uncertainty_ms: int
+
+    def at(self, boot_ms: int) -> Anchor | None:
+        """The same knowledge carried on to a later moment; ``None`` once it is too uncertain."""
+        elapsed_ms = boot_ms - self.boot_ms
+        uncertainty_ms = self.uncertainty_ms + -(-elapsed_ms * DRIFT_PPM // 1_000_000)
+        if elapsed_ms < 0 or uncertainty_ms > MAX_UNCERTAINTY_MS:
+            return None
+        return Anchor(boot_ms, self.true_ms + elapsed_ms, uncertainty_ms)
+
+    def agrees(self, other: Anchor) -> bool:
+        """Whether both can be true; for two of the same moment."""
+        return abs(self.true_ms - other.true_ms) <= self.uncertainty_ms + other.uncertainty_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that the clock remembers."""
+
+    floor_ms: int = 0
+    kernel: Anchor | None = None
+    platform: Anchor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What :meth:`TrustedClock.saved` holds. CLOCK_BOOTTIME means nothing after another start of the machine."""
+
+    boot_id: bytes
+    known: Known
+
+
+_STORED = TypeAdapter(_Stored)
+
+
+def judge(kernel: KernelTime, known: Known) -> Moment:
+    """The rules above, for one reading of the kernel's clock."""
+    boot_ms = kernel.boot_ms
+    live = Anchor(boot_ms, kernel.now_ms, kernel.max_error_ms) if kernel.synchronised else None
+    witness = known.platform and known.platform.at(boot_ms)
+    carried = known.kernel and known.kernel.at(boot_ms)
+    heard_now = known.platform is not None and witness is not None and boot_ms - known.platform.boot_ms <= FRESH_MS
+    if witness is not None:
+        live = live if live and live.agrees(witness) else None
+        carried = carried if carried and carried.agrees(witness) else None
+    best = live or min(
+        (anchor for anchor in (carried, witness) if anchor), key=lambda anchor: anchor.uncertainty_ms, default=None
+    )
+    if best is None:
+        return Moment(kernel.now_ms, ClockState.UNTRUSTED, kernel.max_error_ms)
+    state = ClockState.SYNCHRONISED if live or heard_now else ClockState.HOLDOVER
+    if best.true_ms + best.uncertainty_ms < known.floor_ms:
+        state = ClockState.UNTRUSTED
+    return Moment(best.true_ms, state, best.uncertainty_ms)
+
+
+class TrustedClock:
+    """Implements :class:`agent.clock.Clock`. Every call may come from any thread."""
+
+    def __init__(self, read: KernelClock | None = None) -> None:
+        self._read = read or kernel_clock()
+        self._known = Known()
+        self._learning = threading.Lock()
+
+    def now_ms(self) -> int:
+        """Unix milliseconds, UTC, by the best that is known."""
+        return self.moment().now_ms
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds of CLOCK_MONOTONIC."""
+        return time.monotonic_ns() // 1_000_000
+
+    def state(self) -> ClockState:
+        """How far :meth:`now_ms` can be trusted."""
+        return self.moment().state
+
+    def moment(self) -> Moment:
+        """Time, state and uncertainty in one reading."""
+        return judge(self._read(), self._known)
+
+    @property
+    def floor_ms(self) -> int:
+        """The clock is untrusted below it; 0 while nothing is known."""
+        return self._known.floor_ms
+
+    def platform_said(self, issued_ms: int, round_trip_ms: int) -> bool:
+        """Take the platform's signed time; whether it counts.
+
+        ``issued_ms`` was true at some moment of the last ``round_trip_ms``, and the answer carried the nonce of a
+        question that was sent at their beginning.
+        """
+        if not 0 <= round_trip_ms <= MAX_ROUND_TRIP_MS:
+            return False
+        half_ms = -(-round_trip_ms // 2)
+        anchor = Anchor(self._read().boot_ms, issued_ms + half_ms, half_ms + PLATFORM_ERROR_MS)
+        with self._learning:
+            self._known = replace(self._known, floor_ms=issued_ms, platform=anchor)
+        return True
+
+    def signed_at(self, issued_ms: int) -> None:
+        """Something whose signature holds was made then: it is not earlier now."""
+        with self._learning:
+            self._known = replace(self._known, floor_ms=max(self._known.floor_ms, issued_ms))
+
+    def keep(self) -> Moment:
+        """Note what holds now, for the time when nobody speaks any more; to be called every few seconds."""
+        kernel = self._read()
+        with self._learning:
+            known = self._known
+            moment = judge(kernel, known)
+            if moment.state is ClockState.SYNCHRONISED:
+                floor_ms = max(known.floor_ms, moment.now_ms - moment.uncertainty_ms)
+                trusted = kernel.synchronised and moment.now_ms == kernel.now_ms
+                anchor = Anchor(kernel.boot_ms, kernel.now_ms, kernel.max_error_ms) if trusted else known.kernel
+                self._known = replace(known, floor_ms=floor_ms, kernel=anchor)
+        return moment
+
+    def saved(self, boot_id: bytes) -> bytes:
+        """What is known, for the disk: CBOR."""
+        stored = _Stored(boot_id, self._known)
+        return cbor2.dumps(_STORED.dump_python(stored))
+
+    def restore(self, saved: bytes, boot_id: bytes) -> None:
+        """Take up :meth:`saved`; of another start of the machine only the floor. Raises ``ValueError`` if damaged."""
+        stored = _STORED.validate_python(cbor.decode_foreign(saved, max_bytes=_MAX_SAVED_BYTES, max_depth=4))
+        known = stored.known if stored.boot_id == boot_id else Known(stored.known.floor_ms)
+        with self._learning:
+            self._known = replace(known, floor_ms=max(self._known.floor_ms, known.floor_ms))

@@ -1,0 +1,216 @@
+"""Whom the trusted clock believes: kernel, platform, its own carrying on; and never below its floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.clock import Moment
+from agent.kernel_time import KernelTime
+from agent.trusted_clock import (
+    DRIFT_PPM,
+    FRESH_MS,
+    MAX_ROUND_TRIP_MS,
+    MAX_UNCERTAINTY_MS,
+    PLATFORM_ERROR_MS,
+    Anchor,
+    TrustedClock,
+)
+from profiles.api import ClockState
+
+TRUE_MS = 1_790_000_000_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+BOOT_ID = b"b" * 16
+SYNCHRONISED, HOLDOVER, UNTRUSTED = ClockState.SYNCHRONISED, ClockState.HOLDOVER, ClockState.UNTRUSTED
+
+
+@dataclass
+class Machine:
+    """A kernel's clock under the test's hand: true time goes on, the wall clock may be elsewhere."""
+
+    boot_ms: int = 60_000
+    true_ms: int = TRUE_MS
+    wall_error_ms: int = 0
+    synchronised: bool = False
+    max_error_ms: int = 20
+
+    def read(self) -> KernelTime:
+        return KernelTime(self.true_ms + self.wall_error_ms, self.boot_ms, self.synchronised, self.max_error_ms)
+
+    def wait(self, wait_ms: int) -> None:
+        self.boot_ms += wait_ms
+        self.true_ms += wait_ms
+
+
+@pytest.fixture
+def machine() -> Machine:
+    return Machine()
+
+
+@pytest.fixture
+def clock(machine: Machine) -> TrustedClock:
+    return TrustedClock(machine.read)
+
+
+def told(clock: TrustedClock, machine: Machine) -> bool:
+    return clock.platform_said(machine.true_ms - 50, round_trip_ms=100)
+
+
+def holds(moment: Moment, machine: Machine) -> bool:
+    """Whether what the clock promises is true."""
+    return abs(moment.now_ms - machine.true_ms) <= moment.uncertainty_ms
+
+
+def test_nobody_vouches_for_a_machine_without_daemon_and_platform(clock: TrustedClock, machine: Machine) -> None:
+    assert clock.moment() == Moment(machine.true_ms, UNTRUSTED, 20)
+
+
+def test_a_disciplined_kernel_is_taken_with_its_own_error(clock: TrustedClock, machine: Machine) -> None:
+    machine.synchronised = True
+    assert clock.moment() == Moment(TRUE_MS, SYNCHRONISED, 20)
+
+
+def test_the_platforms_time_sets_right_a_clock_that_starts_in_1970(clock: TrustedClock, machine: Machine) -> None:
+    machine.wall_error_ms = -TRUE_MS
+    assert told(clock, machine)
+    assert clock.moment() == Moment(TRUE_MS, SYNCHRONISED, 50 + PLATFORM_ERROR_MS)
+
+
+def test_an_answer_that_was_under_way_too_long_says_nothing(clock: TrustedClock, machine: Machine) -> None:
+    assert not clock.platform_said(TRUE_MS, MAX_ROUND_TRIP_MS + 1)
+    assert not clock.platform_said(TRUE_MS, -1)
+    assert (clock.state(), clock.floor_ms) == (UNTRUSTED, 0)
+    assert clock.platform_said(TRUE_MS, MAX_ROUND_TRIP_MS)
+
+
+def test_setting_the_wall_clock_by_hand_changes_nothing(clock: TrustedClock, machine: Machine) -> None:
+    machine.synchronised = True
+    clock.keep()
+    machine.wait(HOUR_MS)
+    machine.synchronised, machine.wall_error_ms = False, -8 * HOUR_MS
+    moment = clock.moment()
+    assert moment.state is HOLDOVER
+    assert moment.now_ms == machine.true_ms
+
+
+def test_holdover_grows_less_certain_and_ends(clock: TrustedClock, machine: Machine) -> None:
+    assert told(clock, machine)
+    certain = clock.moment().uncertainty_ms
+    machine.wait(FRESH_MS)
+    assert clock.state() is SYNCHRONISED
+    machine.wait(1)
+    assert clock.state() is HOLDOVER
+    machine.wait(7 * DAY_MS)
+    assert clock.moment().uncertainty_ms == pytest.approx(certain + 7 * DAY_MS * DRIFT_PPM // 1_000_000, abs=1_000)
+    machine.wait(MAX_UNCERTAINTY_MS * 1_000_000 // DRIFT_PPM)
+    assert clock.state() is UNTRUSTED
+
+
+def test_ntp_that_contradicts_the_platform_is_not_believed(clock: TrustedClock, machine: Machine) -> None:
+    assert told(clock, machine)
+    machine.synchronised, machine.wall_error_ms = True, -HOUR_MS
+    clock.keep()
+    assert clock.moment().now_ms == machine.true_ms
+    machine.wait(3 * HOUR_MS)
+    assert clock.moment().now_ms == machine.true_ms
+    assert clock.state() is HOLDOVER
+
+
+def test_a_kernel_that_agrees_with_the_platform_is_taken(clock: TrustedClock, machine: Machine) -> None:
+    assert told(clock, machine)
+    machine.synchronised, machine.wall_error_ms = True, 15
+    assert clock.moment() == Moment(TRUE_MS + 15, SYNCHRONISED, 20)
+
+
+def test_no_daemon_can_lead_below_the_floor(clock: TrustedClock, machine: Machine) -> None:
+    clock.signed_at(TRUE_MS)
+    machine.synchronised, machine.wall_error_ms = True, -HOUR_MS
+    assert clock.keep().state is UNTRUSTED
+    assert clock.floor_ms == TRUE_MS
+    machine.wait(HOUR_MS)
+    assert clock.state() is SYNCHRONISED
+
+
+def test_synchronised_time_raises_the_floor_and_nothing_signed_earlier_lowers_it(
+    clock: TrustedClock, machine: Machine
+) -> None:
+    machine.synchronised = True
+    clock.keep()
+    clock.signed_at(TRUE_MS - DAY_MS)
+    assert clock.floor_ms == TRUE_MS - 20
+
+
+def test_the_platform_alone_cures_a_poisoned_future(clock: TrustedClock, machine: Machine) -> None:
+    machine.synchronised, machine.wall_error_ms = True, 400 * DAY_MS
+    clock.keep()
+    machine.wall_error_ms = 0
+    assert clock.state() is UNTRUSTED
+    assert told(clock, machine)
+    assert clock.keep().state is SYNCHRONISED
+    machine.wall_error_ms = -HOUR_MS
+    assert clock.moment().now_ms == machine.true_ms
+
+
+def test_a_restarted_agent_goes_on_a_restarted_machine_keeps_the_floor(clock: TrustedClock, machine: Machine) -> None:
+    assert told(clock, machine)
+    clock.keep()
+    saved = clock.saved(BOOT_ID)
+    machine.wait(3 * HOUR_MS)
+    agent, other_boot = TrustedClock(machine.read), TrustedClock(machine.read)
+    agent.restore(saved, BOOT_ID)
+    assert agent.state() is HOLDOVER
+    assert holds(agent.moment(), machine)
+    other_boot.restore(saved, b"c" * 16)
+    assert other_boot.state() is UNTRUSTED
+    assert other_boot.floor_ms == clock.floor_ms > 0
+
+
+def test_bytes_that_were_not_saved_are_refused(clock: TrustedClock) -> None:
+    for damaged in (b"", b"\xa0", b"\x01", b"\xff", b"\xa2gboot_idA\x00eknown\xa1hfloor_msax"):
+        with pytest.raises(ValueError):  # noqa: PT011 -- whatever the decoder or the model says
+            clock.restore(damaged, BOOT_ID)
+    assert clock.floor_ms == 0
+
+
+@given(
+    steps=st.lists(
+        st.one_of(
+            st.tuples(st.just("wait"), st.integers(1, 3 * DAY_MS)),
+            st.tuples(st.just("daemon"), st.integers(-20, 20)),
+            st.tuples(st.just("hand"), st.integers(-DAY_MS, DAY_MS)),
+            st.tuples(st.just("platform"), st.integers(0, MAX_ROUND_TRIP_MS)),
+            st.tuples(st.just("keep"), st.just(0)),
+        ),
+        max_size=30,
+    )
+)
+def test_what_is_trusted_is_true_as_long_as_nobody_lies(steps: list[tuple[str, int]]) -> None:
+    machine = Machine()
+    clock = TrustedClock(machine.read)
+    for step, value in steps:
+        match step:
+            case "wait":
+                machine.wait(value)
+            case "daemon":
+                machine.synchronised, machine.wall_error_ms = True, value
+            case "hand":
+                machine.synchronised, machine.wall_error_ms = False, value
+            case "platform":
+                clock.platform_said(machine.true_ms - value // 3, value)
+            case _:
+                clock.keep()
+        moment = clock.moment()
+        assert moment.state is UNTRUSTED or holds(moment, machine)
+        assert clock.floor_ms <= machine.true_ms
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9))
+def test_carrying_on_in_two_steps_is_never_more_certain_than_in_one(first_ms: int, second_ms: int) -> None:
+    start = Anchor(0, TRUE_MS, 10)
+    halfway, whole = start.at(first_ms), start.at(first_ms + second_ms)
+    stepwise = halfway and halfway.at(first_ms + second_ms)
+    assert stepwise is None or (whole is not None and stepwise.uncertainty_ms >= whole.uncertainty_ms)
