@@ -25,7 +25,7 @@ help: ## show this list
 install: $(VENV)/.project ## install the terminal into .venv/ (and the Debian packages it needs)
 
 .PHONY: demo
-demo: install ## show one tap after another, from a card in a reader to the platform's acknowledgement
+demo: install ## show cards and codes, from reader and camera to the platform's acknowledgement
 	@$(VENV)/bin/onecard demo
 
 .PHONY: test

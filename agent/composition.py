@@ -63,12 +63,12 @@ class Composition:
     Raises :class:`~agent.sm2.Sm2Unavailable` where a lane takes codes and the machine's OpenSSL has no SM2.
     """
 
-    def __init__(self, resolved: Resolved, clock: TrustedClock, random: Random, lists: CurrentLists) -> None:
+    def __init__(self, resolved: Resolved, clock: TrustedClock, random: Random) -> None:
         self.config = resolved.config
         self._resolved = resolved
         self._clock = clock
         self._random = random
-        self._lists = lists
+        self._lists = CurrentLists()
         self._ids = RecordIds(clock, random)
         self._marks = Marks()
         self._zone = timezone(timedelta(minutes=self.config.terminal.utc_offset_minutes))

@@ -18,7 +18,6 @@ from agent.bundles.service import Bundles, BundleStanding
 from agent.clock import SystemRandom
 from agent.composition import Board, Composition
 from agent.config import Resolved
-from agent.credentials.lists import CurrentLists
 from agent.devices import DeviceState, SourceThread
 from agent.keys import KeyStoreError
 from agent.lane import Lane
@@ -52,9 +51,9 @@ T = TypeVar("T")
 class Terminal:
     """One terminal, from its start to :meth:`stop`."""
 
-    def __init__(self, resolved: Resolved, lists: CurrentLists | None = None) -> None:
+    def __init__(self, resolved: Resolved) -> None:
         self._clock = TrustedClock()
-        self._parts = Composition(resolved, self._clock, SystemRandom(), lists or CurrentLists())
+        self._parts = Composition(resolved, self._clock, SystemRandom())
         self._threads: list[SourceThread] = []
         self._upward: Upward | None = None
         self._bundles: Bundles | None = None

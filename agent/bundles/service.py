@@ -67,9 +67,8 @@ class BundleStanding:
 class Bundles:
     """All bundles of one terminal; ``lists`` holds the snapshot that decisions read."""
 
-    def __init__(self, state_dir: Path, place: Place, ports: BundlePorts, lists: CurrentLists | None = None) -> None:
-        """``lists`` keeps what it holds until a first bundle is in force."""
-        self.lists = lists or CurrentLists()
+    def __init__(self, state_dir: Path, place: Place, ports: BundlePorts, lists: CurrentLists) -> None:
+        self.lists = lists
         self._state_dir = state_dir
         self._place = place
         self._ports = ports

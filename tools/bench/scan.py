@@ -8,7 +8,6 @@ first frame with the whole code is about to be sent. Then nobody comes, and the 
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 import time
 from contextlib import ExitStack
@@ -17,19 +16,22 @@ from pathlib import Path
 
 import click
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from agent import signatures
+from agent import cose, signatures
+from agent.bundles.incoming import Incoming
+from agent.composition import keys_dir
 from agent.config import load
+from agent.keys import FileKeyStore, Role
 from agent.signatures import Algorithm, PrivateKey
 from agent.words import say
 from drivers.virtual.bench import CAMERA_FILE, Hold, Shown
 from drivers.virtual.place import PLACEHOLDER
-from profiles.api import Purpose
-from tools import citizen_code
+from tools import city
 from tools.bench.report import Figure, Report, median, percentile
 from tools.bench.tap import WAIT_S, disk
-from tools.citizen_code import Grant, IssuingKey
-from tools.cli import code_files
+from tools.city import Issuer, Phone
 from tools.cli.bench_process import VirtualDevices, running_devices
 from tools.cli.presets import preset_text
 from tools.cli.terminal_process import Line, TerminalProcess
@@ -42,7 +44,6 @@ SETTLE_S = 4.0
 _HOLD_MS = 1500
 _FRAME_MS = 1000 / FPS
 _NS_PER_MS = 1_000_000
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,14 @@ def run(scans: int, look: str, enter_ms: int, idle_s: float) -> Report:
     """Measure ``scans`` scans one after the other, then ``idle_s`` seconds of rest."""
     with tempfile.TemporaryDirectory(prefix="onecard-bench-", dir=disk()) as place, ExitStack() as stack:
         directory = Path(place)
-        config, row, issuer = _configure(directory)
+        config = _configure(directory)
+        issuer = Issuer.found(1, Algorithm.ES256, _now_ms())
         devices = stack.enter_context(running_devices(load(config)))
         environment = {**os.environ, **devices.environment}
-        program = ("tools.bench.trusting_terminal", "--row", str(row))
-        terminal = stack.enter_context(TerminalProcess(config, environment, program=program))
+        lists = _sign_lists(directory, issuer)
+        terminal = stack.enter_context(TerminalProcess(config, environment))
         site = _Site(devices, terminal, issuer, look, enter_ms)
+        site.install(directory, lists)
         samples = [site.scan() for _ in range(scans + WARM_UP_SCANS)][WARM_UP_SCANS:]
         time.sleep(SETTLE_S)
         idle_cpu = _cpu_share(terminal.pid, idle_s)
@@ -93,7 +96,7 @@ class _Site:
     """A phone for each scan, and the gate that it opens."""
 
     def __init__(
-        self, devices: VirtualDevices, terminal: TerminalProcess, issuer: IssuingKey, look: str, enter_ms: int
+        self, devices: VirtualDevices, terminal: TerminalProcess, issuer: Issuer, look: str, enter_ms: int
     ) -> None:
         self._devices = devices
         self._terminal = terminal
@@ -103,6 +106,14 @@ class _Site:
         self._phone: PrivateKey = signatures.generate(Algorithm.ES256)
         self._scans = 0
         self._seen = self._await("ready", 0)
+
+    def install(self, directory: Path, lists: dict[str, bytes]) -> None:
+        """Bring the signed lists to the terminal, and wait until they are in force."""
+        for name, bundle in lists.items():
+            file = directory / name
+            file.write_bytes(bundle)
+            Incoming(directory / "terminal").drop(file, name)
+            self._seen = self._await("bundle installed", self._seen) + 1
 
     def scan(self) -> Sample:
         """Hold up a phone, wait for the gate, take the phone away."""
@@ -136,10 +147,8 @@ class _Site:
         raise click.ClickException(say("码没有完整出现", "the code was never wholly in the picture"))
 
     def _code(self) -> str:
-        now_s = time.time_ns() // 1_000_000_000
-        grant = Grant(secrets.token_bytes(16), 7, 0, citizen_code.hour_of(now_s), 24)
-        issued = citizen_code.issue(self._issuer, grant, self._phone.public)
-        return citizen_code.show(issued, self._phone, now_s, Purpose.PASS, secrets.token_bytes(4)).text
+        now_s = int(time.time())
+        return Phone(self._issuer, self._issuer.grant(7, (), now_s), self._phone).code(now_s)
 
     def _await(self, event: str, after: int) -> int:
         found = self._terminal.wait_for(lambda line: line.get("event") == event, WAIT_S, after)
@@ -148,8 +157,8 @@ class _Site:
         return found[0]
 
 
-def _configure(directory: Path) -> tuple[Path, Path, IssuingKey]:
-    """The preset gate with a camera alone, without a sensor; the row of an issuer, and its key."""
+def _configure(directory: Path) -> Path:
+    """The preset gate with a camera alone, without a sensor."""
     document = yaml.safe_load(preset_text("gate"))
     document["terminal"] |= {"id": f"bench-{os.getpid()}", "state_dir": str(directory / "terminal")}
     camera = {"driver": "camera", "source": f"{PLACEHOLDER}/{CAMERA_FILE}", "idle_fps": IDLE_FPS}
@@ -160,25 +169,25 @@ def _configure(directory: Path) -> tuple[Path, Path, IssuingKey]:
     lane["settings"] |= {"passage_input": None, "double_tap_ms": 0, "codes": {"untrusted_clock": "judge"}}
     config = directory / "gate.yaml"
     config.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
-    key = signatures.generate(Algorithm.ES256)
-    now_ms = time.time_ns() // 1_000_000
-    content = code_files.RowFile(
-        issuer=1,
-        kid=1,
-        algorithm=key.algorithm,
-        public=key.public.encoded,
-        valid_from_ms=now_ms - _DAY_MS,
-        valid_until_ms=now_ms + _DAY_MS,
-        namespace="city",
-        entitlements=0,
-        purposes=frozenset({Purpose.ANY}),
-        max_ttl_hours=24,
-        static_allowed=False,
-        reading_key=secrets.token_bytes(32),
-    )
-    row = directory / "row.json"
-    code_files.write(row, content)
-    return config, row, IssuingKey(1, 1, content.namespace, key, content.reading_key)
+    return config
+
+
+def _sign_lists(directory: Path, issuer: Issuer) -> dict[str, bytes]:
+    """The signed lists, by name, of a platform whose keys the terminal is enrolled with."""
+    keys = FileKeyStore.create(keys_dir(directory / "terminal"))
+    signers = {role: cose.Es256Signer(ec.generate_private_key(ec.SECP256R1())) for role in (Role.ROOT, Role.BUNDLE)}
+    for role, signer in signers.items():
+        public = signer.key.public_key()
+        pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        keys.install(f"platform-{role.value}.pem", pem)
+    return {
+        "trust": city.trust_list([issuer], [keys.sealing_public()], signers[Role.ROOT], _now_ms()),
+        "deny": city.deny_list(issuer, 1, (), signers[Role.BUNDLE], _now_ms()),
+    }
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _cpu_share(pid: int, for_s: float) -> float:

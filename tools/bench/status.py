@@ -31,6 +31,7 @@ from agent.bundles.install import Shelf, sync_directory
 from agent.bundles.manifest import Kind, Manifest
 from agent.bundles.service import BundlePorts, Bundles
 from agent.clock import RecordIds, SystemClock, SystemRandom
+from agent.credentials.lists import CurrentLists
 from agent.credentials.status import StatusList
 from agent.keys import FileKeyStore, Role
 from agent.logs import configure
@@ -96,7 +97,7 @@ async def _deltas(
     signer = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
     writer = Writer(Journal.open(directory, os.urandom(16), clock=clock, random=SystemRandom()))
     try:
-        bundles = Bundles(directory, Place("bench"), _ports(directory, writer, signer))
+        bundles = Bundles(directory, Place("bench"), _ports(directory, writer, signer), CurrentLists())
         bundles.load()
         path = directory / "made"
         path.write_bytes(platform.full_bundle(_issue(1), bytes(truth), signer))

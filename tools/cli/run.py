@@ -11,7 +11,6 @@ import click
 import uvloop
 
 from agent.config import Resolved
-from agent.credentials.lists import CurrentLists
 from agent.logs import configure, log
 from agent.words import say
 from tools.cli.place import config_options, resolve
@@ -59,11 +58,11 @@ def run(
             runner.run(serve(resolved))
 
 
-async def serve(resolved: Resolved, lists: CurrentLists | None = None) -> None:
+async def serve(resolved: Resolved) -> None:
     """Run one terminal until it is told to stop by a signal."""
     from agent.terminal import Terminal
 
-    terminal = Terminal(resolved, lists=lists)
+    terminal = Terminal(resolved)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, terminal.stop, number)

@@ -27,10 +27,9 @@ class TerminalProcess:
         config: Path,
         environment: Mapping[str, str],
         arguments: tuple[str, ...] = (),
-        program: tuple[str, ...] = ("agent", "run", "--log-format", "json"),
     ) -> None:
-        """``program`` is a module with its first arguments, which takes ``--config``."""
-        command = bound_to_parent(sys.executable, "-P", "-m", *program, "--config", str(config))
+        run = ("agent", "run", "--log-format", "json", "--config", str(config))
+        command = bound_to_parent(sys.executable, "-P", "-m", *run)
         self._process = subprocess.Popen(
             [*command, *arguments],
             env=dict(environment),

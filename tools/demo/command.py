@@ -16,7 +16,11 @@ from tools.demo.stage import Stage, StageError
 from tools.demo.timeline import taps_of
 
 
-@click.command(help=say("演示：从刷卡到平台确认", "The whole way of a tap, from a card in a reader to the platform"))
+@click.command(
+    help=say(
+        "演示：刷卡、扫码，直到平台确认", "The whole way of cards and codes, from reader and camera to the platform"
+    )
+)
 @click.option(
     "--stay/--no-stay",
     default=None,

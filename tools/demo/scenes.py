@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from profiles.api import Reason
 from profiles.gate import GateReason
 from profiles.reasons import Sentence
+from tools.demo.codes import Codes
 from tools.demo.stage import Stage
 
 WAIT_S = 15.0
@@ -50,6 +51,8 @@ def _back(stage: Stage) -> None:
     stage.await_all_acknowledged(WAIT_S)
 
 
+_CODES = Codes()
+
 SCENES = (
     Scene(
         Sentence("二代卡插入 PC/SC 读卡器", "a second-generation card, inserted in a PC/SC reader"),
@@ -67,4 +70,16 @@ SCENES = (
     Scene(Sentence("读到一半卡片被抽走", "a card torn out half-way"), _torn),
     Scene(Sentence("消息服务器停止，闸机照常工作", "the broker stops; the gate works on"), _offline),
     Scene(Sentence("消息服务器恢复，补传记录", "the broker is back; what waited is sent"), _back),
+    Scene(
+        Sentence("签名的信任列表和吊销名单送达", "the signed trust list and deny lists arrive, and count at once"),
+        _CODES.lists,
+    ),
+    Scene(Sentence("手机上的电子市民码，摄像头扫码", "a citizen code on a phone, seen by the camera"), _CODES.valid),
+    Scene(Sentence("同一个码再次出示", "the same code, shown again"), _CODES.replayed),
+    Scene(Sentence("一分钟前的截图", "a screenshot of a minute ago"), _CODES.screenshot),
+    Scene(Sentence("过了有效期的码", "a code past its time to live"), _CODES.expired),
+    Scene(Sentence("国密 SM2 签名的码", "a code signed with SM2"), _CODES.sm2),
+    Scene(Sentence("先放行，随即被吊销", "granted, then revoked while the gate runs"), _CODES.revoked),
+    Scene(Sentence("打印的静态码", "a printed static code, at a gate that takes none"), _CODES.static),
+    Scene(Sentence("无人认可的签发者", "a code of an issuer whom nobody trusts"), _CODES.unknown),
 )

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Self
 
 import yaml
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from agent.composition import MEDIUM_KEY
+from agent import cose
+from agent.bundles.incoming import Incoming
+from agent.composition import MEDIUM_KEY, keys_dir
 from agent.config import load
+from agent.keys import FileKeyStore, Role
 from agent.words import say
-from drivers.virtual.bench import Insert, Press, Remove
+from drivers.virtual.bench import Hold, Insert, Press, Remove
 from offline_store.outbox import Outbox
+from tools.bundles import signer_of
 from tools.cli.bench_process import VirtualDevices, running_devices
 from tools.cli.terminal_process import Line, TerminalProcess
 from tools.demo.media import medium_of_file
@@ -70,6 +75,15 @@ class Stage:
             self._devices.ask(Remove(reader=place))
 
     @contextmanager
+    def showing(self, text: str) -> Iterator[None]:
+        """A phone with a code before the camera, for as long as the block lasts."""
+        self._devices.ask(Hold(texts=(text,), hold_ms=60_000))
+        try:
+            yield
+        finally:
+            self._devices.ask(Hold())
+
+    @contextmanager
     def pressing(self, name: str) -> Iterator[None]:
         """Hold an input of the board active: a machine that stalls would not see a moment of it."""
         self._devices.ask(Press(input=name, active=True))
@@ -77,6 +91,13 @@ class Stage:
             yield
         finally:
             self._devices.ask(Press(input=name, active=False))
+
+    def install(self, name: str, bundle: bytes) -> None:
+        """Bring a signed bundle to the terminal, and wait until it is in force. Raises :class:`StageError`."""
+        file = self.directory / name
+        file.write_bytes(bundle)
+        Incoming(self.state_dir).drop(file, name)
+        self.await_event("bundle installed", READY_S)
 
     def stop_broker(self) -> None:
         """Take the broker away."""
@@ -126,6 +147,17 @@ class Stage:
             raise StageError(
                 say(f"平台没有确认到第 {head_seq} 条", f"the platform did not acknowledge record {head_seq}")
             )
+
+    # What the platform and the terminal give -------------------------------------------------------------------------
+
+    def signer(self, role: Role) -> cose.Es256Signer:
+        """What the platform signs lists with."""
+        private, _ = self._platform.authority.bundle_keys[role]
+        return signer_of(private)
+
+    def sealing_key(self) -> ec.EllipticCurvePublicKey:
+        """What secrets are sealed with for the terminal."""
+        return FileKeyStore(keys_dir(self.state_dir)).sealing_public()
 
     # What can be proved ----------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from agent.bundles.people import ID_BYTES, MediumState, register_row, register_s
 from agent.bundles.service import BundlePorts, Bundles, BundleStanding
 from agent.bundles.table import Shape
 from agent.clock import Moment, RecordIds
+from agent.credentials.lists import CurrentLists
 from agent.credentials.roster import Enrolment
 from agent.credentials.trust import TrustRow
 from agent.keys import FileKeyStore, Role
@@ -158,7 +159,7 @@ class Terminal:
             aged=self.aged.append,
             signed_at=self.signed_at.append,
         )
-        self.bundles = Bundles(self.state_dir, self.place, ports)
+        self.bundles = Bundles(self.state_dir, self.place, ports, CurrentLists())
         self.bundles.load()
 
     async def recover(self) -> None:

@@ -17,6 +17,7 @@ import pytest
 from agent.bundles.check import Place
 from agent.bundles.service import BundlePorts, Bundles
 from agent.clock import RecordIds, SystemClock, SystemRandom
+from agent.credentials.lists import CurrentLists
 from agent.keys import FileKeyStore
 from offline_store.journal import Journal
 from offline_store.writer import Writer
@@ -114,7 +115,7 @@ async def terminal(desk: Desk) -> AsyncIterator[Bundles]:
         aged=lambda _: None,
         signed_at=lambda _: None,
     )
-    bundles = Bundles(desk.state_dir, Place("gate-7"), ports)
+    bundles = Bundles(desk.state_dir, Place("gate-7"), ports, CurrentLists())
     bundles.load()
     task = asyncio.create_task(bundles.run())
     try:
