@@ -56,6 +56,15 @@ def test_texts_go_to_the_camera_where_there_is_one(environment: dict[str, str], 
     assert code(camera) == "BY HAND"
 
 
+@pytest.fixture
+def at_a_terminal() -> Iterator[None]:
+    """Ctrl-C counts, also where the tests run in the background, whose children are started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("at_a_terminal")
 def test_a_live_code_is_made_anew_until_ctrl_c(environment: dict[str, str], camera: Camera, tmp_path: Path) -> None:
     maker = tmp_path / "maker.py"
     maker.write_text("import time; print('NOW', time.monotonic_ns())", encoding="ascii")
@@ -63,7 +72,10 @@ def test_a_live_code_is_made_anew_until_ctrl_c(environment: dict[str, str], came
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as live:
         first, second = code(camera), code(camera)
         live.send_signal(signal.SIGINT)
-        assert live.wait(WAIT_S) != 0
+        try:
+            assert live.wait(WAIT_S) != 0
+        finally:
+            live.kill()
     assert first != second
     assert first.startswith("NOW")
 
