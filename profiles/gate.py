@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from profiles.api import (
@@ -105,6 +105,20 @@ class GateSettings(ProfileSettings):
     passage_input: str | None = Field(default="passage", description="the sensor in the passage; null if there is none")
     passage_timeout_ms: int = Field(default=8_000, ge=500, le=120_000)
     fire_input: str | None = Field(default="fire", description="the input that the fire line drives; null if none")
+
+    @model_validator(mode="after")
+    def tells_green_from_red(self) -> GateSettings:
+        """A red certificate is a credential too: whoever takes health certificates says which colours pass."""
+        if self.codes.health is not None and self.admit.everyone:
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": "接受健康证明的通道不能 everyone: true，请写 entitlements: [health-green]",
+                    "en": "with codes.health it must not be everyone: true; write entitlements: [health-green]",
+                },
+            )
+        return self
 
     @field_validator("least_assurance", mode="before")
     @classmethod

@@ -10,6 +10,14 @@ _S = Sentence
 class HealthReason(ReasonEnum):
     """A closed list, shared by the scenes that take health certificates."""
 
+    SIGNERS_MISSING = (
+        "health-signers-missing",
+        _S("设备暂时不能验证健康证明", "Health certificates cannot be checked here for the moment"),
+        _S(
+            "没有有效的健康证明签发者列表（hcert 数据包）",
+            "there is no list of signers in force; bring an hcert bundle",
+        ),
+    )
     UNREADABLE = (
         "health-unreadable",
         _S("没有读清健康证明，请重新出示", "The health certificate was not read well; please show it again"),

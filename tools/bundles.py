@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cbor, cose, sealing
-from agent.bundles import bitmap, envelope, table, trust_list
+from agent.bundles import bitmap, envelope, signer_list, table, trust_list
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import MAX_CONTENT_BYTES, MAX_MANIFEST_BYTES, Kind, Manifest
 from agent.bundles.roles import RoleKey, RoleKeys
@@ -163,6 +163,8 @@ def _difference(kind: Kind, old: bytes, new: bytes) -> bytes:
             if before.shape != after.shape:
                 raise BundleError(BundleFault.CONTENT, "the rows have another shape; send the full bundle")
             return table.delta(before, after)
+        case Kind.HCERT:
+            return signer_list.delta(old, new).encode()
 
 
 def _status_difference(old: bytes, new: bytes) -> bytes:

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import BinaryIO
 
-from agent.bundles import bitmap, people, trust_list
+from agent.bundles import bitmap, people, signer_list, trust_list
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Kind, Manifest
 from agent.bundles.people import CardRegister, Registers, RosterTable
 from agent.bundles.roles import MAX_KEYS, MAX_PEM_BYTES, Rings, rings_of
+from agent.bundles.signer_list import MAX_SIGNERS_BYTES
 from agent.bundles.table import Sink, Table
 from agent.bundles.table import apply as apply_to_table
 from agent.bundles.trust_list import MAX_TRUST_BYTES, Unseal
+from agent.credentials.hcert_keys import SignerList
 from agent.credentials.lists import Lists
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import TrustList
@@ -27,8 +29,8 @@ _CHECKS: Mapping[Kind, Callable[[Table], None]] = {
     Kind.ROSTER: people.check_roster,
 }
 
-Content = Rings | TrustList | StatusList | Table
-"""What an installed bundle is in memory: ``keys``, ``trust``, ``status``, and all others."""
+Content = Rings | TrustList | StatusList | SignerList | Table
+"""What an installed bundle is in memory: ``keys``, ``trust``, ``status``, ``hcert``, and all others."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def open_content(manifest: Manifest, data: mmap.mmap, opener: Opener) -> Content
             return StatusList(data, 8 * len(data), manifest.term, manifest.bundle_version)
         case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER:
             return Table.open(data)
+        case Kind.HCERT:
+            return signer_list.in_force(_small(data, MAX_SIGNERS_BYTES), manifest)
 
 
 def check_content(manifest: Manifest, content: Content) -> None:
@@ -71,6 +75,8 @@ def apply_delta(manifest: Manifest, base: mmap.mmap, body: BinaryIO, out: Sink) 
         case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER:
             table = Table.open(base)
             apply_to_table(table, body, table.shape.count_in(manifest.content_bytes), out)
+        case Kind.HCERT:
+            out.write(signer_list.apply(_small(base, MAX_SIGNERS_BYTES), body.read(MAX_SIGNERS_BYTES + 1)))
 
 
 def snapshot(contents: Mapping[str, tuple[Manifest, Content]]) -> Lists:
@@ -80,6 +86,7 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]]) -> Lists:
     emergency = EmergencyList()
     registers: list[Table] = []
     rosters: dict[str, RosterTable] = {}
+    signers: SignerList | None = None
     for name, (manifest, content) in sorted(contents.items()):
         match manifest.kind, content:
             case Kind.TRUST, TrustList():
@@ -92,6 +99,8 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]]) -> Lists:
                 registers.append(content)
             case Kind.ROSTER, Table():
                 rosters[name] = RosterTable(content)
+            case Kind.HCERT, SignerList():
+                signers = content
     names_of = trust.names_of if trust is not None else _no_names
     return Lists(
         trust=trust,
@@ -99,6 +108,7 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]]) -> Lists:
         emergency=emergency,
         register=Registers([CardRegister(table, names_of) for table in registers]),
         rosters=MappingProxyType(rosters),
+        signers=signers,
     )
 
 

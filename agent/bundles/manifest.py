@@ -35,6 +35,7 @@ class Kind(StrEnum):
     EMERGENCY = "emergency"
     REGISTER = "register"
     ROSTER = "roster"
+    HCERT = "hcert"
 
 
 _NAMES: dict[Kind, re.Pattern[str]] = {
@@ -44,6 +45,7 @@ _NAMES: dict[Kind, re.Pattern[str]] = {
     Kind.EMERGENCY: re.compile(r"emergency"),
     Kind.REGISTER: re.compile(r"register-[a-z0-9-]{1,32}"),
     Kind.ROSTER: re.compile(r"roster-[a-z0-9-]{1,32}"),
+    Kind.HCERT: re.compile(r"hcert"),
 }
 
 

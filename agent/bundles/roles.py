@@ -31,6 +31,7 @@ SIGNER_OF: Mapping[Kind, Role] = {
     Kind.EMERGENCY: Role.BUNDLE,
     Kind.REGISTER: Role.BUNDLE,
     Kind.ROSTER: Role.BUNDLE,
+    Kind.HCERT: Role.ROOT,
 }
 
 

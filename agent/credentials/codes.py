@@ -33,7 +33,7 @@ from agent.signatures import KeyInvalid, load_public
 from profiles.api import Assurance, ClockState, Credential, Presented, Purpose, Reason, Rejected, Subject
 from profiles.code_reasons import CodeReason
 from profiles.reasons import ReasonEnum
-from profiles.rules.codes import CodePolicy, UntrustedClock
+from profiles.rules.codes import CodePolicy
 
 SOURCE = "citizen-code"
 
@@ -108,8 +108,7 @@ class CodeVerifier:
 
 def _validity(issued: Issued, policy: CodePolicy, moment: Moment) -> CodeReason | None:
     """Check 4."""
-    untrusted = moment.state is ClockState.UNTRUSTED or moment.uncertainty_ms > policy.max_clock_uncertainty_ms
-    if untrusted and policy.untrusted_clock is UntrustedClock.REFUSE:
+    if not policy.believes(untrusted=moment.state is ClockState.UNTRUSTED, uncertainty_ms=moment.uncertainty_ms):
         return CodeReason.CLOCK_UNTRUSTED
     uncertainty_ms = _uncertainty_ms(policy, moment)
     if moment.now_ms + uncertainty_ms < issued.iat_s * 1000:

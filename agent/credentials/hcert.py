@@ -10,7 +10,7 @@ in this order, the first that fails is the reason:
    is tried, and none other;
 4. the claims and the one statement in them;
 5. the signer's certificate: within its validity at the time of issue, and meant for this kind of statement;
-6. the clock is trusted; ``iat <= now < exp``, and the signer's certificate has not expired.
+6. the clock is good enough for the lane; ``iat <= now < exp``, and the signer's certificate has not expired.
 
 Others write CBOR in many forms, so this is not the narrow CBOR of :mod:`agent.cose`. Of the person only what
 :class:`profiles.rules.health.Finding` says is kept; name and birthday are not even read.
@@ -19,20 +19,21 @@ Others write CBOR in many forms, so this is not the narrow CBOR of :mod:`agent.c
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent import cbor
 from agent.clock import Moment
 from agent.credentials import base45
 from agent.credentials.dcc import Statement, StatementInvalid, read_statement
-from agent.credentials.hcert_keys import Algorithm, SignerKey
+from agent.credentials.hcert_keys import Algorithm, SignerKey, SignerList, Signers
 from agent.credentials.medium import MEDIUM_SIZE_BYTES, Mac
+from agent.credentials.trust import Freshness
 from profiles.api import Assurance, ClockState, Credential, Presented, Rejected, Subject
 from profiles.code_reasons import CodeReason
 from profiles.health_reasons import HealthReason
 from profiles.reasons import ReasonEnum
-from profiles.rules.health import HealthRules
+from profiles.rules.codes import CodePolicy
 
 PREFIX = "HC1:"
 SOURCE = "hcert"
@@ -44,9 +45,6 @@ _TAGS = (b"\xd8\x3d", b"\xd2")  # CWT, then COSE_Sign1: some issuers write both,
 _ALG, _KID = 1, 4
 _ALGORITHMS: Mapping[int, Algorithm] = {algorithm.value: algorithm for algorithm in Algorithm}
 _MAX_TIME_S = 253_402_300_799  # the end of the year 9999
-
-Signers = Mapping[bytes, Sequence[SignerKey]]
-"""The keys that bear each ``kid``: see :func:`agent.credentials.hcert_keys.keyring`."""
 
 
 class HcertError(ValueError):
@@ -78,36 +76,35 @@ class _Message:
     signature: bytes
 
 
-class HcertVerifier:
-    """Judges health certificates for the lanes that take them."""
+def verdict(
+    text: str, signers: SignerList | None, policy: CodePolicy, moment: Moment, mac: Mac
+) -> Presented | Rejected:
+    """A credential whose one entitlement is the :class:`profiles.rules.health.Colour`, or the reason why not.
 
-    def __init__(self, signers: Signers, mac: Mac) -> None:
-        self._signers = signers
-        self._mac = mac
-
-    def verdict(self, text: str, rules: HealthRules, moment: Moment) -> Presented | Rejected:
-        """A credential whose one entitlement is the :class:`profiles.rules.health.Colour`, or the reason why not.
-
-        Its medium is a keyed hash of the certificate's identifier, its assurance that of a printed code: who shows it
-        need not be the person whom it names.
-        """
-        try:
-            certificate = verify(text, self._signers)
-            check_now(certificate, moment)
-        except HcertError as error:
-            return Rejected(error.reason)
-        statement = certificate.statement
-        medium = _medium(statement, self._mac)
-        colour = rules.colour(statement.finding, moment.now_ms)
-        return Presented(
-            Credential(
-                medium=medium,
-                subject=Subject(SOURCE, medium, provisional=True),
-                source=SOURCE,
-                assurance=Assurance.STATIC_CODE,
-                entitlements=frozenset({colour.value}),
-            )
+    Its medium is a keyed hash of the certificate's identifier, its assurance that of a printed code: who shows it
+    need not be the person whom it names. A lane whose ``policy`` has no health rules takes none.
+    """
+    if policy.health is None:
+        return Rejected(CodeReason.HEALTH_CERTIFICATE)
+    if signers is None or signers.term.expiry(moment.now_ms).freshness is Freshness.EXPIRED:
+        return Rejected(HealthReason.SIGNERS_MISSING)
+    try:
+        certificate = verify(text, signers.signers)
+        check_now(certificate, policy, moment)
+    except HcertError as error:
+        return Rejected(error.reason)
+    statement = certificate.statement
+    medium = _medium(statement, mac)
+    colour = policy.health.colour(statement.finding, moment.now_ms)
+    return Presented(
+        Credential(
+            medium=medium,
+            subject=Subject(SOURCE, medium, provisional=True),
+            source=SOURCE,
+            assurance=Assurance.STATIC_CODE,
+            entitlements=frozenset({colour.value}),
         )
+    )
 
 
 def verify(text: str, signers: Signers) -> Certificate:
@@ -129,9 +126,9 @@ def verify(text: str, signers: Signers) -> Certificate:
     raise HcertError(HealthReason.SIGNER_NOT_ALLOWED)
 
 
-def check_now(certificate: Certificate, moment: Moment) -> None:
+def check_now(certificate: Certificate, policy: CodePolicy, moment: Moment) -> None:
     """Check 6; what the clock is uncertain about counts for the citizen. Raises :class:`HcertError`."""
-    if moment.state is ClockState.UNTRUSTED:
+    if not policy.believes(untrusted=moment.state is ClockState.UNTRUSTED, uncertainty_ms=moment.uncertainty_ms):
         raise HcertError(CodeReason.CLOCK_UNTRUSTED)
     if moment.now_ms + moment.uncertainty_ms < certificate.issued_s * 1000:
         raise HcertError(HealthReason.NOT_YET_VALID)

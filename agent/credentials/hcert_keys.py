@@ -6,7 +6,7 @@ Whose certificates these are is decided by whoever installs them: they come from
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent import signatures
+from agent.credentials.trust import Term
 from profiles.rules.health import Kind
 
 KID_BYTES = 8
@@ -68,6 +69,18 @@ class SignerKey:
         return self._verify(signature, data)
 
 
+Signers = Mapping[bytes, Sequence[SignerKey]]
+"""The keys that bear each ``kid``: see :func:`keyring`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignerList:
+    """The signed list of signers that is in force."""
+
+    term: Term
+    signers: Signers = field(repr=False)
+
+
 def signer_key(certificate: x509.Certificate) -> SignerKey:
     """The key of a certificate. Raises :class:`SignerInvalid`."""
     try:
@@ -93,14 +106,17 @@ def signer_key(certificate: x509.Certificate) -> SignerKey:
 
 def load_signers(content: bytes) -> tuple[SignerKey, ...]:
     """The keys of a file of certificates: PEM, one or more, or DER, one. Raises :class:`SignerInvalid`."""
+    return tuple(signer_key(certificate) for certificate in load_certificates(content))
+
+
+def load_certificates(content: bytes) -> list[x509.Certificate]:
+    """The certificates themselves, whatever their keys. Raises :class:`SignerInvalid`."""
     try:
         if b"-----BEGIN CERTIFICATE-----" in content:
-            certificates = x509.load_pem_x509_certificates(content)
-        else:
-            certificates = [x509.load_der_x509_certificate(content)]
+            return x509.load_pem_x509_certificates(content)
+        return [x509.load_der_x509_certificate(content)]
     except ValueError as error:
         raise SignerInvalid("neither PEM nor DER of X.509 certificates") from error
-    return tuple(signer_key(certificate) for certificate in certificates)
 
 
 def keyring(keys: Iterable[SignerKey]) -> Mapping[bytes, tuple[SignerKey, ...]]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from agent.credentials.hcert_keys import SignerList
 from agent.credentials.register import Register, SiteRegister
 from agent.credentials.roster import Roster
 from agent.credentials.status import EmergencyList, StatusList
@@ -27,6 +28,8 @@ class Lists:
     register: Register = field(default_factory=lambda: SiteRegister(()))
     rosters: Mapping[str, Roster] = field(default_factory=lambda: MappingProxyType({}))
     """By the bundle's name, such as ``roster-school-3``."""
+    signers: SignerList | None = None
+    """Of health certificates."""
 
 
 class CurrentLists:

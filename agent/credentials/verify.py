@@ -4,7 +4,7 @@
 2. the emergency list;
 3. the register: a medium reported lost is refused, one that nobody knows is its own provisional subject.
 
-Codes have a rulebook of their own: :mod:`agent.credentials.codes`.
+Codes have rulebooks of their own: :mod:`agent.credentials.codes`, :mod:`agent.credentials.hcert`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from agent.clock import Moment
+from agent.credentials import hcert
 from agent.credentials.codes import CodeVerifier
 from agent.credentials.lists import Lists
 from agent.credentials.medium import Mac, medium_of
@@ -65,11 +66,20 @@ class Verifier:
 
     def code(self, text: str, policy: CodePolicy, moment: Moment, marks: Marks) -> Presented | Rejected:
         """The verdict on the text of a code, by what the lane accepts."""
-        return self._codes.verdict(text, policy, moment, marks, self._lists())
+        lists = self._lists()
+        if text.startswith(hcert.PREFIX):
+            return self._health(text, policy, moment, lists)
+        return self._codes.verdict(text, policy, moment, marks, lists)
 
     def fault(self, fault: CardFault) -> Rejected:
         """What the citizen is told about a card that could not be read."""
         return Rejected(REASON_OF_FAULT[fault])
+
+    def _health(self, text: str, policy: CodePolicy, moment: Moment, lists: Lists) -> Presented | Rejected:
+        verdict = hcert.verdict(text, lists.signers, policy, moment, self._mac)
+        if isinstance(verdict, Presented) and lists.emergency.holds(verdict.credential.medium):
+            return Rejected(Reason.MEDIUM_DENIED, verdict.credential.medium, verdict.credential.subject)
+        return verdict
 
     def _holder(self, medium: bytes, lists: Lists) -> Holder | None:
         return self._register.holder(medium) or lists.register.holder(medium)

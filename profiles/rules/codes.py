@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from profiles.api import Purpose
+from profiles.rules.health import HealthRules
 
 MAX_LIFETIME_MS = 600_000
 """The longest lifetime that any lane may state: how long replay marks are kept follows from it."""
@@ -44,6 +45,9 @@ class CodePolicy(BaseModel):
         default=UntrustedClock.REFUSE,
         description="refuse: no code is accepted; judge: by the clock as it stands, so old screenshots may pass",
     )
+    health: HealthRules | None = Field(
+        default=None, description="the rules by which health certificates (HC1:) are taken; null: they are not"
+    )
 
     @field_validator("purposes", mode="before")
     @classmethod
@@ -60,6 +64,11 @@ class CodePolicy(BaseModel):
         if not value - {Purpose.ANY}:
             raise ValueError("name what the lane is for: pass, pay, borrow or identify")
         return value
+
+    def believes(self, *, untrusted: bool, uncertainty_ms: int) -> bool:
+        """Whether the lane judges codes by a clock in this state."""
+        certain = not untrusted and uncertainty_ms <= self.max_clock_uncertainty_ms
+        return certain or self.untrusted_clock is UntrustedClock.JUDGE
 
     def allows(self, purpose: int | None, issuer: frozenset[Purpose]) -> bool:
         """Whether a code shown for ``purpose`` (a :class:`Purpose`, any number; ``None``: a static code) counts here.

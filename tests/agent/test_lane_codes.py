@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent.credentials.hcert_keys import SignerList, keyring, signer_key
+from agent.credentials.lists import Lists
+from agent.credentials.trust import Term
 from agent.lane import Lane
 from agent.signatures import Algorithm
 from drivers.api import CodeReading, InputReading
+from tests.agent.credentials import health_issuer
 from tests.agent.credentials.code_parts import NOW_MS, lists, vector
+from tests.agent.credentials.health_issuer import Signer
 from tests.agent.simulated import SimulatedClock, run_simulated
 from tests.agent.site import DISK_FULL, Site, serve
 from tests.vectors.ec1.regenerate import TOKEN, issuing_key, made
@@ -130,3 +137,30 @@ def test_a_foreign_code_leaves_nothing_of_itself_behind(tmp_path: Path) -> None:
     run_simulated(main())
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert payment.encode() not in kept
+
+
+def test_a_green_certificate_opens_a_red_one_does_not_and_a_lane_that_takes_none_says_so(tmp_path: Path) -> None:
+    signer = Signer.make(ec.generate_private_key(ec.SECP256R1()))
+    listed = SignerList(Term(0, 1 << 52, 0), keyring([signer_key(signer.certificate)]))
+    green = health_issuer.certificate(signer, health_issuer.vaccination())
+    red = health_issuer.certificate(signer, health_issuer.tested(ci="URN:UVCI:01:XX:2", tr="260373001"))
+
+    async def main() -> None:
+        site = Site(tmp_path, lists=Lists(signers=listed), clock=SimulatedClock(health_issuer.NOW_S * 1000))
+        takes = site.lane("takes", admit={"entitlements": ["health-green"]}, codes={"health": {}})
+        takes_none = site.lane("takes-none")
+
+        async def script() -> None:
+            for lane, text in ((takes, red), (takes, green), (takes_none, green)):
+                lane.offer(shown(text))
+                await asyncio.sleep(1)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(takes_none.run())
+            await serve(takes, script)
+            takes_none.stop()
+        assert site.reasons() == ["not-entitled", "granted", "health-certificate"]
+        assert "Musterfrau" not in str(site.records())
+        site.close()
+
+    run_simulated(main())

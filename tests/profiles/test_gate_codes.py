@@ -204,3 +204,9 @@ def test_every_reason_of_a_code_has_its_own_code_and_both_languages() -> None:
         for sentence in (reason.citizen, reason.technician):
             assert any("\u4e00" <= char <= "\u9fff" for char in sentence.zh), reason
             assert sentence.en.isascii(), reason
+
+
+def test_a_gate_for_health_certificates_says_which_colours_pass() -> None:
+    with pytest.raises(ValidationError, match="health-green"):
+        GateSettings.model_validate({"admit": {"everyone": True}, "codes": {"health": {}}})
+    GateSettings.model_validate({"admit": {"entitlements": ["health-green"]}, "codes": {"health": {}}})

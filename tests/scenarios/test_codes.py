@@ -7,9 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from drivers.virtual.bench import Scan
+from tests.agent.credentials import health_issuer
+from tests.agent.credentials.health_issuer import Signer
 from tests.scenarios.site import Site, gate
 
 ISSUER = ("--issuer", "7")
@@ -23,8 +28,8 @@ class Desk:
     def __init__(self, home: Path) -> None:
         self._home = home
 
-    def onecard(self, *arguments: str, stdin: str = "") -> str:
-        """What the command prints; it must succeed."""
+    def onecard(self, *arguments: str, stdin: str = "", exit_code: int = 0) -> str:
+        """What the command prints; it must end like this."""
         done = subprocess.run(
             [sys.executable, "-P", "-m", "agent", *arguments],
             cwd=self._home,
@@ -35,7 +40,7 @@ class Desk:
             timeout=TIMEOUT_S,
             check=False,
         )
-        assert done.returncode == 0, done
+        assert done.returncode == exit_code, done
         return done.stdout.strip()
 
     def enrol(self) -> None:
@@ -100,9 +105,12 @@ def test_a_code_opens_once_and_not_after_its_holder_was_revoked(tmp_path: Path) 
         site.press("passage", active=False)
         show(site, first)
         site.expect("decision", reason="code-replayed")
+        second = desk.code()
+        assert "accepted" in desk.onecard("code", "verify", second, "--state-dir", "state")
         desk.deny(2, f"{STATUS_INDEX}\n")
-        show(site, desk.code())
+        show(site, second)
         site.expect("decision", reason="code-revoked")
+        assert "revoked" in desk.onecard("code", "verify", second, "--state-dir", "state", exit_code=1)
         assert [change.on for change in site.relay().history if change.on] == [True]
 
 
@@ -113,3 +121,24 @@ def test_without_a_trust_list_no_code_opens(tmp_path: Path) -> None:
         show(site, desk.code())
         site.expect("decision", reason="trust-expired")
         assert not any(change.on for change in site.relay().history)
+
+
+def test_a_green_health_certificate_opens_by_the_signers_that_were_installed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.enrol()
+    now = datetime.now(UTC)
+    signer = Signer.make(ec.generate_private_key(ec.SECP256R1()), (), now - timedelta(days=9), now + timedelta(days=9))
+    (tmp_path / "signer.der").write_bytes(signer.der)
+    tested = health_issuer.tested(sc=now.isoformat(timespec="seconds"))
+    text = health_issuer.certificate(signer, tested, int(now.timestamp()) - 60, int(now.timestamp()) + 3600)
+    codes = {"untrusted_clock": "judge", "health": {}}
+    with gate(tmp_path, codes=codes, admit={"entitlements": ["health-green"]}) as site:
+        show(site, text)
+        site.expect("decision", reason="health-signers-missing")
+        desk.onecard(
+            *("trust", "hcert", "--cert", "signer.der", "--key", "root.pem", "--version", "1", "-o", "hcert.bundle")
+        )
+        desk.install("hcert.bundle")
+        assert "health-green" in desk.onecard("hcert", "verify", text, "--state-dir", "state")
+        show(site, text)
+        site.expect("decision", reason="granted")

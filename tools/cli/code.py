@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from profiles.rules.codes import MAX_LIFETIME_MS, CodePolicy
 from tools import citizen_code
 from tools.citizen_code import Grant
 from tools.cli import code_files, verdicts
+from tools.cli.installed_lists import installed_lists
 from tools.cli.times import at_option, moment, now_ms
 
 _ALGORITHMS = {algorithm.name.lower(): algorithm for algorithm in Algorithm}
@@ -37,14 +39,17 @@ _STDIN = "-"
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
-row_option = click.option(
-    "--row",
-    "rows",
-    type=_FILE,
-    multiple=True,
-    required=True,
-    help=say("签发者的信任列表行（可多次）", "An issuer's row of the trust list (may be repeated)"),
-)
+
+
+def _row_option(*, required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        "--row",
+        "rows",
+        type=_FILE,
+        multiple=True,
+        required=required,
+        help=say("签发者的信任列表行（可多次）", "An issuer's row of the trust list (may be repeated)"),
+    )
 
 
 class _Token(click.ParamType[bytes]):
@@ -208,7 +213,13 @@ def show(
     )
 )
 @click.argument("text", metavar=say("文字", "TEXT"))
-@row_option
+@_row_option(required=False)
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=say("改用终端已安装的名单", "By the lists that the terminal with this state directory holds"),
+)
+@click.option("--site", default="", help=say("终端所在场所", "The terminal's site"))
 @click.option("--purpose", type=click.Choice(list(_PURPOSES)[1:]), default="pass", show_default=True)
 @click.option("--lifetime-s", type=click.IntRange(5, MAX_LIFETIME_MS // 1000), default=60, show_default=True)
 @click.option("--static", is_flag=True, help=say("接受静态码", "Accept static codes"))
@@ -225,6 +236,8 @@ def verify(
     ctx: click.Context,
     text: str,
     rows: tuple[Path, ...],
+    state_dir: Path | None,
+    site: str,
     purpose: str,
     lifetime_s: int,
     static: bool,
@@ -232,14 +245,16 @@ def verify(
     at_ms: int | None,
     as_json: bool,
 ) -> None:
-    """Tell the verdict."""
+    """Tell the verdict. Nobody remembers what was shown here, so that no code is replayed."""
+    if (state_dir is None) is not bool(rows):
+        raise click.UsageError(say("请给出 --row 或 --state-dir 之一", "give --row or --state-dir"))
     at = moment(at_ms)
+    lists = _lists(rows, revoked, at.now_ms) if state_dir is None else installed_lists(state_dir)
     policy = CodePolicy(
         lifetime_ms=lifetime_s * 1000, purposes=frozenset({Purpose.ANY, _PURPOSES[purpose]}), static=static
     )
-    verdict = CodeVerifier(holder=lambda *_: None).verdict(
-        _text(text), policy, at, Marks(), _lists(rows, revoked, at.now_ms)
-    )
+    verifier = CodeVerifier(holder=lambda medium, lists: lists.register.holder(medium), site=site)
+    verdict = verifier.verdict(_text(text), policy, at, Marks(), lists)
     verdicts.tell(verdict, as_json=as_json)
     ctx.exit(1 if isinstance(verdict, Rejected) else 0)
 
@@ -251,7 +266,7 @@ def verify(
     )
 )
 @click.argument("text", metavar=say("文字", "TEXT"))
-@row_option
+@_row_option(required=True)
 @json_option
 def expand(text: str, rows: tuple[Path, ...], as_json: bool) -> None:
     """Print what the two signatures cover, for any CWT and COSE library."""

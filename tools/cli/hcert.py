@@ -8,12 +8,15 @@ from pathlib import Path
 
 import click
 
-from agent.credentials.hcert import HcertVerifier
-from agent.credentials.hcert_keys import SignerInvalid, SignerKey, keyring, load_signers
+from agent.credentials import hcert as hcert_codes
+from agent.credentials.hcert_keys import SignerInvalid, SignerKey, SignerList, keyring, load_signers
+from agent.credentials.trust import Term
 from agent.words import say
 from profiles.api import Rejected
+from profiles.rules.codes import CodePolicy
 from profiles.rules.health import HealthRules
 from tools.cli import verdicts
+from tools.cli.installed_lists import installed_lists
 from tools.cli.times import at_option, moment
 
 _MAX_CERTIFICATES_BYTES = 8 << 20
@@ -37,20 +40,37 @@ def hcert() -> None:
     "certificates",
     type=click.Path(dir_okay=False, path_type=Path),
     multiple=True,
-    required=True,
     help=say("签名者证书，PEM 或 DER（可多次）", "Signers' certificates, PEM or DER (may be repeated)"),
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=say("改用终端已安装的签发者列表", "By the list of signers that the terminal with this state directory holds"),
 )
 @at_option
 @click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 @click.pass_context
-def verify(ctx: click.Context, text: str, certificates: tuple[Path, ...], at_ms: int | None, as_json: bool) -> None:
+def verify(
+    ctx: click.Context,
+    text: str,
+    certificates: tuple[Path, ...],
+    state_dir: Path | None,
+    at_ms: int | None,
+    as_json: bool,
+) -> None:
     """Tell the verdict. Its medium is of this command alone: a terminal has a medium key of its own."""
+    if (state_dir is None) is not bool(certificates):
+        raise click.UsageError(say("请给出 --cert 或 --state-dir 之一", "give --cert or --state-dir"))
     if text == "-":
         text = sys.stdin.readline(_MAX_LINE_CHARS).rstrip("\n")
-    signers = keyring(key for path in certificates for key in _signers(path))
-    verdict = HcertVerifier(signers, lambda data: hashlib.sha256(data).digest()).verdict(
-        text, HealthRules(), moment(at_ms)
-    )
+    at = moment(at_ms)
+    if state_dir is None:
+        signers = keyring(key for path in certificates for key in _signers(path))
+        listed: SignerList | None = SignerList(Term(at.now_ms, at.now_ms + 1, 0), signers)
+    else:
+        listed = installed_lists(state_dir).signers
+    policy = CodePolicy(health=HealthRules())
+    verdict = hcert_codes.verdict(text, listed, policy, at, lambda data: hashlib.sha256(data).digest())
     verdicts.tell(verdict, as_json=as_json)
     ctx.exit(1 if isinstance(verdict, Rejected) else 0)
 

@@ -10,6 +10,7 @@ import click
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from agent.bundles import signer_list
 from agent.bundles.check import Place, check
 from agent.bundles.contents import Opener, open_content
 from agent.bundles.errors import BundleError, BundleFault
@@ -19,6 +20,7 @@ from agent.bundles.manifest import Kind, Manifest
 from agent.bundles.roles import Signatory, enrolled_rings, rings_of
 from agent.bundles.table import map_file
 from agent.clock import SystemRandom
+from agent.credentials.hcert_keys import SignerInvalid, load_certificates, signer_key
 from agent.keys import FileKeyStore, KeyStoreError, Role
 from agent.sync.contract.errors import ContractError
 from agent.words import say
@@ -135,6 +137,36 @@ def keys(
     content = bundles.keys_content([(Role(role), path.read_bytes()) for role, path in keys])
     rings_of(content)
     made = bundle_files.issue(Kind.KEYS, Kind.KEYS.value, number, days, grace_days, audience, at_ms)
+    bundle_files.write(out, bundles.full_bundle(made, content, bundles.signer_of(key)))
+    bundle_files.tell_file(out, as_json)
+
+
+@trust.command(help=say("签发健康证明签发者列表", "Make and sign the list of the signers of health certificates"))
+@click.option(
+    "--cert",
+    "certificates",
+    type=FILE,
+    multiple=True,
+    required=True,
+    help=say("签名者证书，PEM 或 DER（可多次）", "Signers' certificates, PEM or DER (may be repeated)"),
+)
+@key_option
+@issue_options
+@json_option
+def hcert(
+    certificates: tuple[Path, ...],
+    key: Path,
+    number: int,
+    days: int,
+    grace_days: int,
+    audience: str,
+    out: Path,
+    at_ms: int | None,
+    as_json: bool,
+) -> None:
+    """Write an hcert bundle; a certificate that terminals could not use is refused here."""
+    content = signer_list.content(der for path in certificates for der in _certificates(path))
+    made = bundle_files.issue(Kind.HCERT, Kind.HCERT.value, number, days, grace_days, audience, at_ms)
     bundle_files.write(out, bundles.full_bundle(made, content, bundles.signer_of(key)))
     bundle_files.tell_file(out, as_json)
 
@@ -258,6 +290,16 @@ def _manifest(encoded: bytes) -> Manifest:
         return Manifest.decode(encoded)
     except ContractError as error:
         raise BundleError(BundleFault.MANIFEST, str(error)) from error
+
+
+def _certificates(path: Path) -> list[bytes]:
+    try:
+        certificates = load_certificates(path.read_bytes())
+        for certificate in certificates:
+            signer_key(certificate)
+        return [certificate.public_bytes(serialization.Encoding.DER) for certificate in certificates]
+    except SignerInvalid as error:
+        raise click.ClickException(say(f"{path}：不是可用的签名者证书（{error}）", f"{path}: {error}")) from error
 
 
 def _public(path: Path) -> ec.EllipticCurvePublicKey:

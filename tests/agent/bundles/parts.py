@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose, signatures
-from agent.bundles import table
+from agent.bundles import signer_list, table
 from agent.bundles.check import Place
 from agent.bundles.manifest import Kind
 from agent.bundles.people import ID_BYTES, MediumState, register_row, register_shape, roster_rows
@@ -25,6 +25,7 @@ from agent.keys import FileKeyStore, Role
 from offline_store.journal import Journal
 from offline_store.writer import InlineWriter
 from profiles.api import ClockState, Purpose
+from tests.agent.credentials.health_issuer import Signer
 from tools import bundles as platform
 from tools.bundles import Full, Issue
 
@@ -91,6 +92,7 @@ def pem(signer: cose.Es256Signer) -> bytes:
 ROOT, BUNDLE, SOFTWARE = (cose.Es256Signer(key_of(name)) for name in ("root", "bundle", "software"))
 SIGNERS = {Role.ROOT: ROOT, Role.BUNDLE: BUNDLE, Role.SOFTWARE: SOFTWARE}
 ISSUER_KEY = signatures.load_private(signatures.Algorithm.ES256, hashlib.sha256(b"issuer").digest())
+HEALTH_SIGNERS = tuple(Signer.make(key_of(f"health signer {number}")).der for number in range(4))
 ROW = TrustRow(
     issuer=ISSUER,
     kid=1,
@@ -121,7 +123,7 @@ def issue(kind: Kind, version: int = 1, **changes: object) -> Issue:
 
 
 def signer_for(kind: Kind) -> cose.Es256Signer:
-    return ROOT if kind in (Kind.KEYS, Kind.TRUST) else BUNDLE
+    return ROOT if kind in (Kind.KEYS, Kind.TRUST, Kind.HCERT) else BUNDLE
 
 
 def some_id(number: int) -> bytes:
@@ -200,6 +202,9 @@ class Terminal:
                 enrolment = Enrolment("3-2", frozenset({"library"}), "student", "b", "meal-1", {"patron": b"sealed"})
                 size_bytes, rows_of_people = roster_rows([(some_id(2), enrolment), (some_id(10 + version), enrolment)])
                 return table.encode(Shape(ID_BYTES, size_bytes, "city"), rows_of_people)
+
+            case Kind.HCERT:
+                return signer_list.content(HEALTH_SIGNERS[version - 1 : version + 1])
 
     def full(self, kind: Kind, version: int = 1, **changes: object) -> bytes:
         """The file of a full bundle."""

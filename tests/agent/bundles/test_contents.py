@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.bundles import bitmap, people, table, trust_list
+from agent.bundles import bitmap, people, signer_list, table, trust_list
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Kind
 from agent.bundles.people import MAX_AREAS, MediumState, register_row, register_shape, roster_rows
@@ -20,7 +21,7 @@ from agent.credentials.roster import Enrolment
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import Freshness, Term
 from profiles.api import Subject
-from tests.agent.bundles.parts import ENTITLEMENTS, ISSUER, NOW_MS, ROW, Terminal, some_id
+from tests.agent.bundles.parts import ENTITLEMENTS, HEALTH_SIGNERS, ISSUER, NOW_MS, ROOT, ROW, Terminal, issue, some_id
 from tools import bundles as platform
 
 TERM = Term(0, 10, 5)
@@ -259,3 +260,31 @@ def test_a_row_that_is_not_of_its_kind_is_refused(check: Callable[[Table], None]
 def test_an_enrolment_has_bounds() -> None:
     with pytest.raises(ValueError, match=f"at most {MAX_AREAS}"):
         roster_rows([(some_id(1), Enrolment(areas=frozenset(map(str, range(MAX_AREAS + 1)))))])
+
+
+async def test_signers_of_health_certificates_are_in_force_with_their_term(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.HCERT))
+    signers = terminal.bundles.lists.current().signers
+    assert signers is not None
+    kids = {hashlib.sha256(der).digest()[:8] for der in HEALTH_SIGNERS[:2]}
+    assert set(signers.signers) == kids
+    await terminal.install(terminal.delta(Kind.HCERT, 1, 2))
+    after = terminal.bundles.lists.current().signers
+    assert after is not None
+    assert set(after.signers) == {hashlib.sha256(der).digest()[:8] for der in HEALTH_SIGNERS[1:3]}
+
+
+async def test_a_certificate_that_cannot_be_used_refuses_the_list(terminal: Terminal) -> None:
+    for content in (signer_list.content([b"no certificate"]), b"\xa1", signer_list.content([])[:-1]):
+        with pytest.raises(BundleError) as caught:
+            await terminal.install(platform.full_bundle(issue(Kind.HCERT), content, ROOT))
+        assert caught.value.fault is BundleFault.CONTENT
+
+
+def test_a_delta_of_signers_for_another_list_is_refused() -> None:
+    first, second = signer_list.content(HEALTH_SIGNERS[:2]), signer_list.content(HEALTH_SIGNERS[1:3])
+    change = signer_list.delta(first, second).encode()
+    assert signer_list.apply(first, change) == second
+    for base in (second, signer_list.content([])):
+        with pytest.raises(BundleError):
+            signer_list.apply(base, change)

@@ -20,7 +20,7 @@ from tests.agent.bundles.parts import DATA_KINDS, NOW_MS, Terminal
 
 VECTORS = Path(tests.vectors.bundles.__file__).parent
 CDDL = Validator(Path(agent.bundles.__file__).parent / "bundle.cddl")
-SHAPES = {Kind.KEYS: "keys", Kind.TRUST: "trust"}
+SHAPES = {Kind.KEYS: "keys", Kind.TRUST: "trust", Kind.HCERT: "hcert"}
 
 
 def vector(name: str) -> Any:
@@ -83,6 +83,8 @@ def test_every_form_is_what_the_cddl_says(kind: Kind) -> None:
         assert told(SHAPES[kind], content) == ""
     if kind is Kind.TRUST:
         assert told("trust-delta", parts_of(bytes.fromhex(told_by_vector["delta"]))[1]) == ""
+    if kind is Kind.HCERT:
+        assert told("hcert-delta", parts_of(bytes.fromhex(told_by_vector["delta"]))[1]) == ""
     if kind is Kind.ROSTER:
         row = next(Table.open(content).rows())
         assert told("enrolment", row[18 : 18 + int.from_bytes(row[16:18], "big")]) == ""

@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 
 from agent.clock import Moment
 from agent.credentials import base45, hcert
-from agent.credentials.hcert_keys import SignerInvalid, keyring, load_signers, signer_key
+from agent.credentials.hcert_keys import SignerInvalid, SignerList, Signers, keyring, load_signers, signer_key
+from agent.credentials.trust import Term
 from profiles.api import Assurance, ClockState, Presented, Rejected
 from profiles.code_reasons import CodeReason
 from profiles.health_reasons import HealthReason
 from profiles.reasons import ReasonEnum
+from profiles.rules.codes import CodePolicy, UntrustedClock
 from profiles.rules.health import HealthRules
 from tests.agent.credentials import health_issuer as issuer
 from tests.agent.credentials.health_issuer import EXPIRES_S, ISSUED_S, NOW_S, Signer
@@ -32,6 +34,8 @@ PS256 = Signer.make(rsa.generate_private_key(65537, 2048))
 STRANGER = Signer.make(ec.generate_private_key(ec.SECP256R1()))
 SIGNERS = keyring(signer_key(each.certificate) for each in (ES256, PS256))
 NOW = Moment(NOW_S * 1000, ClockState.SYNCHRONISED, 0)
+TERM = Term(0, 1 << 52, 0)
+TAKES = CodePolicy(health=HealthRules())
 GOOD = issuer.certificate(ES256, issuer.vaccination())
 
 
@@ -39,11 +43,13 @@ def mac(data: bytes) -> bytes:
     return hmac.digest(b"medium key", data, "sha256")
 
 
-def verdict(text: str, moment: Moment = NOW, signers: hcert.Signers = SIGNERS) -> Presented | Rejected:
-    return hcert.HcertVerifier(signers, mac).verdict(text, HealthRules(), moment)
+def verdict(
+    text: str, moment: Moment = NOW, signers: Signers = SIGNERS, policy: CodePolicy = TAKES
+) -> Presented | Rejected:
+    return hcert.verdict(text, SignerList(TERM, signers), policy, moment, mac)
 
 
-def reason(text: str, moment: Moment = NOW, signers: hcert.Signers = SIGNERS) -> ReasonEnum:
+def reason(text: str, moment: Moment = NOW, signers: Signers = SIGNERS) -> ReasonEnum:
     result = verdict(text, moment, signers)
     assert isinstance(result, Rejected)
     assert result.medium is None
@@ -137,7 +143,24 @@ def test_the_clocks_uncertainty_counts_for_the_citizen_and_an_untrusted_clock_de
     assert isinstance(verdict(GOOD, early), Presented)
     late = Moment((EXPIRES_S + 4) * 1000, ClockState.HOLDOVER, 5_000)
     assert isinstance(verdict(GOOD, late), Presented)
-    assert reason(GOOD, replace(NOW, state=ClockState.UNTRUSTED)) is CodeReason.CLOCK_UNTRUSTED
+    untrusted = replace(NOW, state=ClockState.UNTRUSTED)
+    assert reason(GOOD, untrusted) is CodeReason.CLOCK_UNTRUSTED
+    judges = CodePolicy(health=HealthRules(), untrusted_clock=UntrustedClock.JUDGE)
+    assert isinstance(verdict(GOOD, untrusted, policy=judges), Presented)
+
+
+def test_a_lane_without_health_rules_says_what_it_was_shown() -> None:
+    refused = verdict(GOOD, policy=CodePolicy())
+    assert isinstance(refused, Rejected)
+    assert refused.reason is CodeReason.HEALTH_CERTIFICATE
+
+
+def test_without_a_list_of_signers_in_force_nothing_counts() -> None:
+    over = SignerList(Term(0, NOW_S * 1000 - 2, 1), SIGNERS)
+    for signers in (None, over):
+        refused = hcert.verdict(GOOD, signers, TAKES, NOW, mac)
+        assert isinstance(refused, Rejected)
+        assert refused.reason is HealthReason.SIGNERS_MISSING
 
 
 def test_the_signers_certificate_covers_the_time_of_issue_and_now() -> None:

@@ -52,3 +52,18 @@ def test_a_file_that_is_no_certificate_is_one_sentence() -> None:
     Path("empty.pem").write_bytes(b"")
     assert "neither PEM nor DER" in verify(TEXT, "--cert", "empty.pem").stderr
     assert "No such file" in verify(TEXT, "--cert", "none.pem").stderr
+
+
+def test_whose_signers_count_must_be_said() -> None:
+    assert "give --cert or --state-dir" in verify(TEXT, "--at", AT).stderr
+    assert "give --cert or --state-dir" in verify(TEXT, "--cert", "signer.pem", "--state-dir", ".").stderr
+
+
+def test_a_certificate_that_terminals_cannot_use_is_not_signed() -> None:
+    brief = ec.generate_private_key(ec.SECP384R1())
+    Path("p384.der").write_bytes(Signer.make(brief).der)
+    CliRunner().invoke(cli, ["trust", "keygen", "root.pem"])
+    build = ["trust", "hcert", "--cert", "p384.der", "--key", "root.pem", "--version", "1", "--out", "hcert.bundle"]
+    refused = CliRunner().invoke(cli, build)
+    assert refused.exit_code == 1
+    assert "P-256" in refused.stderr
