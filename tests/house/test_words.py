@@ -205,7 +205,7 @@ def test_help_speaks_english_alone_elsewhere(tmp_path: Path) -> None:
     [
         (("run", "--nope"), "没有选项 '--nope'。"),
         (("nope",), "没有命令 'nope'。"),
-        (("config", "init"), "缺少参数 '文件'"),
+        (("config", "init"), "缺少参数 '文件'。"),
         (("journal", "list", "--last", "x"), "'x' 不是整数。"),
         (("journal", "list", "--last", "0"), "不在范围"),
         (("journal", "list", "more", "still"), "多余的参数"),

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.demo.place import demo_directory
+from tools.scratch import scratch
 
 PATIENCE_S = 30.0
 CARDS = (*3 * ("granted, passed",), "not-entitled", "card-removed", "granted, passed")
@@ -91,6 +91,6 @@ def test_a_killed_demo_takes_all_its_processes_along_and_the_next_one_clears_its
     stranger = place / "onecard-demo-mine"
     stranger.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
-    with demo_directory() as own, demo_directory():
+    with scratch("demo") as own, scratch("demo"):
         assert own.is_dir(), "a demo that runs was taken for a dead one"
     assert list(place.glob("onecard-demo-*")) == [stranger]

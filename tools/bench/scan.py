@@ -8,7 +8,6 @@ first frame with the whole code is about to be sent. Then nobody comes, and the 
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,8 +28,9 @@ from agent.words import say
 from drivers.virtual.bench import CAMERA_FILE, Hold, Shown
 from drivers.virtual.place import PLACEHOLDER
 from tools import city
+from tools.bench.place import bench_directory, terminal_id
 from tools.bench.report import Figure, Report, median, percentile
-from tools.bench.tap import WAIT_S, disk
+from tools.bench.tap import WAIT_S
 from tools.city import Issuer, Phone
 from tools.cli.bench_process import VirtualDevices, running_devices
 from tools.cli.presets import preset_text
@@ -58,8 +58,7 @@ class Sample:
 
 def run(scans: int, look: str, enter_ms: int, idle_s: float) -> Report:
     """Measure ``scans`` scans one after the other, then ``idle_s`` seconds of rest."""
-    with tempfile.TemporaryDirectory(prefix="onecard-bench-", dir=disk()) as place, ExitStack() as stack:
-        directory = Path(place)
+    with bench_directory() as directory, ExitStack() as stack:
         config = _configure(directory)
         issuer = Issuer.found(1, Algorithm.ES256, _now_ms())
         devices = stack.enter_context(running_devices(load(config)))
@@ -160,7 +159,7 @@ class _Site:
 def _configure(directory: Path) -> Path:
     """The preset gate with a camera alone, without a sensor."""
     document = yaml.safe_load(preset_text("gate"))
-    document["terminal"] |= {"id": f"bench-{os.getpid()}", "state_dir": str(directory / "terminal")}
+    document["terminal"] |= {"id": terminal_id(), "state_dir": str(directory / "terminal")}
     camera = {"driver": "camera", "source": f"{PLACEHOLDER}/{CAMERA_FILE}", "idle_fps": IDLE_FPS}
     document["devices"] = {"camera": camera, "board": document["devices"]["board"]}
     lane = document["lanes"]["north-in"]

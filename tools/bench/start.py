@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import yaml
 
 from agent.config import load
 from agent.words import say
+from tools.bench.place import bench_directory, terminal_id
 from tools.bench.report import Figure, Report, median
 from tools.cli.bench_process import running_devices
 from tools.cli.presets import preset_text
@@ -29,8 +29,8 @@ def run(rounds: int) -> Report:
     ready: list[float] = []
     memory: list[float] = []
     bare: list[float] = []
-    with tempfile.TemporaryDirectory(prefix="onecard-bench-") as place:
-        config = _configure(Path(place))
+    with bench_directory() as directory:
+        config = _configure(directory)
         with running_devices(load(config)) as devices:
             environment = {**os.environ, **devices.environment}
             for _ in range(rounds):
@@ -71,7 +71,7 @@ def _bare_start_s() -> float:
 
 def _configure(directory: Path) -> Path:
     document = yaml.safe_load(preset_text("gate"))
-    document["terminal"] |= {"id": f"bench-{os.getpid()}", "state_dir": str(directory / "terminal")}
+    document["terminal"] |= {"id": terminal_id(), "state_dir": str(directory / "terminal")}
     path = directory / "gate.yaml"
     path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
     return path

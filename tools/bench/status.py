@@ -14,7 +14,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from array import array
 from pathlib import Path
@@ -39,6 +38,7 @@ from offline_store.bundles import installed
 from offline_store.journal import Journal
 from offline_store.writer import Writer
 from tools import bundles as platform
+from tools.bench.place import bench_directory
 from tools.bench.report import Figure, Report, median
 from tools.bundles import Issue
 
@@ -53,12 +53,11 @@ _LOOKUP_TARGET_US, _RSS_TARGET_MB, _DELTA_TARGET_MS = 1.0, 8.0, 100.0
 def run(citizens: int, revoked: int, changes: int, rounds: int) -> Report:
     """Measure; every answer and every byte is held against the truth."""
     configure(level="warning")
-    with tempfile.TemporaryDirectory(prefix="onecard-bench-") as name:
-        directory = Path(name)
+    with bench_directory() as directory:
         random = Random(_SEED)  # noqa: S311 -- the same list in every run
         truth = _truth(citizens, revoked, random)
         delta_ms, raw_ms = asyncio.run(_deltas(directory, truth, changes, rounds, random))
-        command = [sys.executable, "-P", "-m", "tools.bench.status", name, str(citizens)]
+        command = [sys.executable, "-P", "-m", "tools.bench.status", str(directory), str(citizens)]
         child = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         if child["sha256"] != hashlib.sha256(truth).hexdigest():
             raise AssertionError("the list does not answer as the truth does")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from agent.config import load
 from agent.words import say
 from drivers.virtual.bench import Insert, Remove
 from offline_store.database import DATABASE_NAME
+from tools.bench.place import bench_directory, terminal_id
 from tools.bench.raw_commit import RawPeer
 from tools.bench.report import Figure, Report, median, percentile
 from tools.cli.bench_process import VirtualDevices, running_devices
@@ -49,8 +49,7 @@ class Sample:
 
 def run(taps: int, reader: str) -> Report:
     """Measure ``taps`` paced taps."""
-    with tempfile.TemporaryDirectory(prefix="onecard-bench-", dir=disk()) as place:
-        directory = Path(place)
+    with bench_directory() as directory:
         samples = _samples(directory, taps + WARM_UP_TAPS, reader)[WARM_UP_TAPS:]
     raw = [sample.raw_ms for sample in samples]
     whole = [sample.commanded_ms for sample in samples]
@@ -127,7 +126,7 @@ def _await(terminal: TerminalProcess, event: str, after: int) -> int:
 def _configure(directory: Path, reader: str) -> Path:
     """The preset gate without a sensor: each tap ends with the relay's confirmation; no platform, no double-tap."""
     document = yaml.safe_load(preset_text("gate"))
-    document["terminal"] |= {"id": f"bench-{os.getpid()}", "state_dir": str(directory / "terminal")}
+    document["terminal"] |= {"id": terminal_id(), "state_dir": str(directory / "terminal")}
     document["devices"]["card-field"]["poll_ms"] = 10
     lane = document["lanes"]["north-in"]
     lane["readers"] = [READERS[reader]]
@@ -150,8 +149,3 @@ def _bytes_of_a_tap(state_dir: Path) -> int:
         return sum(int(row[0]) for query in queries if (row := connection.execute(query).fetchone()))
     finally:
         connection.close()
-
-
-def disk() -> Path:
-    """A directory on a real disk: the temporary one may be memory."""
-    return Path(os.environ.get("ONECARD_BENCH_DIR", "/var/tmp"))  # noqa: S108 -- a fresh private directory is made in it

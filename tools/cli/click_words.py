@@ -97,6 +97,9 @@ def translate_click() -> None:
             if name in vars(module):
                 setattr(module, name, function)
     click.Context.formatter_class = _Formatter
+    # click ends this one sentence itself, with a full stop that goes through no gettext.
+    told = exceptions.MissingParameter.format_message
+    setattr(exceptions.MissingParameter, "format_message", lambda error: told(error).replace("'.", "'。", 1))  # noqa: B010
     types.StringParamType.name = "文字"
     types.IntParamType.name = types.IntRange.name = "整数"
     types.FloatParamType.name = types.FloatRange.name = "数字"

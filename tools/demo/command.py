@@ -10,10 +10,10 @@ import click
 
 from agent.words import say
 from drivers.virtual.place import virtual_dir
-from tools.demo.place import demo_directory
 from tools.demo.scenes import SCENES
 from tools.demo.stage import Stage, StageError
 from tools.demo.timeline import taps_of
+from tools.scratch import scratch
 
 
 @click.command(
@@ -32,7 +32,7 @@ def demo(stay: bool | None) -> None:
     # SIGTERM unwinds like Ctrl-C, so that broker, devices and terminal are ended.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     started_s = time.monotonic()
-    with demo_directory() as directory:
+    with scratch("demo") as directory:
         try:
             with Stage.set_up(directory) as stage:
                 _tell(
