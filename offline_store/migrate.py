@@ -7,13 +7,7 @@ import sqlite3
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-import sqlite_utils.utils
-from sqlite_utils import Database
-
 from offline_store.errors import MigrationFailed, NewerSchema
-
-if vars(sqlite_utils.utils)["sqlite3"] is not sqlite3:
-    raise ImportError("sqlite-utils found another SQLite (pysqlite3); uninstall it: one SQLite library a process")
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
@@ -25,14 +19,29 @@ def migrate(connection: sqlite3.Connection, schema: Traversable | None = None) -
     good file left it; ``sqlite3.Error`` when the database cannot be read at all.
     """
     steps = _steps(schema or files("offline_store") / "schema")
-    database = Database(connection, execute_plugins=False)
-    standing: int = database.execute("PRAGMA user_version").fetchone()[0]
+    standing: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if standing > len(steps):
         raise NewerSchema(
             f"数据库结构是第 {standing} 版，本软件只认识到第 {len(steps)} 版；请装回较新的软件，数据未被改动",
             f"the database has schema {standing}, this software knows up to {len(steps)}; "
             "install the newer software again, the data is untouched",
         )
+    if standing < len(steps):
+        _apply(connection, steps, standing)
+    return len(steps)
+
+
+def _apply(connection: sqlite3.Connection, steps: list[Traversable], standing: int) -> None:
+    # Loaded only by the one start that needs it: it brings numpy along where that is installed, 15 MB.
+    import sqlite_utils.utils
+    from sqlite_utils import Database
+
+    if vars(sqlite_utils.utils)["sqlite3"] is not sqlite3:
+        raise MigrationFailed(
+            "sqlite-utils 用上了另一个 SQLite（pysqlite3）；请卸载它：一个进程只能有一个 SQLite 库",
+            "sqlite-utils found another SQLite (pysqlite3); uninstall it: one SQLite library a process",
+        )
+    database = Database(connection, execute_plugins=False)
     for version, step in enumerate(steps[standing:], start=standing + 1):
         try:
             with database.atomic():
@@ -44,7 +53,6 @@ def migrate(connection: sqlite3.Connection, schema: Traversable | None = None) -
                 f"schema file {step.name} could not be applied ({error}); the database stands as before, at schema "
                 f"{version - 1}; the software that wrote it still works",
             ) from error
-    return len(steps)
 
 
 def _steps(schema: Traversable) -> list[Traversable]:

@@ -103,13 +103,16 @@ def test_a_schema_directory_out_of_order_is_refused(connection: sqlite3.Connecti
         migrate(connection, schema)
 
 
-def test_another_sqlite_library_is_refused_at_import(tmp_path: Path) -> None:
+def test_another_sqlite_library_is_refused(tmp_path: Path) -> None:
     """sqlite-utils would silently prefer pysqlite3; a process with two SQLite libraries loses its locks."""
     package = tmp_path / "pysqlite3"
     package.mkdir()
     (package / "__init__.py").write_text("from sqlite3 import *\nConnection = object\n", encoding="utf-8")
     (package / "dbapi2.py").write_text("from sqlite3.dbapi2 import *\n", encoding="utf-8")
-    program = "import sys; sys.path[:0] = sys.argv[1:]; import offline_store.migrate"
+    program = (
+        "import sys; sys.path[:0] = sys.argv[1:]; import sqlite3; from offline_store.migrate import migrate;"
+        "migrate(sqlite3.connect(':memory:'))"
+    )
     command = [sys.executable, "-c", program, str(tmp_path), str(Path(offline_store.__file__).parents[1])]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert "one SQLite library a process" in result.stderr
