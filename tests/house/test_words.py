@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from agent import problems
@@ -25,6 +26,7 @@ from offline_store.wal import LogState
 from profiles.api import Kind
 from tools.cli import click_words
 from tools.cli.codes import KINDS, reasons
+from tools.cli.main import cli
 from tools.platform.alarms import ALARMS
 
 ROOT = Path(__file__).parents[2]
@@ -234,3 +236,14 @@ def test_clicks_words_are_clicks_own() -> None:
     said = {text for node in ast.walk(ast.parse(source)) if (text := texts(node)) is not None}
     for english in {**click_words._WORDS, **click_words._PLURALS}:
         assert english in said or english == "required", english
+
+
+def options_of(command: click.Command, name: str) -> Iterator[tuple[str, click.Option]]:
+    if isinstance(command, click.Group):
+        for child, below in command.commands.items():
+            yield from options_of(below, f"{name} {child}")
+    yield from ((name, param) for param in command.params if isinstance(param, click.Option))
+
+
+def test_every_option_says_what_it_is_for() -> None:
+    assert [f"{name} {option.opts[0]}" for name, option in options_of(cli, "onecard") if not option.help] == []

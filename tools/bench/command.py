@@ -24,8 +24,16 @@ def bench() -> None:
 
 
 @bench.command(help=say("从卡片最后应答到闸门动作", "From the card's last answer to the relay commanded"))
-@click.option("--taps", type=click.IntRange(20, 20_000), default=500, show_default=True)
-@click.option("--reader", type=click.Choice(sorted(tap_bench.READERS)), default="pn532", show_default=True)
+@click.option(
+    "--taps", type=click.IntRange(20, 20_000), default=500, show_default=True, help=say("刷卡次数", "How many taps")
+)
+@click.option(
+    "--reader",
+    type=click.Choice(sorted(tap_bench.READERS)),
+    default="pn532",
+    show_default=True,
+    help=say("用哪种读卡器", "Which reader"),
+)
 @json_option
 def tap(taps: int, reader: str, as_json: bool) -> None:
     """Measure taps."""
@@ -37,7 +45,9 @@ def tap(taps: int, reader: str, as_json: bool) -> None:
         "从码完整出现在画面到闸门动作，及空闲时的 CPU", "From a code wholly in the picture to the relay; CPU at rest"
     )
 )
-@click.option("--scans", type=click.IntRange(3, 2000), default=60, show_default=True)
+@click.option(
+    "--scans", type=click.IntRange(3, 2000), default=60, show_default=True, help=say("扫码次数", "How many scans")
+)
 @click.option("--look", default="clear", show_default=True, help=say("拍摄条件", "Conditions, as glare, oled, hard"))
 @click.option(
     "--enter-ms",
@@ -46,7 +56,14 @@ def tap(taps: int, reader: str, as_json: bool) -> None:
     show_default=True,
     help=say("手机移入画面所用毫秒；0：突然出现", "Milliseconds that the phone takes to come; 0: it is there at once"),
 )
-@click.option("--idle", "idle_s", type=click.FloatRange(1, 600), default=20.0, show_default=True)
+@click.option(
+    "--idle",
+    "idle_s",
+    type=click.FloatRange(1, 600),
+    default=20.0,
+    show_default=True,
+    help=say("空闲测量的秒数", "Seconds of rest to measure"),
+)
 @json_option
 def scan(scans: int, look: str, enter_ms: int, idle_s: float, as_json: bool) -> None:
     """Measure scans."""
@@ -54,7 +71,9 @@ def scan(scans: int, look: str, enter_ms: int, idle_s: float, as_json: bool) -> 
 
 
 @bench.command(help=say("启动时间与内存", "Time to ready, and memory"))
-@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True)
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help=say("轮数", "How many rounds")
+)
 @json_option
 def start(rounds: int, as_json: bool) -> None:
     """Measure starts."""
@@ -64,8 +83,12 @@ def start(rounds: int, as_json: bool) -> None:
 @bench.command(
     help=say("动态码从文字到结论，与其两次裸验签比较", "A dynamic code's verdict, beside its two bare checks")
 )
-@click.option("--codes", type=click.IntRange(5, 10_000), default=200, show_default=True)
-@click.option("--rounds", type=click.IntRange(2, 1000), default=10, show_default=True)
+@click.option(
+    "--codes", type=click.IntRange(5, 10_000), default=200, show_default=True, help=say("码的个数", "How many codes")
+)
+@click.option(
+    "--rounds", type=click.IntRange(2, 1000), default=10, show_default=True, help=say("轮数", "How many rounds")
+)
 @json_option
 def verify(codes: int, rounds: int, as_json: bool) -> None:
     """Measure verdicts."""
@@ -73,10 +96,30 @@ def verify(codes: int, rounds: int, as_json: bool) -> None:
 
 
 @bench.command(help=say("一千万市民的吊销名单", "The deny list of ten million citizens: look-up, memory, delta"))
-@click.option("--citizens", type=click.IntRange(1_000, 100_000_000), default=10_000_000, show_default=True)
-@click.option("--revoked", type=click.IntRange(0), default=5_000_000, show_default=True)
-@click.option("--changes", type=click.IntRange(1), default=100_000, show_default=True)
-@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True)
+@click.option(
+    "--citizens",
+    type=click.IntRange(1_000, 100_000_000),
+    default=10_000_000,
+    show_default=True,
+    help=say("市民数", "How many citizens"),
+)
+@click.option(
+    "--revoked",
+    type=click.IntRange(0),
+    default=5_000_000,
+    show_default=True,
+    help=say("吊销数", "How many of them are revoked"),
+)
+@click.option(
+    "--changes",
+    type=click.IntRange(1),
+    default=100_000,
+    show_default=True,
+    help=say("增量的变更数", "How many changes the delta has"),
+)
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help=say("轮数", "How many rounds")
+)
 @json_option
 def status(citizens: int, revoked: int, changes: int, rounds: int, as_json: bool) -> None:
     """Measure the deny list."""

@@ -38,7 +38,13 @@ def issue_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help=say("接收者：all、site:名称 或 terminal:编号", "For whom: all, site:NAME or terminal:ID"),
         ),
-        click.option("--grace-days", type=click.IntRange(0, MAX_GRACE_MS // DAY_MS), default=14, show_default=True),
+        click.option(
+            "--grace-days",
+            type=click.IntRange(0, MAX_GRACE_MS // DAY_MS),
+            default=14,
+            show_default=True,
+            help=say("过期后的宽限天数", "Days of grace after the term"),
+        ),
         click.option(
             "--days", type=click.IntRange(0, 3650), default=7, show_default=True, help=say("有效天数", "Term")
         ),

@@ -77,11 +77,31 @@ def code() -> None:
     )
 )
 @click.argument("file", metavar=say("文件", "FILE"), type=_FILE)
-@click.option("--algorithm", type=click.Choice(list(_ALGORITHMS)), default="es256", show_default=True)
+@click.option(
+    "--algorithm",
+    type=click.Choice(list(_ALGORITHMS)),
+    default="es256",
+    show_default=True,
+    help=say("签名算法", "What the key signs with"),
+)
 @click.option("--row", type=_FILE, help=say("信任列表行写入此文件", "Where the row goes"))
-@click.option("--issuer", type=click.IntRange(0, 0xFFFF), default=1, show_default=True)
-@click.option("--kid", type=click.IntRange(0, 0xFFFF), default=1, show_default=True)
-@click.option("--namespace", default="city", show_default=True)
+@click.option(
+    "--issuer",
+    type=click.IntRange(0, 0xFFFF),
+    default=1,
+    show_default=True,
+    help=say("签发者编号", "The number of the issuer"),
+)
+@click.option(
+    "--kid",
+    type=click.IntRange(0, 0xFFFF),
+    default=1,
+    show_default=True,
+    help=say("签发者的密钥编号", "The issuer's number of this key"),
+)
+@click.option(
+    "--namespace", default="city", show_default=True, help=say("主体编号的命名空间", "The namespace of the subjects")
+)
 @click.option("--static", is_flag=True, help=say("允许签发静态码", "The issuer may issue static codes"))
 @at_option
 @json_option
@@ -131,9 +151,21 @@ def keygen(
 @click.option("--by", type=_FILE, required=True, help=say("签发者密钥文件", "The issuer's key file"))
 @click.option("--device", type=_FILE, help=say("手机密钥文件；不给则为静态码", "The phone's key file; none: static"))
 @click.option("--token", type=_Token(), help=say("介质编号（默认随机）", "The medium id (default: random)"))
-@click.option("--status-index", type=click.IntRange(0, 0xFFFF_FFFF), default=0, show_default=True)
+@click.option(
+    "--status-index",
+    type=click.IntRange(0, 0xFFFF_FFFF),
+    default=0,
+    show_default=True,
+    help=say("状态列表中的序号", "The entry in the status list"),
+)
 @click.option("--entitlement", "bits", type=click.IntRange(0, 31), multiple=True, help=say("权益位", "A bit to set"))
-@click.option("--ttl-hours", type=click.IntRange(1, 0xFFFF), default=24, show_default=True)
+@click.option(
+    "--ttl-hours",
+    type=click.IntRange(1, 0xFFFF),
+    default=24,
+    show_default=True,
+    help=say("有效小时数", "Hours for which it is good"),
+)
 @at_option
 @json_option
 def issue(
@@ -169,7 +201,13 @@ def issue(
 )
 @click.argument("credential", metavar=say("凭证", "CREDENTIAL"))
 @click.option("--device", type=_FILE, help=say("手机密钥文件", "The phone's key file"))
-@click.option("--purpose", type=click.Choice(list(_PURPOSES)), default="any", show_default=True)
+@click.option(
+    "--purpose",
+    type=click.Choice(list(_PURPOSES)),
+    default="any",
+    show_default=True,
+    help=say("出示用途", "What it is shown for"),
+)
 @click.option("--png", type=_FILE, help=say("写入 PNG 图片", "Write a PNG"))
 @click.option("--svg", type=_FILE, help=say("写入 SVG 图片", "Write an SVG"))
 @click.option("--terminal", is_flag=True, help=say("在终端中画出", "Draw it in this terminal"))
@@ -220,8 +258,20 @@ def show(
     help=say("改用终端已安装的名单", "By the lists that the terminal with this state directory holds"),
 )
 @click.option("--site", default="", help=say("终端所在场所", "The terminal's site"))
-@click.option("--purpose", type=click.Choice(list(_PURPOSES)[1:]), default="pass", show_default=True)
-@click.option("--lifetime-s", type=click.IntRange(5, MAX_LIFETIME_MS // 1000), default=60, show_default=True)
+@click.option(
+    "--purpose",
+    type=click.Choice(list(_PURPOSES)[1:]),
+    default="pass",
+    show_default=True,
+    help=say("通道用途", "What the lane is for"),
+)
+@click.option(
+    "--lifetime-s",
+    type=click.IntRange(5, MAX_LIFETIME_MS // 1000),
+    default=60,
+    show_default=True,
+    help=say("出示后多少秒内有效", "Seconds for which a showing counts"),
+)
 @click.option("--static", is_flag=True, help=say("接受静态码", "Accept static codes"))
 @click.option(
     "--revoked",

@@ -36,6 +36,7 @@ def status_list() -> None:
 @click.option(
     "--revoked",
     type=click.File(),
+    metavar=say("文件", "FILE"),
     required=True,
     help=say("每行一个序号；-：标准输入", "One entry a line; - for stdin"),
 )
@@ -71,7 +72,7 @@ def build(
 @click.argument("old", metavar=say("旧文件", "OLD"), type=FILE)
 @click.argument("new", metavar=say("新文件", "NEW"), type=FILE)
 @key_option
-@click.option("--out", "-o", type=OUT, required=True)
+@click.option("--out", "-o", type=OUT, required=True, help=say("写入此文件", "Where the bundle goes"))
 @json_option
 def delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> None:
     """Write a delta."""
@@ -93,7 +94,7 @@ def show(file: Path, as_json: bool) -> None:
     help=say("在终端已安装的名单中查询", "Ask the list that a terminal holds; exit code 1 if one is revoked")
 )
 @click.argument("indexes", metavar=say("序号…", "INDEX…"), type=click.IntRange(0), nargs=-1, required=True)
-@click.option("--issuer", type=click.IntRange(0, 0xFFFF), required=True)
+@click.option("--issuer", type=click.IntRange(0, 0xFFFF), required=True, help=say("签发者", "Whose credentials"))
 @state_dir_option
 @at_option
 @json_option

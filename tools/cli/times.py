@@ -47,7 +47,7 @@ def at_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--at",
         "at_ms",
         type=_UnixMs(),
-        metavar="TIME",
+        metavar=say("时刻", "TIME"),
         help=say("以此时刻为准（默认：现在）", "Go by this moment (default: now)"),
     )
     return option(command)

@@ -177,7 +177,7 @@ def hcert(
 @click.argument("old", metavar=say("旧文件", "OLD"), type=FILE)
 @click.argument("new", metavar=say("新文件", "NEW"), type=FILE)
 @key_option
-@click.option("--out", "-o", type=OUT, required=True)
+@click.option("--out", "-o", type=OUT, required=True, help=say("写入此文件", "Where the bundle goes"))
 @json_option
 def delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> None:
     """Write a delta."""
@@ -221,7 +221,13 @@ def verify(file: Path, state_dir: Path, terminal: str, site: str | None, at_ms: 
     "files", metavar=say("文件…", "FILE…"), type=click.Path(exists=True, path_type=Path), nargs=-1, required=True
 )
 @state_dir_option
-@click.option("--wait-s", type=click.FloatRange(0, 600), default=WAIT_S, show_default=True)
+@click.option(
+    "--wait-s",
+    type=click.FloatRange(0, 600),
+    default=WAIT_S,
+    show_default=True,
+    help=say("最多等待的秒数", "Seconds to wait for the terminal"),
+)
 @json_option
 def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bool) -> None:
     """Drop the files where the agent looks, and say what became of them."""
