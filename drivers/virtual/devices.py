@@ -46,6 +46,8 @@ PCSCD, PN532 = "pcscd", "pn532"
 OUTPUTS = {"gate": 0}
 INPUTS = {"passage": 0, "fire": 1, "fire-reset": 2}
 HISTORY_SHOWN = 1000
+READ_S = 5.0
+"""A contact that changes is done when the terminal has read it: one that stalls misses no short press."""
 
 
 @dataclass(frozen=True)
@@ -313,13 +315,16 @@ class Bench:
             relay.press(contact, active=bool(command.active))
             if (hindrance := self._hindrance("relay")) is not None:
                 raise _Refused(f"{contact} 已改变，但{hindrance.zh}", f"{contact} has changed, but {hindrance.en}")
+            await asyncio.to_thread(relay.wait_read, READ_S)
             return
         self._must_be_heard("relay")
         relay.press(contact, active=True)
         try:
+            await asyncio.to_thread(relay.wait_read, READ_S)
             await asyncio.sleep(command.pulse_ms / 1000)
         finally:
             relay.press(contact, active=False)
+        await asyncio.to_thread(relay.wait_read, READ_S)
 
     async def _plug(self, command: Plug) -> None:
         device = self._pluggables.get(command.device)

@@ -59,6 +59,7 @@ class VirtualRelay:
         self._coils = dict.fromkeys(outputs, False)
         self._contacts = dict.fromkeys(inputs.values(), False)
         self._history: deque[CoilChange] = deque(maxlen=HISTORY_MAX)
+        self._readings = 0
 
     def plug(self) -> None:
         """Appear under the path."""
@@ -85,6 +86,12 @@ class VirtualRelay:
         """Close (``True``) or open the contact of an input. Raises ``KeyError`` for an unknown one."""
         with self._changed:
             self._contacts[self._addresses[name]] = active
+
+    def wait_read(self, timeout_s: float) -> bool:
+        """Wait until the terminal has read the contacts as they are now; ``False`` after the timeout."""
+        with self._changed:
+            before = self._readings
+            return self._changed.wait_for(lambda: self._readings > before, timeout_s)
 
     @property
     def inputs(self) -> dict[str, bool]:
@@ -131,6 +138,8 @@ class VirtualRelay:
                 self._set(self._names[request.address], on=request.bits[0])
                 return WriteSingleCoilResponse(address=request.address, bits=request.bits)
             case ReadDiscreteInputsRequest():
+                self._readings += 1
+                self._changed.notify_all()
                 return ReadDiscreteInputsResponse(bits=[self._contacts.get(address, False) for address in wanted])
             case ReadCoilsRequest():
                 return ReadCoilsResponse(bits=[self._coils.get(self._names.get(each, ""), False) for each in wanted])

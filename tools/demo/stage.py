@@ -85,7 +85,7 @@ class Stage:
 
     @contextmanager
     def pressing(self, name: str) -> Iterator[None]:
-        """Hold an input of the board active: a machine that stalls would not see a moment of it."""
+        """Hold an input of the board active."""
         self._devices.ask(Press(input=name, active=True))
         try:
             yield
