@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum, StrEnum
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from profiles.purpose import Purpose
 from profiles.reasons import ReasonEnum, Sentence
-
-if TYPE_CHECKING:
-    from profiles.rules.codes import CodePolicy
+from profiles.rules.codes import CodePolicy
 
 _S = Sentence
 
@@ -202,16 +201,6 @@ class Subject:
     namespace: str
     id: bytes
     provisional: bool = False
-
-
-class Purpose(IntEnum):
-    """What the holder shows a code for; the phone signs it (docs/code-format.md)."""
-
-    ANY = 0
-    PASS = 1
-    PAY = 2
-    BORROW = 3
-    IDENTIFY = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from agent.credentials import cwt
 from agent.credentials.ec1 import EPOCH_S, HOUR_S, Ec1, Issued, Shown, Suite
 from agent.credentials.masking import masked
 from agent.signatures import PrivateKey, PublicKey
-from profiles.api import Purpose
+from profiles.purpose import Purpose
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from agent.clock import SystemRandom
 from agent.credentials.ec1 import Ec1
 from agent.credentials.trust import TrustRow
 from agent.signatures import Algorithm, PrivateKey
-from profiles.api import Purpose
+from profiles.purpose import Purpose
 from tools import bundles, citizen_code
 from tools.bundles import Issue
 from tools.citizen_code import Grant, IssuingKey

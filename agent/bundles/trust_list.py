@@ -20,7 +20,7 @@ from agent.signatures import Algorithm, KeyInvalid, load_public
 from agent.sync.contract.errors import ContractError
 from agent.sync.contract.messages import TimeMs
 from agent.sync.contract.wire import Key, Message, Wire
-from profiles.api import Purpose
+from profiles.purpose import Purpose
 
 MAX_ROWS = 4_096
 MAX_SEALS = 1_024

@@ -30,8 +30,9 @@ from agent.credentials.lists import Lists
 from agent.credentials.register import Holder
 from agent.credentials.trust import Freshness, TrustList, TrustRow
 from agent.signatures import KeyInvalid, load_public
-from profiles.api import Assurance, ClockState, Credential, Presented, Purpose, Reason, Rejected, Subject
+from profiles.api import Assurance, ClockState, Credential, Presented, Reason, Rejected, Subject
 from profiles.code_reasons import CodeReason
+from profiles.purpose import Purpose
 from profiles.reasons import ReasonEnum
 from profiles.rules.codes import CodePolicy
 

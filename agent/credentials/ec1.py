@@ -145,7 +145,7 @@ class Shown:
     at_s: int
     """Unix seconds by the phone's clock."""
     purpose: int
-    """A :class:`profiles.api.Purpose`, or a number that no version of it knows."""
+    """A :class:`profiles.purpose.Purpose`, or a number that no version of it knows."""
     nonce: bytes
     signature: bytes = field(repr=False)
 

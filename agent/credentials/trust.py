@@ -12,7 +12,7 @@ from enum import Enum
 from types import MappingProxyType
 
 from agent.signatures import PublicKey
-from profiles.api import Purpose
+from profiles.purpose import Purpose
 
 READING_KEY_BYTES = 32
 

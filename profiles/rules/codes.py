@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from profiles.api import Purpose
+from profiles.purpose import Purpose
 from profiles.rules.health import HealthRules
 
 MAX_LIFETIME_MS = 600_000

@@ -16,7 +16,6 @@ from profiles.api import (
     InputChanged,
     Mark,
     Presented,
-    Purpose,
     Reason,
     Record,
     Rejected,
@@ -26,6 +25,7 @@ from profiles.api import (
 )
 from profiles.code_reasons import CodeReason
 from profiles.gate import PASSAGE_TIMER, GateReason, GateSettings, GateState
+from profiles.purpose import Purpose
 from profiles.reasons import ReasonEnum
 from profiles.rules.codes import CodePolicy, UntrustedClock
 from tests.profiles.test_gate import Lane, opens, record_of

@@ -30,7 +30,8 @@ from agent.credentials.trust import Term, TrustList, TrustRow
 from agent.facts import Marks
 from agent.signatures import Algorithm, PrivateKey
 from agent.words import say
-from profiles.api import ClockState, Presented, Purpose
+from profiles.api import ClockState, Presented
+from profiles.purpose import Purpose
 from profiles.rules.codes import CodePolicy
 from tools import citizen_code
 from tools.bench.report import Figure, Report, median

@@ -21,7 +21,8 @@ from agent.credentials.trust import Term, TrustList
 from agent.facts import Marks
 from agent.signatures import Algorithm
 from agent.words import say
-from profiles.api import Purpose, Rejected
+from profiles.api import Rejected
+from profiles.purpose import Purpose
 from profiles.rules.codes import MAX_LIFETIME_MS, CodePolicy
 from tools import citizen_code
 from tools.citizen_code import Grant

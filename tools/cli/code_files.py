@@ -16,7 +16,7 @@ from agent.credentials.trust import TrustRow
 from agent.problems import problems_of
 from agent.signatures import Algorithm, PrivateKey, load_private, load_public
 from agent.words import say
-from profiles.api import Purpose
+from profiles.purpose import Purpose
 from tools.citizen_code import IssuingKey
 
 _MAX_FILE_BYTES = 65_536

@@ -24,7 +24,8 @@ from agent.credentials.trust import TrustRow
 from agent.keys import FileKeyStore, Role
 from offline_store.journal import Journal
 from offline_store.writer import InlineWriter
-from profiles.api import ClockState, Purpose
+from profiles.api import ClockState
+from profiles.purpose import Purpose
 from tests.agent.credentials.health_issuer import Signer
 from tools import bundles as platform
 from tools.bundles import Full, Issue

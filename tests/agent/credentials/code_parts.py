@@ -15,7 +15,8 @@ from agent.credentials.status import StatusList
 from agent.credentials.trust import Term, TrustList, TrustRow
 from agent.facts import Marks
 from agent.signatures import Algorithm, load_public
-from profiles.api import ClockState, Credential, Mark, Presented, Purpose, Rejected
+from profiles.api import ClockState, Credential, Mark, Presented, Rejected
+from profiles.purpose import Purpose
 from profiles.rules.codes import CodePolicy
 from tests.vectors.ec1 import regenerate
 from tests.vectors.ec1.regenerate import NOW_S

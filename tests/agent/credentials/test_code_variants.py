@@ -8,7 +8,7 @@ import pytest
 
 from agent.credentials.lists import Lists
 from agent.signatures import Algorithm
-from profiles.api import Purpose
+from profiles.purpose import Purpose
 from profiles.rules.admission import Admission
 from tests.agent.credentials.code_parts import Terminal, lists
 from tests.vectors.ec1.regenerate import GRANT, SCHOOL, issuing_key, made

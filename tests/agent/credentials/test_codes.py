@@ -14,7 +14,8 @@ from agent.credentials.register import Holder
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import Term, TrustRow
 from agent.signatures import Algorithm, PublicKey
-from profiles.api import Assurance, ClockState, Presented, Purpose, Rejected, Subject
+from profiles.api import Assurance, ClockState, Presented, Rejected, Subject
+from profiles.purpose import Purpose
 from profiles.rules.codes import CodePolicy, UntrustedClock
 from tests.agent.credentials.code_parts import DAY_MS, DYNAMIC, NOW_MS, Terminal, lists, vector
 from tests.vectors.ec1.regenerate import GRANT, NOW_S, TOKEN, issuing_key, made

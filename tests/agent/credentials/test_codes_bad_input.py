@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from agent.credentials import base45
 from agent.credentials.ec1 import PREFIX, STATIC_BYTES, parse
 from agent.signatures import Algorithm, KeyInvalid, PublicKey, load_public
-from profiles.api import Purpose, Rejected
+from profiles.api import Rejected
+from profiles.purpose import Purpose
 from tests.agent.credentials.code_parts import DYNAMIC, SUITES, Terminal, vector
 from tests.vectors.ec1.regenerate import GRANT, NOW_S, device_key, issuing_key
 from tools.citizen_code import issue, show

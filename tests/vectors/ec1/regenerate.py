@@ -15,7 +15,7 @@ from agent.credentials import base45, cwt
 from agent.credentials.ec1 import PREFIX, Ec1
 from agent.credentials.masking import masked
 from agent.signatures import Algorithm, PrivateKey, load_private
-from profiles.api import Purpose
+from profiles.purpose import Purpose
 from tools.citizen_code import Grant, IssuingKey, hour_of, issue, show
 
 HERE = Path(__file__).parent
