@@ -72,6 +72,7 @@ MAX_SIGNALS = 256
 """Inputs, timers and answers of devices go first. Beyond it, of each input's changes the newest ones remain."""
 RETRY_S = 0.5
 """After a failed append the event that could not be recorded is tried again this much later."""
+TURN_AWAY_AGAIN_S = 1.0
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
 _TOO_MANY = Show(Sentence("请稍候，再出示一次", "Please wait a moment, then present it again"), Tone.WAIT)
@@ -131,6 +132,8 @@ class Lane:
         self._stopping = False
         self._stalled = False
         self.dropped = 0
+        self._turned_away: Show | None = None
+        self._turned_away_s = 0.0
         self._log = log(lane=name)
 
     # What comes in: called on the event loop ------------------------------------------------------------------------
@@ -151,17 +154,14 @@ class Lane:
                 if reading.poor:
                     self._ports.alarm(self.name, Reason.CAMERA_POOR, b"")
             case _ if self._verifier is None:
-                self.dropped += 1
-                self._show(_NO_SERVICE)
+                self._turn_away(_NO_SERVICE)
             case CodeHint():
                 if not self._stalled:
                     self._show(_HINTS[reading.problem])
             case _ if self._stalled:
-                self.dropped += 1
-                self._show(_NOT_RECORDED)
+                self._turn_away(_NOT_RECORDED)
             case _ if len(self._presentations) >= MAX_PRESENTATIONS:
-                self.dropped += 1
-                self._show(_TOO_MANY)
+                self._turn_away(_TOO_MANY)
             case _:
                 self._presentations.append((reading, asyncio.get_running_loop().time()))
                 self._arrived.set()
@@ -170,6 +170,14 @@ class Lane:
         """A card has come; reading a slow one takes as long as a person's patience."""
         if not self._stalled and self._verifier is not None:
             self._show(_HOLD_STILL)
+
+    def _turn_away(self, why: Show) -> None:
+        """Nobody is served now. A scanner that rattles is told so, and logged, once in a while."""
+        self.dropped += 1
+        now_s = asyncio.get_running_loop().time()
+        if why is not self._turned_away or now_s >= self._turned_away_s + TURN_AWAY_AGAIN_S:
+            self._turned_away, self._turned_away_s = why, now_s
+            self._show(why)
 
     def stop(self) -> None:
         """Finish what is being decided, then let :meth:`run` return."""

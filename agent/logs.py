@@ -10,7 +10,8 @@ import logging
 import os
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -37,6 +38,21 @@ def only_allowed(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
+class _Tolerant:
+    """A stream whose disk may be full or whose reader may be gone: a line is lost then, and nobody's work with it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def configure(log_format: str = "auto", level: str = "info") -> None:
     """Set up logging for the process. ``auto`` is coloured on a terminal and JSON elsewhere."""
     if log_format == "auto":
@@ -55,7 +71,7 @@ def configure(log_format: str = "auto", level: str = "info") -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Tolerant(sys.stderr))),
         cache_logger_on_first_use=False,
     )
 

@@ -20,7 +20,7 @@ class YamlError(ValueError):
 
 
 class _StrictLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
-    """Refuses a key that is written twice, which plain YAML would settle by forgetting the first."""
+    """Refuses a key that is written twice, of which plain YAML forgets the first, and NUL, which no path can hold."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -35,6 +35,13 @@ class _StrictLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoad
             seen.add(key)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+        value = super().construct_scalar(node)
+        if isinstance(value, str) and "\0" in value:
+            line = node.start_mark.line + 1
+            raise YamlError(f"第 {line} 行：文字中不能有空字符", f"line {line}: a text cannot hold a NUL")
+        return value
 
 
 def parse_yaml(text: str) -> object:

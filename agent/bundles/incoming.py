@@ -6,8 +6,11 @@ within a second: an installed one goes, a refused one stays in ``refused/`` besi
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
+import stat
 from pathlib import Path
 
 from agent.bundles.errors import BundleError
@@ -16,6 +19,7 @@ from agent.bundles.install import DIRECTORY
 SUFFIX = ".bundle"
 MAX_FILES = 256
 MAX_REFUSED = 16
+_NAME_MAX_BYTES = 255
 
 
 class Incoming:
@@ -31,8 +35,8 @@ class Incoming:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def files(self) -> list[Path]:
-        """What waits, by name, at most ``MAX_FILES`` of it."""
-        waiting = (path for path in self.directory.iterdir() if path.suffix == SUFFIX and path.is_file())
+        """What waits, by name, at most ``MAX_FILES`` of it; nothing that only points elsewhere."""
+        waiting = (path for path in self.directory.iterdir() if path.suffix == SUFFIX and _is_plain_file(path))
         return sorted(waiting)[:MAX_FILES]
 
     def drop(self, source: Path, name: str) -> Path:
@@ -67,4 +71,14 @@ class Incoming:
         return reason
 
     def _reason(self, path: Path) -> Path:
-        return self.refused / f"{path.name}.json"
+        name = f"{path.name}.json"
+        if len(os.fsencode(name)) > _NAME_MAX_BYTES:
+            name = f"{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.json"
+        return self.refused / name
+
+
+def _is_plain_file(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False

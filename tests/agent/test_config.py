@@ -115,3 +115,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         load(tmp_path / "latin.yaml")
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path)
+
+
+def test_a_text_that_no_path_can_hold_is_named_with_its_line() -> None:
+    with pytest.raises(ConfigError, match="line 2: a text cannot hold a NUL"):
+        parse('terminal:\n  state_dir: "a\\0b"\n', "file", Path("/"))

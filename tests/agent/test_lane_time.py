@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from agent.lane import Lane
 from drivers.api import CodeReading, InputReading
 from tests.agent.simulated import run_simulated
@@ -92,3 +94,24 @@ def test_a_scanner_that_sends_noise_for_minutes_is_told_each_time_and_leaves_few
         again.close()
 
     run_simulated(main())
+
+
+def test_a_scanner_that_rattles_is_told_once_a_second_to_wait(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            for _ in range(20):
+                for number in range(1000):
+                    lane.offer(CodeReading(reader="scanner", at_ns=0, text=f"{number}"))
+                await asyncio.sleep(0.1)
+
+        await serve(lane, script)
+        assert lane.dropped > 19_000
+        site.close()
+
+    run_simulated(main())
+    assert capsys.readouterr().out.count("Please wait a moment") <= 3

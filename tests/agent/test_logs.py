@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -37,3 +40,13 @@ def test_what_is_below_the_level_is_not_written(capsys: pytest.CaptureFixture[st
     configure("json", "warning")
     log().info("ready")
     assert capsys.readouterr().err == ""
+
+
+def test_a_log_that_cannot_be_written_costs_nobody_his_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:  # every write to it fails with ENOSPC
+        monkeypatch.setattr(sys, "stderr", full)
+        configure("json", "info")
+        log().info("ready")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()

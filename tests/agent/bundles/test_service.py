@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,3 +191,16 @@ async def test_an_expired_trust_list_stays_and_says_so_itself(terminal: Terminal
     trust = terminal.bundles.lists.current().trust
     assert trust is not None
     assert trust.expiry(terminal.clock.at_ms).freshness.value == "expired"
+
+
+async def test_names_and_links_that_nobody_expects_keep_no_other_file_waiting(terminal: Terminal) -> None:
+    directory = Incoming(terminal.state_dir).directory
+    (directory / f"{'a' * 248}.bundle").write_bytes(b"hello")
+    (directory / "elsewhere.bundle").symlink_to("elsewhere")
+    os.mkfifo(directory / "pipe.bundle")
+    async with running(terminal) as incoming:
+        last = drop(terminal, "zz", b"hello")
+        await until(lambda: not last.exists())
+        await until(lambda: len(list(incoming.refused.glob("*.json"))) == 2)
+    assert incoming.reason(directory / f"{'a' * 248}.bundle") is not None
+    assert {path.name for path in directory.iterdir()} == {"elsewhere.bundle", "pipe.bundle"}
