@@ -125,11 +125,16 @@ class BoardStatus:
     """Why the board does not work now."""
 
 
+PULSE_WAITS_S = 2.0
+"""A board with a queue gives no pulse late: by then the lane has told the citizen that it does not open."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Order:
     output: str
     pulse_ms: int
     done: Future[Pulse]
+    given_ns: int
 
 
 class Board:
@@ -220,11 +225,12 @@ class Board:
         """Switch ``output`` on for ``pulse_ms`` from its confirmation, and tell when that was.
 
         A second pulse prolongs the first, it never shortens it. It is served after the exchange with the board that is
-        under way. Raises ``KeyError``; the future holds a :class:`ReaderError` when the board does not work.
+        under way. Raises ``KeyError``; the future holds a :class:`ReaderError` when the board does not work, or could
+        not begin within :data:`PULSE_WAITS_S`: then it never does.
         """
         if output not in self._settings.outputs:
             raise KeyError(output)
-        order = _Order(output, pulse_ms, Future())
+        order = _Order(output, pulse_ms, Future(), time.monotonic_ns())
         with self._lock:
             fault = self._fault
             if fault is None:
@@ -299,6 +305,9 @@ class Board:
                 self._wake.wait(max(0, due_ns - time.monotonic_ns()) / 1e9)
 
     def _serve(self, order: _Order) -> None:
+        if time.monotonic_ns() - order.given_ns > PULSE_WAITS_S * 1e9:
+            order.done.set_exception(ReaderError(ReaderFault.SILENT, f"{self.name}: busy for too long"))
+            return
         try:
             commanded_ns = self._switch(order.output, on=True)
         except BaseException as error:  # whoever waits for this pulse must hear of any fault

@@ -11,7 +11,7 @@ import click
 from agent.words import say
 from drivers.virtual.place import virtual_dir
 from tools.demo.scenes import SCENES
-from tools.demo.stage import Stage, StageError
+from tools.demo.stage import TERMINAL, Stage, StageError
 from tools.demo.timeline import taps_of
 from tools.scratch import scratch
 
@@ -82,24 +82,25 @@ def _prove(stage: Stage) -> None:
 
 
 def _stay(stage: Stage) -> None:
-    platform = stage.directory / "platform"
+    platform, here = stage.directory / "platform", f"--terminal {TERMINAL}"
     click.echo(
         "\n" + say("仍在运行，Ctrl-C 结束。另开一个终端试试：", "Still running; Ctrl-C ends it. In another shell try:")
     )
     for line in (
-        "onecard virtual insert gen2-li        # " + say("插卡", "insert a card"),
-        "onecard virtual press passage         # " + say("通过", "walk through"),
-        "onecard virtual remove",
-        "onecard virtual insert t-union --reader pn532",
-        "onecard virtual press fire --hold     # " + say("消防报警：闸门打开", "fire: the gate opens …"),
-        "onecard virtual press fire --release  # " + say("报警停止，闸门仍开", "… stays open when the alarm is over …"),
-        "onecard virtual press fire-reset      # " + say("人工复位", "… until somebody resets it"),
-        "onecard virtual relay",
+        f"onecard virtual insert gen2-li {here}        # " + say("插卡", "insert a card"),
+        f"onecard virtual press passage {here}  # " + say("通过", "walk through"),
+        f"onecard virtual remove {here}",
+        f"onecard virtual insert t-union --reader pn532 {here}",
+        f"onecard virtual press fire --hold {here}  # " + say("消防报警：闸门打开", "fire: the gate opens …"),
+        f"onecard virtual press fire --release {here}  # "
+        + say("报警停止，闸门仍开", "… stays open when the alarm is over …"),
+        f"onecard virtual press fire-reset {here}  # " + say("人工复位", "… until somebody resets it"),
+        f"onecard virtual relay {here}",
         f"onecard platform status --dir {platform}",
         f"onecard journal list --state-dir {stage.state_dir}",
     ):
         click.echo(f"   .venv/bin/{line}")
-    click.echo(say(f"虚拟设备在 {virtual_dir('gate-001')}", f"the virtual devices are in {virtual_dir('gate-001')}"))
+    click.echo(say(f"虚拟设备在 {virtual_dir(TERMINAL)}", f"the virtual devices are in {virtual_dir(TERMINAL)}"))
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
 
 

@@ -30,6 +30,8 @@ from tools.platform.store import Store
 TEMPLATE = Path(__file__).with_name("gate.yaml")
 STAFF = ("gen2-li", "gen3-chen", "gen3-transit")
 READY_S = 20.0
+TERMINAL = "demo-gate"
+"""A name of its own, so that the demo plays beside a gate of the same user."""
 
 
 class StageError(Exception):
@@ -185,7 +187,7 @@ class Stage:
         store = Store.open_for_reading(Layout(self.directory / "platform").database_url)
         try:
             with store.transaction() as transaction:
-                chains = transaction.chains("gate-001")
+                chains = transaction.chains(TERMINAL)
                 return [row.body for chain in chains for row in transaction.records(chain.chain_id)]
         finally:
             store.close()
