@@ -48,10 +48,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is installed under one name: its version, which is the floor, and whether its file is whole."""
+    """What is installed under one name: its version, which is the floor, and its content."""
 
     version: int
-    whole: bool = True
+    content_sha256: bytes | None
+    """``None``: the file is damaged."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the file is as it was signed."""
+        return self.content_sha256 is not None
 
 
 def check(
@@ -85,7 +91,8 @@ def _check_version(manifest: Manifest, standing: Mapping[str, Standing]) -> None
     if now is not None and manifest.bundle_version < now.version:
         raise BundleError(BundleFault.ROLLBACK, f"{what}, in force: {now.version}")
     if now is not None and now.whole and manifest.bundle_version == now.version:
-        raise BundleError(BundleFault.INSTALLED, what)
+        same = manifest.content_sha256 == now.content_sha256
+        raise BundleError(BundleFault.INSTALLED if same else BundleFault.SAME_VERSION, what)
     if manifest.previous_version is not None and (
         now is None or not now.whole or manifest.previous_version != now.version
     ):

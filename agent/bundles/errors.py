@@ -20,6 +20,10 @@ class BundleFault(Enum):
     AUDIENCE = ("audience", _S("数据包不是发给本终端的", "the bundle is for other terminals"))
     ROLLBACK = ("rollback", _S("已有更新的版本，不能退回", "a newer version is in force; it is never rolled back"))
     INSTALLED = ("installed", _S("此版本已经安装", "this very version is in force already"))
+    SAME_VERSION = (
+        "same-version",
+        _S("同一版本号已装有另一份内容，请换新的版本号", "another content has this version already; give it a new one"),
+    )
     WRONG_BASE = (
         "wrong-base",
         _S("增量包与现有版本不符，需要完整包", "the delta is for another version; get the full one"),

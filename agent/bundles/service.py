@@ -169,7 +169,8 @@ class Bundles:
         return Signatory(self.keys())
 
     def _standing(self) -> dict[str, Standing]:
-        return {name: Standing(version, name in self._in_force) for name, version in self._floors.items()}
+        held = {name: manifest.content_sha256 for name, (manifest, _) in self._in_force.items()}
+        return {name: Standing(version, held.get(name)) for name, version in self._floors.items()}
 
     def _swap(self) -> None:
         self.lists.swap(snapshot(self._in_force))

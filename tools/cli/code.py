@@ -187,8 +187,16 @@ def issue(
         iat_h=citizen_code.hour_of(now_ms(at_ms) // 1000),
         ttl_h=ttl_hours,
     )
+    issuer = code_files.read(by, code_files.IssuerKeyFile)
+    if device is None and not issuer.row.static_allowed:
+        raise click.UsageError(
+            say(
+                "请用 --device 给出手机密钥；此签发者不得签发静态码（keygen --static）",
+                "name the phone's key with --device: this issuer may not issue static codes (keygen --static)",
+            )
+        )
     phone = code_files.read(device, code_files.PhoneKeyFile).key().public if device is not None else None
-    issued = citizen_code.issue(code_files.read(by, code_files.IssuerKeyFile).key(), grant, phone)
+    issued = citizen_code.issue(issuer.key(), grant, phone)
     text = Ec1(issued).text if phone is None else issued.encode().hex()
     facts = {"credential": text, "token": grant.token.hex(), "expires_s": issued.exp_s}
     click.echo(json.dumps(facts) if as_json else text)

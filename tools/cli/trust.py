@@ -10,6 +10,7 @@ import click
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from agent import cose
 from agent.bundles import signer_list
 from agent.bundles.check import Place, check
 from agent.bundles.contents import Opener, open_content
@@ -60,9 +61,19 @@ def keygen(file: Path) -> None:
 @state_dir_option
 def anchor(role: str, file: Path, state_dir: Path) -> None:
     """Do by hand what enrolment does."""
+    pem = file.read_bytes()
+    try:
+        cose.VerifyKey.from_pem(pem)
+    except cose.CoseError as error:
+        raise KeyStoreError(
+            f"{file} 不是 P-256 公钥（PEM），私钥不能用在这里",
+            f"{file} is no P-256 public key in PEM; a private key has no place here",
+        ) from error
     store = FileKeyStore.create(state_dir / "keys")
-    store.install(f"platform-{role}.pem", file.read_bytes())
+    store.install(f"platform-{role}.pem", pem)
     store.platform_keys(Role(role))
+    kept = state_dir / "keys"
+    click.echo(say(f"已写入 {kept}，终端下次启动后生效", f"kept in {kept}; counts from the terminal's next start"))
 
 
 @trust.command(name="seal-key", help=say("打印终端的密封公钥", "Print the public key that reading keys are sealed for"))
@@ -194,7 +205,10 @@ def show(file: Path | None, state_dir: Path, at_ms: int | None, as_json: bool) -
     if file is not None:
         bundle_files.tell_file(file, as_json)
         return
-    for row in installed(state_dir):
+    held = installed(state_dir)
+    if not held and not as_json:
+        click.echo(say(f"{state_dir} 中没有已安装的数据包", f"no bundle is installed in {state_dir}"))
+    for row in held:
         manifest = _manifest(row.manifest)
         expiry = bundle_files.facts_of_expiry(manifest.term.expiry(now_ms(at_ms)))
         bundle_files.tell(bundle_files.facts_of(manifest) | expiry, as_json)

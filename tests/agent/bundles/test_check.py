@@ -86,6 +86,8 @@ async def test_nothing_is_rolled_back_also_after_a_restart(terminal: Terminal) -
     for _ in range(2):
         assert await refused(terminal, terminal.full(Kind.STATUS, 4)) is BundleFault.ROLLBACK
         assert await refused(terminal, terminal.full(Kind.STATUS, 5)) is BundleFault.INSTALLED
+        other = platform.full_bundle(issue(Kind.STATUS, 5), terminal.content(Kind.STATUS, 6), signer_for(Kind.STATUS))
+        assert await refused(terminal, other) is BundleFault.SAME_VERSION
         terminal.restart()
 
 

@@ -68,6 +68,7 @@ def test_every_fault_that_one_file_alone_can_show_has_a_vector() -> None:
         BundleFault.MANIFEST,
         BundleFault.ROLLBACK,
         BundleFault.INSTALLED,
+        BundleFault.SAME_VERSION,
         BundleFault.TOO_MANY,
     }
     assert {case["fault"] for case in vector("invalid")} == {fault.code for fault in set(BundleFault) - needs_more}

@@ -206,7 +206,7 @@ async def test_what_cannot_be_done_is_one_sentence(desk: Desk) -> None:
         (("status-list", "show", "noise"), "no bundle file"),
         (("status-list", "lookup", "1", "--issuer", "9", "--state-dir", "state"), "no list of issuer 9"),
         (("trust", "keygen", "root.pem"), "exists already"),
-        (("trust", "anchor", "root", "noise", "--state-dir", "state"), "PEM public keys"),
+        (("trust", "anchor", "root", "noise", "--state-dir", "state"), "noise is no P-256 public key"),
         (("trust", "delta", file, file, "--key", "noise", "-o", "x"), "PEM private key"),
         (("trust", "install", "state", "--state-dir", "state"), "no .bundle file"),
     ):
