@@ -254,7 +254,7 @@ def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bo
     deadline_s = time.monotonic() + wait_s
     while any(path.exists() for _, path in dropped) and time.monotonic() < deadline_s:
         time.sleep(_POLL_S)
-    outcomes = [_outcome(incoming, file, path) for file, path in dropped]
+    outcomes = [_outcome(incoming, file, path, state_dir) for file, path in dropped]
     for outcome in outcomes:
         if as_json:
             bundle_files.tell(outcome, as_json)
@@ -272,16 +272,31 @@ def _bundles_in(files: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-def _outcome(incoming: Incoming, file: Path, path: Path) -> dict[str, object]:
+def _outcome(incoming: Incoming, file: Path, path: Path, state_dir: Path) -> dict[str, object]:
     if path.exists():
         waits = ("终端运行后安装", "waits until the terminal runs")
         return {"file": file.name, "state": "waiting", "zh": waits[0], "en": waits[1]}
     reason = incoming.reason(path)
-    if reason is None:
+    if reason is None and _is_in_force(file, state_dir):
         return {"file": file.name, "state": "installed", "zh": "已安装", "en": "installed"}
+    if reason is None:  # refused, and its reason gone already: only the last few are kept
+        said = {"zh": "未安装，请逐个安装以得知原因", "en": "not installed; install it alone to learn why"}
+        return {"file": file.name, "state": "refused", "code": "unknown", **said}
     detail = f" ({reason['detail']})" if reason["detail"] else ""
     said = {"zh": reason["zh"] + detail, "en": reason["en"] + detail}
     return {"file": file.name, "state": "refused", "code": reason["code"], **said}
+
+
+def _is_in_force(file: Path, state_dir: Path) -> bool:
+    """Whether the terminal holds what the file leads to, or something newer of its name."""
+    try:
+        brought = bundles.manifest_of(envelope_of(file))
+    except BundleError:
+        return False
+    held = next((_manifest(row.manifest) for row in installed(state_dir) if row.name == brought.name), None)
+    if held is None or held.bundle_version < brought.bundle_version:
+        return False
+    return held.bundle_version > brought.bundle_version or held.content_sha256 == brought.content_sha256
 
 
 def _unique_name(file: Path) -> str:

@@ -218,3 +218,15 @@ async def test_what_cannot_be_done_is_one_sentence(desk: Desk) -> None:
         stdin="8\n",
     )
     assert "from 0 to 7" in bad.err
+
+
+async def test_a_folder_of_bad_bundles_is_never_said_to_be_installed(desk: Desk) -> None:
+    folder = desk.home / "stick"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number:02}.bundle").write_bytes(b"junk")
+    async with terminal(desk):
+        done = await desk.onecard("trust", "install", "stick", "--state-dir", "state")
+    assert done.exit_code == 1
+    assert len(done.out.splitlines()) == 20
+    assert ": installed" not in done.out
