@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from agent.problems import Problem, problems_of
 from agent.sync.link import LinkSettings
 from agent.words import say, why_en, why_zh
-from agent.yaml_file import YamlError, parse_yaml
+from agent.yaml_file import MAX_SIZE_BYTES, YamlError, parse_yaml
 from drivers.api import DriverSettings
 from drivers.cards.selection import CardPlan
 from drivers.registry import UnknownDriver, driver
@@ -123,7 +123,8 @@ class Resolved:
 def load(path: Path, overrides: Iterable[str] = ()) -> Resolved:
     """Read, override (``path.to.key=value``) and check a file. Raises :class:`ConfigError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_SIZE_BYTES + 1)  # parse_yaml refuses what is longer
     except OSError as error:
         raise ConfigError(
             str(path), [Problem("", f"无法读取文件：{why_zh(error)}", f"cannot be read: {why_en(error)}")]

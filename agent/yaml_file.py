@@ -55,5 +55,8 @@ def parse_yaml(text: str) -> object:
         zh = f"第 {mark.line + 1} 行第 {mark.column + 1} 列附近无法识别" if mark else "无法识别"
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise YamlError(zh, f"{place}{error.problem or error.context}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise YamlError("无法识别", str(error)) from None
+    except YamlError:
+        raise
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
+        # PyYAML's constructors raise the last three for a tag that its text does not fit, such as ``!!int ""``.
+        raise YamlError("无法识别", str(error) or "a tag that its text does not fit") from None

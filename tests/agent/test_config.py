@@ -120,3 +120,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_text_that_no_path_can_hold_is_named_with_its_line() -> None:
     with pytest.raises(ConfigError, match="line 2: a text cannot hold a NUL"):
         parse('terminal:\n  state_dir: "a\\0b"\n', "file", Path("/"))
+
+
+@pytest.mark.parametrize("value", ['!!int ""', "!!bool maybe", "!!timestamp nope", "!!float x"])
+def test_a_tag_that_its_text_does_not_fit_is_one_sentence(value: str) -> None:
+    with pytest.raises(ConfigError, match="not plain YAML"):
+        parse(f"terminal: {value}\n", "file", Path("/"))
+
+
+def test_a_file_without_end_is_not_read_to_its_end() -> None:
+    with pytest.raises(ConfigError):
+        load(Path("/dev/zero"))
