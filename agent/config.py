@@ -18,6 +18,7 @@ from agent.sync.link import LinkSettings
 from agent.words import say, why_en, why_zh
 from agent.yaml_file import MAX_SIZE_BYTES, YamlError, parse_yaml
 from drivers.api import DriverSettings
+from drivers.board import BoardSettings
 from drivers.cards.selection import CardPlan
 from drivers.registry import UnknownDriver, driver
 from drivers.registry import names as driver_names
@@ -193,6 +194,7 @@ def _resolve(config: Config, source: str) -> Resolved:
         except ValidationError as error:
             problems += problems_of(error, model=kind.Settings, prefix=("lanes", name, "settings"))
     problems += _shared_readers(config)
+    problems += _misplaced(config, devices)
     if problems:
         raise ConfigError(source, problems)
     return Resolved(config, devices, profiles)
@@ -222,6 +224,23 @@ def _shared_readers(config: Config) -> list[Problem]:
                         f"the reader {reader} already belongs to lane {other}; give each lane its own",
                     )
                 )
+    return problems
+
+
+def _misplaced(config: Config, devices: Mapping[str, DriverSettings]) -> list[Problem]:
+    """A board drives and a reader reads: one in the other's place would fight for its wire, and with it for fire."""
+    problems: list[Problem] = []
+    for name, lane in config.lanes.items():
+        for reader in sorted({each for each in lane.readers if lane.readers.count(each) > 1}):
+            said = (f"读卡器 {reader} 写了两次", f"the reader {reader} stands here twice")
+            problems.append(Problem(f"lanes.{name}.readers", *said))
+        for reader in lane.readers:
+            if isinstance(devices.get(reader), BoardSettings):
+                said = (f"{reader} 是继电器板，不能当读卡器", f"{reader} is a board; it belongs under board:")
+                problems.append(Problem(f"lanes.{name}.readers", *said))
+        if lane.board is not None and lane.board in devices and not isinstance(devices[lane.board], BoardSettings):
+            said = (f"{lane.board} 不是继电器板", f"{lane.board} is no board")
+            problems.append(Problem(f"lanes.{name}.board", *said))
     return problems
 
 

@@ -45,6 +45,9 @@ def test_relative_paths_start_at_the_file() -> None:
         ("  id: gate-001\n", "", "terminal.id", "is missing"),
         ("admit: {everyone: true}", "admit: {}", "lanes.north-in.settings.admit", "name somebody"),
         ("outputs: {gate: 0}", "outputs: {gate: many}", "devices.board.outputs", ""),
+        ("board: board", "board: scanner", "lanes.north-in.board", "scanner is no board"),
+        ("card-field, scanner]", "card-field, board]", "lanes.north-in.readers", "belongs under board:"),
+        ("card-field, scanner]", "card-field, card-field]", "lanes.north-in.readers", "stands here twice"),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_remedy(old: str, new: str, path: str, remedy: str) -> None:
