@@ -87,6 +87,7 @@ class MjpegStream:
         self._url = urlsplit(url)
         self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
+        self._interrupted = False
         self._stream: tuple[HTTPResponse, PartSplitter] | None = None
         self._held = ExitStack()
 
@@ -98,6 +99,8 @@ class MjpegStream:
             self._held.callback(connection.close)
             connection.connect()
             self._socket = connection.sock
+            if self._interrupted:  # before there was a socket to shut
+                self.interrupt()
             connection.request("GET", _target(self._url), headers=_authorization(self._url))
             answer = self._held.enter_context(connection.getresponse())
         except TimeoutError as error:
@@ -127,6 +130,7 @@ class MjpegStream:
 
     def interrupt(self) -> None:
         """End the blocked call of another thread, which then raises."""
+        self._interrupted = True
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
