@@ -107,6 +107,12 @@ class BoardLink(Protocol):
     def switch(self, address: int, on: bool) -> int:
         """Switch one output; returns when the board has confirmed it: when the command had left, in monotonic ns."""
 
+    def pulse(self, address: int, pulse_ms: int) -> int:
+        """Switch one output on as :meth:`switch` does; a board that can ends the pulse by itself, not before its time.
+
+        What ends it in good order is :meth:`switch`: the board's own timer is for the day on which nobody sends that.
+        """
+
     def read_inputs(self) -> Mapping[int, bool]:
         """The contacts of all configured inputs by address, ``True`` for closed."""
 
@@ -309,7 +315,7 @@ class Board:
             order.done.set_exception(ReaderError(ReaderFault.SILENT, f"{self.name}: busy for too long"))
             return
         try:
-            commanded_ns = self._switch(order.output, on=True)
+            commanded_ns = self._begin(order)
         except BaseException as error:  # whoever waits for this pulse must hear of any fault
             order.done.set_exception(error)
             raise
@@ -317,6 +323,14 @@ class Board:
         end_ns = now_ns + order.pulse_ms * 1_000_000
         self._ends_ns[order.output] = max(end_ns, self._ends_ns.get(order.output, 0))
         order.done.set_result(Pulse(commanded_ns, now_ns))
+
+    def _begin(self, order: _Order) -> int:
+        """Begin a pulse, or prolong the one that runs: when the command had left, in monotonic ns."""
+        if not self._may_switch_off(order.output):
+            return self._switch(order.output, on=True)  # a board must not end by itself what stands open for fire
+        left_ns = self._ends_ns.get(order.output, 0) - time.monotonic_ns()
+        self._confirmed.pop(order.output, None)
+        return self._link.pulse(self._settings.outputs[order.output], max(order.pulse_ms, -(-left_ns // 1_000_000)))
 
     def _poll(self) -> None:
         if not self._settings.inputs:
@@ -391,7 +405,9 @@ class Board:
 
     def _switch_off_what_ended(self) -> None:
         now_ns = time.monotonic_ns()
-        self._ends_ns = {output: end_ns for output, end_ns in self._ends_ns.items() if end_ns > now_ns}
+        for output in [output for output, end_ns in self._ends_ns.items() if end_ns <= now_ns]:
+            del self._ends_ns[output]
+            self._confirmed.pop(output, None)  # a board that ends its pulses has ended a fire output's too
         for output in self._settings.outputs:
             if (
                 output not in self._ends_ns

@@ -16,6 +16,7 @@ from pymodbus.pdu import ModbusPDU
 from pymodbus.transport import CommParams, CommType
 
 from drivers.api import ReaderError, ReaderFault
+from drivers.modbus_coil import OFF, ON, CoilWrite, flash_steps
 from drivers.serial_port import SerialPort
 
 # Its errors reach us as exceptions, and a log handler that hangs must not hang the thread that opens for fire.
@@ -33,6 +34,7 @@ class _Wire(ModbusBaseSyncClient):
     def __init__(self, port: SerialPort, baud: int, timeout_s: float, retries: int) -> None:
         parameters = CommParams(comm_type=CommType.SERIAL, host=port.path, baudrate=baud, timeout_connect=timeout_s)
         super().__init__(FramerType.RTU, retries, parameters, None, None, None)
+        self.register(CoilWrite)
         self.heard = False
         self.answered = False
         self.sent_ns = 0
@@ -81,14 +83,21 @@ class ModbusClient:
 
         The result is ``time.monotonic_ns()`` of the moment at which the request had been written.
         """
+        return self._write(address, ON if on else OFF)
+
+    def flash_coil(self, address: int, pulse_ms: int) -> int:
+        """Flash-on (:mod:`drivers.modbus_coil`): the board ends the pulse by itself, not before ``pulse_ms``."""
+        return self._write(address, flash_steps(pulse_ms))
+
+    def _write(self, address: int, value: int) -> int:
         self._wire.heard = False
         try:
-            answer = self._wire.write_coil(address, on, device_id=self._device_id)
+            answer = self._wire.execute(False, CoilWrite(address, value, self._device_id))
         except ModbusException as error:
             raise self._no_answer() from error
         self._wire.answered = True
         self._check(answer, f"coil {address}")
-        if answer.address != address or answer.bits[:1] != [on]:
+        if not isinstance(answer, CoilWrite) or (answer.address, answer.value) != (address, value):
             raise ReaderError(ReaderFault.PROTOCOL, f"{self._path}: coil {address} was not confirmed")
         return self._wire.sent_ns
 

@@ -2,6 +2,10 @@
 
 Choose the board's fastest baud rate: at 9600 one poll of the inputs takes some 20 ms, at 115200 some 4 ms, and a pulse
 waits for the exchange that is under way.
+
+A pulse ends by a second command, so a computer that dies within one leaves the coil on. Many boards have a flash-on
+command that ends by itself (Waveshare's protocol V2, and boards compatible with it: ``flash_address: 0x200``): name it
+wherever the board has it.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from drivers.api import DriverSettings, ReaderError, ReaderFault
-from drivers.board import Board, BoardSettings
+from drivers.board import Address, Board, BoardSettings
 from drivers.serial_port import SerialPort
 
 if TYPE_CHECKING:
@@ -31,6 +35,9 @@ class RelaySettings(BoardSettings):
     device_id: int = Field(default=1, ge=1, le=247)
     timeout_ms: int = Field(default=200, ge=10, le=1000, description="for one answer")
     retries: int = Field(default=1, ge=0, le=3)
+    flash_address: Address | None = Field(
+        default=None, description="the board ends pulses by itself: its flash-on command for output 0"
+    )
 
     @model_validator(mode="after")
     def _inputs_fit_one_request(self) -> Self:
@@ -76,6 +83,12 @@ class ModbusLink:
     def switch(self, address: int, on: bool) -> int:
         """Write one coil."""
         return self._opened().write_coil(address, on)
+
+    def pulse(self, address: int, pulse_ms: int) -> int:
+        """Write one coil, or where the board has it, its flash-on command: then it switches off by itself."""
+        if self._settings.flash_address is None:
+            return self.switch(address, on=True)
+        return self._opened().flash_coil(self._settings.flash_address + address, pulse_ms)
 
     def read_inputs(self) -> Mapping[int, bool]:
         """Read all configured inputs in one request."""

@@ -18,15 +18,16 @@ from pymodbus.pdu.bit_message import (
     ReadCoilsResponse,
     ReadDiscreteInputsRequest,
     ReadDiscreteInputsResponse,
-    WriteSingleCoilRequest,
-    WriteSingleCoilResponse,
 )
 
+from drivers.modbus_coil import FLASH_STEP_MS, FLASH_STEPS_MAX, OFF, ON, CoilWrite
 from drivers.virtual.api import Use
 from drivers.virtual.pty import VirtualPort
 
 HISTORY_MAX = 4096
 FRAME_MAX_BYTES = 256
+FLASH_ADDRESS = 0x0200
+"""Where the flash-on commands begin, as on Waveshare's boards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,13 @@ class VirtualRelay:
         self._device_id = device_id
         self._names = {address: name for name, address in outputs.items()}
         self._addresses = dict(inputs)
-        self._framer = FramerRTU(DecodePDU(is_server=True))
+        decoder = DecodePDU(is_server=True)
+        decoder.register(CoilWrite)
+        self._framer = FramerRTU(decoder)
         self._received = b""
         self._changed = threading.Condition()
         self._coils = dict.fromkeys(outputs, False)
+        self._flashes: dict[str, threading.Timer] = {}
         self._contacts = dict.fromkeys(inputs.values(), False)
         self._history: deque[CoilChange] = deque(maxlen=HISTORY_MAX)
         self._readings = 0
@@ -134,20 +138,43 @@ class VirtualRelay:
     def _answer(self, request: ModbusPDU) -> ModbusPDU:
         wanted = range(request.address, request.address + request.count)
         match request:
-            case WriteSingleCoilRequest() if request.address in self._names:
-                self._set(self._names[request.address], on=request.bits[0])
-                return WriteSingleCoilResponse(address=request.address, bits=request.bits)
+            case CoilWrite():
+                return self._write(request)
             case ReadDiscreteInputsRequest():
                 self._readings += 1
                 self._changed.notify_all()
                 return ReadDiscreteInputsResponse(bits=[self._contacts.get(address, False) for address in wanted])
             case ReadCoilsRequest():
                 return ReadCoilsResponse(bits=[self._coils.get(self._names.get(each, ""), False) for each in wanted])
-            case WriteSingleCoilRequest():
-                return ExceptionResponse(request.function_code, ExcCodes.ILLEGAL_ADDRESS)
         return ExceptionResponse(request.function_code, ExcCodes.ILLEGAL_FUNCTION)
 
+    def _write(self, request: CoilWrite) -> ModbusPDU:
+        output = self._names.get(request.address)
+        flashed = self._names.get(request.address - FLASH_ADDRESS)
+        if output is not None and request.value in (ON, OFF):
+            self._set(output, on=request.value == ON)
+        elif flashed is not None and 0 < request.value <= FLASH_STEPS_MAX:
+            self._set(flashed, on=True)
+            self._flash(flashed, request.value * FLASH_STEP_MS / 1000)
+        else:
+            unknown = output is None and flashed is None
+            code = ExcCodes.ILLEGAL_ADDRESS if unknown else ExcCodes.ILLEGAL_VALUE
+            return ExceptionResponse(request.function_code, code)
+        return CoilWrite(request.address, request.value)
+
+    def _flash(self, output: str, seconds: float) -> None:
+        def end() -> None:
+            with self._changed:
+                if self._flashes.get(output) is timer:
+                    self._set(output, on=False)
+
+        timer = self._flashes[output] = threading.Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+
     def _set(self, output: str, *, on: bool) -> None:
+        if not on and output in self._flashes:  # switching on does not stop a board's timer
+            self._flashes.pop(output).cancel()
         if self._coils[output] is not on:
             self._coils[output] = on
             self._history.append(CoilChange(output, on, time.monotonic_ns()))

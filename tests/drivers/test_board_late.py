@@ -34,6 +34,10 @@ class BusyLink:
             self.on.append(address)
         return time.monotonic_ns()
 
+    def pulse(self, address: int, pulse_ms: int) -> int:
+        del pulse_ms
+        return self.switch(address, on=True)
+
     def read_inputs(self) -> Mapping[int, bool]:
         return {}
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +19,7 @@ from drivers.board import QUEUE_MAX
 from drivers.modbus import silence_ns
 from drivers.relay import ModbusLink, ModbusRelay, RelaySettings
 from drivers.virtual.pty import VirtualPort
-from drivers.virtual.relay import VirtualRelay
+from drivers.virtual.relay import FLASH_ADDRESS, VirtualRelay
 
 WAIT_S = 20.0
 OUTPUTS = {"gate": 0, "bell": 3}
@@ -218,6 +222,51 @@ def test_a_pulse_left_on_by_a_killed_agent_ends_when_the_next_one_opens(device: 
     relay.open()
     assert device.outputs == {"gate": False, "bell": False}
     relay.close()
+
+
+def test_a_board_with_flash_on_ends_the_pulse_of_a_killed_agent_by_itself(device: VirtualRelay) -> None:
+    agent = (
+        "import json, os, signal, sys\n"
+        "from drivers.relay import ModbusRelay, RelaySettings\n"
+        "relay = ModbusRelay('relay', RelaySettings.model_validate(json.loads(sys.argv[1])))\n"
+        "relay.open()\n"
+        "relay.pulse('gate', 250).result(20)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    values = settings(device, flash_address=FLASH_ADDRESS).model_dump(mode="json")
+    ended = subprocess.run([sys.executable, "-c", agent, json.dumps(values)], timeout=60, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert device.wait("gate", on=False, timeout_s=WAIT_S)
+    on, off = device.history
+    assert off.at_ns - on.at_ns >= 250_000_000
+
+
+def test_a_pulse_by_flash_on_ends_in_time_and_a_shorter_one_does_not_shorten_it(device: VirtualRelay) -> None:
+    relay = ModbusRelay("relay", settings(device, flash_address=FLASH_ADDRESS))
+    relay.open()
+    try:
+        first_ns = relay.pulse("gate", 330).result(WAIT_S).confirmed_ns
+        relay.pulse("gate", 1).result(WAIT_S)
+        assert device.wait("gate", on=False, timeout_s=WAIT_S)
+        assert [change.on for change in device.history] == [True, False]
+        assert device.history[-1].at_ns >= first_ns + 330_000_000
+        again_ns = relay.pulse("gate", 20).result(WAIT_S).confirmed_ns
+        assert device.wait("gate", on=False, timeout_s=WAIT_S)
+        assert device.history[-1].at_ns >= again_ns + 20_000_000
+    finally:
+        relay.close()
+
+
+def test_a_board_without_flash_on_refuses_it_and_the_pulse_is_a_fault(device: VirtualRelay) -> None:
+    relay = ModbusRelay("relay", settings(device, flash_address=0x4000))
+    relay.open()
+    try:
+        with pytest.raises(ReaderError, match="exception 2") as caught:
+            relay.pulse("gate", 50).result(WAIT_S)
+        assert caught.value.fault is ReaderFault.PROTOCOL
+    finally:
+        relay.close()
+    assert device.history == ()
 
 
 def test_a_board_that_does_not_answer_is_silent(tmp_path: Path, device: VirtualRelay) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from drivers.api import InputReading, ReaderError
 from drivers.relay import ModbusRelay, RelaySettings
-from drivers.virtual.relay import VirtualRelay
+from drivers.virtual.relay import FLASH_ADDRESS, VirtualRelay
 
 WAIT_S = 20.0
 OUTPUTS = {"gate": 0, "door": 1, "bell": 2}
@@ -36,7 +36,7 @@ def boards(device: VirtualRelay, latch_file: Path) -> Iterator[Callable[..., Mod
     """Makes drivers of the one board, as successive starts of the agent would; closes them all."""
     made: list[ModbusRelay] = []
 
-    def make(*, outputs: dict[str, int] = OUTPUTS, smoke_active_low: bool = False) -> ModbusRelay:
+    def make(*, outputs: dict[str, int] = OUTPUTS, smoke_active_low: bool = False, **more: object) -> ModbusRelay:
         fire = {"inputs": ["smoke"], "outputs": ["gate", "door"], "reset_input": "key", "latch_file": str(latch_file)}
         settings = {
             "port": str(device.port.path),
@@ -48,7 +48,7 @@ def boards(device: VirtualRelay, latch_file: Path) -> Iterator[Callable[..., Mod
             "retries": 0,
             "poll_ms": 5,
         }
-        made.append(ModbusRelay("relay", RelaySettings.model_validate(settings)))
+        made.append(ModbusRelay("relay", RelaySettings.model_validate(settings | more)))
         return made[-1]
 
     yield make
@@ -155,6 +155,32 @@ def test_the_latch_outlives_the_input_and_every_pulse(device: VirtualRelay, boar
     assert device.wait("bell", on=False, timeout_s=WAIT_S)
     assert device.outputs == {"gate": True, "door": True, "bell": False}
     assert {change.output for change in device.history if not change.on} == {"bell"}
+
+
+def test_a_fire_output_opens_again_when_the_board_ends_a_pulse_by_itself(
+    device: VirtualRelay, boards: Callable[..., ModbusRelay]
+) -> None:
+    relay = boards(flash_address=FLASH_ADDRESS)
+    relay.open()
+    relay.pulse("gate", 600).result(WAIT_S)
+    device.press("smoke", active=True)
+    assert device.wait("door", on=True, timeout_s=WAIT_S)
+    assert device.outputs["gate"]
+    assert device.wait("gate", on=False, timeout_s=WAIT_S), "the board's own timer"
+    assert device.wait("gate", on=True, timeout_s=WAIT_S)
+
+
+def test_a_pulse_under_fire_does_not_start_the_timer_of_the_board(
+    device: VirtualRelay, boards: Callable[..., ModbusRelay]
+) -> None:
+    relay = boards(flash_address=FLASH_ADDRESS)
+    relay.open()
+    device.press("smoke", active=True)
+    assert open_everywhere(device)
+    relay.pulse("gate", 100).result(WAIT_S)
+    relay.pulse("bell", 400).result(WAIT_S)
+    assert device.wait("bell", on=False, timeout_s=WAIT_S)
+    assert [change.on for change in device.history if change.output == "gate"] == [True]
 
 
 def test_the_latch_outlives_a_reconnection(device: VirtualRelay, boards: Callable[..., ModbusRelay]) -> None:
