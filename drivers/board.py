@@ -5,10 +5,11 @@ is due, and what the outputs should be by now (fire first, then pulses that end)
 
 **Fire** (DESIGN §4, life safety). When a fire input becomes active this thread switches the fire outputs on at once,
 before it tells anybody; no queue, profile, journal or disk takes part. Each fire output is tried whatever became of
-the others, all are commanded again every ``REFRESH_S`` and after every reconnection, and none is switched off by a
-pulse that ends. The latch outlives the input, the connection and the process (``drivers.latch``) until a person resets
-it, which is accepted only while every fire input is known to be inactive. Hard-wired release and fail-open power stay
-required beside it. Wire a fire loop normally closed and set ``active_low``, so that a broken wire opens too.
+the others, all are commanded again every ``REFRESH_S``, after every reconnection, and in every turn in which the board
+may end a pulse by itself; none is switched off by a pulse that ends. The latch outlives the input, the connection and
+the process (``drivers.latch``) until a person resets it, which is accepted only while every fire input is known to be
+inactive. Hard-wired release and fail-open power stay required beside it. Wire a fire loop normally closed and set
+``active_low``, so that a broken wire opens too.
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ from drivers.api import DriverSettings, InputReading, Pulse, ReaderError, Reader
 from drivers.latch import LatchFile
 
 REFRESH_S = 1.0
+TIMER_SLACK_S = 1.0
+"""A board's own timer may end a pulse this much late: its steps are coarse, and its clock is cheap."""
 QUEUE_MAX = 128
 LINES_MAX = 32
 FLUSH_S = 0.2
 
-Address = Annotated[int, Field(ge=0, le=0xFFFF)]
+ADDRESS_MAX = 0xFFFF
+Address = Annotated[int, Field(ge=0, le=ADDRESS_MAX)]
 
 
 class InputLine(DriverSettings):
@@ -180,6 +184,7 @@ class Board:
         # Of the thread that owns the wire.
         self._confirmed: dict[str, bool] = {}
         self._ends_ns: dict[str, int] = {}
+        self._timed_until_ns: dict[str, int] = {}
         self._next_poll_ns = 0
         self._next_refresh_ns = 0
 
@@ -328,9 +333,12 @@ class Board:
         """Begin a pulse, or prolong the one that runs: when the command had left, in monotonic ns."""
         if not self._may_switch_off(order.output):
             return self._switch(order.output, on=True)  # a board must not end by itself what stands open for fire
-        left_ns = self._ends_ns.get(order.output, 0) - time.monotonic_ns()
+        now_ns = time.monotonic_ns()
+        left_ns = self._ends_ns.get(order.output, 0) - now_ns
+        pulse_ms = max(order.pulse_ms, -(-left_ns // 1_000_000))
         self._confirmed.pop(order.output, None)
-        return self._link.pulse(self._settings.outputs[order.output], max(order.pulse_ms, -(-left_ns // 1_000_000)))
+        self._timed_until_ns[order.output] = now_ns + pulse_ms * 1_000_000 + int(TIMER_SLACK_S * 1e9)
+        return self._link.pulse(self._settings.outputs[order.output], pulse_ms)
 
     def _poll(self) -> None:
         if not self._settings.inputs:
@@ -388,10 +396,13 @@ class Board:
         if not self._latched:
             return
         now_ns = time.monotonic_ns()
-        if now_ns >= self._next_refresh_ns:
-            # A board that lost its power for a moment has forgotten what we commanded.
+        # A board that lost its power for a moment has forgotten what we commanded, and one that still times a pulse
+        # from before the fire may shut when that ends.
+        refresh = now_ns >= self._next_refresh_ns
+        if refresh:
             self._next_refresh_ns = now_ns + int(REFRESH_S * 1e9)
-            for output in self._fire_outputs:
+        for output in self._fire_outputs:
+            if refresh or now_ns < self._timed_until_ns.get(output, 0):
                 self._confirmed.pop(output, None)
         faults: list[ReaderError] = []
         for output in self._fire_outputs:
@@ -405,9 +416,7 @@ class Board:
 
     def _switch_off_what_ended(self) -> None:
         now_ns = time.monotonic_ns()
-        for output in [output for output, end_ns in self._ends_ns.items() if end_ns <= now_ns]:
-            del self._ends_ns[output]
-            self._confirmed.pop(output, None)  # a board that ends its pulses has ended a fire output's too
+        self._ends_ns = {output: end_ns for output, end_ns in self._ends_ns.items() if end_ns > now_ns}
         for output in self._settings.outputs:
             if (
                 output not in self._ends_ns

@@ -86,7 +86,7 @@ class ModbusClient:
         return self._write(address, ON if on else OFF)
 
     def flash_coil(self, address: int, pulse_ms: int) -> int:
-        """Flash-on (:mod:`drivers.modbus_coil`): the board ends the pulse by itself, not before ``pulse_ms``."""
+        """Flash-on (:mod:`drivers.modbus_coil`): the board ends the pulse by itself, at the step after ``pulse_ms``."""
         return self._write(address, flash_steps(pulse_ms))
 
     def _write(self, address: int, value: int) -> int:

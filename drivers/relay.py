@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from drivers.api import DriverSettings, ReaderError, ReaderFault
-from drivers.board import Address, Board, BoardSettings
+from drivers.board import ADDRESS_MAX, Address, Board, BoardSettings
 from drivers.serial_port import SerialPort
 
 if TYPE_CHECKING:
@@ -38,6 +38,20 @@ class RelaySettings(BoardSettings):
     flash_address: Address | None = Field(
         default=None, description="the board ends pulses by itself: its flash-on command for output 0"
     )
+
+    @model_validator(mode="after")
+    def _flash_commands_have_addresses(self) -> Self:
+        highest = max(self.outputs.values())
+        if self.flash_address is not None and self.flash_address + highest > ADDRESS_MAX:
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": f"flash_address 至多为 {ADDRESS_MAX - highest}，否则输出 {highest} 没有地址",
+                    "en": f"flash_address is at most {ADDRESS_MAX - highest}, else output {highest} has no address",
+                },
+            )
+        return self
 
     @model_validator(mode="after")
     def _inputs_fit_one_request(self) -> Self:

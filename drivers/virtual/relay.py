@@ -168,6 +168,8 @@ class VirtualRelay:
                 if self._flashes.get(output) is timer:
                     self._set(output, on=False)
 
+        if output in self._flashes:
+            self._flashes[output].cancel()
         timer = self._flashes[output] = threading.Timer(seconds, end)
         timer.daemon = True
         timer.start()

@@ -334,6 +334,7 @@ def test_a_lost_answer_is_asked_for_again(tmp_path: Path, device: VirtualRelay) 
         {"fire": {"inputs": ["smoke"], "outputs": ["gate"], "latch_file": "/tmp/latch"}},
         {"fire": {"inputs": ["button"], "outputs": ["roof"], "latch_file": "/tmp/latch"}},
         {"fire": {"inputs": ["button"], "outputs": ["gate"], "reset_input": "button", "latch_file": "/tmp/latch"}},
+        {"flash_address": 0xFFFE},
     ],
 )
 def test_settings_that_cannot_work_are_refused(device: VirtualRelay, wrong: dict[str, object]) -> None:

@@ -170,6 +170,22 @@ def test_a_fire_output_opens_again_when_the_board_ends_a_pulse_by_itself(
     assert device.wait("gate", on=True, timeout_s=WAIT_S)
 
 
+def test_while_the_board_times_a_pulse_a_fire_output_is_commanded_in_every_turn(
+    device: VirtualRelay, boards: Callable[..., ModbusRelay]
+) -> None:
+    relay = boards(flash_address=FLASH_ADDRESS)
+    relay.open()
+    relay.pulse("gate", 60_000).result(WAIT_S)
+    device.press("smoke", active=True)
+    assert device.wait("door", on=True, timeout_s=WAIT_S)
+    for _ in range(5):
+        device.lose_power()  # shut, as by the end of the board's own timer, at any time
+        # What follows one reading of the inputs is over at the next: no refresh comes that often.
+        assert device.wait_read(WAIT_S)
+        assert device.wait_read(WAIT_S)
+        assert device.outputs["gate"]
+
+
 def test_a_pulse_under_fire_does_not_start_the_timer_of_the_board(
     device: VirtualRelay, boards: Callable[..., ModbusRelay]
 ) -> None:
