@@ -10,10 +10,14 @@ import logging
 import os
 import sys
 from collections.abc import MutableMapping
-from contextlib import suppress
+from functools import cache
 from typing import Any, TextIO, cast
 
 import structlog
+
+from agent.log_lines import LogLines
+
+STANDARD_ERROR = 2
 
 ALLOWED_KEYS = frozenset(
     {
@@ -23,7 +27,7 @@ ALLOWED_KEYS = frozenset(
         "fault", "detail", "state", "retry_ms", "count", "input", "active", "output", "tone", "dropped",
         "read_ns", "decided_ns", "durable_ns", "commanded_ns", "confirmed_ns", "acked_ns",
         "version", "ready_ms", "signal", "address", "protocol", "error", "path", "problem", "nonce_age_ms", "since_ms",
-        "uncertainty_ms",
+        "uncertainty_ms", "lost",
     }
 )  # fmt: skip
 
@@ -38,19 +42,14 @@ def only_allowed(_logger: object, _method: str, event: MutableMapping[str, Any])
     return event
 
 
-class _Tolerant:
-    """A stream whose disk may be full or whose reader may be gone: a line is lost then, and nobody's work with it."""
+@cache
+def _lines() -> LogLines:
+    return LogLines(STANDARD_ERROR)
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
 
-    def write(self, text: str) -> None:
-        with suppress(OSError):
-            self._stream.write(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            self._stream.flush()
+def drain(timeout_s: float) -> bool:
+    """Wait until what was logged so far has been written; whether it was in time."""
+    return _lines().drain(timeout_s)
 
 
 def configure(log_format: str = "auto", level: str = "info") -> None:
@@ -63,15 +62,17 @@ def configure(log_format: str = "auto", level: str = "info") -> None:
         if log_format == "console"
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
+    lines = _lines()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             only_allowed,
+            lines.admit,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Tolerant(sys.stderr))),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", lines)),
         cache_logger_on_first_use=False,
     )
 
