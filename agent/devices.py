@@ -23,6 +23,9 @@ from drivers.api import Actuator, CardError, CardFault, InputReading, Pulse, Rea
 
 READ_TIMEOUT_S = 1.0
 EARLY_MAX = 256
+MAX_UNDER_WAY = 32
+"""What a device says waits in the device, not in memory, while so much of it waits for the event loop."""
+STOP_LOOK_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class SourceThread:
         self._backoff = backoff
         self._now_ms = now_ms
         self._stopping = threading.Event()
+        self._under_way = threading.BoundedSemaphore(MAX_UNDER_WAY)
         self._thread = threading.Thread(target=self._run, name=f"read-{source.name}", daemon=True)
         self._told: tuple[str, str, str] | None = None
         self._log = log(device=source.name)
@@ -189,7 +193,14 @@ class SourceThread:
         self._post(self._report, report)
 
     def _post(self, callback: Callable[[Any], None], value: object) -> None:
-        post(self._loop, callback, value)
+        while not self._under_way.acquire(timeout=STOP_LOOK_S):
+            if self._stopping.is_set():
+                return
+        post(self._loop, self._arrive, callback, value)
+
+    def _arrive(self, callback: Callable[[Any], None], value: object) -> None:
+        self._under_way.release()
+        callback(value)
 
 
 class NoOutputs:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import ClassVar
 
 from agent.backoff import Backoff
-from agent.devices import EARLY_MAX, DeviceState, Hearers, LaneOutputs, SourceThread
+from agent.devices import EARLY_MAX, MAX_UNDER_WAY, STOP_LOOK_S, DeviceState, Hearers, LaneOutputs, SourceThread
 from drivers.api import (
     CardError,
     CardFault,
@@ -74,6 +75,12 @@ class Pump:
     async def reading(self) -> Reading | CardFault:
         return await asyncio.wait_for(self.readings.get(), DEADLINE_S)
 
+    def keep_the_loop_busy_until_only(self, left: int) -> None:
+        """Hold up the event loop, which therefore takes nothing, until so little of the script is left."""
+        deadline_s = time.monotonic() + DEADLINE_S
+        while self.source.script.qsize() > left and time.monotonic() < deadline_s:
+            time.sleep(0.001)
+
     async def stop(self) -> None:
         self.thread.stop()
         await asyncio.to_thread(self.thread.join, DEADLINE_S)
@@ -125,6 +132,30 @@ async def test_a_card_fault_concerns_one_presentation_only() -> None:
     assert await pump.reading() is CardFault.REMOVED
     assert pump.source.closed == 0
     await pump.stop()
+
+
+async def test_a_device_that_floods_waits_for_a_busy_event_loop_and_loses_nothing() -> None:
+    pump = Pump()
+    assert await pump.state() == ("ready", "")
+    said = [code(f"EC1:{number}") for number in range(4 * MAX_UNDER_WAY)]
+    for reading in said:
+        pump.source.script.put(reading)
+    pump.keep_the_loop_busy_until_only(3 * MAX_UNDER_WAY - 1)  # as much as may be under way, and one that waits
+    time.sleep(3 * STOP_LOOK_S)  # noqa: ASYNC251 -- whatever more it could say, it would say now
+    assert pump.source.script.qsize() == 3 * MAX_UNDER_WAY - 1
+    assert [await pump.reading() for _ in said] == said
+    await pump.stop()
+
+
+async def test_a_device_that_waits_for_a_busy_event_loop_can_be_stopped() -> None:
+    pump = Pump()
+    assert await pump.state() == ("ready", "")
+    for number in range(2 * MAX_UNDER_WAY):
+        pump.source.script.put(code(f"EC1:{number}"))
+    pump.keep_the_loop_busy_until_only(MAX_UNDER_WAY - 1)
+    pump.thread.stop()
+    pump.thread.join(DEADLINE_S)  # on the event loop, which therefore takes nothing meanwhile
+    assert "read-slot" not in [thread.name for thread in threading.enumerate()]
 
 
 class ScriptedActuator:
