@@ -32,6 +32,7 @@ from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore
 from agent.lane import Alarm, Lane, LanePorts
 from agent.logs import log
 from agent.memory import Memory
+from agent.store_health import JOURNAL, JournalCondition
 from agent.threads import post
 from agent.timekeeper import SAVED_KEY, Timekeeper
 from agent.trusted_clock import TrustedClock
@@ -43,7 +44,7 @@ from offline_store.database import os_error
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
 from offline_store.writer import JournalWriter
-from profiles.api import Subject
+from profiles.api import Reason, Subject
 
 MEDIUM_KEY = "medium-1"
 CONTEXT = "context"
@@ -128,16 +129,18 @@ class Composition:
     def lanes(self, writer: JournalWriter, memory: Memory, alarm: Alarm, upward: Upward | None) -> dict[str, Lane]:
         """Every lane; none accepts anybody before its :meth:`~agent.lane.Lane.begin_service`."""
         loop = asyncio.get_running_loop()
+        tell = partial(alarm, JOURNAL, Reason.NOT_RECORDED, b"")
+        condition = JournalCondition(self.conditions, tell, self._clock.now_ms)
         lanes: dict[str, Lane] = {}
         for name, settings in self.config.lanes.items():
             board = settings.board
             ports = LanePorts(
-                clock=self._clock,
                 facts=self._facts,
                 marks=self._marks,
                 writer=writer,
                 memory=memory,
                 outputs=NoOutputs(loop) if board is None else LaneOutputs(cast("Actuator", self._devices[board]), loop),
+                journal=condition,
                 recorded=upward.recorded if upward is not None else _nobody_follows,
                 alarm=alarm,
             )

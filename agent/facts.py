@@ -62,6 +62,7 @@ class TerminalFacts:
         self.moment = clock.moment()
         self.now_ms = self.moment.now_ms
         self.clock: ClockState = self.moment.state
+        self.monotonic_ms = clock.monotonic_ms()
         self._ids = ids
         self._marks = marks
         self._zone = zone

@@ -16,14 +16,14 @@ from typing import Any, Protocol
 
 import cbor2
 
-from agent.clock import Clock
 from agent.credentials.verify import Verifier
 from agent.facts import Marks, TerminalFacts
 from agent.logs import log
 from agent.memory import Memory
 from agent.opening import Opening
 from agent.queues import drop_superseded
-from agent.words import tell
+from agent.store_health import JournalCondition
+from agent.words import say, tell
 from drivers.api import (
     AmountReading,
     CardFault,
@@ -105,12 +105,12 @@ class Outputs(Protocol):
 class LanePorts:
     """Everything a lane reaches out to; one object, so that tests can hand in simulated time and an inline store."""
 
-    clock: Clock
     facts: Callable[[], TerminalFacts]
     marks: Marks
     writer: JournalWriter
     memory: Memory
     outputs: Outputs
+    journal: JournalCondition
     recorded: Callable[[int], None]
     alarm: Alarm
 
@@ -126,7 +126,8 @@ class Lane:
         self._verifier: Verifier | None = None
         self._state: State = profile.idle()
         self._presentations: deque[tuple[Presentation, float]] = deque()
-        self._signals: deque[Event] = deque()
+        self._signals: deque[tuple[Event, TerminalFacts]] = deque()
+        self._inputs: dict[str, bool] = {}
         self._arrived = asyncio.Event()
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stopping = False
@@ -146,7 +147,7 @@ class Lane:
         """Take a reading from a driver, or the fault of one presentation."""
         match reading:
             case InputReading():
-                self._signal(InputChanged(reading.input, reading.active))
+                self._input(InputChanged(reading.input, reading.active))
             case CardRemoved():
                 self._log.debug("removed", reader=reading.reader)
             case SourceHealth():
@@ -184,8 +185,17 @@ class Lane:
         self._stopping = True
         self._arrived.set()
 
+    def _input(self, event: InputChanged) -> None:
+        """What is urgent waits for no disk; a board that was away says again how its inputs are."""
+        urgent = self._profile.urgent(event)
+        if urgent is not None and self._inputs.get(event.input) is not event.active:
+            self._ports.alarm(self.name, urgent, b"")
+        self._inputs[event.input] = event.active
+        self._signal(event)
+
     def _signal(self, event: Event) -> None:
-        self._signals.append(event)
+        """Queue what happened, with the time at which it did: its record bears it, however late the disk takes it."""
+        self._signals.append((event, self._ports.facts()))
         if len(self._signals) > MAX_SIGNALS and (dropped := drop_superseded(self._signals, _input_of)) is not None:
             self.dropped += 1
             self._log.warning("signal dropped", count=self.dropped, input=dropped)
@@ -197,10 +207,10 @@ class Lane:
         """Serve until :meth:`stop`. Starts from the state that the last commit saved."""
         await self._ports.memory.reload()
         self._recall()
-        self._signals.appendleft(Restarted())
+        self._signals.appendleft((Restarted(), self._ports.facts()))
         while not self._stopping:
             if self._signals:
-                await self._take_signal(self._signals.popleft())
+                await self._take_signal(*self._signals.popleft())
             elif self._presentations:
                 await self._present(*self._presentations.popleft())
             else:
@@ -218,11 +228,11 @@ class Lane:
     def _key(self) -> str:
         return f"lane/{self.name}/{self._profile.name}"
 
-    async def _take_signal(self, event: Event) -> None:
+    async def _take_signal(self, event: Event, facts: TerminalFacts) -> None:
         """Handle what happened; if it cannot be recorded now, it is recorded later, and before anything else."""
         await self._ports.memory.settled()
-        if not await self._decide(event, self._ports.facts(), self._deadline_s):
-            self._signals.appendleft(event)
+        if not await self._decide(event, facts, self._deadline_s):
+            self._signals.appendleft((event, facts))
             await asyncio.sleep(RETRY_S)
 
     async def _present(self, reading: Presentation, offered_s: float) -> None:
@@ -272,7 +282,8 @@ class Lane:
             self._tell(record, place.seq, read_ns, decided_ns, opening.durable_ns)
             self._ports.recorded(place.seq)
         if opening.silent:
-            self._signals.extend(Actuated(pulse.about, fault="silent") for pulse in pulses)
+            for pulse in pulses:
+                self._signal(Actuated(pulse.about, fault="silent"))
         return True
 
     async def _record(
@@ -282,8 +293,7 @@ class Lane:
         try:
             pending = self._ports.writer.submit(self._append(records, step.state, facts))
         except StoreError as error:
-            self._log.error("append refused", detail=tell(error))
-            self._show(_NOT_RECORDED)
+            self._not_recorded("append refused", tell(error))
             return None
         opening.follow(pending)
         self._state = step.state
@@ -292,21 +302,23 @@ class Lane:
         await opening.settled
         try:
             if opening.refused:
-                return await self._wait_out(pending, records)
-            return pending.result()
+                appended = await self._wait_out(pending, records)
+            else:
+                appended = pending.result()
         except StoreError as error:
             await self._forget(error)
             return None
+        self._ports.journal.works()
+        return appended
 
     def _append(self, records: list[Record], state: State, facts: TerminalFacts) -> Append:
-        monotonic_ms = self._ports.clock.monotonic_ms()
         entries = tuple(
             Entry(
                 id=record.id,
                 kind=record.kind.value,
                 time_ms=facts.now_ms,
                 time_quality=facts.clock.value,
-                monotonic_ms=monotonic_ms,
+                monotonic_ms=facts.monotonic_ms,
                 lane=self.name,
                 profile=self._profile.name,
                 reason=record.reason.code,
@@ -324,27 +336,31 @@ class Lane:
 
     async def _wait_out(self, pending: Future[Appended], records: list[Record]) -> Appended:
         """Refuse everybody until the disk has answered; a decision that it commits after all was not actuated."""
-        self._log.error("append is past its deadline")
-        self._show(_NOT_RECORDED)
+        self._not_recorded("append is past its deadline", say("磁盘没有及时写入", "the disk has not answered in time"))
         self._stalled = True
         try:
             appended = await asyncio.wrap_future(pending)
         finally:
             self._stalled = False
         decisions = [record for record in records if record.kind is Kind.DECISION]
-        self._signals.extendleft(RecordedLate(record.refers_to or record.id) for record in decisions)
+        facts = self._ports.facts()
+        self._signals.extendleft((RecordedLate(record.refers_to or record.id), facts) for record in decisions)
         return appended
 
     async def _forget(self, error: StoreError) -> None:
         """The append failed: memory becomes what the disk says, and the citizen hears that nothing opened."""
-        self._log.error("append failed", detail=tell(error))
-        self._show(_NOT_RECORDED)
+        self._not_recorded("append failed", tell(error))
         self._stalled = True
         try:
             await self._ports.memory.reload()
         finally:
             self._stalled = False
         self._recall()
+
+    def _not_recorded(self, what: str, detail: str) -> None:
+        self._log.error(what, detail=detail)
+        self._ports.journal.failed(detail)
+        self._show(_NOT_RECORDED)
 
     # What goes out --------------------------------------------------------------------------------------------------
 
@@ -392,7 +408,8 @@ class Lane:
         )
 
 
-def _input_of(event: Event) -> str | None:
+def _input_of(signal: tuple[Event, TerminalFacts]) -> str | None:
+    event, _ = signal
     return event.input if isinstance(event, InputChanged) else None
 
 

@@ -1,10 +1,40 @@
-"""What the journal's writer says of its write-ahead log, told to the technician: once for each change."""
+"""How the journal is, told to technician and platform: once for each change."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from agent.devices import Conditions, DeviceState
 from agent.logs import log
 from agent.words import tell
 from offline_store.wal import Health, LogState
+from profiles.api import Reason
+
+JOURNAL = "journal"
+
+
+class JournalCondition:
+    """Whether the journal takes what the lanes decide. Used on the event loop."""
+
+    def __init__(self, conditions: Conditions, alarm: Callable[[], None], now_ms: Callable[[], int]) -> None:
+        self._conditions = conditions
+        self._alarm = alarm
+        self._now_ms = now_ms
+        self._failed = False
+
+    def failed(self, detail: str) -> None:
+        """A record was not taken, or not in time: nothing opens. Alarms once until :meth:`works`."""
+        state = DeviceState(JOURNAL, "failed", Reason.NOT_RECORDED.code, detail, self._now_ms())
+        self._conditions.report(state)
+        if not self._failed:
+            self._failed = True
+            self._alarm()
+
+    def works(self) -> None:
+        """A record is on the disk."""
+        if self._failed:
+            self._failed = False
+            self._conditions.forget(JOURNAL)
 
 
 def tell_store_health(health: Health) -> None:

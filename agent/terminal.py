@@ -23,7 +23,7 @@ from agent.keys import KeyStoreError
 from agent.lane import Lane
 from agent.logs import log
 from agent.memory import Memory
-from agent.store_health import tell_store_health
+from agent.store_health import JOURNAL, tell_store_health
 from agent.supervisor import supervise
 from agent.threads import in_thread
 from agent.trusted_clock import TrustedClock
@@ -44,6 +44,7 @@ JOURNAL_DRAIN_S = 0.6
 SERVICE_SOON_S = 1.0
 """A card that lies in a reader is read once: readers wait this long for their lanes to accept it."""
 FIRST_REPORT_S = 1.0
+KEYS = "keys"
 
 T = TypeVar("T")
 
@@ -150,7 +151,7 @@ class Terminal:
                 bundles = await in_thread(load, "load-bundles")
                 await asyncio.wrap_future(writer.submit(self._parts.context()))
             except (KeyStoreError, StoreError) as error:
-                part = "keys" if isinstance(error, KeyStoreError) else "journal"
+                part = KEYS if isinstance(error, KeyStoreError) else JOURNAL
                 retry_ms = backoff.next_ms()
                 self._report(part, error, retry_ms)
                 if not alarmed:
@@ -162,7 +163,7 @@ class Terminal:
                     await memory.reload()
             else:
                 break
-        self._parts.conditions.forget("keys", "journal")
+        self._parts.conditions.forget(KEYS, JOURNAL)
         verifier = self._parts.verifier(keys)
         for lane in lanes:
             lane.begin_service(verifier)

@@ -424,5 +424,8 @@ class Profile(Protocol[S]):
     def idle(self) -> S:
         """The state of a lane that nothing has happened at."""
 
+    def urgent(self, event: InputChanged) -> ReasonEnum | None:
+        """Of what the platform must hear at once, with no record and whatever the disk does: a fire."""
+
     def handle(self, state: S, event: Event, facts: Facts) -> Step[S]:
         """Decide. Never raises for anything that an event can hold."""

@@ -184,6 +184,10 @@ class Gate:
         """Nobody is crossing."""
         return GateState()
 
+    def urgent(self, event: InputChanged) -> ReasonEnum | None:
+        """A fire; its end may wait for the disk."""
+        return Reason.FIRE if event.active and event.input == self._settings.fire_input else None
+
     def handle(self, state: GateState, event: Event, facts: Facts) -> Step[GateState]:
         """One event in, one step out."""
         match event:
@@ -354,8 +358,10 @@ class Gate:
             medium=crossing.medium,
             subject=crossing.subject,
             refers_to=about,
-            # A passage that was not used gives the right back: its mark ends now.
-            marks=() if used else (Mark(self._mark_scope, crossing.medium, 0, facts.now_ms),),
+            # A passage that was not used gives the right back: its mark ends now. Nobody knows what a restart cut off.
+            marks=()
+            if used or reason is Reason.OUTCOME_UNKNOWN
+            else (Mark(self._mark_scope, crossing.medium, 0, facts.now_ms),),
         )
         ended = {
             "crossing": None,
@@ -373,9 +379,9 @@ class Gate:
         effects: tuple[Effect, ...] = (
             Record(record_id, Kind.LIFE_SAFETY, reason, public=self._public(None)),
             Show(reason.citizen, Tone.OK),
-            RaiseAlarm(reason, record_id),
         )
-        return Step(state.model_copy(update={"fire": active}), effects)
+        cleared = () if active else (RaiseAlarm(reason, record_id),)  # a fire itself was urgent
+        return Step(state.model_copy(update={"fire": active}), (*effects, *cleared))
 
     def _restarted(self, state: GateState, facts: Facts) -> Step[GateState]:
         counts = self._end_window(state, facts)

@@ -14,15 +14,18 @@ from agent.clock import RecordIds
 from agent.credentials.lists import CurrentLists, Lists
 from agent.credentials.register import Holder, SiteRegister
 from agent.credentials.verify import Verifier
+from agent.devices import Conditions
 from agent.facts import Marks, TerminalFacts
 from agent.lane import Lane, LanePorts
 from agent.memory import Memory
+from agent.store_health import JOURNAL, JournalCondition
 from drivers.api import CardReading, InputReading, Interface, Pulse
 from offline_store.errors import DiskFull, StoreError
 from offline_store.journal import Append, Appended, Journal, Restored
 from offline_store.outbox import Outbox
 from offline_store.record import Record
 from offline_store.writer import InlineWriter, JournalWriter
+from profiles.api import Reason
 from profiles.gate import Gate, GateSettings
 from profiles.reasons import ReasonEnum
 from tests.agent.seeded import SeededRandom
@@ -125,16 +128,17 @@ class Site:
         self.writer = HeldWriter(InlineWriter(self.journal))
         self.outputs = Outputs(self.reasons)
         self.alarms: list[str] = []
+        self.conditions = Conditions(())
         self.marks = Marks()
         ids = RecordIds(self.clock, random)
         writer: JournalWriter = self.writer
         self.ports = LanePorts(
-            clock=self.clock,
             facts=lambda: TerminalFacts(self.clock, ids, self.marks, CHINA),
             marks=self.marks,
             writer=writer,
             memory=Memory(writer, self.marks, self.clock, Backoff(random)),
             outputs=self.outputs,
+            journal=JournalCondition(self.conditions, self._journal_failed, self.clock.now_ms),
             recorded=lambda seq: None,
             alarm=self._alarm,
         )
@@ -143,6 +147,9 @@ class Site:
 
     def _alarm(self, lane: str, reason: ReasonEnum, about: bytes) -> None:
         self.alarms.append(reason.code)
+
+    def _journal_failed(self) -> None:
+        self._alarm(JOURNAL, Reason.NOT_RECORDED, b"")
 
     def lane(self, name: str = "north", **changes: object) -> Lane:
         lane = self.lane_without_service(name, **changes)

@@ -107,7 +107,11 @@ def test_fire_on_a_full_disk_is_recorded_when_there_is_room_and_ends_when_it_is_
         site = Site(tmp_path)
         lane = site.lane()
 
+        began_ms = 0
+
         async def script() -> None:
+            nonlocal began_ms
+            began_ms = site.clock.now_ms()
             site.writer.fails_with = DISK_FULL
             lane.offer(fire(active=True))
             await asyncio.sleep(600)
@@ -123,7 +127,11 @@ def test_fire_on_a_full_disk_is_recorded_when_there_is_room_and_ends_when_it_is_
             await asyncio.sleep(1)
 
         await serve(lane, script)
+        began, cleared, _ = (record.entry for record in site.records())
         assert site.reasons() == ["fire", "fire-cleared", "granted"]
+        # When it happened, not when the disk took it.
+        assert (began.time_ms, cleared.time_ms) == (began_ms, began_ms + 601_000)
+        assert cleared.monotonic_ms - began.monotonic_ms == 601_000
         site.close()
 
     run_simulated(main())
@@ -170,6 +178,49 @@ def test_nothing_opens_long_after_a_tap_that_waited_for_the_disk(tmp_path: Path)
         await serve(lane, script)
         assert site.outputs.pulses == []
         assert "granted" not in site.reasons()
+        site.close()
+
+    run_simulated(main())
+
+
+def test_the_platform_hears_of_a_fire_and_of_the_disk_while_the_disk_hangs(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.holds = True
+            lane.offer(card(1))
+            await asyncio.sleep(5)
+            lane.offer(fire(active=True))
+            lane.offer(fire(active=True))
+            assert site.alarms == ["not-recorded", "fire"]
+            assert [(state.name, state.reason) for state in site.conditions.states()] == [("journal", "not-recorded")]
+            site.writer.let_go()
+            await asyncio.sleep(1)
+            assert site.conditions.states() == ()
+            lane.offer(fire(active=False))
+
+        await serve(lane, script)
+        assert site.alarms == ["not-recorded", "fire", "fire-cleared"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_a_disk_that_stays_full_is_one_alarm(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.fails_with = DISK_FULL
+            for _ in range(10):
+                lane.offer(card(1))
+                await asyncio.sleep(5)
+
+        await serve(lane, script)
+        assert site.alarms == ["not-recorded"]
         site.close()
 
     run_simulated(main())

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from agent.logs import configure
-from agent.store_health import tell_store_health
+from agent.devices import Conditions
+from agent.logs import configure, drain
+from agent.store_health import JournalCondition, tell_store_health
 from offline_store.errors import IoFailed
 from offline_store.wal import Health, LogState
 
@@ -20,7 +21,7 @@ def _other_tests_keep_their_logger() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def test_each_state_is_one_line_in_two_languages(capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_state_is_one_line_in_two_languages(capfd: pytest.CaptureFixture[str]) -> None:
     configure("json", "info")
     for health in (
         Health(LogState.HELD, 10**8),
@@ -28,9 +29,26 @@ def test_each_state_is_one_line_in_two_languages(capsys: pytest.CaptureFixture[s
         Health(LogState.FREE),
     ):
         tell_store_health(health)
-    held, failed, free = map(json.loads, capsys.readouterr().err.splitlines())
+    assert drain(10.0)
+    held, failed, free = map(json.loads, capfd.readouterr().err.splitlines())
     assert (held["level"], failed["level"], free["level"]) == ("error", "error", "info")
     assert "end that program" in held["en"]
     assert "请关闭那个程序" in held["zh"]
     assert failed["detail"] == "while checkpointing: the disk"
     assert "dropped" not in held | failed | free
+
+
+def test_a_journal_that_takes_nothing_is_a_condition_and_one_alarm_until_it_works_again() -> None:
+    conditions = Conditions(())
+    alarms: list[str] = []
+    condition = JournalCondition(conditions, lambda: alarms.append("alarm"), now_ms=lambda: 7)
+    condition.works()
+    condition.failed("the disk is full")
+    condition.failed("the disk is full")
+    (state,) = conditions.states()
+    assert (state.name, state.state, state.reason, state.since_ms) == ("journal", "failed", "not-recorded", 7)
+    assert alarms == ["alarm"]
+    condition.works()
+    assert conditions.states() == ()
+    condition.failed("the disk is full")
+    assert alarms == ["alarm", "alarm"]

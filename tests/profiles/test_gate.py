@@ -225,6 +225,23 @@ def test_after_a_restart_the_outcome_is_unknown_and_nothing_opens_again() -> Non
     assert record_of(lane.handle(InputChanged("passage", active=True))).reason is GateReason.FORCED_OPEN
 
 
+def test_whoever_may_have_passed_when_a_restart_cut_it_off_does_not_pass_again_at_once() -> None:
+    lane = Lane(double_tap_ms=5_000)
+    lane.tap()
+    lane.handle(Restarted())
+    assert record_of(lane.tap()).reason is GateReason.JUST_PASSED
+    lane.facts.now_ms += 5_000
+    assert record_of(lane.tap()).reason is Reason.GRANTED
+
+
+def test_only_the_beginning_of_a_fire_is_urgent() -> None:
+    gate = Lane().gate
+    assert gate.urgent(InputChanged("fire", active=True)) is Reason.FIRE
+    assert gate.urgent(InputChanged("fire", active=False)) is None
+    assert gate.urgent(InputChanged("passage", active=True)) is None
+    assert Lane(fire_input=None).gate.urgent(InputChanged("fire", active=True)) is None
+
+
 def test_fire_is_recorded_once_and_silences_refusals_and_alarms_until_it_is_reset() -> None:
     lane = Lane(admit={"entitlements": ["staff"]})
     fire = record_of(lane.handle(InputChanged("fire", active=True)))
