@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from agent import cose
@@ -26,6 +27,7 @@ from agent.credentials.trust import Expiry, Freshness
 from agent.keys import KeyStore
 from agent.logs import log
 from agent.sync.contract.errors import ContractError
+from agent.threads import in_thread
 from offline_store.bundles import InstalledBundle, installed
 from offline_store.errors import StoreError
 from offline_store.journal import Append
@@ -103,7 +105,7 @@ class Bundles:
         """Install what is dropped, and announce what gets old; until cancelled. ``OSError`` ends it."""
         while True:
             self._announce()
-            waiting = await asyncio.to_thread(self._incoming.files)
+            waiting = await in_thread(self._incoming.files, "bundles")
             while waiting and (left := await self._visit(waiting)) != waiting:
                 waiting = left
             for path in waiting:
@@ -115,18 +117,18 @@ class Bundles:
 
         ``StoreError`` and ``OSError`` if the disk does not take it; nothing has changed then either.
         """
-        envelope = await asyncio.to_thread(envelope_of, path)
+        envelope = await in_thread(partial(envelope_of, path), "bundles")
         moment = self._ports.clock.moment()
         manifest = check(envelope, self._signatory(), self._place, self._standing(), moment.now_ms, moment.state)
         base = self._in_force[manifest.name][0] if manifest.name in self._in_force else None
-        content = await asyncio.to_thread(self._shelf.stage, path, manifest, base, self._opener)
+        content = await in_thread(partial(self._shelf.stage, path, manifest, base, self._opener), "bundles")
         await asyncio.wrap_future(self._ports.writer.submit(self._append(manifest)))
         self._ports.signed_at(manifest.issued_ms)
         self._floors[manifest.name] = manifest.bundle_version
         self._in_force[manifest.name] = manifest, content
         self._swap()
         if base is not None and base.bundle_version != manifest.bundle_version:
-            await asyncio.to_thread(self._shelf.path(base).unlink, missing_ok=True)
+            await _remove(self._shelf.path(base))
         self._log.info("bundle installed", path=manifest.name, version=manifest.bundle_version)
         return manifest
 
@@ -151,18 +153,18 @@ class Bundles:
             await self.install(path)
         except BundleError as error:
             if error.fault is BundleFault.INSTALLED:
-                await asyncio.to_thread(path.unlink, missing_ok=True)
+                await _remove(path)
                 return True
             if error.fault in _MAY_WAIT and not last:
                 return False
             self._log.warning("bundle refused", path=path.name, fault=error.fault.code, detail=error.detail)
-            await asyncio.to_thread(self._incoming.refuse, path, error)
+            await in_thread(partial(self._incoming.refuse, path, error), "bundles")
             return True
         except StoreError as error:
             self._log.error("bundle could not be recorded", path=path.name, detail=str(error))
             await self._ports.recover()
             return False
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+        await _remove(path)
         return True
 
     def _signatory(self) -> Signatory:
@@ -203,3 +205,7 @@ class Bundles:
                     "bundle is old", path=standing.name, version=standing.version, state=freshness.value, detail=age
                 )
                 self._ports.aged(standing)
+
+
+async def _remove(path: Path) -> None:
+    await in_thread(partial(path.unlink, missing_ok=True), "bundles")
