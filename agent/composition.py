@@ -32,6 +32,7 @@ from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore
 from agent.lane import Alarm, Lane, LanePorts
 from agent.logs import log
 from agent.memory import Memory
+from agent.records import CONTEXT
 from agent.store_health import JOURNAL, JournalCondition
 from agent.threads import post
 from agent.timekeeper import SAVED_KEY, Timekeeper
@@ -47,7 +48,6 @@ from offline_store.writer import JournalWriter
 from profiles.api import Reason, Subject
 
 MEDIUM_KEY = "medium-1"
-CONTEXT = "context"
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Composition:
         return Verifier(partial(keys.mac, MEDIUM_KEY), register, self._lists.current, self.config.terminal.site or "")
 
     def context(self) -> Append:
-        """The record that pins what is in force from now on (DESIGN §6)."""
+        """The record that pins what is in force from now on."""
         entry = Entry(
             id=self._ids.new(),
             kind=CONTEXT,

@@ -23,7 +23,7 @@ from drivers.cards.selection import CardPlan
 from drivers.registry import UnknownDriver, driver
 from drivers.registry import names as driver_names
 from drivers.virtual.place import PLACEHOLDER, virtual_dir
-from profiles.api import Profile, ProfileSettings
+from profiles.api import Profile, ProfileSettings, Wiring
 
 PROFILE_GROUP = "onecard.profiles"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
@@ -150,10 +150,13 @@ def parse(text: str, source: str, base_dir: Path, overrides: Iterable[str] = ())
     try:
         config = Config.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(source, problems_of(error, model=Config)) from None
+        raise ConfigError(source, [*problems_of(error, model=Config), *_behind(error, document)]) from None
     state_dir = Path(os.path.expandvars(config.terminal.state_dir)).expanduser()
     terminal = config.terminal.model_copy(update={"state_dir": base_dir / state_dir})
-    return _resolve(config.model_copy(update={"terminal": terminal}), source)
+    resolved, problems = _resolve(config.model_copy(update={"terminal": terminal}))
+    if problems:
+        raise ConfigError(source, problems)
+    return resolved
 
 
 def profile_type(name: str) -> type[Profile[Any]] | None:
@@ -167,7 +170,21 @@ def profile_names() -> tuple[str, ...]:
     return tuple(sorted(entry_points(group=PROFILE_GROUP).names))
 
 
-def _resolve(config: Config, source: str) -> Resolved:
+def _behind(error: ValidationError, document: Mapping[str, Any]) -> list[Problem]:
+    """What else is wrong, in the sections that could be read: a technician mends all of it in one go."""
+    broken = {str(item["loc"][0]) for item in error.errors(include_url=False, include_input=False) if item["loc"]}
+    if broken & {"devices", "lanes"}:
+        return []  # devices and lanes name each other
+    sound = {key: value for key, value in document.items() if key not in broken}
+    if "terminal" in broken:
+        sound["terminal"] = {"id": "terminal", "state_dir": "."}
+    try:
+        return _resolve(Config.model_validate(sound))[1]
+    except ValidationError:
+        return []
+
+
+def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
     problems: list[Problem] = []
     devices: dict[str, DriverSettings] = {}
     profiles: dict[str, ProfileSettings] = {}
@@ -195,9 +212,11 @@ def _resolve(config: Config, source: str) -> Resolved:
             problems += problems_of(error, model=kind.Settings, prefix=("lanes", name, "settings"))
     problems += _shared_readers(config)
     problems += _misplaced(config, devices)
-    if problems:
-        raise ConfigError(source, problems)
-    return Resolved(config, devices, profiles)
+    for name, settings in profiles.items():
+        board = devices.get(config.lanes[name].board or "")
+        if isinstance(board, BoardSettings):
+            problems += _unwired(f"lanes.{name}.settings", settings.wiring(), config.lanes[name].board or "", board)
+    return Resolved(config, devices, profiles), problems
 
 
 def _placed(value: Any, terminal: TerminalConfig) -> Any:
@@ -241,6 +260,28 @@ def _misplaced(config: Config, devices: Mapping[str, DriverSettings]) -> list[Pr
         if lane.board is not None and lane.board in devices and not isinstance(devices[lane.board], BoardSettings):
             said = (f"{lane.board} 不是继电器板", f"{lane.board} is no board")
             problems.append(Problem(f"lanes.{name}.board", *said))
+    return problems
+
+
+def _unwired(path: str, wiring: Wiring, board: str, lines: BoardSettings) -> list[Problem]:
+    """Lines that the profile uses and its board has not: nothing would open there, and nobody would be heard."""
+    problems: list[Problem] = []
+    for kind_zh, kind_en, wanted, known in (
+        ("输出", "output", wiring.outputs, lines.outputs),
+        ("输入", "input", {**wiring.inputs, **wiring.fire_inputs}, lines.inputs),
+    ):
+        for key, line in wanted.items():
+            if line not in known:
+                listed = ("、".join(known) or "无", ", ".join(known) or "none")
+                zh = f"继电器板 {board} 没有名为 {line!r} 的{kind_zh}（可用：{listed[0]}）"
+                en = f"the board {board} has no {kind_en} {line!r} (known: {listed[1]})"
+                problems.append(Problem(f"{path}.{key}", zh, en))
+    opening = lines.fire.inputs if lines.fire else ()
+    for key, line in wiring.fire_inputs.items():
+        if line in lines.inputs and line not in opening:
+            zh = f"继电器板 {board} 的 fire.inputs 中没有 {line!r}：报警时不会开门"
+            en = f"{line!r} is not among fire.inputs of the board {board}: nothing would open when it reports fire"
+            problems.append(Problem(f"{path}.{key}", zh, en))
     return problems
 
 

@@ -35,6 +35,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose, sealing
 from agent.words import why_en, why_zh
+from offline_store.durable import sync_directory
 
 MEDIUM_KEY_BYTES = 32
 _MAX_FILE_BYTES = 64 * 1024
@@ -58,7 +59,7 @@ class KeyStoreError(Exception):
 
 
 class Role(StrEnum):
-    """What a key of the platform may sign; each role has keys of its own (DESIGN §7)."""
+    """What a key of the platform may sign; each role has keys of its own."""
 
     ROOT = "root"
     BUNDLE = "bundle"
@@ -80,7 +81,7 @@ class KeyStore(Protocol):
     """What the agent asks of its keys. Every call may raise :class:`KeyStoreError`."""
 
     def checkpoint_signer(self) -> cose.Signer:
-        """The terminal's own signing key (DESIGN §6)."""
+        """The terminal's own signing key."""
 
     def tls_files(self) -> TlsFiles:
         """The credentials of the link."""
@@ -182,7 +183,7 @@ class FileKeyStore:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise KeyStoreError(
@@ -262,11 +263,3 @@ def _check_private(path: Path, mode: int, is_kind: _Kind, kind_zh: str, kind_en:
             f"{path} 对其他用户开放；请运行：chmod {mode:o} {path}",
             f"{path} is open to other users; run: chmod {mode:o} {path}",
         )
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

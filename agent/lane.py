@@ -1,4 +1,4 @@
-"""One lane: reading -> credential -> decision -> journal -> actuator (DESIGN §4).
+"""One lane: reading -> credential -> decision -> journal -> actuator.
 
 Reading the facts, deciding and queueing the append happen on the event loop without an await between them, so that two
 lanes cannot accept one credential. Nothing is actuated or shown before its record is on the disk.

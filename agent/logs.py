@@ -1,6 +1,6 @@
 """Structured logs on standard error: JSON lines for journald and machines, coloured lines for people.
 
-A log never holds personal data (DESIGN §5): only the keys in :data:`ALLOWED_KEYS` pass, so that a careless call cannot
+A log never holds personal data: only the keys in :data:`ALLOWED_KEYS` pass, so that a careless call cannot
 leak a reading; what is dropped is named, so that the developer sees it.
 """
 

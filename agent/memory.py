@@ -1,4 +1,4 @@
-"""What the lanes remember, and how it becomes what the disk says again after a failed append (DESIGN §4.4)."""
+"""What the lanes remember, and how it becomes what the disk says again after a failed append."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A terminal at work: starts the parts that :mod:`agent.composition` builds, serves, and ends them in good order.
 
-Boards come first and end last: their fire line works whatever becomes of disk, keys or lanes (DESIGN §4). What a
+Boards come first and end last: their fire line works whatever becomes of disk, keys or lanes. What a
 technician must mend first, a journal that cannot be opened or keys that cannot be used, is tried again until it can.
 """
 

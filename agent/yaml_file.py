@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 MAX_SIZE_BYTES = 1_000_000
+MAX_DEPTH = 32
+"""Levels of keys and lists within each other; no setting lies so deep, and the parser's stack is bounded."""
 
 
 class YamlError(ValueError):
@@ -49,6 +51,7 @@ def parse_yaml(text: str) -> object:
     if len(text.encode()) > MAX_SIZE_BYTES:
         raise YamlError(f"超过 {MAX_SIZE_BYTES} 字节", f"longer than {MAX_SIZE_BYTES} bytes")
     try:
+        _refuse_what_grows(text)
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 -- a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -60,3 +63,26 @@ def parse_yaml(text: str) -> object:
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
         # PyYAML's constructors raise the last three for a tag that its text does not fit, such as ``!!int ""``.
         raise YamlError("无法识别", str(error) or "a tag that its text does not fit") from None
+
+
+def _refuse_what_grows(text: str) -> None:
+    """Aliases, by which a page becomes gigabytes, and depth without end; found in the events, before anything is built.
+
+    An alias may also stand inside its own anchor: then there is no end to what it stands for.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_StrictLoader):
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            raise YamlError(
+                f"第 {line} 行：不能使用别名 *{event.anchor}，请写出它所指的内容",
+                f"line {line}: no alias such as *{event.anchor} may stand here; write out what it stands for",
+            )
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise YamlError(
+                f"第 {line} 行：层次超过 {MAX_DEPTH} 层", f"line {line}: nested deeper than {MAX_DEPTH} levels"
+            )

@@ -225,7 +225,7 @@ class Pulse(NamedTuple):
 
 @runtime_checkable
 class Actuator(Device, Protocol):
-    """Outputs that open things. It gives permission pulses and never commands a close (DESIGN §4)."""
+    """Outputs that open things. It gives permission pulses and never commands a close."""
 
     def pulse(self, output: str, pulse_ms: int) -> Future[Pulse]:
         """Switch a named output on, and off again after ``pulse_ms``.

@@ -3,7 +3,7 @@
 One thread owns the wire. In every turn it serves, in this order: a pulse somebody waits for, the inputs when their poll
 is due, and what the outputs should be by now (fire first, then pulses that end).
 
-**Fire** (DESIGN §4, life safety). When a fire input becomes active this thread switches the fire outputs on at once,
+**Fire.** When a fire input becomes active this thread switches the fire outputs on at once,
 before it tells anybody; no queue, profile, journal or disk takes part. Each fire output is tried whatever became of
 the others, all are commanded again every ``REFRESH_S``, after every reconnection, and in every turn in which the board
 may end a pulse by itself; none is switched off by a pulse that ends. The latch outlives the input, the connection and
@@ -37,7 +37,7 @@ LINES_MAX = 32
 FLUSH_S = 0.2
 
 ADDRESS_MAX = 0xFFFF
-Address = Annotated[int, Field(ge=0, le=ADDRESS_MAX)]
+Address = Annotated[int, Field(ge=0, le=ADDRESS_MAX, strict=True)]
 
 
 class InputLine(DriverSettings):
@@ -56,7 +56,7 @@ class FireSettings(DriverSettings):
 
     inputs: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[str, ...] = Field(min_length=1)
-    reset_input: str | None = Field(default=None, description="a hard-wired reset button or key switch")
+    reset_input: str = Field(description="a hard-wired reset button or key switch: nothing else ends a fire state")
     latch_file: Path = Field(description="exists while the latch is set; on a disk that survives a restart")
 
 
@@ -81,8 +81,9 @@ class BoardSettings(DriverSettings):
     def _names_are_known(self) -> Self:
         if self.fire is None:
             return self
-        inputs = [*self.fire.inputs, *([self.fire.reset_input] if self.fire.reset_input else [])]
-        unknown = (set(inputs) - set(self.inputs)) | (set(self.fire.outputs) - set(self.outputs))
+        unknown = ({*self.fire.inputs, self.fire.reset_input} - set(self.inputs)) | (
+            set(self.fire.outputs) - set(self.outputs)
+        )
         if unknown:
             raise PydanticCustomError(
                 "said",

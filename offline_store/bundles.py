@@ -1,4 +1,4 @@
-"""Which bundles are installed: name, version and manifest, durable with the record that says so (DESIGN §7).
+"""Which bundles are installed: name, version and manifest, durable with the record that says so.
 
 A bundle is written by :meth:`offline_store.journal.Journal.append`, in the transaction of its record: that commit is
 the moment at which it counts as installed. The version is the floor, and the database never lets it go back.

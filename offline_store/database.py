@@ -1,6 +1,6 @@
 """Opening the database file, and SQLite's faults in the store's words.
 
-The standard library's ``sqlite3`` only (DESIGN §6): two SQLite libraries in one process lose each other's locks.
+The standard library's ``sqlite3`` only: two SQLite libraries in one process lose each other's locks.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sqlite3
 from enum import Enum
 from pathlib import Path
 
+from offline_store.durable import sync_directory
 from offline_store.errors import Busy, Damaged, DiskFull, IoFailed, StoreError
 
 DATABASE_NAME = "journal.db"
@@ -127,12 +128,3 @@ def open_reading(path: Path) -> sqlite3.Connection:
     """A connection that can only read, beside a running agent. Raises ``sqlite3.Error``."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
     return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make a new file's name survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

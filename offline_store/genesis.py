@@ -1,4 +1,4 @@
-"""Record 1 of a chain: which chain this is, and which record of which chain it continues (DESIGN §6)."""
+"""Record 1 of a chain: which chain this is, and which record of which chain it continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The append-only, hash-chained record of all that the terminal decided (DESIGN §6).
+"""The append-only, hash-chained record of all that the terminal decided.
 
 One journal holds the directory's lock and the one connection that writes and checkpoints. It is not for several
 threads at once: a :class:`~offline_store.writer.Writer` is its one caller in a running terminal.

@@ -1,4 +1,4 @@
-"""The journal's record and its bytes (DESIGN §6).
+"""The journal's record and its bytes.
 
 A record is one deterministic CBOR map (RFC 8949 §4.2.1) with these integer keys; absent fields are omitted:
 

@@ -177,7 +177,7 @@ class Reason(ReasonEnum):
 
 
 class Assurance(IntEnum):
-    """How much a credential proves (DESIGN §4): a card that was merely read can be cloned."""
+    """How much a credential proves: a card that was merely read can be cloned."""
 
     UID = 1
     READ = 2
@@ -218,7 +218,7 @@ class Credential:
     """A reading that has been verified."""
 
     medium: bytes
-    """16 bytes (DESIGN §4)."""
+    """16 bytes."""
     subject: Subject
     source: str
     """Card application or code format: ``social-security``, ``t-union``, ``pboc`` …"""
@@ -369,10 +369,24 @@ class State(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The lines of the lane's board that a profile uses: each one's name, under the setting that names it."""
+
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    fire_inputs: Mapping[str, str] = field(default_factory=dict)
+    """Of these the profile says that the way is open; it is the board that opens it."""
+
+
 class ProfileSettings(BaseModel):
     """Base of a profile's settings: unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def wiring(self) -> Wiring:
+        """What must be on the lane's board."""
+        return Wiring()
 
 
 S = TypeVar("S", bound=State)

@@ -43,6 +43,7 @@ from profiles.api import (
     Subject,
     TimerFired,
     Tone,
+    Wiring,
 )
 from profiles.code_reasons import CodeReason
 from profiles.reasons import ReasonEnum, Sentence
@@ -105,6 +106,14 @@ class GateSettings(ProfileSettings):
     passage_input: str | None = Field(default="passage", description="the sensor in the passage; null if there is none")
     passage_timeout_ms: int = Field(default=8_000, ge=500, le=120_000)
     fire_input: str | None = Field(default="fire", description="the input that the fire line drives; null if none")
+
+    def wiring(self) -> Wiring:
+        """The gate's output, the passage sensor and the fire line."""
+        return Wiring(
+            outputs={"output": self.output},
+            inputs={} if self.passage_input is None else {"passage_input": self.passage_input},
+            fire_inputs={} if self.fire_input is None else {"fire_input": self.fire_input},
+        )
 
     @model_validator(mode="after")
     def tells_green_from_red(self) -> GateSettings:
@@ -366,7 +375,7 @@ class Gate:
         ended = {
             "crossing": None,
             "latest": crossing if reason is Reason.ACTUATED else None,
-            # What was cut off by a restart is never actuated again (DESIGN §4).
+            # What was cut off by a restart is never actuated again.
             "unused": crossing if not used and reason is not Reason.OUTCOME_UNKNOWN else None,
         }
         return Step(state.model_copy(update=ended), (record,))

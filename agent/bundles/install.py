@@ -23,6 +23,7 @@ from agent.bundles.envelope import read_envelope
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Manifest
 from agent.bundles.table import map_file
+from offline_store.durable import sync_directory
 
 DIRECTORY = "bundles"
 PART_SUFFIX = ".part"
@@ -122,15 +123,6 @@ class Shelf:
             except zstandard.ZstdError as error:
                 raise BundleError(BundleFault.CONTENT, "the body is not one zstd frame") from error
             counted.finish(manifest.content_sha256)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names survive a power cut. Raises ``OSError``."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def envelope_of(path: Path) -> bytes:

@@ -26,6 +26,7 @@ from agent.credentials.lists import CurrentLists
 from agent.credentials.trust import Expiry, Freshness
 from agent.keys import KeyStore
 from agent.logs import log
+from agent.records import CONTEXT
 from agent.sync.contract.errors import ContractError
 from agent.threads import in_thread
 from offline_store.bundles import InstalledBundle, installed
@@ -36,7 +37,6 @@ from offline_store.writer import JournalWriter
 
 POLL_S = 0.5
 HOUR_MS = 3_600_000
-CONTEXT = "context"
 _MAY_WAIT = (BundleFault.SIGNATURE, BundleFault.WRONG_ROLE, BundleFault.WRONG_BASE)
 """Faults that another file of the same visit may cure: new keys, or the base of a delta."""
 
@@ -178,7 +178,7 @@ class Bundles:
         self.lists.swap(snapshot(self._in_force))
 
     def _append(self, manifest: Manifest) -> Append:
-        """The record that pins what is in force from now on (DESIGN §6), and what is installed."""
+        """The record that pins what is in force from now on, and what is installed."""
         clock = self._ports.clock
         entry = Entry(
             id=self._ports.ids.new(),

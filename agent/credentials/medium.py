@@ -1,4 +1,4 @@
-"""The medium id of a card: a keyed hash, so that no list, journal or log holds what the card says (DESIGN §4)."""
+"""The medium id of a card: a keyed hash, so that no list, journal or log holds what the card says."""
 
 from __future__ import annotations
 

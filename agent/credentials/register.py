@@ -40,5 +40,5 @@ class SiteRegister:
 
 
 def provisional(medium: bytes) -> Holder:
-    """A medium that no register knows is its own provisional subject, without entitlements (DESIGN §4)."""
+    """A medium that no register knows is its own provisional subject, without entitlements."""
     return Holder(Subject(PROVISIONAL, medium, provisional=True))

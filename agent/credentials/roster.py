@@ -1,4 +1,4 @@
-"""Site rosters: what a site says of the people it serves, beyond what a code or a card can say (DESIGN §4)."""
+"""Site rosters: what a site says of the people it serves, beyond what a code or a card can say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom the terminal believes, and how far: the rows of the signed trust list, each bounding its issuer (DESIGN §4).
+"""Whom the terminal believes, and how far: the rows of the signed trust list, each bounding its issuer.
 
 A row is found by issuer and ``kid``, never by trying keys. A school's row cannot spend the city's money: what a code
 says beyond its row is cut off or refused by the checks of ``docs/code-format.md``.

@@ -1,4 +1,4 @@
-"""The MQTT link: one broker, one connection at a time, kept up for ever (DESIGN §7).
+"""The MQTT link: one broker, one connection at a time, kept up for ever.
 
 Each attempt has a connection of its own, so nothing queued for a dead one is sent again on the next: what must arrive
 is sent again by the uplink. MQTT 5 first; a broker that refuses it is spoken to in 3.1.1, and remembered.

@@ -1,4 +1,4 @@
-"""The uplink's logic (DESIGN §7): which records the platform lacks, in strict order, without any transport.
+"""The uplink's logic: which records the platform lacks, in strict order, without any transport.
 
 Every call is one thing that happened and returns what is to be published. The rules:
 

@@ -48,6 +48,13 @@ def test_relative_paths_start_at_the_file() -> None:
         ("board: board", "board: scanner", "lanes.north-in.board", "scanner is no board"),
         ("card-field, scanner]", "card-field, board]", "lanes.north-in.readers", "belongs under board:"),
         ("card-field, scanner]", "card-field, card-field]", "lanes.north-in.readers", "stands here twice"),
+        ("{gate: 0}", "{gate: true}", "devices.board.outputs.gate", "should be a whole number"),
+        ("fire-reset: 2}", "fire-reset: true}", "devices.board.inputs.fire-reset.address", "should be a whole number"),
+        ("reset_input: fire-reset, ", "", "devices.board.fire.reset_input", "is missing"),
+        ("passage_input: passage", "passage_input: sensor", "lanes.north-in.settings.passage_input", "known: passage"),
+        ("open_pulse_ms", "output: door\n      open_pulse_ms", "lanes.north-in.settings.output", "no output 'door'"),
+        ("fire_input: fire", "fire_input: fire-reset", "lanes.north-in.settings.fire_input", "nothing would open"),
+        ("fire_input: fire", "fire_input: smoke", "lanes.north-in.settings.fire_input", "no input 'smoke'"),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_remedy(old: str, new: str, path: str, remedy: str) -> None:
@@ -61,6 +68,28 @@ def test_all_problems_are_told_at_once() -> None:
     text = problem(GOOD.replace("driver: pn532", "driver: x").replace("profile: gate", "profile: y"))
     assert "devices.card-field.driver" in text
     assert "lanes.north-in.profile" in text
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [("id: gate-001", "id: Gate 001"), ("terminal:", "platform: {}\nterminal:"), ("terminal:", "x: 1\nterminal:")],
+)
+def test_a_mistake_in_one_section_hides_none_in_another(broken: tuple[str, str]) -> None:
+    text = problem(GOOD.replace(*broken).replace("driver: pn532", "driver: x").replace("profile: gate", "profile: y"))
+    assert len(text.splitlines()) >= 3
+    assert "devices.card-field.driver" in text
+    assert "lanes.north-in.profile" in text
+
+
+def test_an_alias_is_refused_with_its_line_before_it_can_grow() -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))
+    assert "line 2: no alias such as *a0 may stand here" in problem(bomb)
+    assert "line 1: no alias such as *me" in problem("me: &me [*me]")
+
+
+@pytest.mark.parametrize("deep", ["[" * 200_000, "a: " + "[" * 40 + "]" * 40, "{a: " * 40 + "1" + "}" * 40])
+def test_what_lies_too_deep_is_refused_with_its_line(deep: str) -> None:
+    assert "line 1: nested deeper than 32 levels" in problem(deep)
 
 
 def test_the_same_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from drivers.virtual.relay import FLASH_ADDRESS, VirtualRelay
 WAIT_S = 20.0
 OUTPUTS = {"gate": 0, "bell": 3}
 INPUTS = {"passage": 2, "button": 5}
+FIRE = {"inputs": ["passage"], "outputs": ["gate"], "reset_input": "button", "latch_file": "/tmp/latch"}
 
 
 @pytest.fixture
@@ -331,13 +332,18 @@ def test_a_lost_answer_is_asked_for_again(tmp_path: Path, device: VirtualRelay) 
         {"inputs": {"a": 0, "b": 0}},
         {"outputs": {"a": 1, "b": 1}},
         {"unknown": 1},
-        {"fire": {"inputs": ["smoke"], "outputs": ["gate"], "latch_file": "/tmp/latch"}},
-        {"fire": {"inputs": ["button"], "outputs": ["roof"], "latch_file": "/tmp/latch"}},
-        {"fire": {"inputs": ["button"], "outputs": ["gate"], "reset_input": "button", "latch_file": "/tmp/latch"}},
+        {"outputs": {"gate": True}},
+        {"inputs": {"a": True}},
+        {"fire": FIRE | {"inputs": ["smoke"]}},
+        {"fire": FIRE | {"outputs": ["roof"]}},
+        {"fire": FIRE | {"reset_input": "passage"}},
+        {"fire": FIRE | {"reset_input": "smoke"}},
+        {"fire": {key: value for key, value in FIRE.items() if key != "reset_input"}},
         {"flash_address": 0xFFFE},
     ],
 )
 def test_settings_that_cannot_work_are_refused(device: VirtualRelay, wrong: dict[str, object]) -> None:
+    assert settings(device, fire=FIRE).fire is not None
     with pytest.raises(ValidationError):
         settings(device, **wrong)
 

@@ -26,7 +26,7 @@ from agent import cose
 from agent.bundles import bitmap
 from agent.bundles.check import Place
 from agent.bundles.contents import Opener
-from agent.bundles.install import Shelf, sync_directory
+from agent.bundles.install import Shelf
 from agent.bundles.manifest import Kind, Manifest
 from agent.bundles.service import BundlePorts, Bundles
 from agent.clock import RecordIds, SystemClock, SystemRandom
@@ -35,6 +35,7 @@ from agent.credentials.status import StatusList
 from agent.keys import FileKeyStore, Role
 from agent.logs import configure
 from offline_store.bundles import installed
+from offline_store.durable import sync_directory
 from offline_store.journal import Journal
 from offline_store.writer import Writer
 from tools import bundles as platform

@@ -1,4 +1,4 @@
-"""The MQTT contract, version 1: topics, messages, signed answers (DESIGN §7). It knows no transport."""
+"""The MQTT contract, version 1: topics, messages, signed answers. It knows no transport."""
 
 from agent.sync.contract.answers import Answer, open_answer, sign_answer
 from agent.sync.contract.errors import ContractError

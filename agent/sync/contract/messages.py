@@ -1,6 +1,6 @@
-"""The messages of contract version 1 and their bounds (DESIGN §7); ``contract.cddl`` says the same in CDDL.
+"""The messages of contract version 1 and their bounds; ``contract.cddl`` says the same in CDDL.
 
-Sequence numbers count from 1 within one chain; hashes are those of DESIGN §6 (32 bytes in suites 1 and 2).
+Sequence numbers count from 1 within one chain; hashes are those of the journal (32 bytes in suites 1 and 2).
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class Condition(StrEnum):
 
 
 class ClockQuality(StrEnum):
-    """The clock's states (DESIGN §8)."""
+    """The clock's states."""
 
     SYNCHRONISED = "synchronised"
     HOLDOVER = "holdover"

@@ -1,4 +1,4 @@
-"""Topics of version 1 (DESIGN §7): ``onecard/1/<shard>/<terminal>/<channel>``.
+"""Topics of version 1: ``onecard/1/<shard>/<terminal>/<channel>``.
 
 The shard is the first byte of SHA-256(terminal id) in hex, so that consumers of the platform share the load on any
 broker while the order within one terminal stays.
