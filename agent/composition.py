@@ -28,6 +28,7 @@ from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
 from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
 from agent.facts import Marks, TerminalFacts
+from agent.kernel_time import boot_id
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore
 from agent.lane import Alarm, Lane, LanePorts
 from agent.logs import log
@@ -248,11 +249,6 @@ def open_keys(state_dir: Path, random: Random, *, make: bool) -> FileKeyStore:
         keys.install(f"{MEDIUM_KEY}.key", random.token(MEDIUM_KEY_BYTES))
     keys.mac(MEDIUM_KEY, b"")
     return keys
-
-
-def boot_id() -> bytes:
-    """16 bytes, one a start of the machine (random(4))."""
-    return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", ""))
 
 
 def _nobody_follows(seq: int) -> None:

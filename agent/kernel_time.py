@@ -9,6 +9,7 @@ import ctypes
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 _TIME_ERROR = 5  # <linux/timex.h>: the clock is not synchronised
 _STA_NANO = 0x2000
@@ -66,3 +67,8 @@ def kernel_clock() -> KernelClock:
         return KernelTime(now_ms, boot_ms, answer != _TIME_ERROR, -(-timex.maxerror // 1000))
 
     return read
+
+
+def boot_id() -> bytes:
+    """16 bytes, one a start of the machine (random(4)); CLOCK_BOOTTIME means nothing beyond it."""
+    return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", ""))

@@ -2,5 +2,21 @@
 
 from __future__ import annotations
 
+from profiles.reasons import ReasonEnum, Sentence
+
+_S = Sentence
+
 CONTEXT = "context"
 """What decisions go by from here on: software, configuration, bundles."""
+SERVICE = "service"
+"""What a technician did to the terminal."""
+
+
+class ServiceReason(ReasonEnum):
+    """What technicians do."""
+
+    FLOOR_RESET = (
+        "floor-reset",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S("技术人员重置了时钟下限", "a technician reset the clock's floor"),
+    )

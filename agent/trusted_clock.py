@@ -1,14 +1,15 @@
 """The terminal's trusted clock: whom it believes, for how long, and never below what (``docs/decisions/0010``).
 
-1. **The kernel's clock**, while a time daemon disciplines it, is taken, unless rule 2 contradicts it.
+1. **The kernel's clock**, while a time daemon disciplines it, is taken, unless rules 2 or 3 contradict it.
 2. **The platform's time** comes signed over a fresh nonce within :data:`MAX_ROUND_TRIP_MS`. Where the kernel's time is
    not within both uncertainties of it, the platform's counts: NTP is not signed.
-3. **Holdover**: when neither speaks, the last time that counted is carried on by CLOCK_BOOTTIME, which nobody can set,
-   and its uncertainty grows by :data:`DRIFT_PPM`; beyond :data:`MAX_UNCERTAINTY_MS`, or after a restart of the machine,
-   it is forgotten.
-4. **The floor** is the newest moment that anything signed carried, or at which the clock was synchronised. A time below
-   it is untrusted, whoever says it. Only the platform's time lowers it, so that a poisoned future can be cured and a
-   delayed old answer revives no old code.
+3. **Holdover**: the last time that was vouched for is carried on by CLOCK_BOOTTIME, which nobody can set, and its
+   uncertainty grows by :data:`DRIFT_PPM`; beyond :data:`MAX_UNCERTAINTY_MS`, or after a restart of the machine, it is
+   forgotten. The kernel's time is vouched for by the platform's, or by having been steady for :data:`STEADY_MS`; one
+   that leaps away from what is carried is not believed before.
+4. **The floor** is the newest moment that anything signed carried, or at which vouched-for time was synchronised. A
+   time below it is untrusted, whoever says it. Only the platform's time lowers it, or a technician, and he not below
+   what was signed: a poisoned future can be cured, and a delayed old answer revives no old code.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ DRIFT_PPM = 100
 """A plain crystal between -20 and 70 °C stays within it: 8.6 s a day."""
 MAX_UNCERTAINTY_MS = MAX_CLOCK_UNCERTAINTY_MS
 """No lane trusts more, so that nothing is gained by carrying on."""
+STEADY_MS = 15 * 60_000
+"""One poisoned answer of NTP is corrected by the next ones sooner; whoever lies for longer is an attacker in place."""
+LEAP_MS = 1_000
+"""Less is a correction: daemons are a little off in what they say of themselves, and no code's age turns on it."""
 FRESH_MS = 2 * 3_600_000
 """The platform's time counts as synchronised for so long: it is asked every hour while the link is up."""
 
@@ -55,9 +60,9 @@ class Anchor:
             return None
         return Anchor(boot_ms, self.true_ms + elapsed_ms, uncertainty_ms)
 
-    def agrees(self, other: Anchor) -> bool:
-        """Whether both can be true; for two of the same moment."""
-        return abs(self.true_ms - other.true_ms) <= self.uncertainty_ms + other.uncertainty_ms
+    def agrees(self, other: Anchor, slack_ms: int = 0) -> bool:
+        """Whether both can be true, or miss it by no more than ``slack_ms``; for two of the same moment."""
+        return abs(self.true_ms - other.true_ms) <= self.uncertainty_ms + other.uncertainty_ms + slack_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Known:
     floor_ms: int = 0
     kernel: Anchor | None = None
     platform: Anchor | None = None
+    signed_ms: int = 0
+    """The newest moment that anything signed carried: a reset leads the floor back to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +90,15 @@ _STORED = TypeAdapter(_Stored)
 def judge(kernel: KernelTime, known: Known) -> Moment:
     """The rules above, for one reading of the kernel's clock."""
     boot_ms = kernel.boot_ms
-    live = Anchor(boot_ms, kernel.now_ms, kernel.max_error_ms) if kernel.synchronised else None
+    live = _anchor(kernel) if kernel.synchronised else None
     witness = known.platform and known.platform.at(boot_ms)
     carried = known.kernel and known.kernel.at(boot_ms)
     heard_now = known.platform is not None and witness is not None and boot_ms - known.platform.boot_ms <= FRESH_MS
     if witness is not None:
         live = live if live and live.agrees(witness) else None
         carried = carried if carried and carried.agrees(witness) else None
+    elif live and carried and not live.agrees(carried, LEAP_MS):
+        live = None
     best = live or min(
         (anchor for anchor in (carried, witness) if anchor), key=lambda anchor: anchor.uncertainty_ms, default=None
     )
@@ -107,6 +116,7 @@ class TrustedClock:
     def __init__(self, read: KernelClock | None = None) -> None:
         self._read = read or kernel_clock()
         self._known = Known()
+        self._steady_since: Anchor | None = None
         self._learning = threading.Lock()
 
     def now_ms(self) -> int:
@@ -126,6 +136,11 @@ class TrustedClock:
         return judge(self._read(), self._known)
 
     @property
+    def known(self) -> Known:
+        """All of it, for a person to look at."""
+        return self._known
+
+    @property
     def floor_ms(self) -> int:
         """The clock is untrusted below it; 0 while nothing is known."""
         return self._known.floor_ms
@@ -141,25 +156,36 @@ class TrustedClock:
         half_ms = -(-round_trip_ms // 2)
         anchor = Anchor(self._read().boot_ms, issued_ms + half_ms, half_ms + PLATFORM_ERROR_MS)
         with self._learning:
-            self._known = replace(self._known, floor_ms=issued_ms, platform=anchor)
+            self._known = replace(self._known, floor_ms=issued_ms, signed_ms=issued_ms, platform=anchor)
         return True
 
     def signed_at(self, issued_ms: int) -> None:
         """Something whose signature holds was made then: it is not earlier now."""
         with self._learning:
-            self._known = replace(self._known, floor_ms=max(self._known.floor_ms, issued_ms))
+            known = self._known
+            floor_ms, signed_ms = max(known.floor_ms, issued_ms), max(known.signed_ms, issued_ms)
+            self._known = replace(known, floor_ms=floor_ms, signed_ms=signed_ms)
+
+    def reset_floor(self) -> None:
+        """Lead the floor back to what was signed; for a technician, after somebody's false time raised it."""
+        with self._learning:
+            self._known = replace(self._known, floor_ms=self._known.signed_ms, kernel=None)
 
     def keep(self) -> Moment:
         """Note what holds now, for the time when nobody speaks any more; to be called every few seconds."""
         kernel = self._read()
         with self._learning:
             known = self._known
+            steady = self._is_steady(kernel)
+            witnessed = known.platform is not None and known.platform.at(kernel.boot_ms) is not None
+            if steady and not witnessed and kernel.now_ms + kernel.max_error_ms >= known.floor_ms:
+                known = replace(known, kernel=_anchor(kernel))  # it may lead away from what is carried
             moment = judge(kernel, known)
-            if moment.state is ClockState.SYNCHRONISED:
+            if moment.state is ClockState.SYNCHRONISED and (steady or witnessed):
                 floor_ms = max(known.floor_ms, moment.now_ms - moment.uncertainty_ms)
                 trusted = kernel.synchronised and moment.now_ms == kernel.now_ms
-                anchor = Anchor(kernel.boot_ms, kernel.now_ms, kernel.max_error_ms) if trusted else known.kernel
-                self._known = replace(known, floor_ms=floor_ms, kernel=anchor)
+                known = replace(known, floor_ms=floor_ms, kernel=_anchor(kernel) if trusted else known.kernel)
+            self._known = known
         return moment
 
     def saved(self, boot_id: bytes) -> bytes:
@@ -170,6 +196,24 @@ class TrustedClock:
     def restore(self, saved: bytes, boot_id: bytes) -> None:
         """Take up :meth:`saved`; of another start of the machine only the floor. Raises ``ValueError`` if damaged."""
         stored = _STORED.validate_python(cbor.decode_foreign(saved, max_bytes=_MAX_SAVED_BYTES, max_depth=4))
-        known = stored.known if stored.boot_id == boot_id else Known(stored.known.floor_ms)
+        known = stored.known
+        if stored.boot_id != boot_id:
+            known = Known(known.floor_ms, signed_ms=known.signed_ms)
         with self._learning:
-            self._known = replace(known, floor_ms=max(self._known.floor_ms, known.floor_ms))
+            floor_ms, signed_ms = max(self._known.floor_ms, known.floor_ms), max(self._known.signed_ms, known.signed_ms)
+            self._known = replace(known, floor_ms=floor_ms, signed_ms=signed_ms)
+
+    def _is_steady(self, kernel: KernelTime) -> bool:
+        """Whether the kernel's time is disciplined, and went on for :data:`STEADY_MS` without a leap."""
+        if not kernel.synchronised:
+            return False
+        live, since = _anchor(kernel), self._steady_since
+        expected = since and since.at(kernel.boot_ms)
+        if since is None or expected is None or not live.agrees(expected, LEAP_MS):
+            self._steady_since = live
+            return False
+        return live.boot_ms - since.boot_ms >= STEADY_MS
+
+
+def _anchor(kernel: KernelTime) -> Anchor:
+    return Anchor(kernel.boot_ms, kernel.now_ms, kernel.max_error_ms)

@@ -72,7 +72,7 @@ def _refuse_what_grows(text: str) -> None:
     """
     depth = 0
     for event in yaml.parse(text, Loader=_StrictLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 1
         if isinstance(event, yaml.AliasEvent):
             raise YamlError(
                 f"第 {line} 行：不能使用别名 *{event.anchor}，请写出它所指的内容",

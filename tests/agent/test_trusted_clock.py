@@ -13,9 +13,11 @@ from agent.kernel_time import KernelTime
 from agent.trusted_clock import (
     DRIFT_PPM,
     FRESH_MS,
+    LEAP_MS,
     MAX_ROUND_TRIP_MS,
     MAX_UNCERTAINTY_MS,
     PLATFORM_ERROR_MS,
+    STEADY_MS,
     Anchor,
     TrustedClock,
 )
@@ -60,6 +62,22 @@ def told(clock: TrustedClock, machine: Machine) -> bool:
     return clock.platform_said(machine.true_ms - 50, round_trip_ms=100)
 
 
+def watched(clock: TrustedClock, machine: Machine, wait_ms: int, pace_ms: int = 60_000) -> Moment:
+    """Time goes on under the timekeeper's eyes."""
+    while wait_ms > 0:
+        machine.wait(min(pace_ms, wait_ms))
+        wait_ms -= pace_ms
+        clock.keep()
+    return clock.moment()
+
+
+def disciplined(clock: TrustedClock, machine: Machine) -> None:
+    """A daemon has kept the time for long enough."""
+    machine.synchronised = True
+    clock.keep()
+    watched(clock, machine, STEADY_MS)
+
+
 def holds(moment: Moment, machine: Machine) -> bool:
     """Whether what the clock promises is true."""
     return abs(moment.now_ms - machine.true_ms) <= moment.uncertainty_ms
@@ -88,8 +106,7 @@ def test_an_answer_that_was_under_way_too_long_says_nothing(clock: TrustedClock,
 
 
 def test_setting_the_wall_clock_by_hand_changes_nothing(clock: TrustedClock, machine: Machine) -> None:
-    machine.synchronised = True
-    clock.keep()
+    disciplined(clock, machine)
     machine.wait(HOUR_MS)
     machine.synchronised, machine.wall_error_ms = False, -8 * HOUR_MS
     moment = clock.moment()
@@ -138,20 +155,73 @@ def test_no_daemon_can_lead_below_the_floor(clock: TrustedClock, machine: Machin
 def test_synchronised_time_raises_the_floor_and_nothing_signed_earlier_lowers_it(
     clock: TrustedClock, machine: Machine
 ) -> None:
-    machine.synchronised = True
-    clock.keep()
+    disciplined(clock, machine)
     clock.signed_at(TRUE_MS - DAY_MS)
-    assert clock.floor_ms == TRUE_MS - 20
+    assert clock.floor_ms == machine.true_ms - 20
+
+
+def test_one_poisoned_answer_of_ntp_leaves_nothing_behind(clock: TrustedClock, machine: Machine) -> None:
+    machine.synchronised, machine.wall_error_ms = True, 400 * DAY_MS
+    clock.keep()
+    watched(clock, machine, STEADY_MS - 60_000)
+    assert clock.floor_ms == 0
+    machine.wall_error_ms = 0
+    assert clock.keep() == Moment(machine.true_ms, SYNCHRONISED, 20)
+
+
+def test_a_daemon_that_leaps_is_not_believed_until_it_is_steady(clock: TrustedClock, machine: Machine) -> None:
+    disciplined(clock, machine)
+    machine.wall_error_ms = 3 * HOUR_MS
+    leapt = watched(clock, machine, 60_000)
+    assert leapt.state is HOLDOVER
+    assert holds(leapt, machine)
+    # A machine that starts wrong is set right the same way, where no platform speaks.
+    steady = watched(clock, machine, STEADY_MS)
+    assert steady == Moment(machine.true_ms + 3 * HOUR_MS, SYNCHRONISED, 20)
+
+
+def test_a_steady_lie_below_the_floor_replaces_no_better_knowledge(clock: TrustedClock, machine: Machine) -> None:
+    disciplined(clock, machine)
+    machine.wall_error_ms = -3 * HOUR_MS
+    lied = watched(clock, machine, 2 * STEADY_MS)
+    assert lied.state is HOLDOVER
+    assert holds(lied, machine)
+
+
+def test_a_correction_of_less_than_a_second_is_no_leap(clock: TrustedClock, machine: Machine) -> None:
+    disciplined(clock, machine)
+    machine.wall_error_ms = 900
+    assert watched(clock, machine, 60_000) == Moment(machine.true_ms + 900, SYNCHRONISED, 20)
+
+
+def test_what_the_platform_witnesses_raises_the_floor_at_once(clock: TrustedClock, machine: Machine) -> None:
+    assert told(clock, machine)
+    machine.synchronised = True
+    machine.wait(HOUR_MS)
+    clock.keep()
+    assert clock.floor_ms == machine.true_ms - 20
+
+
+def test_a_technician_leads_the_floor_back_to_what_was_signed(clock: TrustedClock, machine: Machine) -> None:
+    clock.signed_at(TRUE_MS - HOUR_MS)
+    machine.wall_error_ms = 400 * DAY_MS
+    disciplined(clock, machine)
+    machine.wall_error_ms = 0
+    assert clock.keep().now_ms > machine.true_ms
+    clock.reset_floor()
+    assert clock.floor_ms == TRUE_MS - HOUR_MS
+    assert clock.keep() == Moment(machine.true_ms, SYNCHRONISED, 20)
 
 
 def test_the_platform_alone_cures_a_poisoned_future(clock: TrustedClock, machine: Machine) -> None:
-    machine.synchronised, machine.wall_error_ms = True, 400 * DAY_MS
-    clock.keep()
-    machine.wall_error_ms = 0
+    machine.wall_error_ms = 400 * DAY_MS
+    disciplined(clock, machine)
+    machine.synchronised, machine.wall_error_ms = False, 0
+    machine.wait(40 * DAY_MS)
     assert clock.state() is UNTRUSTED
     assert told(clock, machine)
     assert clock.keep().state is SYNCHRONISED
-    machine.wall_error_ms = -HOUR_MS
+    machine.synchronised, machine.wall_error_ms = True, -HOUR_MS
     assert clock.moment().now_ms == machine.true_ms
 
 
@@ -206,6 +276,34 @@ def test_what_is_trusted_is_true_as_long_as_nobody_lies(steps: list[tuple[str, i
         moment = clock.moment()
         assert moment.state is UNTRUSTED or holds(moment, machine)
         assert clock.floor_ms <= machine.true_ms
+
+
+@given(
+    lies=st.lists(
+        st.tuples(st.integers(-400 * DAY_MS, 400 * DAY_MS), st.integers(1, 14), st.integers(1, 20)), max_size=8
+    )
+)
+def test_a_daemon_that_lies_for_less_than_it_takes_to_be_steady_misleads_nobody(
+    lies: list[tuple[int, int, int]],
+) -> None:
+    machine = Machine()
+    clock = TrustedClock(machine.read)
+    disciplined(clock, machine)
+    for error_ms, lying_min, honest_min in lies:
+        machine.wall_error_ms = error_ms
+        for _ in range(lying_min):
+            told = watched(clock, machine, 60_000)
+            assert abs(told.now_ms - machine.true_ms) <= unnoticed_ms(machine)
+            assert told.state is not UNTRUSTED
+        machine.wall_error_ms = 0
+        watched(clock, machine, honest_min * 60_000)
+    assert clock.state() is SYNCHRONISED
+    assert clock.floor_ms <= machine.true_ms + unnoticed_ms(machine)
+
+
+def unnoticed_ms(machine: Machine) -> int:
+    """How far a daemon may stray that never leaps: once from where it was steady, once more from what is carried."""
+    return 2 * (LEAP_MS + 2 * machine.max_error_ms + machine.boot_ms * DRIFT_PPM // 1_000_000 + 1)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))

@@ -17,7 +17,7 @@ import click
 import pytest
 
 from agent import problems
-from agent.composition import CONTEXT
+from agent.records import CONTEXT, SERVICE
 from agent.sync.faults import LinkFault
 from drivers.api import CardFault, ReaderFault
 from drivers.virtual.cards import wording
@@ -72,7 +72,7 @@ def test_every_reason_is_said_in_both_languages_to_citizen_and_technician() -> N
 
 
 def test_every_kind_of_record_and_every_alarm_of_the_platform_is_said_in_both_languages() -> None:
-    assert {*Kind, CONTEXT} <= KINDS.keys()
+    assert {*Kind, CONTEXT, SERVICE} <= KINDS.keys()
     for code, sentence in {**KINDS, **ALARMS}.items():
         check(sentence.zh, sentence.en, code)
     ingest = (ROOT / "tools/platform/ingest.py").read_text(encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from agent.credentials.trust import Expiry
 from agent.words import say
 from tools import bundles
 from tools.bundles import Issue
-from tools.cli.times import at_option, now_ms
+from tools.cli.times import at_option, iso, now_ms
 
 DAY_MS = 86_400_000
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -114,8 +113,3 @@ def facts_of_expiry(expiry: Expiry) -> dict[str, object]:
         "age_hours": expiry.age_ms // 3_600_000,
         "counts_until": iso(expiry.ends_ms),
     }
-
-
-def iso(time_ms: int) -> str:
-    """UTC, to the second."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds")

@@ -31,6 +31,7 @@ _WORDS = {
     "required": "必填",
     "deprecated": "已弃用",
     "Aborted!": "已中止。",
+    "Error: invalid input": "请回答 y 或 n",
     "Error: {message}": "错误：{message}",
     "Try '{command} {option}' for help.": "用 '{command} {option}' 查看说明。",
     "Invalid value: {message}": "值不可用：{message}",

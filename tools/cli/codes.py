@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from agent.config import profile_names, profile_type
-from agent.records import CONTEXT
+from agent.records import CONTEXT, SERVICE
 from agent.words import say
 from offline_store.genesis import GENESIS
 from profiles.api import Kind
@@ -17,6 +17,7 @@ _S = Sentence
 KINDS: Mapping[str, Sentence] = {
     GENESIS: _S("记录链开始", "the chain begins"),
     CONTEXT: _S("软件与配置版本", "versions in force"),
+    SERVICE: _S("维护", "service"),
     Kind.DECISION: _S("决定", "decision"),
     Kind.OUTCOME: _S("结果", "outcome"),
     Kind.ALARM: _S("告警", "alarm"),

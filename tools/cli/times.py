@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -61,3 +61,8 @@ def now_ms(at_ms: int | None) -> int:
 def moment(at_ms: int | None) -> Moment:
     """The same, as verdicts want it: whoever gives a time on the command line vouches for it."""
     return Moment(now_ms(at_ms), ClockState.SYNCHRONISED, 0)
+
+
+def iso(time_ms: int) -> str:
+    """UTC, to the second."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds")
