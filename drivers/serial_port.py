@@ -39,7 +39,7 @@ def open_fault(path: str, error: Exception) -> ReaderError:
     code = error.errno if isinstance(error, OSError) else None
     if code is None:
         return ReaderError(ReaderFault.NOT_FOUND, f"{path} is not a usable serial port")
-    return ReaderError(_FAULTS.get(code, ReaderFault.UNPLUGGED), f"{path}: {os.strerror(code)}")
+    return ReaderError(_FAULTS.get(code, ReaderFault.UNPLUGGED), f"{path} ({errno.errorcode.get(code, code)})")
 
 
 class SerialPort:

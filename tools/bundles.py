@@ -25,6 +25,7 @@ from agent.credentials.trust import TrustRow
 from agent.keys import KeyStoreError, Role
 from agent.sync.contract.errors import ContractError
 from agent.words import why_en, why_zh
+from profiles.reasons import Sentence
 
 _LEVEL = 3
 
@@ -87,12 +88,17 @@ def read_full(path: Path) -> Full:
     with path.open("rb") as file:
         manifest = manifest_of(envelope.read_envelope(file))
         if manifest.previous_version is not None:
-            raise BundleError(BundleFault.CONTENT, "this is a delta; name the full bundle of its version")
+            raise BundleError(
+                BundleFault.CONTENT,
+                Sentence("这是增量包，请给出该版本的完整包", "this is a delta; name the full bundle of its version"),
+            )
         try:
             reader = zstandard.ZstdDecompressor().stream_reader(file, closefd=False)
             content = reader.read(min(manifest.content_bytes, MAX_CONTENT_BYTES) + 1)
         except zstandard.ZstdError as error:
-            raise BundleError(BundleFault.CONTENT, "the body is not one zstd frame") from error
+            raise BundleError(
+                BundleFault.CONTENT, Sentence("正文不是一个完整的 zstd 帧", "the body is not one zstd frame")
+            ) from error
     if hashlib.sha256(content).digest() != manifest.content_sha256:
         raise BundleError(BundleFault.ALTERED)
     return Full(manifest, content)
@@ -153,7 +159,7 @@ def signer_of(path: Path) -> cose.Es256Signer:
 def _difference(kind: Kind, old: bytes, new: bytes) -> bytes:
     match kind:
         case Kind.KEYS:
-            raise BundleError(BundleFault.CONTENT, "a keys bundle is always a full one")
+            raise BundleError(BundleFault.CONTENT, Sentence("密钥包只能是完整包", "a keys bundle is always a full one"))
         case Kind.TRUST:
             return trust_list.delta(trust_list.decode(old), trust_list.decode(new)).encode()
         case Kind.STATUS:
@@ -161,7 +167,10 @@ def _difference(kind: Kind, old: bytes, new: bytes) -> bytes:
         case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER:
             before, after = table.Table.open(old), table.Table.open(new)
             if before.shape != after.shape:
-                raise BundleError(BundleFault.CONTENT, "the rows have another shape; send the full bundle")
+                raise BundleError(
+                    BundleFault.CONTENT,
+                    Sentence("行格式不同，请发完整包", "the rows have another shape; send the full bundle"),
+                )
             return table.delta(before, after)
         case Kind.HCERT:
             return signer_list.delta(old, new).encode()
@@ -169,7 +178,9 @@ def _difference(kind: Kind, old: bytes, new: bytes) -> bytes:
 
 def _status_difference(old: bytes, new: bytes) -> bytes:
     if len(old) != len(new):
-        raise BundleError(BundleFault.CONTENT, "the list has another size; send the full bundle")
+        raise BundleError(
+            BundleFault.CONTENT, Sentence("名单大小不同，请发完整包", "the list has another size; send the full bundle")
+        )
     changed = [place for place, (was, now) in enumerate(zip(old, new, strict=True)) if was != now]
     revoked = (entry for place in changed for entry in _bits(new[place] & ~old[place], place))
     restored = (entry for place in changed for entry in _bits(old[place] & ~new[place], place))

@@ -8,7 +8,7 @@ import click
 import cv2
 import numpy as np
 
-from agent.words import say
+from agent.words import say, why_en, why_zh
 from drivers.vision.api import Gray
 
 FILE_MAX_BYTES = 64 * 1024 * 1024
@@ -23,7 +23,9 @@ def load_gray(path: Path) -> Gray:
         with path.open("rb") as file:
             content = file.read(FILE_MAX_BYTES + 1)
     except OSError as error:
-        raise click.ClickException(say(f"{path}：无法读取（{error}）", f"{path}: cannot be read ({error})")) from error
+        raise click.ClickException(
+            say(f"{path}：无法读取（{why_zh(error)}）", f"{path}: cannot be read ({why_en(error)})")
+        ) from error
     if not content or len(content) > FILE_MAX_BYTES:
         raise click.ClickException(say(f"{path}：文件为空或过大", f"{path}: is empty or too large"))
     try:

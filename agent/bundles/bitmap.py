@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from agent.bundles.errors import BundleError, BundleFault
+from profiles.reasons import Sentence
 
 MAX_BITMAP_BYTES = 64 * 1024 * 1024
 MAX_CHANGES = 1 << 22
@@ -30,19 +31,27 @@ def apply(content: bytes, body: BinaryIO) -> bytes:
     for revokes in (True, False):
         entries = _read(body)
         if entries and max(entries) >= 8 * len(bits):
-            raise BundleError(BundleFault.CONTENT, "a change is beyond the list")
+            raise BundleError(BundleFault.CONTENT, Sentence("改动超出名单范围", "a change is beyond the list"))
         for entry in entries:  # a hundred thousand of them: the terminal serves people meanwhile
             byte = bits[entry >> 3]
             bits[entry >> 3] = changed = byte ^ _MASKS[entry & 7]
             if (changed > byte) is not revokes:
-                raise BundleError(BundleFault.CONTENT, "a change changes nothing")
+                raise BundleError(
+                    BundleFault.CONTENT, Sentence("有一处改动没有改变任何内容", "a change changes nothing")
+                )
     return bytes(bits)
 
 
 def check(size_bytes: int) -> None:
     """Whether this is the size of a bitmap. Raises :class:`BundleError`."""
     if not 0 < size_bytes <= MAX_BITMAP_BYTES:
-        raise BundleError(BundleFault.CONTENT, f"a status list has 1 to {MAX_BITMAP_BYTES} bytes, not {size_bytes}")
+        raise BundleError(
+            BundleFault.CONTENT,
+            Sentence(
+                f"状态名单应为 1 至 {MAX_BITMAP_BYTES} 字节，而不是 {size_bytes}",
+                f"a status list has 1 to {MAX_BITMAP_BYTES} bytes, not {size_bytes}",
+            ),
+        )
 
 
 def _encode(entries: Iterable[int]) -> bytes:
@@ -54,7 +63,10 @@ def _encode(entries: Iterable[int]) -> bytes:
 def _read(body: BinaryIO) -> array[int]:
     length = int.from_bytes(_exactly(body, _ENTRY_BYTES), "little")
     if length > MAX_CHANGES:
-        raise BundleError(BundleFault.CONTENT, f"{length} changes, at most {MAX_CHANGES} are allowed")
+        raise BundleError(
+            BundleFault.CONTENT,
+            Sentence(f"{length} 处改动，最多 {MAX_CHANGES} 处", f"{length} changes, at most {MAX_CHANGES} are allowed"),
+        )
     words = array("I")
     words.frombytes(_exactly(body, length * _ENTRY_BYTES))
     return _little_endian(words)
@@ -63,7 +75,7 @@ def _read(body: BinaryIO) -> array[int]:
 def _exactly(body: BinaryIO, size_bytes: int) -> bytes:
     data = body.read(size_bytes)
     if len(data) != size_bytes:
-        raise BundleError(BundleFault.CONTENT, "the delta ends early")
+        raise BundleError(BundleFault.CONTENT, Sentence("增量提前结束", "the delta ends early"))
     return data
 
 

@@ -26,6 +26,7 @@ from agent.bundles.roles import Signatory
 from agent.credentials.trust import Freshness
 from agent.sync.contract.errors import ContractError
 from profiles.api import ClockState
+from profiles.reasons import Sentence
 
 MAX_BUNDLES = 256
 MAX_AHEAD_MS = 86_400_000
@@ -89,7 +90,9 @@ def _check_version(manifest: Manifest, standing: Mapping[str, Standing]) -> None
     if now is None and len(standing) >= MAX_BUNDLES:
         raise BundleError(BundleFault.TOO_MANY, f"{MAX_BUNDLES}")
     if now is not None and manifest.bundle_version < now.version:
-        raise BundleError(BundleFault.ROLLBACK, f"{what}, in force: {now.version}")
+        raise BundleError(
+            BundleFault.ROLLBACK, Sentence(f"{what}，现有 {now.version}", f"{what}, in force: {now.version}")
+        )
     if now is not None and now.whole and manifest.bundle_version == now.version:
         same = manifest.content_sha256 == now.content_sha256
         raise BundleError(BundleFault.INSTALLED if same else BundleFault.SAME_VERSION, what)
@@ -97,7 +100,13 @@ def _check_version(manifest: Manifest, standing: Mapping[str, Standing]) -> None
         now is None or not now.whole or manifest.previous_version != now.version
     ):
         in_force = "none" if now is None or not now.whole else str(now.version)
-        raise BundleError(BundleFault.WRONG_BASE, f"{what} follows {manifest.previous_version}, in force: {in_force}")
+        raise BundleError(
+            BundleFault.WRONG_BASE,
+            Sentence(
+                f"{what} 承接 {manifest.previous_version}，现有 {in_force}",
+                f"{what} follows {manifest.previous_version}, in force: {in_force}",
+            ),
+        )
 
 
 def _check_time(manifest: Manifest, now_ms: int, clock: ClockState) -> None:

@@ -21,6 +21,7 @@ from agent.credentials.hcert_keys import SignerList
 from agent.credentials.lists import Lists
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import TrustList
+from profiles.reasons import Sentence
 
 MAX_KEYS_BYTES = MAX_KEYS * (MAX_PEM_BYTES + 32)
 _CHECKS: Mapping[Kind, Callable[[Table], None]] = {
@@ -67,7 +68,7 @@ def apply_delta(manifest: Manifest, base: mmap.mmap, body: BinaryIO, out: Sink) 
     """Write the content that a delta leads to. Raises :class:`BundleError`."""
     match manifest.kind:
         case Kind.KEYS:
-            raise BundleError(BundleFault.CONTENT, "a keys bundle is always a full one")
+            raise BundleError(BundleFault.CONTENT, Sentence("密钥包只能是完整包", "a keys bundle is always a full one"))
         case Kind.TRUST:
             out.write(trust_list.apply(_small(base, MAX_TRUST_BYTES), body.read(MAX_TRUST_BYTES + 1)))
         case Kind.STATUS:
@@ -120,5 +121,8 @@ def _no_names(bits: int) -> frozenset[str]:
 
 def _small(data: mmap.mmap, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
-        raise BundleError(BundleFault.CONTENT, f"{len(data)} bytes, at most {max_bytes} are allowed")
+        raise BundleError(
+            BundleFault.CONTENT,
+            Sentence(f"{len(data)} 字节，最多 {max_bytes} 字节", f"{len(data)} bytes, at most {max_bytes} are allowed"),
+        )
     return data[:]

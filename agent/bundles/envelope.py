@@ -12,6 +12,7 @@ from typing import BinaryIO
 from agent import cose
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import MAX_MANIFEST_BYTES
+from profiles.reasons import Sentence
 
 MAGIC = b"OCB1"
 CONTEXT = b"onecard bundle 1"
@@ -45,5 +46,8 @@ def read_envelope(file: BinaryIO) -> bytes:
     size_bytes = int.from_bytes(start[len(MAGIC) :], "big")
     envelope = file.read(size_bytes) if size_bytes <= MAX_ENVELOPE_BYTES else b""
     if not size_bytes or len(envelope) != size_bytes:
-        raise BundleError(BundleFault.NOT_A_BUNDLE, "the envelope is missing, cut short or too long")
+        raise BundleError(
+            BundleFault.NOT_A_BUNDLE,
+            Sentence("签名部分缺失、不完整或过长", "the envelope is missing, cut short or too long"),
+        )
     return envelope

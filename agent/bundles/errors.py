@@ -41,9 +41,15 @@ class BundleFault(Enum):
 
 
 class BundleError(Exception):
-    """The bundle is refused and nothing has changed. ``detail`` holds sizes, names and versions only."""
+    """The bundle is refused and nothing has changed. ``zh`` and ``en`` say why.
 
-    def __init__(self, fault: BundleFault, detail: str = "") -> None:
-        super().__init__(f"{fault.sentence.en}: {detail}" if detail else fault.sentence.en)
+    ``detail`` holds sizes, names, versions and the like, which need no language, or is a sentence in both.
+    """
+
+    def __init__(self, fault: BundleFault, detail: str | Sentence = "") -> None:
+        told = detail if isinstance(detail, Sentence) else Sentence(detail, detail)
         self.fault = fault
-        self.detail = detail
+        self.detail = told.en
+        self.zh = fault.sentence.zh + (f"（{told.zh}）" if told.zh else "")
+        self.en = fault.sentence.en + (f" ({told.en})" if told.en else "")
+        super().__init__(self.en)

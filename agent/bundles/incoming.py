@@ -53,8 +53,7 @@ class Incoming:
 
     def refuse(self, path: Path, error: BundleError) -> None:
         """Put a refused file aside, its reason first; the oldest ones beyond the bound go."""
-        sentence = error.fault.sentence
-        reason = {"code": error.fault.code, "zh": sentence.zh, "en": sentence.en, "detail": error.detail}
+        reason = {"code": error.fault.code, "zh": error.zh, "en": error.en}
         self._reason(path).write_text(json.dumps(reason, ensure_ascii=False), encoding="utf-8")
         path.replace(self.refused / path.name)
         aside = sorted(self.refused.glob(f"*{SUFFIX}"), key=lambda old: old.stat().st_mtime_ns, reverse=True)

@@ -23,7 +23,9 @@ from agent.bundles.envelope import read_envelope
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Manifest
 from agent.bundles.table import map_file
+from agent.words import why_en, why_zh
 from offline_store.durable import sync_directory
+from profiles.reasons import Sentence
 
 DIRECTORY = "bundles"
 PART_SUFFIX = ".part"
@@ -43,7 +45,7 @@ class _Counted:
     def write(self, data: bytes) -> None:
         """Write all of it. Raises :class:`BundleError` beyond the limit."""
         if len(data) > self._left_bytes:
-            raise BundleError(BundleFault.CONTENT, "the content is larger than was signed")
+            raise BundleError(BundleFault.CONTENT, Sentence("内容比签名的大", "the content is larger than was signed"))
         self._left_bytes -= len(data)
         self._hash.update(data)
         self._file.write(data)
@@ -51,7 +53,7 @@ class _Counted:
     def finish(self, sha256: bytes) -> None:
         """Hold size and digest to what was signed. Raises :class:`BundleError`."""
         if self._left_bytes or self._hash.digest() != sha256:
-            raise BundleError(BundleFault.CONTENT, "the content is not what was signed")
+            raise BundleError(BundleFault.CONTENT, Sentence("内容与签名的不同", "the content is not what was signed"))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -119,9 +121,13 @@ class Shelf:
                 elif base is not None:
                     apply_delta(manifest, map_file(self.path(base)), body, counted)
                 if body.read(1):
-                    raise BundleError(BundleFault.CONTENT, "the body holds more than was read")
+                    raise BundleError(
+                        BundleFault.CONTENT, Sentence("正文之后还有多余内容", "the body holds more than was read")
+                    )
             except zstandard.ZstdError as error:
-                raise BundleError(BundleFault.CONTENT, "the body is not one zstd frame") from error
+                raise BundleError(
+                    BundleFault.CONTENT, Sentence("正文不是一个完整的 zstd 帧", "the body is not one zstd frame")
+                ) from error
             counted.finish(manifest.content_sha256)
 
 
@@ -131,7 +137,7 @@ def envelope_of(path: Path) -> bytes:
         with path.open("rb") as file:
             return read_envelope(file)
     except OSError as error:
-        raise BundleError(BundleFault.UNREADABLE, error.strerror or "") from error
+        raise BundleError(BundleFault.UNREADABLE, Sentence(why_zh(error), why_en(error))) from error
 
 
 def _check_body(file: BufferedReader, manifest: Manifest) -> None:
@@ -140,7 +146,10 @@ def _check_body(file: BufferedReader, manifest: Manifest) -> None:
     start = file.tell()
     size_bytes = os.fstat(file.fileno()).st_size - start
     if size_bytes != manifest.body_bytes:
-        raise BundleError(BundleFault.TRUNCATED, f"{size_bytes} bytes of {manifest.body_bytes}")
+        raise BundleError(
+            BundleFault.TRUNCATED,
+            Sentence(f"{manifest.body_bytes} 字节中只有 {size_bytes}", f"{size_bytes} bytes of {manifest.body_bytes}"),
+        )
     if hashlib.file_digest(file, "sha256").digest() != manifest.body_sha256:
         raise BundleError(BundleFault.ALTERED)
     file.seek(start)

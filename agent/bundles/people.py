@@ -21,6 +21,7 @@ from agent.credentials.roster import Enrolment
 from agent.sync.contract.errors import ContractError
 from agent.sync.contract.wire import Key, Message, Wire
 from profiles.api import Subject
+from profiles.reasons import Sentence
 
 ID_BYTES = 16
 MAX_AREAS = 64
@@ -120,16 +121,16 @@ class RosterTable:
 def check_register(table: Table) -> None:
     """Hold every row to its form. Raises :class:`BundleError`."""
     if (table.shape.key_bytes, table.shape.row_bytes) != (ID_BYTES, REGISTER_ROW_BYTES):
-        raise BundleError(BundleFault.CONTENT, "these are not the rows of a register")
+        raise BundleError(BundleFault.CONTENT, Sentence("不是登记册的行", "these are not the rows of a register"))
     table.check()
     if any(row[-1] > max(MediumState) for row in table.rows()):
-        raise BundleError(BundleFault.CONTENT, "a medium is in an unknown state")
+        raise BundleError(BundleFault.CONTENT, Sentence("有介质处于未知状态", "a medium is in an unknown state"))
 
 
 def check_roster(table: Table) -> None:
     """Hold every row to its form. Raises :class:`BundleError`."""
     if table.shape.key_bytes != ID_BYTES:
-        raise BundleError(BundleFault.CONTENT, "these are not the rows of a roster")
+        raise BundleError(BundleFault.CONTENT, Sentence("不是名册的行", "these are not the rows of a roster"))
     table.check()
     for row in table.rows():
         _decode(row[ID_BYTES:])
@@ -138,7 +139,9 @@ def check_roster(table: Table) -> None:
 def check_emergency(table: Table) -> None:
     """Hold every row to its form. Raises :class:`BundleError`."""
     if (table.shape.key_bytes, table.shape.row_bytes) != (ID_BYTES, ID_BYTES):
-        raise BundleError(BundleFault.CONTENT, "an emergency list holds bare tokens and media")
+        raise BundleError(
+            BundleFault.CONTENT, Sentence("紧急名单只应有编号", "an emergency list holds bare tokens and media")
+        )
     table.check()
 
 
@@ -157,7 +160,7 @@ def _encode(enrolment: Enrolment) -> bytes:
 def _decode(value: bytes) -> Enrolment:
     end = _LENGTH_BYTES + int.from_bytes(value[:_LENGTH_BYTES], "big")
     if end > len(value) or any(value[end:]):
-        raise BundleError(BundleFault.CONTENT, "an enrolment does not fit its row")
+        raise BundleError(BundleFault.CONTENT, Sentence("名册条目与其行不符", "an enrolment does not fit its row"))
     try:
         wire = _EnrolmentWire.decode(value[_LENGTH_BYTES:end])
     except ContractError as error:

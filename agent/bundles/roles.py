@@ -19,6 +19,7 @@ from agent.bundles.manifest import Kind
 from agent.keys import KeyStore, KeyStoreError, Role
 from agent.sync.contract.errors import ContractError
 from agent.sync.contract.wire import Key, Message, Wire
+from profiles.reasons import Sentence
 
 MAX_KEYS = 32
 MAX_PEM_BYTES = 1024
@@ -56,10 +57,18 @@ def rings_of(content: bytes) -> Rings:
     except (ContractError, cose.CoseError) as error:
         raise BundleError(BundleFault.CONTENT, str(error)) from error
     if len({key.kid for _, key in stated}) != len(stated):
-        raise BundleError(BundleFault.CONTENT, "a key has one role and stands once")
+        raise BundleError(
+            BundleFault.CONTENT, Sentence("一把密钥只有一种角色，且只出现一次", "a key has one role and stands once")
+        )
     rings = {role: cose.keyring(key for of, key in stated if of is role) for role in Role}
     if not rings[Role.ROOT]:
-        raise BundleError(BundleFault.CONTENT, "a keys bundle without a root could never be followed by another")
+        raise BundleError(
+            BundleFault.CONTENT,
+            Sentence(
+                "没有 root 密钥的密钥包之后再无法更新",
+                "a keys bundle without a root could never be followed by another",
+            ),
+        )
     return rings
 
 

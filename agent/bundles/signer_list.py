@@ -16,6 +16,7 @@ from agent.bundles.manifest import Manifest
 from agent.credentials.hcert_keys import SignerInvalid, SignerList, keyring, load_signers
 from agent.sync.contract.errors import ContractError
 from agent.sync.contract.wire import Key, Message
+from profiles.reasons import Sentence
 
 MAX_SIGNERS = 8_192
 MAX_CERTIFICATE_BYTES = 4_096
@@ -78,11 +79,14 @@ def apply(base: bytes, body: bytes) -> bytes:
     held = {_digest(certificate): certificate for certificate in _read(SignersContent, base).certificates}
     added = {_digest(certificate): certificate for certificate in change.added}
     if not set(change.removed) <= held.keys() or added.keys() & held.keys():
-        raise BundleError(BundleFault.CONTENT, "the delta is not for this list")
+        raise BundleError(BundleFault.CONTENT, Sentence("增量不是给这份名单的", "the delta is not for this list"))
     kept = (certificate for digest, certificate in held.items() if digest not in set(change.removed))
     after = sorted((*kept, *change.added))
     if len(after) > MAX_SIGNERS:
-        raise BundleError(BundleFault.CONTENT, "the delta leads to more certificates than a list may hold")
+        raise BundleError(
+            BundleFault.CONTENT,
+            Sentence("增量后证书数量超过上限", "the delta leads to more certificates than a list may hold"),
+        )
     return SignersContent(certificates=tuple(after)).encode()
 
 
@@ -91,7 +95,7 @@ def in_force(data: bytes, manifest: Manifest) -> SignerList:
     try:
         keys = [key for der in _read(SignersContent, data).certificates for key in load_signers(der)]
     except SignerInvalid as error:
-        raise BundleError(BundleFault.CONTENT, str(error)) from error
+        raise BundleError(BundleFault.CONTENT, Sentence(error.zh, error.en)) from error
     return SignerList(manifest.term, keyring(keys))
 
 

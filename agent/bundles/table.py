@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from agent.bundles.errors import BundleError, BundleFault
+from profiles.reasons import Sentence
 
 MAX_ROWS = 1 << 25
 MAX_ROW_BYTES = 1_024
@@ -63,7 +64,10 @@ class Shape:
         """How many rows a table of this size holds. Raises :class:`BundleError` if none has it."""
         count, rest = divmod(size_bytes - _HEAD_BYTES, self.row_bytes)
         if not 0 <= count <= MAX_ROWS or rest:
-            raise BundleError(BundleFault.CONTENT, "no table of these rows has the size that was signed")
+            raise BundleError(
+                BundleFault.CONTENT,
+                Sentence("表的大小与签名的不符", "no table of these rows has the size that was signed"),
+            )
         return count
 
 
@@ -82,7 +86,9 @@ class Table:
         """Read the head, and hold the size to it. Raises :class:`BundleError`."""
         shape, count = _parse_head(data[:_HEAD_BYTES])
         if len(data) != _HEAD_BYTES + count * shape.row_bytes:
-            raise BundleError(BundleFault.CONTENT, "the table's size is not that of its rows")
+            raise BundleError(
+                BundleFault.CONTENT, Sentence("表的大小与行数不符", "the table's size is not that of its rows")
+            )
         return cls(data, shape, count)
 
     def __len__(self) -> int:
@@ -125,7 +131,7 @@ class Table:
         for row in self.rows():
             key = row[: self.shape.key_bytes]
             if key <= before:
-                raise BundleError(BundleFault.CONTENT, "the table's keys do not ascend")
+                raise BundleError(BundleFault.CONTENT, Sentence("表的键没有递增", "the table's keys do not ascend"))
             before = key
 
     def pieces(self, first: int, end: int) -> Iterator[bytes]:
@@ -171,17 +177,20 @@ def apply(base: Table, body: BinaryIO, count: int, out: Sink) -> None:
     """Write the table that a delta leads to, which has ``count`` rows. Raises :class:`BundleError`."""
     shape, changes = _parse_head(body.read(_HEAD_BYTES))
     if shape != base.shape:
-        raise BundleError(BundleFault.CONTENT, "the delta is for rows of another shape")
+        raise BundleError(BundleFault.CONTENT, Sentence("增量的行格式不同", "the delta is for rows of another shape"))
     out.write(shape.head(count))
     done = 0
     last = b""
     for _ in range(changes):
         change = body.read(1 + shape.row_bytes)
         if len(change) != 1 + shape.row_bytes or change[0] not in tuple(Operation):
-            raise BundleError(BundleFault.CONTENT, "the delta ends early, or holds an unknown operation")
+            raise BundleError(
+                BundleFault.CONTENT,
+                Sentence("增量提前结束，或有未知操作", "the delta ends early, or holds an unknown operation"),
+            )
         row, key = change[1:], change[1 : 1 + shape.key_bytes]
         if key <= last:
-            raise BundleError(BundleFault.CONTENT, "the delta's keys do not ascend")
+            raise BundleError(BundleFault.CONTENT, Sentence("增量的键没有递增", "the delta's keys do not ascend"))
         place = base.place(key, done)
         for piece in base.pieces(done, place):
             out.write(piece)
@@ -189,7 +198,9 @@ def apply(base: Table, body: BinaryIO, count: int, out: Sink) -> None:
         if change[0] == Operation.PUT:
             out.write(row)
         elif not stands:
-            raise BundleError(BundleFault.CONTENT, "the delta removes a row that is not there")
+            raise BundleError(
+                BundleFault.CONTENT, Sentence("增量要删除的行不存在", "the delta removes a row that is not there")
+            )
         done, last = place + stands, key
     for piece in base.pieces(done, base.count):
         out.write(piece)
@@ -197,9 +208,9 @@ def apply(base: Table, body: BinaryIO, count: int, out: Sink) -> None:
 
 def _parse_head(head: bytes) -> tuple[Shape, int]:
     if len(head) != _HEAD_BYTES or not head.startswith(_MAGIC) or head[7]:
-        raise BundleError(BundleFault.CONTENT, "this is no table")
+        raise BundleError(BundleFault.CONTENT, Sentence("不是表", "this is no table"))
     label = head[12:].rstrip(b"\0")
     key_bytes, row_bytes, count = head[4], int.from_bytes(head[5:7], "big"), int.from_bytes(head[8:12], "big")
     if not 0 < key_bytes <= row_bytes <= MAX_ROW_BYTES or count > MAX_ROWS or not label.isascii() or b"\0" in label:
-        raise BundleError(BundleFault.CONTENT, "the table's head is out of bounds")
+        raise BundleError(BundleFault.CONTENT, Sentence("表头超出界限", "the table's head is out of bounds"))
     return Shape(key_bytes, row_bytes, label.decode("ascii")), count

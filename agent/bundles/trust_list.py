@@ -21,6 +21,7 @@ from agent.sync.contract.errors import ContractError
 from agent.sync.contract.messages import TimeMs
 from agent.sync.contract.wire import Key, Message, Wire
 from profiles.purpose import Purpose
+from profiles.reasons import Sentence
 
 MAX_ROWS = 4_096
 MAX_SEALS = 1_024
@@ -145,11 +146,15 @@ def apply(content: bytes, body: bytes) -> bytes:
         raise BundleError(BundleFault.CONTENT, str(error)) from error
     rows = {row.place: row for row in old.rows}
     if not set(change.removed) <= rows.keys():
-        raise BundleError(BundleFault.CONTENT, "the delta removes a row that is not there")
+        raise BundleError(
+            BundleFault.CONTENT, Sentence("增量要删除的行不存在", "the delta removes a row that is not there")
+        )
     rows = {place: row for place, row in rows.items() if place not in set(change.removed)}
     rows |= {row.place: row for row in change.changed}
     if len(rows) > MAX_ROWS:
-        raise BundleError(BundleFault.CONTENT, "the delta leads to more rows than a list may hold")
+        raise BundleError(
+            BundleFault.CONTENT, Sentence("增量后行数超过上限", "the delta leads to more rows than a list may hold")
+        )
     return TrustContent(rows=tuple(rows[place] for place in sorted(rows)), entitlements=change.entitlements).encode()
 
 

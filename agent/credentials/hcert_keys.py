@@ -41,7 +41,12 @@ _KINDS_BY_USE: Mapping[str, frozenset[Kind]] = {
 
 
 class SignerInvalid(ValueError):
-    """Not an X.509 certificate of a signer; the text says what is wrong with it."""
+    """Not an X.509 certificate of a signer; ``zh`` and ``en`` say what is wrong with it."""
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
 
 
 class Algorithm(IntEnum):
@@ -86,14 +91,18 @@ def signer_key(certificate: x509.Certificate) -> SignerKey:
     try:
         public, kinds = certificate.public_key(), _kinds(certificate)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise SignerInvalid("the certificate's key or extensions cannot be read") from error
+        raise SignerInvalid(
+            "证书的公钥或扩展项无法识别", "the certificate's key or extensions cannot be read"
+        ) from error
     if isinstance(public, ec.EllipticCurvePublicKey) and isinstance(public.curve, ec.SECP256R1):
         point = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
         algorithm, verify = Algorithm.ES256, signatures.load_public(signatures.Algorithm.ES256, point).verify
     elif isinstance(public, rsa.RSAPublicKey) and _MIN_RSA_BITS <= public.key_size <= _MAX_RSA_BITS:
         algorithm, verify = Algorithm.PS256, partial(_verify_ps256, public)
     else:
-        raise SignerInvalid("signers use P-256, or RSA of 2048 to 4096 bits")
+        raise SignerInvalid(
+            "签名者应使用 P-256，或 2048 至 4096 位的 RSA", "signers use P-256, or RSA of 2048 to 4096 bits"
+        )
     return SignerKey(
         kid=hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()[:KID_BYTES],
         algorithm=algorithm,
@@ -116,7 +125,9 @@ def load_certificates(content: bytes) -> list[x509.Certificate]:
             return x509.load_pem_x509_certificates(content)
         return [x509.load_der_x509_certificate(content)]
     except ValueError as error:
-        raise SignerInvalid("neither PEM nor DER of X.509 certificates") from error
+        raise SignerInvalid(
+            "既不是 PEM 也不是 DER 格式的 X.509 证书", "neither PEM nor DER of X.509 certificates"
+        ) from error
 
 
 def keyring(keys: Iterable[SignerKey]) -> Mapping[bytes, tuple[SignerKey, ...]]:

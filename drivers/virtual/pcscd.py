@@ -98,7 +98,9 @@ class VirtualPcscd:
         Raises :class:`VirtualReadersUnavailable`. Harmless when it runs.
         """
         if self._process is not None:
-            return
+            if self._process.poll() is None:
+                return
+            self.stop()  # somebody killed it: what it held goes first
         features = _features()
         self._configure(self._readers if readers is None else readers)
         for leftover in ("pcscd.comm", "pcscd.pid"):

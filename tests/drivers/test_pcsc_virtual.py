@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from drivers.virtual import pcscd as pcscd_module
+from drivers.virtual.api import Use
 from drivers.virtual.pcscd import VirtualPcscd, VirtualReadersUnavailable
 from drivers.virtual.vpcd import VpcdSlot
 from tests.drivers.conformance import ATR, DEADLINE_S, EchoCard, echo
@@ -122,6 +127,21 @@ def test_start_and_stop_are_harmless_when_repeated(pcscd: VirtualPcscd) -> None:
     assert pcscd.socket_path.is_socket()
 
 
+def test_a_daemon_that_somebody_killed_starts_again(pcscd: VirtualPcscd) -> None:
+    configuration = str(pcscd.socket_path.parent).encode()
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = command.read_bytes()
+            if words.startswith(b"/usr/sbin/pcscd\0") and configuration in words:
+                os.kill(int(command.parent.name), signal.SIGKILL)
+    deadline_s = time.monotonic() + DEADLINE_S
+    while pcscd.use is not Use.UNPLUGGED and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert pcscd.use is Use.UNPLUGGED
+    pcscd.start()
+    assert pcscd.use is not Use.UNPLUGGED
+
+
 def test_a_second_private_pcscd_runs_beside_the_first(pcscd: VirtualPcscd, tmp_path: Path) -> None:
     with VirtualPcscd(tmp_path, readers=1) as second:
         assert second.socket_path != pcscd.socket_path
@@ -158,6 +178,7 @@ def test_a_pcscd_that_does_not_start_says_what_it_said(tmp_path: Path, monkeypat
 START = """
 import sys
 from pathlib import Path
+from drivers.virtual.api import Use
 from drivers.virtual.pcscd import VirtualPcscd, VirtualReadersUnavailable
 try:
     VirtualPcscd(Path(sys.argv[1])).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,63 @@ import click
 from agent.bundles.install import envelope_of
 from agent.bundles.manifest import MAX_GRACE_MS, Kind, Manifest
 from agent.credentials.trust import Expiry
-from agent.words import say
+from agent.words import say, why_en, why_zh
 from tools import bundles
 from tools.bundles import Issue
 from tools.cli.times import at_option, iso, now_ms
 
 DAY_MS = 86_400_000
+_AUDIENCE = re.compile(r"all|(site|terminal):[a-z0-9-]{1,32}")
+_LABELS_ZH = {
+    "kind": "类别",
+    "name": "名称",
+    "version": "版本",
+    "previous_version": "承接版本",
+    "issued": "签发",
+    "expires": "到期",
+    "grace_hours": "宽限（小时）",
+    "audience": "接收者",
+    "body_bytes": "正文（字节）",
+    "content_bytes": "内容（字节）",
+    "content_sha256": "内容摘要（SHA-256）",
+    "freshness": "时效",
+    "age_hours": "已签发（小时）",
+    "counts_until": "最晚有效",
+    "verified": "检验通过",
+    "entries": "总条数",
+    "revoked": "已吊销",
+}
+_VALUES_ZH: dict[object, str] = {
+    "fresh": "有效期内",
+    "in-grace": "宽限期内",
+    "expired": "已过期",
+    "revoked": "已吊销",
+    "valid": "有效",
+}
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 key_option = click.option(
     "--key", type=FILE, required=True, help=say("签名私钥（PEM）", "The private key that signs (PEM)")
 )
+
+
+class _Audience(click.ParamType[str]):
+    """For whom a bundle is, as its manifest says it."""
+
+    name = "audience"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _AUDIENCE.fullmatch(str(value)):
+            self.fail(
+                say(
+                    f"{value!r} 应为 all、site:名称 或 terminal:编号",
+                    f"{value!r} should be all, site:NAME or terminal:ID",
+                ),
+                param,
+                ctx,
+            )
+        return str(value)
 
 
 def issue_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -33,6 +79,8 @@ def issue_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--out", "-o", type=OUT, required=True, help=say("写入此文件", "Where the bundle goes")),
         click.option(
             "--audience",
+            type=_Audience(),
+            metavar=say("接收者", "AUDIENCE"),
             default="all",
             show_default=True,
             help=say("接收者：all、site:名称 或 terminal:编号", "For whom: all, site:NAME or terminal:ID"),
@@ -71,7 +119,9 @@ def write(out: Path, bundle: bytes) -> None:
     try:
         out.write_bytes(bundle)
     except OSError as error:
-        raise click.ClickException(say(f"{out}：无法写入", f"{out}: {error.strerror}")) from error
+        raise click.ClickException(
+            say(f"{out}：无法写入（{why_zh(error)}）", f"{out}: cannot be written ({why_en(error)})")
+        ) from error
 
 
 def tell_file(path: Path, as_json: bool, **more: object) -> None:
@@ -86,7 +136,7 @@ def tell(facts: dict[str, object], as_json: bool) -> None:
     else:
         for name, value in facts.items():
             if value is not None:
-                click.echo(f"{name}: {value}")
+                click.echo(say(f"{_LABELS_ZH.get(name, name)}：{_VALUES_ZH.get(value, value)}", f"{name}: {value}"))
 
 
 def facts_of(manifest: Manifest) -> dict[str, object]:

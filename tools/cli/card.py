@@ -21,6 +21,15 @@ from offline_store.database import DATABASE_NAME
 from tools.cli.bench_process import use_running_devices
 from tools.cli.place import config_options, resolve
 
+_LABELS_ZH = {
+    "medium": "介质编号",
+    "application": "卡片应用",
+    "interface": "接口",
+    "valid_from": "有效期自",
+    "valid_until": "有效期至",
+    "apdu_count": "指令数",
+}
+
 
 @click.group(help=say("读取卡片", "Read a card as the terminal does"))
 def card() -> None:
@@ -67,7 +76,7 @@ def show(
         click.echo(json.dumps(facts))
     else:
         for key, value in facts.items():
-            click.echo(f"{key:<14}{value if value is not None else '-'}")
+            click.echo(f"{say(_LABELS_ZH[key], key)}{say('：', ': ')}{value if value is not None else '-'}")
 
 
 def _source(resolved: Resolved, reader: str | None) -> CardSource:

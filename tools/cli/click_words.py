@@ -91,6 +91,7 @@ class _Formatter(click.HelpFormatter):
 
 def translate_click() -> None:
     """Let click speak the reader's language in this process; before the first command is made."""
+    types.IntRange.name, types.FloatRange.name, types.FloatParamType.name = "integer", "number", "number"
     if language() != "zh":
         return
     for module in _MODULES:

@@ -208,7 +208,7 @@ def issue(
         "Show a credential by the phone's key and print the code, or draw a code that exists; - reads standard input",
     )
 )
-@click.argument("credential", metavar=say("凭证", "CREDENTIAL"))
+@click.argument("credential", metavar=say("凭证或码", "CREDENTIAL|CODE"))
 @click.option("--device", type=_FILE, help=say("手机密钥文件", "The phone's key file"))
 @click.option(
     "--purpose",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, ClassVar, TypeVar
 
 import click
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
@@ -15,8 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from agent.credentials.trust import TrustRow
 from agent.problems import problems_of
 from agent.signatures import Algorithm, PrivateKey, load_private, load_public
-from agent.words import say
+from agent.words import say, why_en, why_zh
 from profiles.purpose import Purpose
+from profiles.reasons import Sentence
 from tools.citizen_code import IssuingKey
 
 _MAX_FILE_BYTES = 65_536
@@ -39,10 +40,13 @@ _U32 = Annotated[int, Field(ge=0, le=0xFFFF_FFFF)]
 
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+    what: ClassVar[Sentence]
 
 
 class PhoneKeyFile(_File):
     """What a phone keeps."""
+
+    what = Sentence("手机密钥文件", "a phone's key")
 
     algorithm: _Algorithm
     private: _Hex
@@ -54,6 +58,8 @@ class PhoneKeyFile(_File):
 
 class RowFile(_File):
     """A row of the trust list: see :class:`agent.credentials.trust.TrustRow`."""
+
+    what = Sentence("信任列表的行", "a row of the trust list")
 
     issuer: _U16
     kid: _U16
@@ -79,6 +85,8 @@ class RowFile(_File):
 class IssuerKeyFile(_File):
     """What an issuer keeps."""
 
+    what = Sentence("签发者密钥文件", "an issuer's key")
+
     private: _Hex
     row: RowFile
 
@@ -95,12 +103,37 @@ def read(path: Path, model: type[_F]) -> _F:
     """A file of one kind; what is wrong with it becomes one sentence, which quotes no key."""
     try:
         with path.open("rb") as file:
-            return model.model_validate_json(file.read(_MAX_FILE_BYTES))
+            content = file.read(_MAX_FILE_BYTES)
+        return model.model_validate_json(content)
     except OSError as error:
-        raise click.ClickException(say(f"{path}：无法读取", f"{path}: {error.strerror}")) from error
+        raise click.ClickException(
+            say(f"{path}：无法读取（{why_zh(error)}）", f"{path}: cannot be read ({why_en(error)})")
+        ) from error
     except ValidationError as error:
+        other = _kind_of(content)
+        if other is not None or error.errors()[0]["type"] == "json_invalid":
+            found = other.what if other else Sentence("不是 JSON 文件", "no JSON file")
+            raise click.ClickException(
+                say(
+                    f"{path}：这里需要{model.what.zh}，而这是{found.zh}"
+                    if other
+                    else f"{path}：{found.zh}，这里需要{model.what.zh}",
+                    f"{path}: this is {found.en}; {model.what.en} is wanted here",
+                )
+            ) from None
         problems = "\n".join(f"{path}: {problem}" for problem in problems_of(error, model))
         raise click.ClickException(problems) from None
+
+
+def _kind_of(content: bytes) -> type[_File] | None:
+    """Which of the kinds a content is, if it is one."""
+    for kind in (PhoneKeyFile, RowFile, IssuerKeyFile):
+        try:
+            kind.model_validate_json(content)
+        except ValidationError:
+            continue
+        return kind
+    return None
 
 
 def write(path: Path, content: _File) -> None:
@@ -115,6 +148,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     except FileExistsError:
         raise click.ClickException(say(f"{path} 已存在，不会覆盖", f"{path} exists already and stays")) from None
     except OSError as error:
-        raise click.ClickException(say(f"{path}：无法写入", f"{path}: {error.strerror}")) from error
+        raise click.ClickException(
+            say(f"{path}：无法写入（{why_zh(error)}）", f"{path}: cannot be written ({why_en(error)})")
+        ) from error
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -34,13 +34,10 @@ def sentence_of(error: BaseException) -> str:
     """What happened, and what would be right."""
     if isinstance(error, DriverError):
         return say(f"{error.fault.zh}：{error.detail}" if error.detail else error.fault.zh, str(error))
-    if isinstance(error, BundleError):
-        detail = f" ({error.detail})" if error.detail else ""
-        return tell(error.fault.sentence) + detail
     if isinstance(error, ValidationError):
         return "\n".join(map(str, problems_of(error, model=BaseModel)))
     if isinstance(error, KeyInvalid):
         return say(f"密钥无效：{error}", str(error))
-    if isinstance(error, KeyStoreError | LinkError | StoreError):
+    if isinstance(error, BundleError | KeyStoreError | LinkError | StoreError):
         return tell(error)
     return str(error)

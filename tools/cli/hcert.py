@@ -11,7 +11,7 @@ import click
 from agent.credentials import hcert as hcert_codes
 from agent.credentials.hcert_keys import SignerInvalid, SignerKey, SignerList, keyring, load_signers
 from agent.credentials.trust import Term
-from agent.words import say
+from agent.words import say, why_en, why_zh
 from profiles.api import Rejected
 from profiles.rules.codes import CodePolicy
 from profiles.rules.health import HealthRules
@@ -80,6 +80,8 @@ def _signers(path: Path) -> tuple[SignerKey, ...]:
         with path.open("rb") as file:
             return load_signers(file.read(_MAX_CERTIFICATES_BYTES))
     except OSError as error:
-        raise click.ClickException(say(f"{path}：无法读取", f"{path}: {error.strerror}")) from error
+        raise click.ClickException(
+            say(f"{path}：无法读取（{why_zh(error)}）", f"{path}: cannot be read ({why_en(error)})")
+        ) from error
     except SignerInvalid as error:
-        raise click.ClickException(say(f"{path}：不是可用的签名者证书（{error}）", f"{path}: {error}")) from error
+        raise click.ClickException(say(f"{path}：{error.zh}", f"{path}: {error.en}")) from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.words import say
+from agent.words import say, why_en, why_zh
 
 if TYPE_CHECKING:
     import segno
@@ -37,7 +37,12 @@ def draw(text: str, *, png: Path | None, svg: Path | None, terminal: bool) -> se
         if svg is not None:
             code.save(str(svg), kind="svg", scale=_PIXELS_A_MODULE, border=_QUIET_MODULES)
     except OSError as error:
-        raise click.ClickException(say("无法写入图片", f"the picture cannot be written: {error.strerror}")) from error
+        raise click.ClickException(
+            say(
+                f"{error.filename}：无法写入（{why_zh(error)}）",
+                f"{error.filename}: cannot be written ({why_en(error)})",
+            )
+        ) from error
     if terminal:
         code.terminal(compact=True, border=_QUIET_MODULES)
     return code

@@ -14,6 +14,7 @@ from agent.bundles.table import map_file
 from agent.credentials.status import StatusList
 from agent.words import say
 from offline_store.bundles import installed
+from profiles.reasons import Sentence
 from tools import bundles
 from tools.cli import bundle_files
 from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
@@ -35,7 +36,7 @@ def status_list() -> None:
 )
 @click.option(
     "--revoked",
-    type=click.File(),
+    type=click.File(encoding="utf-8", errors="replace"),
     metavar=say("文件", "FILE"),
     required=True,
     help=say("每行一个序号；-：标准输入", "One entry a line; - for stdin"),
@@ -130,4 +131,7 @@ def _entry(line: str, entries: int) -> int:
 
 def _of_kind(manifest: Manifest) -> None:
     if manifest.kind is not Kind.STATUS:
-        raise BundleError(BundleFault.CONTENT, f"this is a {manifest.kind.value} bundle")
+        raise BundleError(
+            BundleFault.CONTENT,
+            Sentence(f"这是 {manifest.kind.value} 数据包", f"this is a {manifest.kind.value} bundle"),
+        )

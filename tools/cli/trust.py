@@ -24,7 +24,7 @@ from agent.clock import SystemRandom
 from agent.credentials.hcert_keys import SignerInvalid, load_certificates, signer_key
 from agent.keys import FileKeyStore, KeyStoreError, Role
 from agent.sync.contract.errors import ContractError
-from agent.words import say
+from agent.words import say, why_en, why_zh
 from offline_store.bundles import installed
 from profiles.api import ClockState
 from tools import bundles
@@ -80,6 +80,7 @@ def anchor(role: str, file: Path, state_dir: Path) -> None:
 @state_dir_option
 def seal_key(state_dir: Path) -> None:
     """Print the terminal's sealing key as PEM."""
+    _must_exist(state_dir)
     click.echo(_public_pem(FileKeyStore.create(state_dir / "keys").sealing_public()).decode(), nl=False)
 
 
@@ -245,16 +246,21 @@ def verify(file: Path, state_dir: Path, terminal: str, site: str | None, at_ms: 
 @json_option
 def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bool) -> None:
     """Drop the files where the agent looks, and say what became of them."""
+    _must_exist(state_dir)
     incoming = Incoming(state_dir)
+    bundle_paths = _bundles_in(files)
+    held = {file for file in bundle_paths if _is_in_force(file, state_dir)}
     try:
         incoming.make()
-        dropped = [(file, incoming.drop(file, _unique_name(file))) for file in _bundles_in(files)]
+        dropped = [(file, incoming.drop(file, _unique_name(file))) for file in bundle_paths]
     except OSError as error:
-        raise click.ClickException(say(f"{state_dir}：无法写入", f"{state_dir}: {error.strerror}")) from error
+        raise click.ClickException(
+            say(f"{state_dir}：无法写入（{why_zh(error)}）", f"{state_dir}: cannot be written ({why_en(error)})")
+        ) from error
     deadline_s = time.monotonic() + wait_s
     while any(path.exists() for _, path in dropped) and time.monotonic() < deadline_s:
         time.sleep(_POLL_S)
-    outcomes = [_outcome(incoming, file, path, state_dir) for file, path in dropped]
+    outcomes = [_outcome(incoming, file, path, state_dir, held) for file, path in dropped]
     for outcome in outcomes:
         if as_json:
             bundle_files.tell(outcome, as_json)
@@ -272,19 +278,22 @@ def _bundles_in(files: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-def _outcome(incoming: Incoming, file: Path, path: Path, state_dir: Path) -> dict[str, object]:
+def _outcome(incoming: Incoming, file: Path, path: Path, state_dir: Path, held: set[Path]) -> dict[str, object]:
     if path.exists():
         waits = ("终端运行后安装", "waits until the terminal runs")
         return {"file": file.name, "state": "waiting", "zh": waits[0], "en": waits[1]}
     reason = incoming.reason(path)
     if reason is None and _is_in_force(file, state_dir):
-        return {"file": file.name, "state": "installed", "zh": "已安装", "en": "installed"}
+        said = ("之前已安装，内容有效", "was in force already") if file in held else ("已安装", "installed")
+        return {"file": file.name, "state": "installed", "zh": said[0], "en": said[1]}
     if reason is None:  # refused, and its reason gone already: only the last few are kept
-        said = {"zh": "未安装，请逐个安装以得知原因", "en": "not installed; install it alone to learn why"}
-        return {"file": file.name, "state": "refused", "code": "unknown", **said}
-    detail = f" ({reason['detail']})" if reason["detail"] else ""
-    said = {"zh": reason["zh"] + detail, "en": reason["en"] + detail}
-    return {"file": file.name, "state": "refused", "code": reason["code"], **said}
+        unknown = {
+            "code": "unknown",
+            "zh": "未安装，请逐个安装以得知原因",
+            "en": "not installed; install it alone to learn why",
+        }
+        return {"file": file.name, "state": "refused", **unknown}
+    return {"file": file.name, "state": "refused", **reason}
 
 
 def _is_in_force(file: Path, state_dir: Path) -> bool:
@@ -297,6 +306,17 @@ def _is_in_force(file: Path, state_dir: Path) -> bool:
     if held is None or held.bundle_version < brought.bundle_version:
         return False
     return held.bundle_version > brought.bundle_version or held.content_sha256 == brought.content_sha256
+
+
+def _must_exist(state_dir: Path) -> None:
+    """A directory that nobody made is a slip of the hand, and no place for keys and bundles."""
+    if not state_dir.is_dir():
+        raise click.ClickException(
+            say(
+                f"{state_dir} 不存在；请用 --state-dir 指定终端的状态目录，或先运行一次终端",
+                f"{state_dir} does not exist; name the terminal's directory with --state-dir, or start it once",
+            )
+        )
 
 
 def _unique_name(file: Path) -> str:
@@ -334,7 +354,7 @@ def _certificates(path: Path) -> list[bytes]:
             signer_key(certificate)
         return [certificate.public_bytes(serialization.Encoding.DER) for certificate in certificates]
     except SignerInvalid as error:
-        raise click.ClickException(say(f"{path}：不是可用的签名者证书（{error}）", f"{path}: {error}")) from error
+        raise click.ClickException(say(f"{path}：{error.zh}", f"{path}: {error.en}")) from error
 
 
 def _public(path: Path) -> ec.EllipticCurvePublicKey:

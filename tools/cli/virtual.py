@@ -15,6 +15,7 @@ import click
 from agent.words import say
 from drivers.virtual.bench import (
     SOCKET_NAME,
+    BenchState,
     CameraTrouble,
     Command,
     Hold,
@@ -22,6 +23,7 @@ from drivers.virtual.bench import (
     Plug,
     Press,
     Relay,
+    RelayState,
     Remove,
     Scan,
     Status,
@@ -33,6 +35,8 @@ from tools.cli.place import resolve
 
 PRESS_MS = 200
 MAX_HOLD_MS = 60_000
+MAX_CHANGES = 20
+json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 
 def _terminal(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,9 +48,8 @@ def _terminal(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _do(terminal: str, command: Command) -> None:
-    answer = ask(virtual_dir(terminal) / SOCKET_NAME, command)
-    facts = answer.relay or answer.state
-    click.echo(facts.model_dump_json(indent=2) if facts is not None else say("好", "ok"))
+    ask(virtual_dir(terminal) / SOCKET_NAME, command)
+    click.echo(say("好", "ok"))
 
 
 @click.group(help=say("操作运行中终端的虚拟设备", "Drive the virtual devices of a running terminal"))
@@ -116,6 +119,8 @@ def show(
     texts: tuple[str, ...], live: str | None, every_s: float, look: str, symbology: str, hold_ms: int, terminal: str
 ) -> None:
     """Show codes."""
+    if not all(texts):
+        raise click.UsageError(say("码的文字不能为空", "a code's text cannot be empty"))
     if (live is None) is not bool(texts):
         raise click.UsageError(say("请给出文本或 --live", "give texts, or --live"))
     if live is not None:
@@ -188,9 +193,12 @@ def press(what: str, hold: bool, release: bool, terminal: str) -> None:
 
 @virtual.command(help=say("继电器的状态与历史", "State and history of the relay"))
 @_terminal
-def relay(terminal: str) -> None:
+@json_option
+def relay(terminal: str, as_json: bool) -> None:
     """Show what the terminal has opened."""
-    _do(terminal, Relay())
+    board = ask(virtual_dir(terminal) / SOCKET_NAME, Relay()).relay
+    if board is not None:
+        click.echo(board.model_dump_json(indent=2) if as_json else _words_of_board(board))
 
 
 @virtual.command(help=say("拔出设备", "Unplug a device"))
@@ -211,6 +219,33 @@ def replug(device: str, terminal: str) -> None:
 
 @virtual.command(help=say("有哪些虚拟设备，在哪里", "Which virtual devices there are, and where"))
 @_terminal
-def status(terminal: str) -> None:
+@json_option
+def status(terminal: str, as_json: bool) -> None:
     """Show names, ports and sockets."""
-    _do(terminal, Status())
+    state = ask(virtual_dir(terminal) / SOCKET_NAME, Status()).state
+    if state is not None:
+        click.echo(state.model_dump_json(indent=2) if as_json else _words_of_state(state))
+
+
+def _words_of_board(board: RelayState) -> str:
+    """Outputs, inputs, and the latest changes of the outputs with their age."""
+    on, off = say("接通", "on"), say("断开", "off")
+    lines = [say("输出：", "outputs:"), *(f"  {name}  {on if state else off}" for name, state in board.outputs.items())]
+    closed, opened = say("闭合", "closed"), say("断开", "open")
+    lines += [say("输入：", "inputs:"), *(f"  {name}  {closed if at else opened}" for name, at in board.inputs.items())]
+    now_ns = time.monotonic_ns()
+    lines.append(say(f"动作（最近 {MAX_CHANGES} 次）：", f"what it did (the latest {MAX_CHANGES}):"))
+    for change in board.history[-MAX_CHANGES:]:
+        ago = f"{(now_ns - change.at_ns) / 1e9:.1f}"
+        lines.append(f"  {change.output}  {on if change.on else off}  " + say(f"{ago} 秒前", f"{ago} s ago"))
+    return "\n".join(lines)
+
+
+def _words_of_state(state: BenchState) -> str:
+    lines = [say(f"目录：{state.directory}", f"directory: {state.directory}")]
+    lines += [say("读卡器：", "readers:"), *(f"  {name}  {where}" for name, where in state.readers.items())]
+    lines += [
+        say("串口与摄像头：", "serial ports and camera:"),
+        *(f"  {name}  {at}" for name, at in state.ports.items()),
+    ]
+    return "\n".join(lines)

@@ -10,6 +10,7 @@ import click
 
 from agent.words import say
 from drivers.virtual.place import virtual_dir
+from tools.cli.codes import reason_words
 from tools.demo.scenes import SCENES
 from tools.demo.stage import TERMINAL, Stage, StageError
 from tools.demo.timeline import taps_of
@@ -55,12 +56,13 @@ def _play(stage: Stage) -> None:
         scene.play(stage)
         taps = taps_of(stage.terminal.lines)
         for tap in taps[told:]:
-            click.echo(f"   {tap.stations()}   [{tap.reason}{f', {tap.outcome}' if tap.outcome else ''}]")
+            outcome = say("，", ", ") + reason_words(tap.outcome) if tap.outcome else ""
+            click.echo(f"   {tap.stations()}   {reason_words(tap.reason)}{outcome}")
         told = len(taps)
     stage.await_all_acknowledged(15.0)
     click.echo("\n" + say("时间线（全部已由平台确认）", "timeline, now that the platform has acknowledged all of it"))
     for tap in taps_of(stage.terminal.lines):
-        click.echo(f"   {tap.seq:>3}  {tap.stations()}   [{tap.reason}]")
+        click.echo(f"   {tap.seq:>3}  {tap.stations()}   {reason_words(tap.reason)}")
 
 
 def _prove(stage: Stage) -> None:

@@ -80,6 +80,6 @@ SCENES = (
     Scene(Sentence("过了有效期的码", "a code past its time to live"), _CODES.expired),
     Scene(Sentence("国密 SM2 签名的码", "a code signed with SM2"), _CODES.sm2),
     Scene(Sentence("先放行，随即被吊销", "granted, then revoked while the gate runs"), _CODES.revoked),
-    Scene(Sentence("打印的静态码", "a printed static code, at a gate that takes none"), _CODES.static),
+    Scene(Sentence("打印的静态码，此闸机不收", "a printed static code, at a gate that takes none"), _CODES.static),
     Scene(Sentence("无人认可的签发者", "a code of an issuer whom nobody trusts"), _CODES.unknown),
 )

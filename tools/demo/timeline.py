@@ -26,7 +26,7 @@ class Tap:
     outcome: str = ""
 
     def stations(self) -> str:
-        """``tap → decision → durable → relay → acknowledged``, each with its delay."""
+        """``shown → decision → durable → relay → acknowledged``, each with its delay."""
         start_ns = self.read_ns if self.read_ns is not None else self.decided_ns
         names = (
             (say("决定", "decision"), self.decided_ns),
@@ -35,7 +35,7 @@ class Tap:
             (say("平台确认", "acknowledged"), self.acked_ns),
         )
         parts = [f"{name} +{(at_ns - start_ns) / _NS_PER_MS:.1f} ms" for name, at_ns in names if at_ns is not None]
-        return " → ".join([say("刷卡", "tap"), *parts])
+        return " → ".join([say("出示", "shown"), *parts])
 
 
 def taps_of(lines: Iterable[Line]) -> list[Tap]:

@@ -14,7 +14,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from tools.cli.codes import kind_words, reason_words
@@ -28,6 +28,7 @@ from tools.platform.service import Layout, Platform, Settings, is_running
 from tools.platform.store import UNKNOWN, Position, Store
 
 _NEVER = "—"
+PIPE_COLUMNS = 200
 
 
 def _default_directory() -> Path:
@@ -276,7 +277,10 @@ def _local_time(time_ms: int) -> str:
 
 
 def _print_table(titles: list[str], rows: list[list[Any]]) -> None:
-    table = Table(*titles)
+    table = Table(*(Column(title, overflow="fold") for title in titles))
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row))  # Text: what a terminal sent is never markup
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_COLUMNS)  # nobody's window: nothing need be folded
+    console.print(table)

@@ -122,11 +122,11 @@ def test_keys_and_rows_are_their_owners_alone_and_never_overwritten(onecard: One
         (("show", "zz", "--device", "phone.key"), "not a credential"),
         (("show", "EC1:lower case", "--png", "x.png"), "does not fit"),
         (("issue", "--by", "none.key"), "No such file"),
-        (("issue", "--by", "phone.key"), "row: is missing"),
+        (("issue", "--by", "phone.key"), "this is a phone's key; an issuer's key is wanted here"),
         (("issue", "--by", "city.key", "--token", "12"), "32 hexadecimal digits"),
         (("issue", "--by", "city.key", "--at", "noon"), "give Unix seconds"),
         (("expand", "EC1:", "--row", "city.row"), "EC1: wrong length"),
-        (("verify", "EC1:", "--row", "phone.key"), "phone.key: "),
+        (("verify", "EC1:", "--row", "phone.key"), "a row of the trust list is wanted here"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(onecard: Onecard, arguments: tuple[str, ...], words: str) -> None:

@@ -43,7 +43,7 @@ def test_the_schema_describes_every_driver_and_profile(tmp_path: Path) -> None:
         (("journal", "verify", "--state-dir", "nowhere"), "there is no journal", "没有日志"),
         (("virtual", "insert", "gen2-li"), "no virtual devices are running", "没有运行中的虚拟设备"),
         (("virtual", "press", "12.50"), "no virtual devices are running", "没有运行中的虚拟设备"),
-        (("virtual", "show", ""), "is too short", "太短"),
+        (("virtual", "show", ""), "cannot be empty", "不能为空"),
         (("virtual", "insert", ""), "is too short", "太短"),
         (("virtual", "press", "--", "-5"), "an amount, like 12.50", "应为金额，如 12.50"),
         (("card", "show", "--reader", "none"), "has no card reader none", "没有读卡器 none"),

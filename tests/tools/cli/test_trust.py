@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import AsyncIterator
@@ -209,6 +210,8 @@ async def test_what_cannot_be_done_is_one_sentence(desk: Desk) -> None:
         (("trust", "anchor", "root", "noise", "--state-dir", "state"), "noise is no P-256 public key"),
         (("trust", "delta", file, file, "--key", "noise", "-o", "x"), "PEM private key"),
         (("trust", "install", "state", "--state-dir", "state"), "no .bundle file"),
+        (("trust", "install", file, "--state-dir", "typo"), "typo does not exist"),
+        (("trust", "seal-key", "--state-dir", "typo"), "typo does not exist"),
     ):
         done = await desk.onecard(*arguments)
         assert (done.exit_code, words in done.err) == (1, True), done
@@ -218,6 +221,26 @@ async def test_what_cannot_be_done_is_one_sentence(desk: Desk) -> None:
         stdin="8\n",
     )
     assert "from 0 to 7" in bad.err
+    assert not (desk.home / "typo").exists()
+    nobody = await desk.onecard("trust", "build", "--audience", "nobody")
+    assert "'nobody' should be all, site:NAME or terminal:ID" in nobody.err
+
+
+async def test_people_read_a_manifest_in_their_language(desk: Desk) -> None:
+    file = await desk.status(1, "")
+    shown = await desk.onecard("trust", "show", file, lang="zh")
+    assert "类别：status" in shown.out
+    assert "kind" not in shown.out
+    wrong = await desk.onecard("trust", "delta", file, "root.pem", "--key", "bundle.pem", "-o", "x", lang="zh")
+    assert wrong.exit_code == 1
+    assert not re.search("[a-z]{2,} [a-z]{2,}", wrong.err), wrong.err
+
+
+async def test_what_was_in_force_already_is_told_from_what_is_new(desk: Desk) -> None:
+    file = await desk.status(1, "")
+    async with terminal(desk):
+        said = [(await desk.good("trust", "install", file, "--state-dir", "state")).out for _ in range(2)]
+    assert said == [f"{file}: installed\n", f"{file}: was in force already\n"]
 
 
 async def test_a_folder_of_bad_bundles_is_never_said_to_be_installed(desk: Desk) -> None:

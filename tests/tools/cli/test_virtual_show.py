@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -54,6 +55,15 @@ def test_texts_go_to_the_camera_where_there_is_one(environment: dict[str, str], 
     shown = subprocess.run([*COMMAND, "BY HAND", "--look", "tilted"], env=environment, capture_output=True, check=False)
     assert shown.returncode == 0, shown.stderr
     assert code(camera) == "BY HAND"
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "serial ports and camera:"), ("zh", "串口与摄像头：")])
+def test_status_is_told_to_people_in_words(environment: dict[str, str], lang: str, words: str) -> None:
+    command = [*COMMAND[:-1], "status"]
+    told = subprocess.run(command, env=environment | {"ONECARD_LANG": lang}, capture_output=True, text=True, check=True)
+    assert words in told.stdout
+    machine = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True)
+    assert "camera" in json.loads(machine.stdout)["ports"]
 
 
 @pytest.fixture
