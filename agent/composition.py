@@ -34,7 +34,7 @@ from agent.lane import Alarm, Lane, LanePorts
 from agent.logs import log
 from agent.memory import Memory
 from agent.records import CONTEXT
-from agent.store_health import JOURNAL, JournalCondition
+from agent.store_health import JOURNAL, JournalCondition, tell_store_health
 from agent.threads import post
 from agent.timekeeper import SAVED_KEY, Timekeeper
 from agent.trusted_clock import TrustedClock
@@ -42,13 +42,16 @@ from agent.upward import Upward
 from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
 from drivers.cards.source import CardSource
 from drivers.registry import driver
+from offline_store.checkpoint import Signatory
 from offline_store.database import os_error
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
-from offline_store.writer import JournalWriter
-from profiles.api import Reason, Subject
+from offline_store.writer import JournalWriter, Writer
+from profiles.api import ClockState, Reason, Subject
 
 MEDIUM_KEY = "medium-1"
+MIB = 1024**2
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
@@ -94,13 +97,23 @@ class Composition:
 
     def journal(self) -> Journal:
         """Open the journal; waits for the disk. Raises :class:`~offline_store.errors.StoreError`."""
-        journal = Journal.open(self.config.terminal.state_dir, boot_id(), clock=self._clock, random=self._random)
+        journal = Journal.open(
+            self.config.terminal.state_dir,
+            boot_id(),
+            clock=self._clock,
+            random=self._random,
+            size_limit_bytes=self.config.journal.size_limit_mb * MIB,
+        )
         try:
             self._recall_time(journal.load_saved().get(SAVED_KEY))
         except BaseException:
             journal.close()
             raise
         return journal
+
+    def writer(self, journal: Journal) -> Writer:
+        """The thread that writes it; what is acknowledged leaves the disk when its time is over."""
+        return Writer(journal, tell=tell_store_health, kept_since=self._kept_since)
 
     def memory(self, writer: JournalWriter) -> Memory:
         """What all lanes remember."""
@@ -176,6 +189,10 @@ class Composition:
         self._bundles = bundles
         return bundles
 
+    def signatory(self, keys: FileKeyStore) -> Signatory:
+        """What signs the chain. Raises :class:`~agent.keys.KeyStoreError`."""
+        return Signatory(self.config.terminal.id, keys.checkpoint_signer())
+
     def verifier(self, keys: FileKeyStore) -> Verifier:
         """What tells the lanes whom they have before them."""
         register = SiteRegister(self._holders())
@@ -196,6 +213,12 @@ class Composition:
     def backoff(self) -> Backoff:
         """Pauses between tries, for one part."""
         return Backoff(self._random)
+
+    def _kept_since(self) -> int | None:
+        moment = self._clock.moment()
+        if moment.state is ClockState.UNTRUSTED:
+            return None
+        return moment.now_ms - self.config.journal.retention_days * DAY_MS
 
     def _recall_time(self, saved: bytes | None) -> None:
         if saved is None:

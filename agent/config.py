@@ -83,6 +83,17 @@ class HolderConfig(_Model):
     lost: bool = False
 
 
+class JournalConfig(_Model):
+    """How much of the journal stays on the disk."""
+
+    retention_days: int = Field(
+        default=90, ge=0, le=3_650, description="so long a record stays after it happened, acknowledged or not"
+    )
+    size_limit_mb: int = Field(
+        default=4_096, ge=16, le=1_048_576, description="database and log together; leave the disk some room beyond it"
+    )
+
+
 class LogConfig(_Model):
     """What is written to standard error."""
 
@@ -98,6 +109,7 @@ class Config(_Model):
     lanes: dict[Name, LaneConfig] = Field(min_length=1, max_length=16)
     platform: LinkSettings | None = Field(default=None, description="null: the terminal keeps its journal and waits")
     holders: tuple[HolderConfig, ...] = Field(default=(), max_length=10_000)
+    journal: JournalConfig = JournalConfig()
     logs: LogConfig = LogConfig()
 
     @field_validator("holders")

@@ -132,6 +132,10 @@ class FileKeyStore:
     def checkpoint_signer(self) -> cose.Es256Signer:
         return cose.Es256Signer(self._private(_CHECKPOINT))
 
+    def checkpoint_public(self) -> ec.EllipticCurvePublicKey:
+        """What proves the terminal's checkpoints; the platform learns it when the terminal is enrolled."""
+        return self._private(_CHECKPOINT).public_key()
+
     def sealing_public(self) -> ec.EllipticCurvePublicKey:
         return self._private(_SEALING).public_key()
 

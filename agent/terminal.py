@@ -23,7 +23,7 @@ from agent.keys import KeyStoreError
 from agent.lane import Lane
 from agent.logs import log
 from agent.memory import Memory
-from agent.store_health import JOURNAL, tell_store_health
+from agent.store_health import JOURNAL
 from agent.supervisor import supervise
 from agent.threads import in_thread
 from agent.trusted_clock import TrustedClock
@@ -76,7 +76,7 @@ class Terminal:
             journal = await self._unless_stopped(self._open_journal())
             if journal is not None:
                 first_start = journal.head.seq == 1
-                writer = Writer(journal, tell=tell_store_health)
+                writer = self._parts.writer(journal)
                 await self._serve(boards, writer, first_start, started_s)
         finally:
             watchdog.cancel()
@@ -149,6 +149,7 @@ class Terminal:
                 keys = await in_thread(open_keys, "open-keys")
                 load = partial(self._parts.bundles, keys, writer, memory, self._aged)
                 bundles = await in_thread(load, "load-bundles")
+                await asyncio.wrap_future(writer.sign_with(self._parts.signatory(keys)))
                 await asyncio.wrap_future(writer.submit(self._parts.context()))
             except (KeyStoreError, StoreError) as error:
                 part = KEYS if isinstance(error, KeyStoreError) else JOURNAL

@@ -75,6 +75,7 @@ class Doing(Enum):
     PRUNING_MARKS = ("清理到期的标记", "pruning marks")
     READING_OUTBOX = ("读取待上传的记录", "reading the outbox")
     READING_BUNDLES = ("读取已安装的数据包", "reading the installed bundles")
+    PRUNING = ("清理到期的记录", "pruning records")
     VERIFYING = ("校验", "verifying")
     CHECKPOINTING = ("整理预写日志", "checkpointing")
 

@@ -17,12 +17,14 @@ from typing import Protocol, Self
 
 from offline_store.bundles import PUT as _PUT_BUNDLE
 from offline_store.bundles import InstalledBundle
+from offline_store.checkpoint import CHECKPOINT, Proof, Signatory
 from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, store_error
 from offline_store.errors import AcknowledgementRefused, Damaged, RecordInvalid
 from offline_store.genesis import GENESIS, Genesis
 from offline_store.lock import take_lock
 from offline_store.migrate import migrate
-from offline_store.record import MAX_INTEGER, MAX_TEXT_CHARS, NO_HASH, Entry, Record, hash_of, new_id
+from offline_store.pruning import give_back, prune
+from offline_store.record import MAX_INTEGER, MAX_TEXT_CHARS, NO_HASH, Entry, Record, Value, hash_of, new_id
 from offline_store.verify import Verdict, verify
 from offline_store.wal import DEFAULT_LOG_LIMIT_BYTES, WriteAheadLog
 
@@ -156,6 +158,7 @@ class Journal:
         lock: int,
         boot_id: bytes,
         clock: Clock,
+        random: Random,
     ) -> None:
         self.directory = directory
         self.log = log
@@ -163,7 +166,11 @@ class Journal:
         self._lock = lock
         self._boot_id = boot_id
         self._clock = clock
+        self._random = random
         self._head: Head | None = None
+        self._signatory: Signatory | None = None
+        self._unsigned = 0
+        self._signed_ms = 0
         self._marks_since_pruning = 0
 
     @classmethod
@@ -198,11 +205,11 @@ class Journal:
             if isinstance(error, OSError):
                 raise os_error(error, directory / DATABASE_NAME, "无法建立", "it cannot be made") from error
             raise
-        journal = cls(directory, connection, log, lock, boot_id, clock)
+        journal = cls(directory, connection, log, lock, boot_id, clock, random)
         try:
             with journal._faults(Doing.MIGRATING):
                 migrate(connection, schema)
-            journal._head = journal._find_head() or journal._begin_chain(random)
+            journal._head = journal._find_head() or journal._begin_chain()
         except BaseException:
             journal.close()
             raise
@@ -239,8 +246,38 @@ class Journal:
                 if head is not before or not item.entries:
                     self._save(item)
                 results.append(Appended(tuple(records)))
-        self._head = head
+            unsigned = self._unsigned + head.seq - self.head.seq
+            if self._signatory is not None and unsigned >= self._signatory.every_records:
+                head, unsigned = self._sign(self._signatory, head), 0
+        self._head, self._unsigned = head, unsigned
         return results
+
+    def sign_with(self, signatory: Signatory) -> None:
+        """From now on the terminal's key signs the chain: with the next append, what was there before."""
+        self._signatory = signatory
+        self._unsigned = signatory.every_records
+
+    def sign_what_waits(self) -> bool:
+        """Sign what is unsigned for longer than it may be; whether anything was."""
+        signatory = self._signatory
+        if signatory is None or not self._unsigned:
+            return False
+        if self._clock.monotonic_ms() - self._signed_ms < signatory.every_ms:
+            return False
+        head = self.head
+        with self._transaction(Doing.APPENDING):
+            head = self._sign(signatory, head)
+        self._head, self._unsigned = head, 0
+        return True
+
+    def prune(self, kept_since_ms: int) -> int:
+        """Let a portion of what the platform has, and is from before that moment, leave the disk; how many went."""
+        with self._transaction(Doing.PRUNING):
+            pruned = prune(self._connection, kept_since_ms)
+        if pruned:
+            with self._faults(Doing.PRUNING):
+                give_back(self._connection)
+        return pruned
 
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> int:
         """The platform has committed ``seq`` and all before it. Returns the acknowledged seq, which never goes back.
@@ -295,10 +332,10 @@ class Journal:
         _ = self.head
         return Restored(self.load_saved(), self.load_marks(now_ms))
 
-    def verify(self) -> Verdict:
+    def verify(self, proof: Proof | None = None) -> Verdict:
         """Walk every record; see :func:`offline_store.verify.verify`."""
         with self._faults(Doing.VERIFYING):
-            return verify(self._connection)
+            return verify(self._connection, proof)
 
     def close(self) -> None:
         """Close the file and release the lock; harmless when closed."""
@@ -323,6 +360,23 @@ class Journal:
             )
         return known, head
 
+    def _sign(self, signatory: Signatory, head: Head) -> Head:
+        """Store a checkpoint behind ``head``; the new head."""
+        entry = self._own_entry(CHECKPOINT, signatory.public(head.chain_id, head.seq, head.hash))
+        self._signed_ms = entry.monotonic_ms
+        return self._insert(entry, head)[1]
+
+    def _own_entry(self, kind: str, public: Mapping[str, Value]) -> Entry:
+        now_ms = self._clock.now_ms()
+        return Entry(
+            id=new_id(now_ms, self._random.token(10)),
+            kind=kind,
+            time_ms=now_ms,
+            time_quality=self._clock.state(),
+            monotonic_ms=self._clock.monotonic_ms(),
+            public=public,
+        )
+
     def _save(self, item: Append) -> None:
         execute = self._connection.execute
         for key, value in item.saves.items():
@@ -343,18 +397,10 @@ class Journal:
             execute(_PRUNE_MARKS, (self._clock.now_ms() - MARK_GRACE_MS, 2 * self._marks_since_pruning))
             self._marks_since_pruning = 0
 
-    def _begin_chain(self, random: Random) -> Head:
+    def _begin_chain(self) -> Head:
         """Write record 1 of a new chain, in one transaction with the chain itself."""
-        chain_id = random.token(16)
-        now_ms = self._clock.now_ms()
-        entry = Entry(
-            id=new_id(now_ms, random.token(10)),
-            kind=GENESIS,
-            time_ms=now_ms,
-            time_quality=self._clock.state(),
-            monotonic_ms=self._clock.monotonic_ms(),
-            public=Genesis(chain_id).to_public(),
-        )
+        chain_id = self._random.token(16)
+        entry = self._own_entry(GENESIS, Genesis(chain_id).to_public())
         with self._transaction(Doing.BEGINNING):
             self._connection.execute(_INSERT_CHAIN, (1, chain_id, 0, NO_HASH, NO_HASH))
             _, head = self._insert(entry, Head(1, chain_id, 0, 0, NO_HASH))

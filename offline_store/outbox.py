@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from offline_store.checkpoint import Proof
 from offline_store.database import DATABASE_NAME, Doing, open_reading, store_error
 from offline_store.errors import Damaged, IoFailed
 from offline_store.record import hash_of
@@ -24,6 +25,8 @@ _POSITION = (
 )
 _RANGE = "SELECT base, base + last_seq FROM sending"
 _BATCH = "SELECT body FROM record WHERE place > ? AND place <= ? ORDER BY place LIMIT ?"
+_SIZES = "SELECT count(*), sum(length(body)), min(time_ms), max(time_ms) FROM record"
+_LATEST = "SELECT count(*), sum(length(body)) FROM record WHERE time_ms > ? - 86400000"
 _BODY = "SELECT body FROM sending JOIN record ON place = base + ?1 WHERE ?1 <= last_seq"
 
 
@@ -36,6 +39,19 @@ class Position:
     acked_seq: int
     head_seq: int
     head_hash: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What the disk holds: records, the bytes of their bodies, the times of the first and the last, the latest day."""
+
+    records: int
+    body_bytes: int
+    first_ms: int | None
+    last_ms: int | None
+    day_records: int
+    day_bytes: int
+    kinds: dict[str, int]
 
 
 class Outbox:
@@ -87,15 +103,22 @@ class Outbox:
             raise store_error(error, Doing.READING_OUTBOX) from error
         return batch
 
+    def numbers(self) -> Numbers:
+        """How much there is, and how fast it grows; walks every record."""
+        (count, size_bytes, first_ms, last_ms) = self._read(_SIZES, ())[0]
+        day_records, day_bytes = self._read(_LATEST, (last_ms or 0,))[0]
+        kinds = dict(self._read("SELECT kind, count(*) FROM record GROUP BY kind ORDER BY 2 DESC, 1", ()))
+        return Numbers(count, size_bytes or 0, first_ms, last_ms, day_records, day_bytes or 0, kinds)
+
     def hash_at(self, seq: int) -> bytes | None:
         """The hash of one record, 32 bytes; ``None`` if it is beyond the chain's end or no longer on the disk."""
         rows = self._read(_BODY, (seq,))
         return hash_of(rows[0][0]) if rows else None
 
-    def verify(self) -> Verdict:
+    def verify(self, proof: Proof | None = None) -> Verdict:
         """Walk every record; see :func:`offline_store.verify.verify`."""
         try:
-            return verify(self._connection)
+            return verify(self._connection, proof)
         except sqlite3.Error as error:
             raise store_error(error, Doing.VERIFYING) from error
 

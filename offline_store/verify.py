@@ -1,6 +1,7 @@
 """Proof that no record is missing, altered or out of its place, from the file alone.
 
 The last record has no successor that pins its hash: it is pinned by the platform's acknowledgement once that came.
+Checkpoints pin more: with the terminal's key (``proof``) what stands before one that holds is what the terminal wrote.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from offline_store.checkpoint import CHECKPOINT, Proof, holds
 from offline_store.errors import RecordInvalid
 from offline_store.genesis import Genesis
 from offline_store.record import NO_HASH, Record, hash_of
@@ -23,6 +25,8 @@ class Fault(StrEnum):
     MISSING = "missing"
     ALTERED = "altered"
     MISPLACED = "misplaced"
+    FORGED = "forged"
+    """A checkpoint that the terminal's key did not sign: it, or what stands before it, is not the terminal's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,14 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many records were found whole, and the first that was not."""
+    """How many records were found whole, and the first that was not.
+
+    ``signed`` counts the checkpoints among them whose signature was right.
+    """
 
     checked: int
     broken: Break | None = None
+    signed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +66,38 @@ class _Chain:
 _Row = tuple[int, bytes, str, str | None, str | None, int, bytes]
 
 
-def verify(connection: sqlite3.Connection) -> Verdict:
+def verify(connection: sqlite3.Connection, proof: Proof | None = None) -> Verdict:
     """Walk every chain from its anchor to its end; reads in portions, so that no log grows behind it.
 
     Raises ``sqlite3.Error``. What is appended meanwhile is left to the next walk.
     """
     checked = 0
+    seals = _Seals(proof)
     for chain in _chains(connection):
-        count, broken = _verify_chain(connection, chain)
+        count, broken = _verify_chain(connection, chain, seals)
         checked += count
         if broken is not None:
-            return Verdict(checked, broken)
-    return Verdict(checked)
+            return Verdict(checked, broken, seals.right)
+    return Verdict(checked, None, seals.right)
+
+
+class _Seals:
+    """Looks at the checkpoints on the way."""
+
+    def __init__(self, proof: Proof | None) -> None:
+        self._proof = proof
+        self.right = 0
+
+    def breaks(self, record: Record, chain_id: bytes) -> bool:
+        """Whether this is a checkpoint that was not signed as it says."""
+        if self._proof is None or record.entry.kind != CHECKPOINT:
+            return False
+        try:
+            signed = holds(record, chain_id, self._proof)
+        except RecordInvalid:
+            return True
+        self.right += signed is True
+        return signed is False
 
 
 def _chains(connection: sqlite3.Connection) -> list[_Chain]:
@@ -80,7 +108,7 @@ def _chains(connection: sqlite3.Connection) -> list[_Chain]:
     return [_Chain(*row) for row in rows.fetchall()]
 
 
-def _verify_chain(connection: sqlite3.Connection, chain: _Chain) -> tuple[int, Break | None]:
+def _verify_chain(connection: sqlite3.Connection, chain: _Chain, seals: _Seals) -> tuple[int, Break | None]:
     """The number of whole records and the first break."""
     expected = chain.first_retained
     before: Record | None = None
@@ -97,6 +125,8 @@ def _verify_chain(connection: sqlite3.Connection, chain: _Chain) -> tuple[int, B
             fault = Fault.ALTERED
         if fault is not None or record is None:
             return seq - chain.first_retained, Break(chain.chain_id, seq, fault or Fault.ALTERED)
+        if seals.breaks(record, chain.chain_id):
+            return seq - chain.first_retained, Break(chain.chain_id, seq, Fault.FORGED)
         before, before_hash = record, hash_of(row[6])
         expected += 1
     whole = expected - chain.first_retained

@@ -14,13 +14,14 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from offline_store.checkpoint import Signatory
 from offline_store.errors import Closed, QueueFull
 from offline_store.journal import Append, Appended, Journal, Restored
+from offline_store.upkeep import QUIET_S, KeptSince, Upkeep, keep_everything
 from offline_store.wal import Health, LogState
 
 DEFAULT_QUEUE_LIMIT = 1_024
 GROUP_LIMIT = 128
-_IDLE_S = 0.05
 _RECHECK_S = 2.0
 """How often a log that is held up is tried again while nothing is appended."""
 
@@ -111,11 +112,19 @@ class Writer:
 
     At most ``queue_limit`` things wait; one more raises :class:`QueueFull` at once, so that the lane refuses instead
     of letting a citizen wait for a slow disk. ``tell`` is called, in the writer's thread, whenever the write-ahead
-    log's state has changed, and not again before it changes back.
+    log's state has changed, and not again before it changes back; ``kept_since`` says, there too, what is old.
     """
 
-    def __init__(self, journal: Journal, *, queue_limit: int = DEFAULT_QUEUE_LIMIT, tell: Tell = _nobody) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        queue_limit: int = DEFAULT_QUEUE_LIMIT,
+        tell: Tell = _nobody,
+        kept_since: KeptSince = keep_everything,
+    ) -> None:
         self._desk = _Desk(journal, tell)
+        self._upkeep = Upkeep(journal, kept_since)
         self._queue: queue.SimpleQueue[tuple[Append, Future[Appended]] | _Call | None] = queue.SimpleQueue()
         self._queue_limit = queue_limit
         self._gate = threading.Lock()
@@ -137,6 +146,11 @@ class Writer:
     def reload(self, now_ms: int) -> Future[Restored]:
         """State and marks from the disk, and after a fault the way back. Raises :class:`QueueFull`, :class:`Closed`."""
         return self._call(lambda: self._desk.reload(now_ms))
+
+    def sign_with(self, signatory: Signatory) -> Future[None]:
+        """Let the terminal's key sign the chain from now on. Raises :class:`QueueFull` and :class:`Closed`."""
+        journal = self._desk.journal
+        return self._call(lambda: journal.sign_with(signatory))
 
     @property
     def health(self) -> Health:
@@ -186,21 +200,23 @@ class Writer:
         self._desk.journal.close()
 
     def _next(self) -> tuple[Append, Future[Appended]] | _Call | None:
-        """The next item; a checkpoint waits for a quiet moment, so that it costs no tap."""
+        """The next item; moving the log and the upkeep wait for a quiet moment, so that they cost no tap."""
         log = self._desk.journal.log
         if log.due:
             try:
                 if not log.overdue:
-                    return self._queue.get(timeout=_IDLE_S)
+                    return self._queue.get(timeout=QUIET_S)
             except queue.Empty:
                 pass
             self._desk.checkpoint()
-        while log.health.state is not LogState.FREE:
+        while True:
+            held_up = log.health.state is not LogState.FREE
             try:
-                return self._queue.get(timeout=_RECHECK_S)
+                return self._queue.get(timeout=_RECHECK_S if held_up else self._upkeep.due_in_s())
             except queue.Empty:
-                self._desk.checkpoint()
-        return self._queue.get()
+                if held_up:
+                    self._desk.checkpoint()
+                self._upkeep.do()
 
 
 class InlineWriter:

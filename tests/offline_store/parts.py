@@ -66,7 +66,7 @@ def fill(journal: Journal, count: int, first: int = 1) -> list[Record]:
     return [record for appended in journal.append(batch) for record in appended.records]
 
 
-Statement = str | tuple[str, tuple[bytes | int, ...]]
+Statement = str | tuple[str, tuple[bytes | str | int | None, ...]]
 
 
 def spoil(directory: Path, *statements: Statement) -> None:

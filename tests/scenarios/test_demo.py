@@ -15,20 +15,31 @@ from pathlib import Path
 
 import pytest
 
+from profiles.api import Reason
+from profiles.code_reasons import CodeReason
+from profiles.reasons import ReasonEnum
 from tools.scratch import scratch
 
 PATIENCE_S = 30.0
-CARDS = (*3 * ("granted, passed",), "not-entitled", "card-removed", "granted, passed")
+
+
+def said(reason: ReasonEnum) -> str:
+    """What the technician reads."""
+    return reason.technician.en
+
+
+PASSED = "granted, passed"
+CARDS = (PASSED, PASSED, PASSED, said(Reason.NOT_ENTITLED), said(Reason.CARD_REMOVED), PASSED)
 CODES = (
-    "granted, passed",
-    "code-replayed",
-    "code-stale",
-    "code-expired",
-    "granted, passed",  # SM2
-    "granted, passed",  # whom a deny list names a moment later
-    "code-revoked",
-    "code-static",
-    "code-issuer-unknown",
+    PASSED,
+    said(CodeReason.REPLAYED),
+    said(CodeReason.STALE),
+    said(CodeReason.EXPIRED),
+    PASSED,  # SM2
+    PASSED,  # whom a deny list names a moment later
+    said(CodeReason.REVOKED),
+    said(CodeReason.STATIC_REFUSED),
+    said(CodeReason.ISSUER_UNKNOWN),
 )
 DEMO = (sys.executable, "-P", "-m", "agent", "demo", "--no-stay")
 
@@ -62,11 +73,11 @@ def test_the_demo_plays_every_scene_and_proves_that_the_platform_has_the_journal
         env=os.environ | {"ONECARD_LANG": "en"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    reasons = re.findall(r"→ .*\[([a-z, -]+)\]$", done.stdout.partition("timeline")[0], flags=re.MULTILINE)
+    reasons = re.findall(r"→ .* ms   (.+)$", done.stdout.partition("timeline")[0], flags=re.MULTILINE)
     assert reasons == [*CARDS, *CODES]
     assert "equal the journal, byte for byte" in done.stdout
     timeline = done.stdout[done.stdout.index("timeline") :]
-    rows = [row for row in timeline.splitlines() if "tap →" in row]
+    rows = [row for row in timeline.splitlines() if "shown →" in row]
     assert len(rows) == len(reasons)
     assert all("acknowledged +" in row for row in rows)
 

@@ -35,7 +35,7 @@ def test_cards_over_pcsc_and_serial_open_the_gate_and_every_step_is_recorded(tmp
         site.expect("decision", reason="card-removed")
         assert [change.on for change in site.relay().history if change.on] == [True, True]
         assert site.reasons() == ["granted", "passed", "granted", "passed", "card-removed"]
-        assert [record.seq for record in site.records()] == list(range(1, 8))
+        assert [record.seq for record in site.records()] == list(range(1, 9))
 
 
 def test_no_personal_data_is_in_the_log_or_in_the_journal(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from agent.config import profile_names, profile_type
 from agent.records import CONTEXT, SERVICE
 from agent.words import say
+from offline_store.checkpoint import CHECKPOINT
 from offline_store.genesis import GENESIS
 from profiles.api import Kind
 from profiles.reasons import ReasonEnum, Sentence
@@ -16,6 +17,7 @@ _S = Sentence
 
 KINDS: Mapping[str, Sentence] = {
     GENESIS: _S("记录链开始", "the chain begins"),
+    CHECKPOINT: _S("签名检查点", "checkpoint, signed"),
     CONTEXT: _S("软件与配置版本", "versions in force"),
     SERVICE: _S("维护", "service"),
     Kind.DECISION: _S("决定", "decision"),

@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import click
 
-from agent.words import say
-from offline_store.outbox import Outbox
+from agent.checkpoints import proof
+from agent.composition import keys_dir
+from agent.cose import VerifyKey
+from agent.keys import FileKeyStore, KeyStoreError
+from agent.sync.contract import JournalBatch
+from agent.words import say, why_en, why_zh
+from offline_store.database import DATABASE_NAME
+from offline_store.outbox import Outbox, Position
 from offline_store.record import Record
 from offline_store.verify import Fault
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.place import state_dir_option
+from tools.cli.times import iso
 
 _PORTION = 200
 _PORTION_BYTES = 1_000_000
-_FAULT_ZH = {Fault.MISSING: "缺失", Fault.ALTERED: "被改动", Fault.MISPLACED: "位置不对"}
+_FAULT_ZH = {
+    Fault.MISSING: "缺失",
+    Fault.ALTERED: "被改动",
+    Fault.MISPLACED: "位置不对",
+    Fault.FORGED: "不是终端签名的",
+}
+_LABELS_ZH = {
+    "id": "编号",
+    "refers_to": "所指记录",
+    "hash": "摘要",
+    "prev_hash": "前一条摘要",
+    "head": "最后一条",
+    "first_retained": "现存第一条",
+    "unacknowledged": "未确认",
+    "records": "现存条数",
+    "file_bytes": "文件大小（字节）",
+    "bytes_per_record": "每条（字节）",
+    "latest_day_records": "最近一天的条数",
+    "first": "最早时间",
+    "last": "最晚时间",
+}
+json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 
 @click.group(help=say("查看与校验本机日志", "Look at and verify this terminal's journal"))
@@ -44,14 +74,133 @@ def list_records(state_dir: Path, last: int, as_json: bool) -> None:
         outbox.close()
 
 
-@journal.command(help=say("校验整条链", "Verify the whole chain; exit code 1 and the first bad record if it is broken"))
+@journal.command(help=say("显示一条记录的公开内容", "Show the public fields of one record, without medium and subject"))
+@click.argument("seq", metavar=say("序号", "SEQ"), type=click.IntRange(1))
 @state_dir_option
-@click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
+@json_option
+def show(seq: int, state_dir: Path, as_json: bool) -> None:
+    """Print one record."""
+    outbox = Outbox.open(state_dir)
+    try:
+        position = outbox.position()
+        bodies = outbox.batch(seq - 1, 1, 1) if seq >= position.first_retained else []
+    finally:
+        outbox.close()
+    if not bodies:
+        raise click.ClickException(
+            say(
+                f"没有第 {seq} 条；本机有第 {position.first_retained} 至 {position.head_seq} 条",
+                f"there is no record {seq}; this terminal holds {position.first_retained} to {position.head_seq}",
+            )
+        )
+    record = Record.from_bytes(bodies[0])
+    line = _line_of(record, position.acked_seq)
+    line |= {"profile": record.entry.profile, "hash": record.hash.hex(), "prev_hash": record.prev_hash.hex()}
+    line |= {"sealed_bytes": len(record.entry.sealed or b""), "public": _plain(record.entry.public)}
+    if as_json:
+        click.echo(json.dumps(line, ensure_ascii=False))
+        return
+    click.echo(_text_of(line))
+    for name in ("id", "refers_to", "hash", "prev_hash"):
+        click.echo(f"  {say(_LABELS_ZH[name], name)}{say('：', ': ')}{line[name] or '-'}")
+    for name, value in line["public"].items():
+        click.echo(f"  {name} = {value}")
+
+
+@journal.command(help=say("记录数量、大小与增长", "How much there is, and how fast it grows"))
+@state_dir_option
+@json_option
+def stats(state_dir: Path, as_json: bool) -> None:
+    """Print numbers; walks the whole file."""
+    outbox = Outbox.open(state_dir)
+    try:
+        position, numbers = outbox.position(), outbox.numbers()
+    finally:
+        outbox.close()
+    size_bytes = (state_dir / DATABASE_NAME).stat().st_size
+    facts: dict[str, Any] = {
+        "head": position.head_seq,
+        "first_retained": position.first_retained,
+        "unacknowledged": position.head_seq - position.acked_seq,
+        "records": numbers.records,
+        "file_bytes": size_bytes,
+        "bytes_per_record": round(size_bytes / max(1, numbers.records)),
+        "latest_day_records": numbers.day_records,
+        "first": None if numbers.first_ms is None else iso(numbers.first_ms),
+        "last": None if numbers.last_ms is None else iso(numbers.last_ms),
+    }
+    if as_json:
+        click.echo(json.dumps(facts | {"kinds": numbers.kinds}))
+        return
+    for name, value in facts.items():
+        click.echo(f"{say(_LABELS_ZH[name], name)}{say('：', ': ')}{'-' if value is None else value}")
+    for kind, count in numbers.kinds.items():
+        click.echo(f"  {kind_words(kind)}{say('：', ': ')}{count}")
+
+
+@journal.command(
+    help=say(
+        "导出未确认的记录到文件（断网时用 U 盘带给平台）",
+        "Write what the platform has not acknowledged into a file, for a stick where there is no network",
+    )
+)
+@click.argument("file", metavar=say("文件", "FILE"), type=click.Path(dir_okay=False, path_type=Path))
+@state_dir_option
+@click.option(
+    "--from",
+    "first",
+    type=click.IntRange(1),
+    help=say("从此序号开始（默认：未确认的第一条）", "From this record on (default: the first unacknowledged)"),
+)
+@json_option
+def export(file: Path, state_dir: Path, first: int | None, as_json: bool) -> None:
+    """Write batches as the uplink sends them: a CBOR sequence (RFC 8742) of byte strings, each one message."""
+    outbox = Outbox.open(state_dir)
+    try:
+        position = outbox.position()
+        start = max(position.first_retained, position.acked_seq + 1 if first is None else first)
+        count = _export(outbox, position, start, file)
+    finally:
+        outbox.close()
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "first": start, "records": count}))
+    else:
+        click.echo(say(f"已写入 {file}：{count} 条记录", f"wrote {file}: {count} records"))
+
+
+def _export(outbox: Outbox, position: Position, first: int, file: Path) -> int:
+    count = 0
+    try:
+        with file.open("xb") as out:
+            while bodies := outbox.batch(first + count - 1, _PORTION, _PORTION_BYTES):
+                batch = JournalBatch(chain_id=position.chain_id, first_seq=first + count, records=tuple(bodies))
+                out.write(cbor2.dumps(batch.encode()))
+                count += len(bodies)
+            out.flush()
+            os.fsync(out.fileno())
+    except FileExistsError:
+        raise click.ClickException(say(f"{file} 已存在，不会覆盖", f"{file} exists already and stays")) from None
+    except OSError as error:
+        raise click.ClickException(
+            say(f"{file}：无法写入（{why_zh(error)}）", f"{file}: cannot be written ({why_en(error)})")
+        ) from error
+    return count
+
+
+@journal.command(
+    help=say(
+        "校验整条链与终端的签名；断裂时退出码为 1",
+        "Verify the whole chain and the terminal's signatures; exit code 1 and the first bad record if it is broken",
+    )
+)
+@state_dir_option
+@json_option
 def verify(state_dir: Path, as_json: bool) -> None:
     """Walk the chain."""
     outbox = Outbox.open(state_dir)
     try:
-        verdict = outbox.verify()
+        key = _own_key(state_dir)
+        verdict = outbox.verify(None if key is None else proof({key.kid: key}))
     finally:
         outbox.close()
     broken = verdict.broken
@@ -59,14 +208,41 @@ def verify(state_dir: Path, as_json: bool) -> None:
         where = (
             None if broken is None else {"chain": broken.chain_id.hex(), "seq": broken.seq, "fault": broken.fault.value}
         )
-        click.echo(json.dumps({"whole": broken is None, "checked": verdict.checked, "broken": where}))
+        facts = {"whole": broken is None, "checked": verdict.checked, "signed": verdict.signed, "broken": where}
+        click.echo(json.dumps(facts))
     elif broken is None:
         click.echo(say(f"链完整，共 {verdict.checked} 条记录", f"the chain is whole, {verdict.checked} records"))
+        click.echo(_words_of_signatures(verdict.signed, known=key is not None))
     else:
         fault_zh = _FAULT_ZH[broken.fault]
         click.echo(say(f"第 {broken.seq} 条记录{fault_zh}", f"record {broken.seq} is {broken.fault.value}"))
     if broken is not None:
         raise SystemExit(1)
+
+
+def _own_key(state_dir: Path) -> VerifyKey | None:
+    """The terminal's key, where it lies beside the journal; a journal may be looked at elsewhere."""
+    try:
+        return VerifyKey.of(FileKeyStore(keys_dir(state_dir)).checkpoint_public())
+    except KeyStoreError:
+        return None
+
+
+def _words_of_signatures(signed: int, *, known: bool) -> str:
+    if not known:
+        return say("终端的密钥不在此处，签名未校验", "the terminal's key is not here: signatures were not checked")
+    return say(f"其中 {signed} 个检查点由终端签名", f"{signed} checkpoints bear the terminal's signature")
+
+
+def _plain(value: Any) -> Any:
+    """Public fields as JSON has them: bytes in hexadecimal."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(inner) for inner in value]
+    return value
 
 
 def _records(outbox: Outbox, after_seq: int) -> Iterator[Record]:

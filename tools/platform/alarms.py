@@ -17,6 +17,8 @@ ALARMS: Mapping[str, Sentence] = {
     "bad-record": _S("记录无法识别", "a record cannot be read"),
     "chain-break": _S("一批记录前后不连续", "the records of a batch do not follow each other"),
     "chain-forked": _S("终端的记录链与平台的不一致", "the terminal's chain and the platform's differ"),
+    "checkpoint-forged": _S("检查点不是终端的密钥签名的", "a checkpoint was not signed by the terminal's key"),
+    "checkpoint-unknown": _S("检查点所用的密钥平台不认识", "a checkpoint bears a key that the platform does not know"),
     "chain-replaced": _S("终端换了新的记录链，没有承接旧链", "the terminal began a new chain that continues none"),
     "duplicate-id": _S("新记录用了已有的编号", "a new record bears the id of another"),
     "foreign-chain": _S("记录链属于另一台终端", "the chain belongs to another terminal"),

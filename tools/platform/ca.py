@@ -3,15 +3,17 @@
 Layout (directories 0700, files 0600): `ca.pem` with `ca-key.pem`; `server.pem` for the broker; `platform.pem` for the
 platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements, with `ack.pem`, its public half;
 `root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md);
-`medium.key`, the HMAC key of medium ids. A key is on the disk before its certificate: a certificate means a whole pair.
+`medium.key`, the HMAC key of medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints. A key is on
+the disk before its certificate: a certificate means a whole pair.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from agent.cose import VerifyKey, keyring
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, KeyStoreError, Role
 from agent.sync.contract import Address, ContractError
 from tools.cli.words import say, why_zh
@@ -28,6 +31,7 @@ from tools.platform.errors import PlatformError
 
 PLATFORM_NAME = "platform"
 BUNDLE_ROLES = (Role.ROOT, Role.BUNDLE)
+_PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n?", re.DOTALL)
 LOCAL_NAMES = ("localhost", "127.0.0.1")
 
 _CA_LIFE = timedelta(days=20 * 365)
@@ -58,6 +62,7 @@ class Authority:
         self.ack_public = directory / "ack.pem"
         self.bundle_keys = {role: (directory / f"{role}-key.pem", directory / f"{role}.pem") for role in BUNDLE_ROLES}
         self.medium_key = directory / "medium.key"
+        self.terminals = directory / "terminals"
 
     @classmethod
     def init(cls, directory: Path, names: Iterable[str] = ()) -> Authority:
@@ -116,11 +121,27 @@ class Authority:
             for role, (_, public) in self.bundle_keys.items():
                 store.install(f"platform-{role}.pem", public.read_bytes())
             store.install("medium-1.key", self.medium_key.read_bytes())
+            self._enrol(terminal, _public_pem(store.checkpoint_public()))
         except KeyStoreError as error:
             raise PlatformError(
                 say(f"无法写入终端密钥目录：{error.zh}", f"Cannot write the terminal's keys: {error}.")
             ) from error
         return store
+
+    def checkpoint_keys(self, terminal: str) -> Mapping[bytes, VerifyKey]:
+        """Every key that the terminal was enrolled with, by `kid`: a chain of before is signed by the key of before."""
+        try:
+            known = (self.terminals / f"{terminal}.pem").read_bytes()
+        except FileNotFoundError:
+            return {}
+        return keyring(VerifyKey.from_pem(block) for block in _PEM_BLOCK.findall(known))
+
+    def _enrol(self, terminal: str, public: bytes) -> None:
+        make_private_directory(self.terminals)
+        path = self.terminals / f"{terminal}.pem"
+        known = path.read_bytes() if path.exists() else b""
+        if public not in known:
+            write_private(path, known + public)
 
     def _pair(self, name: str) -> KeyPair:
         return KeyPair(self._directory / f"{name}.pem", self._directory / f"{name}-key.pem")

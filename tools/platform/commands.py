@@ -19,12 +19,13 @@ from rich.text import Text
 
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.words import say
+from tools.platform import stick
 from tools.platform.alarms import alarm_words
 from tools.platform.broker import DEFAULT_PORT
 from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import verify_chain
-from tools.platform.service import Layout, Platform, Settings, is_running
+from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
 
 _NEVER = "—"
@@ -120,6 +121,28 @@ def add(terminal_id: str, target: Path, directory: Path) -> None:
     """Provision a terminal."""
     Authority.init(Layout(directory).keys).provision(terminal_id, target)
     click.echo(say(f"终端 {terminal_id} 的密钥在 {target}", f"The keys of terminal {terminal_id} are in {target}"))
+
+
+@platform.command(
+    name="import",
+    help=say(
+        "接收用 U 盘带来的记录（onecard journal export）", "Take records that came on a stick (onecard journal export)"
+    ),
+)
+@click.argument("file", metavar=say("文件", "FILE"), type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--terminal", "terminal_id", required=True, metavar="ID", help=say("它们属于哪个终端", "Whose they are"))
+@directory_option
+@database_option
+def bring(file: Path, terminal_id: str, directory: Path, database: str | None) -> None:
+    """Commit a file's batches, also while the platform runs; the terminal hears of it with its next hello."""
+    layout = Layout(directory)
+    authority = Authority.init(layout.keys)
+    store = Store.open(database or layout.database_url)
+    try:
+        head = stick.bring(ingest_of(store, authority), terminal_id, file)
+    finally:
+        store.close()
+    click.echo(say(f"{terminal_id}：已提交至第 {head.seq} 条", f"{terminal_id}: committed up to record {head.seq}"))
 
 
 @platform.command(help=say("显示终端和告警", "Show terminals and alarms"))

@@ -10,18 +10,21 @@ The rules for a batch, in the order in which they are checked; what fails counts
    record, and the first new one must continue the head: else `fork`, as answer and as alarm;
 5. no new record bears the id of another (`duplicate-id`).
 
-Then the new records are committed, and only then the acknowledgement is signed. A batch that was stored before is
-acknowledged again. Answers are bound to the nonce of the terminal's latest hello; a batch of a chain that the hello did
-not name is left unanswered, upon which the terminal says hello again.
+Then the new records are committed, and only then the acknowledgement is signed. A checkpoint among them that no key
+signed with which the terminal was enrolled counts an alarm (`checkpoint-forged`, `checkpoint-unknown`) and is committed
+all the same, as evidence. A batch that was stored before is acknowledged again. Answers are bound to the nonce of the
+terminal's latest hello; a batch of a chain that the hello did not name is left unanswered, upon which the terminal says
+hello again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from agent import cose
+from agent.checkpoints import proof
 from agent.sync.contract import (
     Ack,
     Address,
@@ -37,9 +40,12 @@ from agent.sync.contract import (
     parse_topic,
     sign_answer,
 )
+from offline_store.checkpoint import CHECKPOINT, holds
 from offline_store.errors import RecordInvalid
 from offline_store.genesis import Genesis
 from offline_store.record import NO_HASH, Record, hash_of
+from tools.cli.words import say
+from tools.platform.errors import PlatformError
 from tools.platform.store import Arrived, Position, Store, Transaction
 
 PLATFORM_SOURCE = "platform"
@@ -56,6 +62,32 @@ class Reply:
     payload: bytes
 
 
+@dataclass(frozen=True)
+class Gap:
+    """The batch begins beyond what is committed; `head` is `None` for a chain of which nothing is."""
+
+    head: Position | None
+
+
+@dataclass(frozen=True)
+class Forked:
+    """Another record is committed at `seq`, with this hash."""
+
+    seq: int
+    hash: bytes
+
+
+Outcome = Position | Gap | Forked
+"""Of a batch: how far its chain is committed now, or why nothing of it was."""
+CheckpointKeys = Callable[[str], Mapping[bytes, cose.VerifyKey]]
+"""The keys that a terminal was enrolled with, by `kid`."""
+
+
+def nobody_enrolled(_terminal: str) -> Mapping[bytes, cose.VerifyKey]:
+    """A platform that enrolled no terminal itself."""
+    return {}
+
+
 class _Refused(Exception):
     """Nothing of the message is kept but an alarm under `code`."""
 
@@ -67,10 +99,30 @@ class _Refused(Exception):
 class Ingest:
     """Takes the messages of any number of terminals, one at a time."""
 
-    def __init__(self, store: Store, signer: cose.Signer, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, signer: cose.Signer, now_ms: Callable[[], int], keys_of: CheckpointKeys = nobody_enrolled
+    ) -> None:
         self._store = store
         self._signer = signer
         self._now_ms = now_ms
+        self._keys_of = keys_of
+
+    def bring(self, terminal: str, payload: bytes) -> Outcome:
+        """Take one `journal` message that came by another way than the broker; durable on return.
+
+        Raises `PlatformError` with what is wrong with it.
+        """
+        now_ms = self._now_ms()
+        with self._store.transaction() as transaction:
+            desk = _Desk(transaction, terminal, now_ms, self._keys_of)
+            try:
+                return desk.commit(JournalBatch.decode(payload))
+            except ContractError as error:
+                problem = str(error)
+            except _Refused as refusal:
+                desk.alarm(refusal.code, str(refusal))
+                problem = str(refusal)
+        raise PlatformError(say(f"这批记录无法接收：{problem}。", f"The batch cannot be taken: {problem}."))
 
     def handle(self, topic: str, payload: bytes) -> Reply | None:
         """Take one message; what it brings is durable on return. Faults of the database are raised, others counted."""
@@ -82,7 +134,7 @@ class Ingest:
                 transaction.alarm(UNKNOWN_TERMINAL, PLATFORM_SOURCE, "malformed", now_ms, str(error))
             return None
         with self._store.transaction() as transaction:
-            desk = _Desk(transaction, address.terminal, now_ms)
+            desk = _Desk(transaction, address.terminal, now_ms, self._keys_of)
             transaction.seen(address.terminal, now_ms)
             try:
                 answer = desk.take(channel, payload)
@@ -101,6 +153,7 @@ class _Desk:
     transaction: Transaction
     terminal: str
     now_ms: int
+    keys_of: CheckpointKeys
 
     def take(self, channel: Channel, payload: bytes) -> Answer | None:
         try:
@@ -151,25 +204,55 @@ class _Desk:
         return reply.ack(head)
 
     def _batch(self, batch: JournalBatch) -> Answer | None:
-        arrived = read_records(batch)
-        head = self._own_position(batch.chain_id)
+        arrived, head = read_records(batch), self._own_position(batch.chain_id)
         nonce = self.transaction.nonce(self.terminal, batch.chain_id)
         if nonce is None:
             return None
         reply = _Answers(self, batch.chain_id, nonce)
+        match self._commit(batch, arrived, head):
+            case Position() as head:
+                return reply.ack(head)
+            case Gap(head):
+                return reply.expect(head)
+            case Forked(seq, ours):
+                return reply.fork(seq, ours)
+
+    def commit(self, batch: JournalBatch) -> Outcome:
+        """Store what is new of a batch, if it meets the committed head."""
+        return self._commit(batch, read_records(batch), self._own_position(batch.chain_id))
+
+    def _commit(self, batch: JournalBatch, arrived: list[Arrived], head: Position | None) -> Outcome:
         if batch.first_seq > (head.seq if head else 0) + 1:
-            return reply.expect(head)
+            return Gap(head)
         if head is None:
             self._check_genesis(batch.chain_id, arrived[0].record)
         else:
             fork = self._find_fork(head, arrived)
             if fork is not None:
-                return reply.fork(*fork)
+                return fork
             arrived = [item for item in arrived if item.record.seq > head.seq]
             if not arrived:
-                return reply.ack(head)
+                return head
         self._check_ids(arrived)
-        return reply.ack(self.transaction.append(self.terminal, batch.chain_id, arrived, self.now_ms))
+        self._check_signatures(batch.chain_id, arrived)
+        return self.transaction.append(self.terminal, batch.chain_id, arrived, self.now_ms)
+
+    def _check_signatures(self, chain_id: bytes, arrived: Sequence[Arrived]) -> None:
+        checkpoints = [item.record for item in arrived if item.record.entry.kind == CHECKPOINT]
+        if not checkpoints:
+            return
+        proves = proof(self.keys_of(self.terminal))
+        for record in checkpoints:
+            try:
+                signed = holds(record, chain_id, proves) if self._is_own(record) else False
+            except RecordInvalid:
+                signed = False
+            if not signed:
+                code = "checkpoint-unknown" if signed is None else "checkpoint-forged"
+                self.alarm(code, f"record {record.seq}")
+
+    def _is_own(self, record: Record) -> bool:
+        return record.entry.public.get("terminal") == self.terminal
 
     def _own_position(self, chain_id: bytes) -> Position | None:
         head = self.transaction.position(chain_id)
@@ -194,15 +277,15 @@ class _Desk:
         if known is None or known.terminal != self.terminal or committed != before.hash:
             self.alarm("predecessor-unknown", f"a new chain continues a record {before.seq} that is not committed")
 
-    def _find_fork(self, head: Position, arrived: Sequence[Arrived]) -> tuple[int, bytes] | None:
+    def _find_fork(self, head: Position, arrived: Sequence[Arrived]) -> Forked | None:
         """The first committed seq, and our hash there, at which the terminal must have another record."""
         first = arrived[0].record
         ours = self.transaction.hashes(head.chain_id, first.seq - 1, arrived[-1].record.seq)
         if first.seq > 1 and ours[first.seq - 1] != first.prev_hash:
-            return first.seq - 1, ours[first.seq - 1]
+            return Forked(first.seq - 1, ours[first.seq - 1])
         for item in arrived:
             if ours.get(item.record.seq, item.hash) != item.hash:
-                return item.record.seq, ours[item.record.seq]
+                return Forked(item.record.seq, ours[item.record.seq])
         return None
 
     def _check_ids(self, new: Sequence[Arrived]) -> None:

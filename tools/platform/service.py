@@ -80,8 +80,7 @@ class Platform:
         self.broker = broker
         self.endpoint = endpoint
         self._lock = lock
-        ingest = Ingest(store, Es256Signer(authority.load_ack_key()), _now_ms)
-        self._consumer = Consumer(endpoint, authority, ingest)
+        self._consumer = Consumer(endpoint, authority, ingest_of(store, authority))
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="platform-supervisor")
 
@@ -156,6 +155,11 @@ class Platform:
             except PlatformError as error:
                 log.error("%s", error)  # noqa: TRY400 - a sentence for the operator
             self._consumer.recover()
+
+
+def ingest_of(store: Store, authority: Authority) -> Ingest:
+    """What takes the terminals' messages, with the platform's keys and those of its terminals."""
+    return Ingest(store, Es256Signer(authority.load_ack_key()), _now_ms, authority.checkpoint_keys)
 
 
 def is_running(directory: Path) -> bool:

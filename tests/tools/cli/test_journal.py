@@ -1,0 +1,155 @@
+"""``onecard journal``: looked at, proved and carried away beside a running agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent.checkpoints import proof
+from agent.composition import keys_dir
+from agent.cose import Es256Signer, VerifyKey
+from agent.keys import FileKeyStore
+from offline_store.checkpoint import Signatory
+from offline_store.journal import Journal
+from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
+from tools.platform import stick as sticks
+from tools.platform.ca import Authority
+from tools.platform.ingest import Ingest
+from tools.platform.service import Layout, ingest_of
+from tools.platform.store import Store
+
+TERMINAL = "gate-001"
+
+
+def onecard(*arguments: str | Path, lang: str = "en") -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "agent", *map(str, arguments)],
+        env=os.environ | {"ONECARD_LANG": lang},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def told(*arguments: str | Path) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(onecard(*arguments, "--json").stdout)
+    return answer
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Path:
+    return tmp_path / "platform"
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path, platform: Path) -> Path:
+    """An enrolled terminal that made 620 records, signed by its key; the platform has none of them."""
+    state = tmp_path / "state"
+    keys = Authority.init(Layout(platform).keys).provision(TERMINAL, keys_dir(state))
+    journal = Journal.open(state, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1))
+    journal.sign_with(Signatory(TERMINAL, keys.checkpoint_signer(), every_records=300))
+    for first in range(1, 601, 100):
+        fill(journal, 100, first=first)
+    fill(journal, 15, first=1000)
+    journal.close()
+    return state
+
+
+def test_verify_proves_the_chain_and_the_terminals_signatures(state_dir: Path) -> None:
+    assert told("journal", "verify", "--state-dir", state_dir) == {
+        "whole": True,
+        "checked": 618,
+        "signed": 2,
+        "broken": None,
+    }
+    said = onecard("journal", "verify", "--state-dir", state_dir, lang="zh").stdout
+    assert "其中 2 个检查点由终端签名" in said
+    keys_dir(state_dir).rename(state_dir / "away")
+    assert "signatures were not checked" in onecard("journal", "verify", "--state-dir", state_dir).stdout
+
+
+def test_verify_names_a_checkpoint_that_the_terminal_did_not_sign(state_dir: Path) -> None:
+    (keys_dir(state_dir) / "checkpoint.pem").unlink()
+    FileKeyStore.create(keys_dir(state_dir))
+    assert told("journal", "verify", "--state-dir", state_dir)["signed"] == 0
+    spoil(state_dir, "UPDATE record SET body = x'00' WHERE place = 7")
+    done = onecard("journal", "verify", "--state-dir", state_dir)
+    assert (done.returncode, done.stdout) == (1, "record 7 is altered\n")
+
+
+def test_show_tells_one_record_without_medium_and_subject(state_dir: Path) -> None:
+    record = told("journal", "show", "5", "--state-dir", state_dir)
+    assert (record["seq"], record["kind"], record["public"]["direction"]) == (5, "passage", "in")
+    assert not {"medium", "subject"} & record.keys()
+    assert record["prev_hash"] == told("journal", "show", "4", "--state-dir", state_dir)["hash"]
+    assert "direction = in" in onecard("journal", "show", "5", "--state-dir", state_dir).stdout
+    missing = onecard("journal", "show", "700", "--state-dir", state_dir)
+    assert (missing.returncode, "holds 1 to 618" in missing.stderr) == (1, True)
+
+
+def test_stats_tell_how_much_there_is(state_dir: Path) -> None:
+    stats = told("journal", "stats", "--state-dir", state_dir)
+    assert (stats["records"], stats["unacknowledged"], stats["kinds"]["checkpoint"]) == (618, 618, 2)
+    assert 100 < stats["bytes_per_record"] < 1_000
+    assert "未确认：618" in onecard("journal", "stats", "--state-dir", state_dir, lang="zh").stdout
+
+
+def test_what_the_platform_lacks_travels_on_a_stick_and_its_checkpoints_are_proved(
+    state_dir: Path, platform: Path, tmp_path: Path
+) -> None:
+    stick = tmp_path / "stick.batches"
+    assert told("journal", "export", stick, "--state-dir", state_dir)["records"] == 618
+    again = onecard("journal", "export", stick, "--state-dir", state_dir)
+    assert (again.returncode, "exists already" in again.stderr) == (1, True)
+    done = onecard("platform", "import", stick, "--terminal", TERMINAL, "--dir", platform)
+    assert "committed up to record 618" in done.stdout
+    assert "whole" in onecard("platform", "journal", "--verify", "--dir", platform).stdout
+    assert alarms(platform) == set()
+
+
+def alarms(platform: Path) -> set[str]:
+    store = Store.open(Layout(platform).database_url)
+    try:
+        with store.transaction() as transaction:
+            return {row.code for row in transaction.alarms()}
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(("known", "code"), [(False, "checkpoint-unknown"), (True, "checkpoint-forged")])
+def test_a_checkpoint_by_another_key_is_kept_and_alarms(
+    state_dir: Path, platform: Path, tmp_path: Path, known: bool, code: str
+) -> None:
+    stick = tmp_path / "stick.batches"
+    onecard("journal", "export", stick, "--state-dir", state_dir)
+    (Layout(platform).keys / "terminals" / f"{TERMINAL}.pem").unlink()
+    store = Store.open(Layout(platform).database_url)
+    try:
+        ingest = ingest_of(store, Authority.init(Layout(platform).keys))
+        if known:  # the kid of our key, and not our key
+            public = FileKeyStore(keys_dir(state_dir)).checkpoint_public()
+            liar = VerifyKey(VerifyKey.of(public).kid, VerifyKey.of(another_key()).key)
+            signer = Es256Signer(Authority.init(Layout(platform).keys).load_ack_key())
+            ingest = Ingest(store, signer, lambda: 1, lambda _: {liar.kid: liar})
+        assert sticks.bring(ingest, TERMINAL, stick).seq == 618
+    finally:
+        store.close()
+    assert alarms(platform) == {code}
+
+
+def another_key() -> object:
+    return ec.generate_private_key(ec.SECP256R1()).public_key()
+
+
+def test_a_proof_by_no_key_says_so() -> None:
+    assert proof({})(bytes(8), b"", bytes(64)) is None

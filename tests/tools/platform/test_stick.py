@@ -1,0 +1,107 @@
+"""Records that come on a stick: committed as if the broker had brought them, and refused with a reason otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cbor2
+import pytest
+
+from agent.cose import Es256Signer
+from offline_store.record import Record
+from tests.tools.platform.chains import CHAIN, NOW_MS, altered, batch, make_chain
+from tools.platform import stick
+from tools.platform.errors import PlatformError
+from tools.platform.ingest import Ingest
+from tools.platform.store import Store
+
+TERMINAL = "gate-1"
+
+
+@pytest.fixture
+def ingest(store: Store, signer: Es256Signer) -> Ingest:
+    return Ingest(store, signer, lambda: NOW_MS)
+
+
+def stored(store: Store) -> list[bytes]:
+    with store.transaction() as transaction:
+        return [row.body for row in transaction.records(CHAIN)]
+
+
+def file_of(directory: Path, *messages: bytes) -> Path:
+    file = directory / "journal.batches"
+    file.write_bytes(b"".join(map(cbor2.dumps, messages)))
+    return file
+
+
+def in_batches(records: Sequence[Record], size: int) -> list[bytes]:
+    firsts = range(1, len(records) + 1, size)
+    return [batch(records, first, min(first + size - 1, len(records))) for first in firsts]
+
+
+def test_a_file_brings_every_record_once_however_often_it_is_brought(
+    ingest: Ingest, store: Store, tmp_path: Path
+) -> None:
+    records = make_chain(700)
+    file = file_of(tmp_path, *in_batches(records, 200))
+    for _ in range(2):
+        assert stick.bring(ingest, TERMINAL, file).seq == 700
+        assert stored(store) == [record.to_bytes() for record in records]
+
+
+def test_a_file_that_begins_too_late_says_from_where(ingest: Ingest, store: Store, tmp_path: Path) -> None:
+    file = file_of(tmp_path, batch(make_chain(9), 5, 9))
+    with pytest.raises(PlatformError, match="--from 1"):
+        stick.bring(ingest, TERMINAL, file)
+    assert stored(store) == []
+
+
+def test_another_chain_behind_a_committed_record_is_told_and_not_taken(
+    ingest: Ingest, store: Store, tmp_path: Path
+) -> None:
+    records = make_chain(6)
+    stick.bring(ingest, TERMINAL, file_of(tmp_path, batch(records, 1, 6)))
+    with pytest.raises(PlatformError, match="Another record 3 is committed"):
+        stick.bring(ingest, TERMINAL, file_of(tmp_path, batch(altered(records, 3), 1, 6)))
+    assert stored(store) == [record.to_bytes() for record in records]
+
+
+def test_whose_records_they_are_is_checked(ingest: Ingest, tmp_path: Path) -> None:
+    records = make_chain(3)
+    file = file_of(tmp_path, batch(records, 1, 3))
+    stick.bring(ingest, TERMINAL, file)
+    with pytest.raises(PlatformError, match="another terminal"):
+        stick.bring(ingest, "gate-2", file)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no records"),
+        (b"\x00", "not one that"),
+        (b"\xa1\x00\x00", "not one that"),
+        (b"\x5f\x41\x00\xff", "not one that"),
+        (b"\x5b" + b"\xff" * 8, "not one that"),
+        (b"\x5a\xff\xff\xff\xff", "not one that"),
+        (b"\x58\x20short", "cut short"),
+        (b"\x5a\x00", "cut short"),
+        (cbor2.dumps(b"junk"), "cannot be taken"),
+    ],
+)
+def test_what_is_no_export_is_one_sentence(ingest: Ingest, tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "noise"
+    file.write_bytes(content)
+    with pytest.raises(PlatformError, match=words):
+        stick.bring(ingest, TERMINAL, file)
+    with pytest.raises(PlatformError, match="cannot be read"):
+        stick.bring(ingest, TERMINAL, tmp_path / "none")
+
+
+def test_a_cut_file_keeps_what_was_whole(ingest: Ingest, store: Store, tmp_path: Path) -> None:
+    records = make_chain(30)
+    file = file_of(tmp_path, *in_batches(records, 10))
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(PlatformError, match="cut short"):
+        stick.bring(ingest, TERMINAL, file)
+    assert len(stored(store)) == 20
