@@ -46,6 +46,7 @@ from offline_store.checkpoint import Signatory
 from offline_store.database import os_error
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
+from offline_store.rescue import Rescued, open_or_rescue
 from offline_store.writer import JournalWriter, Writer
 from profiles.api import ClockState, Reason, Subject
 
@@ -82,6 +83,8 @@ class Composition:
         self._devices = {name: self._device(name) for name in used}
         self.conditions = Conditions(used)
         self._bundles: Bundles | None = None
+        self.rescued: Rescued | None = None
+        """Of a journal that was found damaged when it was opened."""
         readers = {name for lane in self.config.lanes.values() for name in lane.readers}
         if any(not isinstance(self._devices[name], CardReader) for name in readers):
             sm2.require()
@@ -97,13 +100,14 @@ class Composition:
 
     def journal(self) -> Journal:
         """Open the journal; waits for the disk. Raises :class:`~offline_store.errors.StoreError`."""
-        journal = Journal.open(
+        journal, rescued = open_or_rescue(
             self.config.terminal.state_dir,
             boot_id(),
             clock=self._clock,
             random=self._random,
             size_limit_bytes=self.config.journal.size_limit_mb * MIB,
         )
+        self.rescued = rescued or self.rescued
         try:
             self._recall_time(journal.load_saved().get(SAVED_KEY))
         except BaseException:
@@ -111,9 +115,13 @@ class Composition:
             raise
         return journal
 
-    def writer(self, journal: Journal) -> Writer:
-        """The thread that writes it; what is acknowledged leaves the disk when its time is over."""
-        return Writer(journal, tell=tell_store_health, kept_since=self._kept_since)
+    def writer(self, journal: Journal, rescued: Callable[[Rescued], None]) -> Writer:
+        """The thread that writes it; what is acknowledged leaves the disk when its time is over.
+
+        ``rescued`` is called on the event loop when the file was found damaged.
+        """
+        tell = partial(post, asyncio.get_running_loop(), rescued)
+        return Writer(journal, tell=tell_store_health, kept_since=self._kept_since, rescued=tell)
 
     def memory(self, writer: JournalWriter) -> Memory:
         """What all lanes remember."""

@@ -20,3 +20,16 @@ class ServiceReason(ReasonEnum):
         _S("请走旁边通道", "Please use the next lane"),
         _S("技术人员重置了时钟下限", "a technician reset the clock's floor"),
     )
+
+
+class StoreReason(ReasonEnum):
+    """What became of the journal."""
+
+    JOURNAL_RESCUED = (
+        "journal-rescued",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S(
+            "日志文件损坏：已保留损坏的文件，完好的记录转入新日志；请尽快更换存储",
+            "the journal's file was damaged: it is kept, what was intact goes on in a new one; replace the disk soon",
+        ),
+    )

@@ -23,6 +23,7 @@ from agent.keys import KeyStoreError
 from agent.lane import Lane
 from agent.logs import log
 from agent.memory import Memory
+from agent.records import StoreReason
 from agent.store_health import JOURNAL
 from agent.supervisor import supervise
 from agent.threads import in_thread
@@ -31,6 +32,7 @@ from agent.upward import Upward
 from agent.words import say
 from offline_store.errors import Locked, StoreError
 from offline_store.journal import Journal
+from offline_store.rescue import Rescued
 from offline_store.writer import Writer
 from profiles.api import Reason
 from profiles.code_reasons import CodeReason
@@ -76,7 +78,7 @@ class Terminal:
             journal = await self._unless_stopped(self._open_journal())
             if journal is not None:
                 first_start = journal.head.seq == 1
-                writer = self._parts.writer(journal)
+                writer = self._parts.writer(journal, self._rescued)
                 await self._serve(boards, writer, first_start, started_s)
         finally:
             watchdog.cancel()
@@ -101,6 +103,8 @@ class Terminal:
         self._upward = upward = self._parts.upward(writer)
         lanes = self._parts.lanes(writer, memory, self._alarm, upward)
         self._parts.connect(boards, lanes)
+        if self._parts.rescued is not None:
+            self._rescued(self._parts.rescued)
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(self._supervised(f"lane {name}", lane.run)) for name, lane in lanes.items()]
             syncing = [] if upward is None else [group.create_task(self._supervised("sync", upward.run))]
@@ -192,6 +196,10 @@ class Terminal:
         finally:
             task.cancel()
             stopped.cancel()
+
+    def _rescued(self, rescued: Rescued) -> None:
+        self._log.error("journal rescued", path=str(rescued.aside), count=rescued.carried, lost=rescued.lost)
+        self._alarm(JOURNAL, StoreReason.JOURNAL_RESCUED, b"")
 
     def _aged(self, standing: BundleStanding) -> None:
         self._alarm(standing.name, Reason.BUNDLE_OLD, b"")

@@ -15,12 +15,13 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Protocol, Self
 
+from offline_store.aside import settle
 from offline_store.bundles import PUT as _PUT_BUNDLE
 from offline_store.bundles import InstalledBundle
 from offline_store.checkpoint import CHECKPOINT, Proof, Signatory
 from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, store_error
 from offline_store.errors import AcknowledgementRefused, Damaged, RecordInvalid
-from offline_store.genesis import GENESIS, Genesis
+from offline_store.genesis import GENESIS, Genesis, Predecessor
 from offline_store.lock import take_lock
 from offline_store.migrate import migrate
 from offline_store.pruning import give_back, prune
@@ -147,26 +148,27 @@ class Restored:
     marks: list[Mark]
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large the database may become, with its log once that is beyond its own limit."""
+
+    size_bytes: int
+    log_bytes: int
+
+
 class Journal:
     """The journal of one directory. Every method raises a :class:`~offline_store.errors.StoreError`."""
 
     def __init__(
-        self,
-        directory: Path,
-        connection: sqlite3.Connection,
-        log: WriteAheadLog,
-        lock: int,
-        boot_id: bytes,
-        clock: Clock,
-        random: Random,
+        self, directory: Path, lock: int, boot_id: bytes, clock: Clock, random: Random, limits: Limits
     ) -> None:
         self.directory = directory
-        self.log = log
-        self._connection = connection
         self._lock = lock
-        self._boot_id = boot_id
-        self._clock = clock
-        self._random = random
+        self.boot_id = boot_id
+        self.clock = clock
+        self.random = random
+        self._limits = limits
+        self._connection, self.log = self._connect()
         self._head: Head | None = None
         self._signatory: Signatory | None = None
         self._unsigned = 0
@@ -184,11 +186,12 @@ class Journal:
         size_limit_bytes: int = DEFAULT_SIZE_LIMIT_BYTES,
         log_limit_bytes: int = DEFAULT_LOG_LIMIT_BYTES,
         schema: Traversable | None = None,
+        predecessor: Predecessor | None = None,
     ) -> Self:
         """Take the lock, bring the schema up to date, find the head, begin a chain if there is none.
 
         ``boot_id`` is 16 bytes, one a start of the machine; ``size_limit_bytes`` bounds the database file, and with
-        it the write-ahead log where that has grown beyond ``log_limit_bytes``.
+        it the write-ahead log where that has grown beyond ``log_limit_bytes``; a new chain names its ``predecessor``.
         """
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -196,24 +199,43 @@ class Journal:
         except OSError as error:
             raise os_error(error, directory, "日志目录无法使用", "the journal's directory cannot be used") from error
         try:
-            connection = open_writing(directory / DATABASE_NAME, size_limit_bytes)
-            log = WriteAheadLog(connection, directory / DATABASE_NAME, size_limit_bytes, log_limit_bytes)
-        except BaseException as error:
+            journal = cls(directory, lock, boot_id, clock, random, Limits(size_limit_bytes, log_limit_bytes))
+        except BaseException:
             os.close(lock)
-            if isinstance(error, sqlite3.Error):
-                raise store_error(error, Doing.OPENING, directory / DATABASE_NAME) from error
-            if isinstance(error, OSError):
-                raise os_error(error, directory / DATABASE_NAME, "无法建立", "it cannot be made") from error
             raise
-        journal = cls(directory, connection, log, lock, boot_id, clock, random)
         try:
-            with journal._faults(Doing.MIGRATING):
-                migrate(connection, schema)
-            journal._head = journal._find_head() or journal._begin_chain()
+            journal._begin(schema, predecessor)
         except BaseException:
             journal.close()
             raise
         return journal
+
+    def lay_down(self) -> None:
+        """Close the file and keep the lock, so that the file can be exchanged; :meth:`take_up` goes on."""
+        self._connection.close()
+        self._head = None
+
+    def take_up(self) -> None:
+        """Open what lies there now."""
+        self._connection, self.log = self._connect()
+        self._begin(None, None)
+        self._unsigned = self._signatory.every_records if self._signatory else 0
+
+    def _connect(self) -> tuple[sqlite3.Connection, WriteAheadLog]:
+        path = self.directory / DATABASE_NAME
+        try:
+            settle(self.directory)
+            connection = open_writing(path, self._limits.size_bytes)
+            return connection, WriteAheadLog(connection, path, self._limits.size_bytes, self._limits.log_bytes)
+        except sqlite3.Error as error:
+            raise store_error(error, Doing.OPENING, path) from error
+        except OSError as error:
+            raise os_error(error, path, "无法建立", "it cannot be made") from error
+
+    def _begin(self, schema: Traversable | None, predecessor: Predecessor | None) -> None:
+        with self._faults(Doing.MIGRATING):
+            migrate(self._connection, schema)
+        self._head = self._find_head() or self._begin_chain(predecessor)
 
     @property
     def head(self) -> Head:
@@ -262,7 +284,7 @@ class Journal:
         signatory = self._signatory
         if signatory is None or not self._unsigned:
             return False
-        if self._clock.monotonic_ms() - self._signed_ms < signatory.every_ms:
+        if self.clock.monotonic_ms() - self._signed_ms < signatory.every_ms:
             return False
         head = self.head
         with self._transaction(Doing.APPENDING):
@@ -346,7 +368,7 @@ class Journal:
 
     def _insert(self, entry: Entry, head: Head) -> tuple[Record, Head]:
         """Store the entry behind ``head``; its record and the new head, or the record that has its id and ``head``."""
-        record = Record(entry, head.seq + 1, self._boot_id, head.hash)
+        record = Record(entry, head.seq + 1, self.boot_id, head.hash)
         body = record.to_bytes()
         row = (head.place + 1, entry.id, entry.kind, entry.lane, entry.reason, entry.time_ms, body)
         if self._connection.execute(_INSERT_RECORD, row).rowcount:
@@ -367,13 +389,13 @@ class Journal:
         return self._insert(entry, head)[1]
 
     def _own_entry(self, kind: str, public: Mapping[str, Value]) -> Entry:
-        now_ms = self._clock.now_ms()
+        now_ms = self.clock.now_ms()
         return Entry(
-            id=new_id(now_ms, self._random.token(10)),
+            id=new_id(now_ms, self.random.token(10)),
             kind=kind,
             time_ms=now_ms,
-            time_quality=self._clock.state(),
-            monotonic_ms=self._clock.monotonic_ms(),
+            time_quality=self.clock.state(),
+            monotonic_ms=self.clock.monotonic_ms(),
             public=public,
         )
 
@@ -394,13 +416,13 @@ class Journal:
         self._marks_since_pruning += len(item.marks)
         if self._marks_since_pruning >= PRUNE_AFTER:
             # Two out for each one in: the table stays bounded and no append pays for many.
-            execute(_PRUNE_MARKS, (self._clock.now_ms() - MARK_GRACE_MS, 2 * self._marks_since_pruning))
+            execute(_PRUNE_MARKS, (self.clock.now_ms() - MARK_GRACE_MS, 2 * self._marks_since_pruning))
             self._marks_since_pruning = 0
 
-    def _begin_chain(self) -> Head:
+    def _begin_chain(self, predecessor: Predecessor | None) -> Head:
         """Write record 1 of a new chain, in one transaction with the chain itself."""
-        chain_id = self._random.token(16)
-        entry = self._own_entry(GENESIS, Genesis(chain_id).to_public())
+        chain_id = self.random.token(16)
+        entry = self._own_entry(GENESIS, Genesis(chain_id, predecessor).to_public())
         with self._transaction(Doing.BEGINNING):
             self._connection.execute(_INSERT_CHAIN, (1, chain_id, 0, NO_HASH, NO_HASH))
             _, head = self._insert(entry, Head(1, chain_id, 0, 0, NO_HASH))

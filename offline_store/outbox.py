@@ -57,8 +57,10 @@ class Numbers:
 class Outbox:
     """A read-only view of one journal. Every method raises a :class:`~offline_store.errors.StoreError`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = open_reading(path)
+        self._file = _identity(path)
 
     @classmethod
     def open(cls, directory: Path) -> Self:
@@ -70,12 +72,17 @@ class Outbox:
                 f"there is no journal in {directory}; start the terminal once, or name another directory",
             )
         try:
-            return cls(open_reading(path))
+            return cls(path)
         except sqlite3.Error as error:
             raise store_error(error, Doing.OPENING, path) from error
 
     def position(self) -> Position:
-        """Chain, first retained and acknowledged seq, and the chain's last record."""
+        """Chain, first retained and acknowledged seq, and the chain's last record.
+
+        A journal that was rescued is another file from then on, and is followed here.
+        """
+        if _identity(self._path) != self._file:
+            self._follow()
         chain_id, first_retained, acked_seq, head_seq, body = self._chain(_POSITION)
         return Position(chain_id, first_retained, acked_seq, head_seq, hash_of(body))
 
@@ -126,6 +133,14 @@ class Outbox:
         """Close the file; harmless when closed."""
         self._connection.close()
 
+    def _follow(self) -> None:
+        try:
+            connection = open_reading(self._path)
+        except sqlite3.Error as error:
+            raise store_error(error, Doing.OPENING, self._path) from error
+        self._connection.close()
+        self._connection, self._file = connection, _identity(self._path)
+
     def _chain(self, query: str) -> Any:
         """The one row about the chain that leaves now."""
         rows = self._read(query, ())
@@ -141,3 +156,12 @@ class Outbox:
             return self._connection.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise store_error(error, Doing.READING_OUTBOX) from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file lies there now: device and inode."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from offline_store.checkpoint import Signatory
-from offline_store.errors import Closed, QueueFull
+from offline_store.errors import Closed, Damaged, QueueFull
 from offline_store.journal import Append, Appended, Journal, Restored
+from offline_store.rescue import Rescued, heal
 from offline_store.upkeep import QUIET_S, KeptSince, Upkeep, keep_everything
 from offline_store.wal import Health, LogState
 
@@ -28,7 +29,10 @@ _RECHECK_S = 2.0
 Tell = Callable[[Health], None]
 
 
-def _nobody(_health: Health) -> None:
+TellRescued = Callable[[Rescued], None]
+
+
+def _nobody(_told: object) -> None:
     """Nobody wants to be told."""
 
 
@@ -51,9 +55,10 @@ class JournalWriter(Protocol):
 class _Desk:
     """What both writers do with the journal: all appends fail from a fault until the reload."""
 
-    def __init__(self, journal: Journal, tell: Tell) -> None:
+    def __init__(self, journal: Journal, tell: Tell, rescued: TellRescued) -> None:
         self.journal = journal
         self._tell = tell
+        self._tell_rescued = rescued
         self._told = LogState.FREE
         self._fault: BaseException | None = None
 
@@ -85,8 +90,13 @@ class _Desk:
             self._tell(health)
 
     def reload(self, now_ms: int) -> Restored:
-        """Open the desk again with what the disk says."""
-        restored = self.journal.restore(now_ms)
+        """Open the desk again with what the disk says; a damaged file is rescued first."""
+        try:
+            restored = self.journal.restore(now_ms)
+        except Damaged:
+            rescued = heal(self.journal)
+            restored = self.journal.restore(now_ms)
+            self._tell_rescued(rescued)
         self._fault = None
         return restored
 
@@ -112,7 +122,8 @@ class Writer:
 
     At most ``queue_limit`` things wait; one more raises :class:`QueueFull` at once, so that the lane refuses instead
     of letting a citizen wait for a slow disk. ``tell`` is called, in the writer's thread, whenever the write-ahead
-    log's state has changed, and not again before it changes back; ``kept_since`` says, there too, what is old.
+    log's state has changed, and not again before it changes back; ``kept_since`` says, there too, what is old, and
+    ``rescued`` is told, there too, of a file that was found damaged and exchanged.
     """
 
     def __init__(
@@ -122,8 +133,9 @@ class Writer:
         queue_limit: int = DEFAULT_QUEUE_LIMIT,
         tell: Tell = _nobody,
         kept_since: KeptSince = keep_everything,
+        rescued: TellRescued = _nobody,
     ) -> None:
-        self._desk = _Desk(journal, tell)
+        self._desk = _Desk(journal, tell, rescued)
         self._upkeep = Upkeep(journal, kept_since)
         self._queue: queue.SimpleQueue[tuple[Append, Future[Appended]] | _Call | None] = queue.SimpleQueue()
         self._queue_limit = queue_limit
@@ -223,7 +235,7 @@ class InlineWriter:
     """The same in the calling thread, for simulated time: every future is done when it is returned."""
 
     def __init__(self, journal: Journal, *, tell: Tell = _nobody) -> None:
-        self._desk = _Desk(journal, tell)
+        self._desk = _Desk(journal, tell, _nobody)
         self._closed = False
 
     def submit(self, append: Append) -> Future[Appended]:

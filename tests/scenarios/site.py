@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -104,3 +105,17 @@ def started(config: Path, devices: VirtualDevices) -> Iterator[TerminalProcess]:
     """A terminal process on devices that run."""
     with TerminalProcess(config, {**os.environ, **devices.environment}, ("--set", "logs.level=debug")) as terminal:
         yield terminal
+
+
+@contextmanager
+def taken_by_another(database: Path) -> Iterator[None]:
+    """Another program has the database for itself: nobody else can even read it."""
+    blocker = sqlite3.connect(database, isolation_level=None)
+    blocker.execute("PRAGMA locking_mode = EXCLUSIVE")
+    blocker.execute("BEGIN EXCLUSIVE")
+    blocker.execute("SELECT count(*) FROM record").fetchone()
+    try:
+        yield
+    finally:
+        blocker.execute("ROLLBACK")
+        blocker.close()

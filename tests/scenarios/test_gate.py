@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from drivers.virtual.bench import Plug
 from drivers.virtual.cards.cardfile import read_card_file
 from offline_store.database import DATABASE_NAME
-from tests.scenarios.site import Site, gate, started
+from tests.scenarios.site import Site, gate, started, taken_by_another
 
 
 def pass_through(site: Site, card: str = "gen3-chen", reader: str = "pn532") -> None:
@@ -140,18 +141,32 @@ def test_fire_opens_with_the_database_locked_and_the_lane_full_and_is_recorded_a
 def test_fire_opens_although_the_journal_cannot_be_opened_and_is_recorded_when_it_can(tmp_path: Path) -> None:
     with gate(tmp_path) as site:
         assert site.terminal.stop() == 0
+        with ExitStack() as taken:
+            taken.enter_context(taken_by_another(site.state_dir / DATABASE_NAME))
+            with started(site.config, site.devices) as again:
+                site.terminal, site.seen = again, 0
+                site.expect("journal cannot be opened")
+                site.seen = 0  # the board may have been the first
+                site.expect("device", device="board", state="ready")
+                site.press("fire", active=True)
+                site.expect_relay("gate", on=True)
+                taken.close()
+                site.expect("life-safety", reason="fire")
+        assert site.reasons()[-1] == "fire"
+
+
+def test_a_damaged_journal_is_kept_and_the_gate_serves_on(tmp_path: Path) -> None:
+    with gate(tmp_path, double_tap_ms=0) as site:
+        pass_through(site)
+        assert site.terminal.stop() == 0
         database = site.state_dir / DATABASE_NAME
-        whole = database.read_bytes()
         database.write_bytes(b"not a database" * 1_000)
         with started(site.config, site.devices) as again:
             site.terminal, site.seen = again, 0
-            site.expect("journal cannot be opened")
-            site.seen = 0  # the board may have been the first
-            site.expect("device", device="board", state="ready")
-            site.press("fire", active=True)
-            site.expect_relay("gate", on=True)
-            for leftover in site.state_dir.glob(f"{DATABASE_NAME}-*"):
-                leftover.unlink()
-            database.write_bytes(whole)
-            site.expect("life-safety", reason="fire")
-        assert site.reasons()[-1] == "fire"
+            site.expect("journal rescued")
+            site.expect("alarm", reason="journal-rescued")
+            site.expect("ready")
+            pass_through(site)
+            assert again.stop() == 0
+        assert (site.state_dir / "damaged-1" / DATABASE_NAME).read_bytes().startswith(b"not a database")
+        assert [record.entry.kind for record in site.records()][:2] == ["genesis", "damage"]

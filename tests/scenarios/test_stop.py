@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from offline_store.database import DATABASE_NAME
-from tests.scenarios.site import gate, started
+from tests.scenarios.site import gate, started, taken_by_another
 
 
 @contextmanager
@@ -16,20 +16,6 @@ def written_by_another(database: Path) -> Iterator[None]:
     """Another program writes: it holds the database and does not end its transaction."""
     blocker = sqlite3.connect(database, isolation_level=None)
     blocker.execute("BEGIN EXCLUSIVE")
-    try:
-        yield
-    finally:
-        blocker.execute("ROLLBACK")
-        blocker.close()
-
-
-@contextmanager
-def taken_by_another(database: Path) -> Iterator[None]:
-    """Another program has the database for itself: nobody else can even read it."""
-    blocker = sqlite3.connect(database, isolation_level=None)
-    blocker.execute("PRAGMA locking_mode = EXCLUSIVE")
-    blocker.execute("BEGIN EXCLUSIVE")
-    blocker.execute("SELECT count(*) FROM record").fetchone()
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from agent.records import CONTEXT, SERVICE
 from agent.words import say
 from offline_store.checkpoint import CHECKPOINT
 from offline_store.genesis import GENESIS
+from offline_store.rescue import CARRIED, DAMAGE
 from profiles.api import Kind
 from profiles.reasons import ReasonEnum, Sentence
 
@@ -17,6 +18,8 @@ _S = Sentence
 
 KINDS: Mapping[str, Sentence] = {
     GENESIS: _S("记录链开始", "the chain begins"),
+    CARRIED: _S("转入的旧记录", "carried over"),
+    DAMAGE: _S("日志损坏", "the journal was damaged"),
     CHECKPOINT: _S("签名检查点", "checkpoint, signed"),
     CONTEXT: _S("软件与配置版本", "versions in force"),
     SERVICE: _S("维护", "service"),
