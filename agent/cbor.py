@@ -60,12 +60,30 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int) -> object:
             allow_duplicate_keys=False,
             immutable=True,
         )
-        canonical = encode(value)
+        canonical = encode(_narrow(value))
     except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError) as error:
         raise CborError("not a well-formed CBOR item of the narrow form") from error
     if canonical != data:
         raise CborError("trailing bytes, or not the deterministic encoding")
     return value
+
+
+def _narrow(value: object) -> object:
+    """The value, if it is made of what the narrow form has. Raises ``TypeError``."""
+    match value:
+        case None | bool() | int() | bytes() | str():
+            return value
+        case tuple() | list():
+            for inner in value:
+                _narrow(inner)
+            return value
+        case Mapping():
+            for key, inner in value.items():
+                if type(key) is not int or key < 0:
+                    raise TypeError("a map's keys are unsigned integers")
+                _narrow(inner)
+            return value
+    raise TypeError("neither integer, bytes, text, boolean, null, array nor map")
 
 
 def decode_foreign(data: bytes, *, max_bytes: int, max_depth: int) -> object:

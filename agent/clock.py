@@ -27,7 +27,7 @@ class Clock(Protocol):
         """Unix milliseconds, UTC."""
 
     def monotonic_ms(self) -> int:
-        """Milliseconds that never go back while the terminal is up."""
+        """Milliseconds that never go back while the machine is up, suspend included: CLOCK_BOOTTIME."""
 
     def state(self) -> ClockState:
         """How far :meth:`now_ms` can be trusted."""
@@ -62,8 +62,8 @@ class SystemClock:
         return self._read().now_ms
 
     def monotonic_ms(self) -> int:
-        """Milliseconds of CLOCK_MONOTONIC."""
-        return time.monotonic_ns() // 1_000_000
+        """Milliseconds of CLOCK_BOOTTIME."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
     def state(self) -> ClockState:
         """Synchronised if the kernel's clock is disciplined, else untrusted."""

@@ -63,6 +63,15 @@ class Board:
     hearers: Hearers
 
 
+@dataclass(frozen=True)
+class BundleTellers:
+    """Who hears what becomes of bundles: their age, their damage, and how far the journal grew with them."""
+
+    aged: Callable[[BundleStanding], None]
+    damaged: Callable[[str], None]
+    recorded: Callable[[int], None]
+
+
 class Composition:
     """Builds the parts of one terminal. Use it on the event loop that runs them.
 
@@ -143,6 +152,7 @@ class Composition:
             keys=FileKeyStore(keys_dir(self.config.terminal.state_dir)),
             devices=self.conditions.states,
             bundles=lambda: [] if self._bundles is None else self._bundles.standings(),
+            rings=lambda: None if self._bundles is None else self._bundles.keys(),
             configuration=self._configuration.hex(),
             clock=self._clock,
             random=self._random,
@@ -183,12 +193,20 @@ class Composition:
         """The terminal's keys; waits for the disk. Raises :class:`~agent.keys.KeyStoreError`."""
         return open_keys(self.config.terminal.state_dir, self._random, make=first_start)
 
-    def bundles(
-        self, keys: FileKeyStore, writer: JournalWriter, memory: Memory, aged: Callable[[BundleStanding], None]
-    ) -> Bundles:
+    def bundles(self, keys: FileKeyStore, writer: JournalWriter, memory: Memory, tell: BundleTellers) -> Bundles:
         """The signed lists in force; waits for the disk. Raises ``KeyStoreError`` and ``StoreError``."""
         terminal = self.config.terminal
-        ports = BundlePorts(writer, keys, self._clock, self._ids, memory.reload, aged, self._clock.signed_at)
+        ports = BundlePorts(
+            writer=writer,
+            keys=keys,
+            clock=self._clock,
+            ids=self._ids,
+            recover=memory.reload,
+            aged=tell.aged,
+            signed_at=self._clock.signed_at,
+            damaged=tell.damaged,
+            recorded=tell.recorded,
+        )
         bundles = Bundles(terminal.state_dir, Place(terminal.id, terminal.site), ports, self._lists)
         try:
             bundles.load()

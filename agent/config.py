@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
 from collections.abc import Iterable, Mapping
@@ -163,7 +164,11 @@ def parse(text: str, source: str, base_dir: Path, overrides: Iterable[str] = ())
         config = Config.model_validate(document)
     except ValidationError as error:
         raise ConfigError(source, [*problems_of(error, model=Config), *_behind(error, document)]) from None
-    state_dir = Path(os.path.expandvars(config.terminal.state_dir)).expanduser()
+    try:
+        state_dir = Path(os.path.expandvars(config.terminal.state_dir)).expanduser()
+    except RuntimeError:
+        said = ("没有这个用户的主目录", "there is no such user's home directory")
+        raise ConfigError(source, [Problem("terminal.state_dir", *said)]) from None
     terminal = config.terminal.model_copy(update={"state_dir": base_dir / state_dir})
     resolved, problems = _resolve(config.model_copy(update={"terminal": terminal}))
     if problems:
@@ -184,16 +189,29 @@ def profile_names() -> tuple[str, ...]:
 
 def _behind(error: ValidationError, document: Mapping[str, Any]) -> list[Problem]:
     """What else is wrong, in the sections that could be read: a technician mends all of it in one go."""
-    broken = {str(item["loc"][0]) for item in error.errors(include_url=False, include_input=False) if item["loc"]}
+    items = error.errors(include_url=False, include_input=False)
+    sound = copy.deepcopy(dict(document))
+    for item in items:
+        if item["type"] == "extra_forbidden":
+            _without(sound, item["loc"])
+    broken = {str(item["loc"][0]) for item in items if item["loc"] and item["type"] != "extra_forbidden"}
     if broken & {"devices", "lanes"}:
         return []  # devices and lanes name each other
-    sound = {key: value for key, value in document.items() if key not in broken}
+    sound = {key: value for key, value in sound.items() if key not in broken}
     if "terminal" in broken:
         sound["terminal"] = {"id": "terminal", "state_dir": "."}
     try:
         return _resolve(Config.model_validate(sound))[1]
     except ValidationError:
         return []
+
+
+def _without(document: Any, location: tuple[int | str, ...]) -> None:
+    """Take one key out of nested mappings and lists."""
+    *path, last = location
+    for part in path:
+        document = document[part]
+    del document[last]
 
 
 def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
@@ -213,7 +231,8 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
     for name, lane in config.lanes.items():
         for key, device_name in (*(("readers", reader) for reader in lane.readers), ("board", lane.board)):
             if device_name is not None and device_name not in config.devices:
-                problems.append(_unknown(f"lanes.{name}.{key}", device_name, tuple(config.devices)))
+                fitting = [other for other in config.devices if _is_board(config, other) is (key == "board")]
+                problems.append(_unknown(f"lanes.{name}.{key}", device_name, tuple(fitting)))
         kind = profile_type(lane.profile)
         if kind is None:
             problems.append(_unknown(f"lanes.{name}.profile", lane.profile, profile_names()))
@@ -224,11 +243,20 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
             problems += problems_of(error, model=kind.Settings, prefix=("lanes", name, "settings"))
     problems += _shared_readers(config)
     problems += _misplaced(config, devices)
+    problems += _shared_lines(config, profiles)
+    problems += _shared_ports(devices)
     for name, settings in profiles.items():
         board = devices.get(config.lanes[name].board or "")
         if isinstance(board, BoardSettings):
             problems += _unwired(f"lanes.{name}.settings", settings.wiring(), config.lanes[name].board or "", board)
     return Resolved(config, devices, profiles), problems
+
+
+def _is_board(config: Config, device: str) -> bool:
+    try:
+        return issubclass(driver(config.devices[device].driver).Settings, BoardSettings)
+    except UnknownDriver:
+        return False
 
 
 def _placed(value: Any, terminal: TerminalConfig) -> Any:
@@ -255,6 +283,42 @@ def _shared_readers(config: Config) -> list[Problem]:
                         f"the reader {reader} already belongs to lane {other}; give each lane its own",
                     )
                 )
+    return problems
+
+
+def _shared_lines(config: Config, profiles: Mapping[str, ProfileSettings]) -> list[Problem]:
+    """One output opens for one lane, and one sensor tells one lane: each would take the other's for a forced passage."""
+    owners: dict[tuple[str | None, str], str] = {}
+    problems: list[Problem] = []
+    for name, settings in profiles.items():
+        wiring, board = settings.wiring(), config.lanes[name].board
+        for key, line in (*wiring.outputs.items(), *wiring.inputs.items()):
+            other = owners.setdefault((board, line), f"{name}.{key}") if board is not None else f"{name}.{key}"
+            if other != f"{name}.{key}":
+                said = (f"{line} 已用于 {other}", f"{line} serves {other} already; give each its own line")
+                problems.append(Problem(f"lanes.{name}.settings.{key}", *said))
+        for key, line in wiring.inputs.items():
+            if line in wiring.fire_inputs.values():
+                said = (f"{line} 是消防输入，不能兼作他用", f"{line} is the fire input and can be nothing else")
+                problems.append(Problem(f"lanes.{name}.settings.{key}", *said))
+    return problems
+
+
+def _shared_ports(devices: Mapping[str, DriverSettings]) -> list[Problem]:
+    """A serial port serves one device; and a placeholder that nobody knows is no port."""
+    owners: dict[str, str] = {}
+    problems: list[Problem] = []
+    for name, settings in devices.items():
+        port = getattr(settings, "port", None)
+        if isinstance(port, str) and owners.setdefault(port, name) != name:
+            said = (f"端口已用于 {owners[port]}", f"the port serves {owners[port]} already")
+            problems.append(Problem(f"devices.{name}.port", *said))
+        if isinstance(port, str) and "${" in port:
+            said = (
+                "没有这个变量（可用：${virtual}、${state}）",
+                "there is no such variable (known: ${virtual}, ${state})",
+            )
+            problems.append(Problem(f"devices.{name}.port", *said))
     return problems
 
 

@@ -37,7 +37,10 @@ class _Timex(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class KernelTime:
-    """One reading. ``now_ms``: Unix milliseconds, UTC; ``boot_ms``: CLOCK_BOOTTIME, which nobody can set.
+    """One reading. ``now_ms``: Unix milliseconds, UTC; ``boot_ms``: time since the start, suspend included.
+
+    Nobody can set ``boot_ms``, and no daemon can bend it: it goes by CLOCK_MONOTONIC_RAW, since CLOCK_BOOTTIME and
+    CLOCK_MONOTONIC are slewed together with the wall clock; suspend is the difference between those two.
 
     ``max_error_ms`` bounds the error of ``now_ms`` where the clock is ``synchronised``.
     """
@@ -58,7 +61,8 @@ def kernel_clock() -> KernelClock:
     def read() -> KernelTime:
         timex = _Timex()
         answer = libc.adjtimex(ctypes.byref(timex))
-        boot_ms = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+        slept_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        boot_ms = (time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW) + slept_ns) // 1_000_000
         if answer == -1:
             return KernelTime(time.time_ns() // 1_000_000, boot_ms, synchronised=False, max_error_ms=0)
         # Time and state of one call belong together: a clock that is set by hand is out of discipline in it.

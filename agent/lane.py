@@ -22,6 +22,7 @@ from agent.logs import log
 from agent.memory import Memory
 from agent.opening import Opening
 from agent.queues import drop_superseded
+from agent.records import StoreReason
 from agent.store_health import JournalCondition
 from agent.words import say, tell
 from drivers.api import (
@@ -71,7 +72,8 @@ MAX_PRESENTATIONS = 4
 MAX_SIGNALS = 256
 """Inputs, timers and answers of devices go first. Beyond it, of each input's changes the newest ones remain."""
 RETRY_S = 0.5
-"""After a failed append the event that could not be recorded is tried again this much later."""
+RETRY_CAP_S = 5.0
+"""After a failed append the event that could not be recorded is tried again, soon and then ever later."""
 TURN_AWAY_AGAIN_S = 1.0
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
@@ -132,6 +134,8 @@ class Lane:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._stopping = False
         self._stalled = False
+        self._citizen_waits = False
+        self._retry_s = RETRY_S
         self.dropped = 0
         self._turned_away: Show | None = None
         self._turned_away_s = 0.0
@@ -186,10 +190,11 @@ class Lane:
         self._arrived.set()
 
     def _input(self, event: InputChanged) -> None:
-        """What is urgent waits for no disk; a board that was away says again how its inputs are."""
+        """What is urgent is told and shown before any disk has it; a board that was away says again how it is."""
         urgent = self._profile.urgent(event)
         if urgent is not None and self._inputs.get(event.input) is not event.active:
             self._ports.alarm(self.name, urgent, b"")
+            self._show(Show(urgent.citizen, Tone.OK))
         self._inputs[event.input] = event.active
         self._signal(event)
 
@@ -221,8 +226,14 @@ class Lane:
 
     def _recall(self) -> None:
         saved = self._ports.memory.saved(self._key)
-        kind = self._profile.State
-        self._state = kind.model_validate(cbor2.loads(saved)) if saved is not None else self._profile.idle()
+        self._state = self._profile.idle()
+        if saved is None:
+            return
+        try:
+            self._state = self._profile.State.model_validate(cbor2.loads(saved))
+        except (cbor2.CBORError, ValueError):  # of another version of the profile, or damaged
+            self._log.error("lane state cannot be read", path=self._key)
+            self._ports.alarm(self.name, StoreReason.STATE_LOST, b"")
 
     @property
     def _key(self) -> str:
@@ -231,9 +242,12 @@ class Lane:
     async def _take_signal(self, event: Event, facts: TerminalFacts) -> None:
         """Handle what happened; if it cannot be recorded now, it is recorded later, and before anything else."""
         await self._ports.memory.settled()
-        if not await self._decide(event, facts, self._deadline_s):
+        if await self._decide(event, facts, self._deadline_s):
+            self._retry_s = RETRY_S
+        else:
             self._signals.appendleft((event, facts))
-            await asyncio.sleep(RETRY_S)
+            await asyncio.sleep(self._retry_s)
+            self._retry_s = min(2 * self._retry_s, RETRY_CAP_S)
 
     async def _present(self, reading: Presentation, offered_s: float) -> None:
         """Handle what a citizen presented, unless he has waited in vain: nothing opens long after a tap."""
@@ -262,6 +276,7 @@ class Lane:
 
     async def _decide(self, event: Event, facts: TerminalFacts, deadline_s: float, read_ns: int | None = None) -> bool:
         """One step of the profile; ``False`` if it was not recorded. Up to the queued append nothing is awaited."""
+        self._citizen_waits = isinstance(event, Presented | Rejected)
         step = self._profile.handle(self._state, event, facts)
         decided_ns = time.monotonic_ns()
         records = [effect for effect in step.effects if isinstance(effect, Record)]
@@ -358,9 +373,11 @@ class Lane:
         self._recall()
 
     def _not_recorded(self, what: str, detail: str) -> None:
-        self._log.error(what, detail=detail)
-        self._ports.journal.failed(detail)
-        self._show(_NOT_RECORDED)
+        """Nobody but who waits for an answer is told: a fire that the disk does not take is no closed gate."""
+        if self._ports.journal.failed(detail):
+            self._log.error(what, detail=detail)
+        if self._citizen_waits:
+            self._show(_NOT_RECORDED)
 
     # What goes out --------------------------------------------------------------------------------------------------
 

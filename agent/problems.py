@@ -40,6 +40,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "time_type": ('应为带引号的时间，如 "07:30"', 'should be a time in quotes, like "07:30"'),
     "literal_error": ("应为 {expected}", "should be {expected}"),
     "enum": ("应为 {expected}", "should be {expected}"),
+    "value_error": ("值不可用（{said}）", "cannot be used: {said}"),
     "said": ("{zh}", "{en}"),
 }
 _NAME = ("应为 1 至 32 个小写字母、数字或连字符", "should be 1 to 32 of the characters a-z, 0-9 and -")
@@ -82,7 +83,7 @@ def _problem(item: dict[str, Any], model: type[BaseModel], prefix: tuple[str, ..
         zh = f"没有这个键{f'，是否指 {near[0]}？' if near else ''}（可用：{'、'.join(known)}）"
         en = f"is not a key here{f'; did you mean {near[0]}?' if near else ''} (known: {', '.join(known)})"
         return Problem(path, zh, en)
-    values = {**item.get("ctx", {}), "msg": item["msg"]}
+    values = {**item.get("ctx", {}), "msg": item["msg"], "said": item["msg"].removeprefix("Value error, ")}
     if values.get("pattern") in _PATTERNS:
         return Problem(path, *_PATTERNS[values["pattern"]])
     zh, en = _WORDS.get(item["type"], ("值不可用", "cannot be used: {msg}"))

@@ -23,8 +23,22 @@ class ServiceReason(ReasonEnum):
 
 
 class StoreReason(ReasonEnum):
-    """What became of the journal."""
+    """What became of what is kept on the disk."""
 
+    BUNDLE_DAMAGED = (
+        "bundle-damaged",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S("已安装的数据包损坏，请重新安装", "an installed bundle is damaged; install it again"),
+    )
+
+    STATE_LOST = (
+        "state-lost",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S(
+            "通道所存的状态无法识别，已从空闲状态开始",
+            "what the lane had saved cannot be read; it begins as if nothing were under way",
+        ),
+    )
     JOURNAL_RESCUED = (
         "journal-rescued",
         _S("请走旁边通道", "Please use the next lane"),

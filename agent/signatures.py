@@ -28,6 +28,17 @@ _ES256 = ec.ECDSA(hashes.SHA256())
 _HALF_BYTES = SIGNATURE_BYTES // 2
 
 
+_FIELD = 2**255 - 19
+_SMALL_ORDER_Y = {
+    0,
+    1,
+    _FIELD - 1,
+    0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+    0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+}
+"""The y of the eight points of edwards25519 whose order divides 8."""
+
+
 class KeyInvalid(ValueError):
     """The bytes are no key of the algorithm."""
 
@@ -90,12 +101,23 @@ def load_public(algorithm: Algorithm, encoded: bytes) -> PublicKey:
                 point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), encoded)
                 return PublicKey(algorithm, encoded, partial(_verify_es256, point))
             case Algorithm.ED25519:
+                _refuse_small_order(encoded)
                 public = Ed25519PublicKey.from_public_bytes(encoded)
                 return PublicKey(algorithm, encoded, partial(_verify_ed25519, public))
             case Algorithm.SM2:
                 return PublicKey(algorithm, encoded, sm2.VerifyKey(encoded).verify)
     except ValueError as error:
         raise KeyInvalid(f"not a public key for {algorithm.name}") from error
+
+
+def _refuse_small_order(encoded: bytes) -> None:
+    """Points that a constant signature satisfies, and second spellings of a point (RFC 8032 §5.1.3, §8.4).
+
+    Whoever binds such a key to a credential lets everybody show it. Raises ``ValueError``.
+    """
+    y = int.from_bytes(encoded, "little") & ~(1 << 255)
+    if y >= _FIELD or y in _SMALL_ORDER_Y:
+        raise ValueError("a point of small order, or not the shortest encoding")
 
 
 def load_private(algorithm: Algorithm, raw: bytes) -> PrivateKey:

@@ -22,13 +22,14 @@ class JournalCondition:
         self._now_ms = now_ms
         self._failed = False
 
-    def failed(self, detail: str) -> None:
-        """A record was not taken, or not in time: nothing opens. Alarms once until :meth:`works`."""
+    def failed(self, detail: str) -> bool:
+        """A record was not taken, or not in time: nothing opens. Alarms once until :meth:`works`; whether it did."""
         state = DeviceState(JOURNAL, "failed", Reason.NOT_RECORDED.code, detail, self._now_ms())
         self._conditions.report(state)
-        if not self._failed:
-            self._failed = True
+        is_news, self._failed = not self._failed, True
+        if is_news:
             self._alarm()
+        return is_news
 
     def works(self) -> None:
         """A record is on the disk."""

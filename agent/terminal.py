@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from agent import systemd
 from agent.bundles.service import Bundles, BundleStanding
 from agent.clock import SystemRandom
-from agent.composition import Board, Composition
+from agent.composition import Board, BundleTellers, Composition
 from agent.config import Resolved
 from agent.devices import DeviceState, SourceThread
 from agent.keys import KeyStoreError
@@ -26,7 +26,7 @@ from agent.memory import Memory
 from agent.records import StoreReason
 from agent.store_health import JOURNAL
 from agent.supervisor import supervise
-from agent.threads import in_thread
+from agent.threads import in_thread, post
 from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
 from agent.words import say
@@ -38,6 +38,7 @@ from profiles.api import Reason
 from profiles.code_reasons import CodeReason
 from profiles.reasons import ReasonEnum
 
+JOURNAL_PATIENCE_S = 5.0
 LANES_END_S = 0.4
 SYNC_ENDS_S = 0.4
 THREADS_END_S = 0.4
@@ -70,12 +71,15 @@ class Terminal:
     async def run(self) -> None:
         """Serve until :meth:`stop`. Raises :class:`~offline_store.errors.Locked` if another agent holds the store."""
         started_s = time.monotonic()
+        self._loop = asyncio.get_running_loop()
         watchdog = asyncio.create_task(self._watchdog())
         writer: Writer | None = None
         try:
             boards = self._parts.boards()
             self._start(board.thread for board in boards.values())
+            patience = self._loop.call_later(JOURNAL_PATIENCE_S, self._disk_is_slow)
             journal = await self._unless_stopped(self._open_journal())
+            patience.cancel()
             if journal is not None:
                 first_start = journal.head.seq == 1
                 writer = self._parts.writer(journal, self._rescued)
@@ -86,6 +90,11 @@ class Terminal:
             if writer is not None and not await in_thread(partial(writer.close, JOURNAL_DRAIN_S), "close-journal"):
                 self._log.error("journal did not close in time")
             self._log.info("stopped")
+
+    def _disk_is_slow(self) -> None:
+        """A disk that hangs must not let systemd end the fire line that works."""
+        self._log.error("journal does not open", detail=say("磁盘没有应答", "the disk does not answer"))
+        systemd.notify("READY=1")
 
     async def _open_journal(self) -> Journal:
         """Open the journal, however long it takes. Raises ``Locked``."""
@@ -151,10 +160,12 @@ class Terminal:
         while True:
             try:
                 keys = await in_thread(open_keys, "open-keys")
-                load = partial(self._parts.bundles, keys, writer, memory, self._aged)
+                tell = BundleTellers(self._aged, self._damaged, self._recorded)
+                load = partial(self._parts.bundles, keys, writer, memory, tell)
                 bundles = await in_thread(load, "load-bundles")
                 await asyncio.wrap_future(writer.sign_with(self._parts.signatory(keys)))
-                await asyncio.wrap_future(writer.submit(self._parts.context()))
+                appended = await asyncio.wrap_future(writer.submit(self._parts.context()))
+                self._recorded(appended.records[-1].seq)
             except (KeyStoreError, StoreError) as error:
                 part = KEYS if isinstance(error, KeyStoreError) else JOURNAL
                 retry_ms = backoff.next_ms()
@@ -200,6 +211,14 @@ class Terminal:
     def _rescued(self, rescued: Rescued) -> None:
         self._log.error("journal rescued", path=str(rescued.aside), count=rescued.carried, lost=rescued.lost)
         self._alarm(JOURNAL, StoreReason.JOURNAL_RESCUED, b"")
+
+    def _damaged(self, name: str) -> None:
+        """Called in the thread that loads the bundles."""
+        post(self._loop, self._alarm, name, StoreReason.BUNDLE_DAMAGED, b"")
+
+    def _recorded(self, seq: int) -> None:
+        if self._upward is not None:
+            self._upward.recorded(seq)
 
     def _aged(self, standing: BundleStanding) -> None:
         self._alarm(standing.name, Reason.BUNDLE_OLD, b"")

@@ -8,8 +8,9 @@
    forgotten. The kernel's time is vouched for by the platform's, or by having been steady for :data:`STEADY_MS`; one
    that leaps away from what is carried is not believed before.
 4. **The floor** is the newest moment that anything signed carried, or at which vouched-for time was synchronised. A
-   time below it is untrusted, whoever says it. Only the platform's time lowers it, or a technician, and he not below
-   what was signed: a poisoned future can be cured, and a delayed old answer revives no old code.
+   time below it is untrusted, whoever says it; one that may be below it is the floor. Only the platform's time lowers
+   it, or a technician, and he not below what was signed: a poisoned future can be cured, and a delayed old answer
+   revives no old code. What is signed ahead of a clock that is trusted does not lead it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ MAX_UNCERTAINTY_MS = MAX_CLOCK_UNCERTAINTY_MS
 """No lane trusts more, so that nothing is gained by carrying on."""
 STEADY_MS = 15 * 60_000
 """One poisoned answer of NTP is corrected by the next ones sooner; whoever lies for longer is an attacker in place."""
-LEAP_MS = 1_000
+LEAP_MS = 500
 """Less is a correction: daemons are a little off in what they say of themselves, and no code's age turns on it."""
 FRESH_MS = 2 * 3_600_000
 """The platform's time counts as synchronised for so long: it is asked every hour while the link is up."""
@@ -73,7 +74,12 @@ class Known:
     kernel: Anchor | None = None
     platform: Anchor | None = None
     signed_ms: int = 0
-    """The newest moment that anything signed carried: a reset leads the floor back to it."""
+    """The newest moment that anything signed carried since the platform last said the time, or that time: a reset leads
+    the floor back to it."""
+
+    def heard_at(self, boot_ms: int) -> bool:
+        """Whether the platform has said the time so lately that it vouches for it."""
+        return self.platform is not None and 0 <= boot_ms - self.platform.boot_ms <= FRESH_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +99,11 @@ def judge(kernel: KernelTime, known: Known) -> Moment:
     live = _anchor(kernel) if kernel.synchronised else None
     witness = known.platform and known.platform.at(boot_ms)
     carried = known.kernel and known.kernel.at(boot_ms)
-    heard_now = known.platform is not None and witness is not None and boot_ms - known.platform.boot_ms <= FRESH_MS
+    heard_now = known.heard_at(boot_ms)
     if witness is not None:
         live = live if live and live.agrees(witness) else None
         carried = carried if carried and carried.agrees(witness) else None
-    elif live and carried and not live.agrees(carried, LEAP_MS):
+    if live and carried and not live.agrees(carried, LEAP_MS):
         live = None
     best = live or min(
         (anchor for anchor in (carried, witness) if anchor), key=lambda anchor: anchor.uncertainty_ms, default=None
@@ -106,8 +112,8 @@ def judge(kernel: KernelTime, known: Known) -> Moment:
         return Moment(kernel.now_ms, ClockState.UNTRUSTED, kernel.max_error_ms)
     state = ClockState.SYNCHRONISED if live or heard_now else ClockState.HOLDOVER
     if best.true_ms + best.uncertainty_ms < known.floor_ms:
-        state = ClockState.UNTRUSTED
-    return Moment(best.true_ms, state, best.uncertainty_ms)
+        return Moment(best.true_ms, ClockState.UNTRUSTED, best.uncertainty_ms)
+    return Moment(max(best.true_ms, known.floor_ms), state, best.uncertainty_ms)
 
 
 class TrustedClock:
@@ -116,7 +122,8 @@ class TrustedClock:
     def __init__(self, read: KernelClock | None = None) -> None:
         self._read = read or kernel_clock()
         self._known = Known()
-        self._steady_since: Anchor | None = None
+        self._reference: Anchor | None = None
+        self._steady_since_ms = 0
         self._learning = threading.Lock()
 
     def now_ms(self) -> int:
@@ -124,8 +131,8 @@ class TrustedClock:
         return self.moment().now_ms
 
     def monotonic_ms(self) -> int:
-        """Milliseconds of CLOCK_MONOTONIC."""
-        return time.monotonic_ns() // 1_000_000
+        """Milliseconds of CLOCK_BOOTTIME: a machine that slept knows how long a question was under way."""
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
     def state(self) -> ClockState:
         """How far :meth:`now_ms` can be trusted."""
@@ -160,9 +167,16 @@ class TrustedClock:
         return True
 
     def signed_at(self, issued_ms: int) -> None:
-        """Something whose signature holds was made then: it is not earlier now."""
+        """Something whose signature holds was made then: it is not earlier now.
+
+        A clock that is trusted is not led beyond what it knows itself: whoever signs ahead of time stops no lane.
+        """
+        kernel = self._read()
         with self._learning:
             known = self._known
+            moment = judge(kernel, known)
+            if moment.state is not ClockState.UNTRUSTED:
+                issued_ms = min(issued_ms, moment.now_ms + moment.uncertainty_ms)
             floor_ms, signed_ms = max(known.floor_ms, issued_ms), max(known.signed_ms, issued_ms)
             self._known = replace(known, floor_ms=floor_ms, signed_ms=signed_ms)
 
@@ -176,15 +190,16 @@ class TrustedClock:
         kernel = self._read()
         with self._learning:
             known = self._known
-            steady = self._is_steady(kernel)
-            witnessed = known.platform is not None and known.platform.at(kernel.boot_ms) is not None
-            if steady and not witnessed and kernel.now_ms + kernel.max_error_ms >= known.floor_ms:
-                known = replace(known, kernel=_anchor(kernel))  # it may lead away from what is carried
+            steady, live = self._is_steady(kernel), _anchor(kernel)
+            witness = known.platform and known.platform.at(kernel.boot_ms)
+            possible = live.true_ms + live.uncertainty_ms >= known.floor_ms
+            if steady and possible and (witness is None or live.agrees(witness)):
+                known = replace(known, kernel=live)  # it may lead away from what is carried
             moment = judge(kernel, known)
-            if moment.state is ClockState.SYNCHRONISED and (steady or witnessed):
+            if moment.state is ClockState.SYNCHRONISED and (steady or known.heard_at(kernel.boot_ms)):
                 floor_ms = max(known.floor_ms, moment.now_ms - moment.uncertainty_ms)
                 trusted = kernel.synchronised and moment.now_ms == kernel.now_ms
-                known = replace(known, floor_ms=floor_ms, kernel=_anchor(kernel) if trusted else known.kernel)
+                known = replace(known, floor_ms=floor_ms, kernel=live if trusted else known.kernel)
             self._known = known
         return moment
 
@@ -204,15 +219,20 @@ class TrustedClock:
             self._known = replace(known, floor_ms=floor_ms, signed_ms=signed_ms)
 
     def _is_steady(self, kernel: KernelTime) -> bool:
-        """Whether the kernel's time is disciplined, and went on for :data:`STEADY_MS` without a leap."""
+        """Whether the kernel's time is disciplined, and went on for :data:`STEADY_MS` without a leap.
+
+        The reading that it is held against is never older than twice that: over days, drift would excuse any leap.
+        """
         if not kernel.synchronised:
             return False
-        live, since = _anchor(kernel), self._steady_since
-        expected = since and since.at(kernel.boot_ms)
-        if since is None or expected is None or not live.agrees(expected, LEAP_MS):
-            self._steady_since = live
+        live, reference = _anchor(kernel), self._reference
+        expected = reference and reference.at(kernel.boot_ms)
+        if reference is None or expected is None or not live.agrees(expected, LEAP_MS):
+            self._reference, self._steady_since_ms = live, live.boot_ms
             return False
-        return live.boot_ms - since.boot_ms >= STEADY_MS
+        if live.boot_ms - reference.boot_ms >= STEADY_MS:
+            self._reference = live
+        return live.boot_ms - self._steady_since_ms >= STEADY_MS
 
 
 def _anchor(kernel: KernelTime) -> Anchor:

@@ -6,11 +6,15 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from agent import cose
+from agent.bundles.rings import NOBODY, rings_on_disk
+from agent.bundles.roles import Rings
 from agent.bundles.service import BundleStanding
 from agent.clock import Random
 from agent.devices import DeviceState
@@ -46,6 +50,7 @@ class Upward:
         keys: KeyStore,
         devices: Callable[[], Iterable[DeviceState]],
         bundles: Callable[[], Iterable[BundleStanding]],
+        rings: Callable[[], Rings | None],
         configuration: str,
         clock: TrustedClock,
         random: Random,
@@ -57,6 +62,8 @@ class Upward:
         self._keys = keys
         self._devices = devices
         self._bundles = bundles
+        self._rings = rings
+        self._rings_on_disk: Rings = NOBODY
         self._configuration = configuration
         self._clock = clock
         self._random = random
@@ -69,14 +76,17 @@ class Upward:
 
     async def run(self) -> None:
         """Sync until :meth:`stop`. Each run builds link, uplink and outbox anew, so that a fault ends one run only."""
+        self._rings_on_disk = await in_thread(partial(rings_on_disk, self._state_dir, self._keys), "read-keys")
         outbox, position = await in_thread(self._open_outbox, "open-outbox")
         try:
+            if not self._answer_keys():
+                self._keys.platform_keys(Role.ACKNOWLEDGEMENT)  # says which file is missing, and what to do
             self._head_seq, self._acked_seq = max(self._head_seq, position.head_seq), position.acked_seq
             self._sync = Sync(
                 terminal=self._terminal,
                 settings=self._settings,
                 tls=self._keys.tls_files() if self._settings.tls else None,
-                keys=self._keys.platform_keys(Role.ACKNOWLEDGEMENT),
+                keys=self._answer_keys,
                 outbox=outbox,
                 acknowledgements=_Told(self._writer, asyncio.get_running_loop(), self._acknowledged),
                 state_source=self._report,
@@ -115,6 +125,11 @@ class Upward:
             self._sync.alarm(alarm)
         else:
             self._alarms.append(alarm)
+
+    def _answer_keys(self) -> Mapping[bytes, cose.VerifyKey]:
+        """Of the bundles in force; before they are loaded, of what the disk says that will be in force."""
+        rings = self._rings()
+        return (self._rings_on_disk if rings is None else rings).get(Role.ACKNOWLEDGEMENT, {})
 
     def _open_outbox(self) -> tuple[Outbox, Position]:
         outbox = Outbox.open(self._state_dir)

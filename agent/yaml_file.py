@@ -28,8 +28,13 @@ class _StrictLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoad
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable) or key in seen:
-                mark = key_node.start_mark
+            mark = key_node.start_mark
+            if not isinstance(key, Hashable):
+                raise YamlError(
+                    f"第 {mark.line + 1} 行：键应为文字",
+                    f"line {mark.line + 1}: a key should be text, not a list or map",
+                )
+            if key in seen:
                 raise YamlError(
                     f"第 {mark.line + 1} 行：键 {key!r} 重复",
                     f"line {mark.line + 1}: the key {key!r} stands here for the second time",
@@ -48,6 +53,8 @@ class _StrictLoader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoad
 
 def parse_yaml(text: str) -> object:
     """One document. Raises :class:`YamlError`."""
+    if not text.isprintable() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise YamlError("不是 UTF-8 文本", "is not UTF-8 text")
     if len(text.encode()) > MAX_SIZE_BYTES:
         raise YamlError(f"超过 {MAX_SIZE_BYTES} 字节", f"longer than {MAX_SIZE_BYTES} bytes")
     try:
@@ -55,6 +62,11 @@ def parse_yaml(text: str) -> object:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 -- a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
+        if mark and any("\t" in line for line in text.splitlines()[mark.line : mark.line + 1]):
+            raise YamlError(
+                f"第 {mark.line + 1} 行：不能用制表符（Tab）缩进，请用空格",
+                f"line {mark.line + 1}: no tabs for indentation; use spaces",
+            ) from None
         zh = f"第 {mark.line + 1} 行第 {mark.column + 1} 列附近无法识别" if mark else "无法识别"
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise YamlError(zh, f"{place}{error.problem or error.context}") from None

@@ -70,11 +70,16 @@ class BoardSettings(DriverSettings):
 
     @model_validator(mode="after")
     def _addresses_are_single(self) -> Self:
-        for addresses in (list(self.outputs.values()), [line.address for line in self.inputs.values()]):
-            if len(set(addresses)) < len(addresses):
-                raise PydanticCustomError(
-                    "said", "{en}", {"zh": "两条线路的地址相同", "en": "two lines have the same address"}
-                )
+        for lines in (self.outputs, {name: line.address for name, line in self.inputs.items()}):
+            by_address: dict[int, str] = {}
+            for name, address in lines.items():
+                other = by_address.setdefault(address, name)
+                if other != name:
+                    said = {
+                        "zh": f"线路 {other} 与 {name} 的地址相同（{address}）",
+                        "en": f"the lines {other} and {name} have the same address, {address}",
+                    }
+                    raise PydanticCustomError("said", "{en}", said)
         return self
 
     @model_validator(mode="after")

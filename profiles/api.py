@@ -103,6 +103,15 @@ class Reason(ReasonEnum):
         _S("此卡需要密码，请到服务台办理", "This card asks for a PIN; please go to the service desk"),
         _S("卡片要求先校验密码", "the card asks for its PIN before reading"),
     )
+    LIST_DAMAGED = (
+        "list-damaged",
+        _S("设备暂时不能使用，请走旁边通道", "Out of service for the moment; please use the next lane"),
+        _S(
+            "已安装的名单损坏，不知道是否挂失或停用；请重新安装该名单",
+            "an installed list is damaged, so nobody knows what is lost or denied; install it again",
+        ),
+        True,
+    )
     CODE_UNKNOWN = (
         "code-unknown",
         _S("无法识别此码，请出示电子市民码或放卡", "This code is not known; please show the citizen code or a card"),

@@ -393,6 +393,10 @@ class Gate:
         return Step(state.model_copy(update={"fire": active}), (*effects, *cleared))
 
     def _restarted(self, state: GateState, facts: Facts) -> Step[GateState]:
+        if state.fire and self._settings.fire_input is None:  # nothing could end it any more
+            cleared = self._fire(state, False, facts)
+            rest = self._restarted(cleared.state, facts)
+            return Step(rest.state, (*cleared.effects, *rest.effects))
         counts = self._end_window(state, facts)
         state = counts.state
         if state.crossing is None:

@@ -109,13 +109,13 @@ def manifest_of(signed: bytes) -> Manifest:
     try:
         parts = cbor.decode(signed[1:], max_bytes=MAX_MANIFEST_BYTES + 256, max_depth=2)
     except cbor.CborError as error:
-        raise BundleError(BundleFault.NOT_A_BUNDLE, str(error)) from error
+        raise BundleError(BundleFault.NOT_A_BUNDLE, error) from error
     match parts:
         case (_, _, bytes() as payload, _):
             try:
                 return Manifest.decode(payload)
             except ContractError as error:
-                raise BundleError(BundleFault.MANIFEST, str(error)) from error
+                raise BundleError(BundleFault.MANIFEST, error) from error
     raise BundleError(BundleFault.NOT_A_BUNDLE)
 
 

@@ -7,8 +7,9 @@
 4. **Audience**: all terminals, this one's site, or this terminal.
 5. **Version**: above the floor, which is the version installed last and survives everything but a new store. The same
    version again is allowed only where its file was found damaged. A delta names the version in force as its base.
-6. **Time**: not expired beyond its grace; and while the clock is synchronised, not issued more than a day ahead.
-   A clock that is not synchronised judges no future: it learns its floor from just these bundles.
+6. **Time**: not expired beyond its grace; and while the clock is trusted, not issued ahead of it by more than
+   :data:`MAX_AHEAD_MS` and its uncertainty. A clock that is not trusted judges no future: it learns its floor from
+   just these bundles.
 
 Then the body, while it is read (:mod:`agent.bundles.install`): 7. its size and SHA-256 as signed; 8. one zstd frame,
 inflated to the stated size and no further; 9. the content's SHA-256 as signed; 10. the content, by its kind's rules.
@@ -23,13 +24,14 @@ from agent.bundles.envelope import unseal
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Manifest
 from agent.bundles.roles import Signatory
+from agent.clock import Moment
 from agent.credentials.trust import Freshness
 from agent.sync.contract.errors import ContractError
 from profiles.api import ClockState
 from profiles.reasons import Sentence
 
 MAX_BUNDLES = 256
-MAX_AHEAD_MS = 86_400_000
+MAX_AHEAD_MS = 300_000
 ALL = "all"
 
 
@@ -66,21 +68,20 @@ def check(
     signatory: Signatory,
     place: Place,
     standing: Mapping[str, Standing],
-    now_ms: int,
-    clock: ClockState,
+    moment: Moment,
 ) -> Manifest:
     """The manifest of a bundle that may be installed. Raises :class:`BundleError`; see the module's rules."""
     signed = unseal(envelope, signatory.all_keys)
     try:
         manifest = Manifest.decode(signed.payload)
     except ContractError as error:
-        raise BundleError(BundleFault.MANIFEST, str(error)) from error
+        raise BundleError(BundleFault.MANIFEST, error) from error
     if not signatory.may_sign(signed.kid, manifest.kind):
         raise BundleError(BundleFault.WRONG_ROLE, f"{manifest.kind.value}, kid {signed.kid.hex()}")
     if not place.hears(manifest.audience):
         raise BundleError(BundleFault.AUDIENCE, manifest.audience)
     _check_version(manifest, standing)
-    _check_time(manifest, now_ms, clock)
+    _check_time(manifest, moment)
     return manifest
 
 
@@ -109,9 +110,10 @@ def _check_version(manifest: Manifest, standing: Mapping[str, Standing]) -> None
         )
 
 
-def _check_time(manifest: Manifest, now_ms: int, clock: ClockState) -> None:
+def _check_time(manifest: Manifest, moment: Moment) -> None:
     what = f"{manifest.name} {manifest.bundle_version}"
-    if manifest.term.expiry(now_ms).freshness is Freshness.EXPIRED:
+    if manifest.term.expiry(moment.now_ms).freshness is Freshness.EXPIRED:
         raise BundleError(BundleFault.EXPIRED, what)
-    if clock is ClockState.SYNCHRONISED and manifest.issued_ms > now_ms + MAX_AHEAD_MS:
+    latest_ms = moment.now_ms + moment.uncertainty_ms + MAX_AHEAD_MS
+    if moment.state is not ClockState.UNTRUSTED and manifest.issued_ms > latest_ms:
         raise BundleError(BundleFault.FUTURE, what)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import BinaryIO
 
 from agent.bundles import bitmap, people, signer_list, trust_list
+from agent.bundles.data import Data
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Kind, Manifest
 from agent.bundles.people import CardRegister, Registers, RosterTable
@@ -18,7 +18,8 @@ from agent.bundles.table import Sink, Table
 from agent.bundles.table import apply as apply_to_table
 from agent.bundles.trust_list import MAX_TRUST_BYTES, Unseal
 from agent.credentials.hcert_keys import SignerList
-from agent.credentials.lists import Lists
+from agent.credentials.lists import Lists, LostEmergencyList, LostRegister
+from agent.credentials.register import Register
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import TrustList
 from profiles.reasons import Sentence
@@ -42,7 +43,7 @@ class Opener:
     unseal: Unseal
 
 
-def open_content(manifest: Manifest, data: mmap.mmap, opener: Opener) -> Content:
+def open_content(manifest: Manifest, data: Data, opener: Opener) -> Content:
     """Content whose digest is as signed, ready for use. Raises :class:`BundleError`."""
     match manifest.kind:
         case Kind.KEYS:
@@ -64,7 +65,7 @@ def check_content(manifest: Manifest, content: Content) -> None:
         _CHECKS[manifest.kind](content)
 
 
-def apply_delta(manifest: Manifest, base: mmap.mmap, body: BinaryIO, out: Sink) -> None:
+def apply_delta(manifest: Manifest, base: Data, body: BinaryIO, out: Sink) -> None:
     """Write the content that a delta leads to. Raises :class:`BundleError`."""
     match manifest.kind:
         case Kind.KEYS:
@@ -80,11 +81,15 @@ def apply_delta(manifest: Manifest, base: mmap.mmap, body: BinaryIO, out: Sink) 
             out.write(signer_list.apply(_small(base, MAX_SIGNERS_BYTES), body.read(MAX_SIGNERS_BYTES + 1)))
 
 
-def snapshot(contents: Mapping[str, tuple[Manifest, Content]]) -> Lists:
-    """All lists that are in force, as one."""
+def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[str] = ()) -> Lists:
+    """All lists that are in force, as one; ``lost`` are the names of installed ones that cannot be read any more.
+
+    A trust list or a deny list that is lost is simply not there, and its codes are refused. The lists that only deny
+    would deny nobody by their absence, so that something stands for them which says that nobody knows.
+    """
     trust: TrustList | None = None
     status: dict[int, StatusList] = {}
-    emergency = EmergencyList()
+    emergency: EmergencyList | LostEmergencyList = EmergencyList()
     registers: list[Table] = []
     rosters: dict[str, RosterTable] = {}
     signers: SignerList | None = None
@@ -103,11 +108,17 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]]) -> Lists:
             case Kind.HCERT, SignerList():
                 signers = content
     names_of = trust.names_of if trust is not None else _no_names
+    tables: list[Register] = [CardRegister(table, names_of) for table in registers]
+    lost_names = set(lost)
+    if Kind.EMERGENCY.value in lost_names:
+        emergency = LostEmergencyList()
+    if any(name.startswith(f"{Kind.REGISTER.value}-") for name in lost_names):
+        tables = [*tables, LostRegister()]
     return Lists(
         trust=trust,
         status=MappingProxyType(status),
         emergency=emergency,
-        register=Registers([CardRegister(table, names_of) for table in registers]),
+        register=Registers(tables),
         rosters=MappingProxyType(rosters),
         signers=signers,
     )
@@ -119,7 +130,7 @@ def _no_names(bits: int) -> frozenset[str]:
     return frozenset()
 
 
-def _small(data: mmap.mmap, max_bytes: int) -> bytes:
+def _small(data: Data, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise BundleError(
             BundleFault.CONTENT,

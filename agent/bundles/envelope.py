@@ -30,7 +30,7 @@ def unseal(envelope: bytes, keys: Mapping[bytes, cose.VerifyKey]) -> cose.Signed
     try:
         return cose.verify1(envelope, keys, CONTEXT, max_payload_bytes=MAX_MANIFEST_BYTES)
     except cose.CoseError as error:
-        raise BundleError(BundleFault.SIGNATURE, str(error)) from error
+        raise BundleError(BundleFault.SIGNATURE, error) from error
 
 
 def head(envelope: bytes) -> bytes:

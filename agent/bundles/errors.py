@@ -43,11 +43,18 @@ class BundleFault(Enum):
 class BundleError(Exception):
     """The bundle is refused and nothing has changed. ``zh`` and ``en`` say why.
 
-    ``detail`` holds sizes, names, versions and the like, which need no language, or is a sentence in both.
+    ``detail`` holds sizes, names, versions and the like, which need no language, or is a sentence in both, or what a
+    parser said.
     """
 
-    def __init__(self, fault: BundleFault, detail: str | Sentence = "") -> None:
-        told = detail if isinstance(detail, Sentence) else Sentence(detail, detail)
+    def __init__(self, fault: BundleFault, detail: str | Sentence | Exception = "") -> None:
+        match detail:
+            case Sentence() as told:
+                pass
+            case Exception():  # a parser's own words, which are English
+                told = Sentence("", str(detail))
+            case _:
+                told = Sentence(detail, detail)
         self.fault = fault
         self.detail = told.en
         self.zh = fault.sentence.zh + (f"（{told.zh}）" if told.zh else "")

@@ -8,9 +8,10 @@ is removed at the next start.
 
 from __future__ import annotations
 
+import errno
 import hashlib
-import mmap
 import os
+import shutil
 from collections.abc import Iterable
 from io import BufferedReader
 from pathlib import Path
@@ -19,16 +20,19 @@ from typing import BinaryIO
 import zstandard
 
 from agent.bundles.contents import Content, Opener, apply_delta, check_content, open_content
+from agent.bundles.data import read_data
 from agent.bundles.envelope import read_envelope
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Manifest
-from agent.bundles.table import map_file
+from agent.credentials.lists import ListLost
 from agent.words import why_en, why_zh
 from offline_store.durable import sync_directory
 from profiles.reasons import Sentence
 
 DIRECTORY = "bundles"
 PART_SUFFIX = ".part"
+RESERVE_BYTES = 8 * 1024**2
+"""So much of the disk is left to the journal."""
 _PIECE_BYTES = 1 << 20
 _MAX_WINDOW_BYTES = 1 << 23
 """What a zstd frame may ask the reader to keep in memory (RFC 8878 §3.1.1.1.2)."""
@@ -79,11 +83,12 @@ class Shelf:
         :class:`BundleError`; ``OSError`` if the disk does not take it.
         """
         part = self.directory / f".{manifest.name}{PART_SUFFIX}"
+        self._check_room(manifest)
         try:
             with source.open("rb") as file:
                 _check_body(file, manifest)
                 self._write(part, file, manifest, base)
-            content = open_content(manifest, map_file(part), opener)
+            content = open_content(manifest, read_data(part), opener)
             check_content(manifest, content)
             part.replace(self.path(manifest))
         except BaseException:
@@ -94,13 +99,25 @@ class Shelf:
 
     def open(self, manifest: Manifest, opener: Opener) -> Content:
         """Content that was installed before, if it is still whole. Raises :class:`BundleError`."""
+        path = self.path(manifest)
         try:
-            data = map_file(self.path(manifest))
-        except (OSError, ValueError) as error:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest()
+            if digest != manifest.content_sha256:
+                raise BundleError(BundleFault.ALTERED, manifest.name)
+            return open_content(manifest, read_data(path), opener)
+        except (OSError, ListLost) as error:
             raise BundleError(BundleFault.UNREADABLE, manifest.name) from error
-        if len(data) != manifest.content_bytes or _sha256(data) != manifest.content_sha256:
-            raise BundleError(BundleFault.ALTERED, manifest.name)
-        return open_content(manifest, data, opener)
+
+    def restore(self, manifest: Manifest, content: bytes) -> None:
+        """Write content again that the store had kept. Raises ``OSError``."""
+        part = self.directory / f".{manifest.name}{PART_SUFFIX}"
+        with part.open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(self.path(manifest))
+        sync_directory(self.directory)
 
     def sweep(self, keep: Iterable[Manifest]) -> None:
         """Remove every content that is not installed. Raises ``OSError``."""
@@ -108,6 +125,11 @@ class Shelf:
         for path in self.directory.iterdir():
             if path.is_file() and path not in kept:
                 path.unlink()
+
+    def _check_room(self, manifest: Manifest) -> None:
+        """A bundle must not take the room that the journal needs. Raises ``OSError``."""
+        if shutil.disk_usage(self.directory).free < manifest.content_bytes + RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.directory))
 
     def _write(self, part: Path, file: BinaryIO, manifest: Manifest, base: Manifest | None) -> None:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -119,7 +141,7 @@ class Shelf:
                     while piece := body.read(_PIECE_BYTES):
                         counted.write(piece)
                 elif base is not None:
-                    apply_delta(manifest, map_file(self.path(base)), body, counted)
+                    apply_delta(manifest, read_data(self.path(base)), body, counted)
                 if body.read(1):
                     raise BundleError(
                         BundleFault.CONTENT, Sentence("正文之后还有多余内容", "the body holds more than was read")
@@ -153,8 +175,3 @@ def _check_body(file: BufferedReader, manifest: Manifest) -> None:
     if hashlib.file_digest(file, "sha256").digest() != manifest.body_sha256:
         raise BundleError(BundleFault.ALTERED)
     file.seek(start)
-
-
-def _sha256(data: mmap.mmap) -> bytes:
-    with memoryview(data) as view:
-        return hashlib.sha256(view).digest()

@@ -60,26 +60,25 @@ class CardRegister:
         self._table = table
         self._names_of = names_of
 
-    def holder(self, medium: bytes) -> Holder | None:
-        """The holder of a medium; one that was replaced is as good as lost."""
+    def holders(self, medium: bytes) -> Sequence[Holder]:
+        """The row of a medium; one that was replaced is as good as lost."""
         value = self._table.get(medium)
         if value is None:
-            return None
+            return ()
         bits = int.from_bytes(value[ID_BYTES : ID_BYTES + _BITS_BYTES], "big")
         subject = Subject(self._table.shape.label, value[:ID_BYTES])
-        return Holder(subject, self._names_of(bits), lost=value[-1] != MediumState.IN_USE)
+        return (Holder(subject, self._names_of(bits), lost=value[-1] != MediumState.IN_USE),)
 
 
 class Registers:
-    """Several registers, asked in order; the first that knows a medium answers."""
+    """Several registers, all of them asked."""
 
     def __init__(self, registers: Sequence[Register]) -> None:
         self._registers = tuple(registers)
 
-    def holder(self, medium: bytes) -> Holder | None:
-        """The holder of a medium."""
-        found = (register.holder(medium) for register in self._registers)
-        return next((holder for holder in found if holder is not None), None)
+    def holders(self, medium: bytes) -> Sequence[Holder]:
+        """The rows of a medium, in the order of the registers."""
+        return tuple(holder for register in self._registers for holder in register.holders(medium))
 
 
 class _Number(Wire):
@@ -164,7 +163,7 @@ def _decode(value: bytes) -> Enrolment:
     try:
         wire = _EnrolmentWire.decode(value[_LENGTH_BYTES:end])
     except ContractError as error:
-        raise BundleError(BundleFault.CONTENT, str(error)) from error
+        raise BundleError(BundleFault.CONTENT, error) from error
     return Enrolment(
         unit=wire.unit,
         areas=frozenset(wire.areas),

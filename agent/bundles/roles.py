@@ -55,7 +55,7 @@ def rings_of(content: bytes) -> Rings:
     try:
         stated = [(row.role, cose.VerifyKey.from_pem(row.pem)) for row in RoleKeys.decode(content).rows]
     except (ContractError, cose.CoseError) as error:
-        raise BundleError(BundleFault.CONTENT, str(error)) from error
+        raise BundleError(BundleFault.CONTENT, error) from error
     if len({key.kid for _, key in stated}) != len(stated):
         raise BundleError(
             BundleFault.CONTENT, Sentence("一把密钥只有一种角色，且只出现一次", "a key has one role and stands once")

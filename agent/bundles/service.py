@@ -20,15 +20,17 @@ from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.incoming import Incoming
 from agent.bundles.install import Shelf, envelope_of
 from agent.bundles.manifest import Kind, Manifest
-from agent.bundles.roles import Rings, Signatory, enrolled_rings
+from agent.bundles.rings import NOBODY, SAVED_KEYS, rings_on_disk, saved_keys
+from agent.bundles.roles import Rings, Signatory
 from agent.clock import Clock, RecordIds
 from agent.credentials.lists import CurrentLists
 from agent.credentials.trust import Expiry, Freshness
-from agent.keys import KeyStore
+from agent.keys import KeyStore, KeyStoreError
 from agent.logs import log
 from agent.records import CONTEXT
 from agent.sync.contract.errors import ContractError
 from agent.threads import in_thread
+from agent.words import say, tell, why_en, why_zh
 from offline_store.bundles import InstalledBundle, installed
 from offline_store.errors import StoreError
 from offline_store.journal import Append
@@ -36,6 +38,8 @@ from offline_store.record import Entry
 from offline_store.writer import JournalWriter
 
 POLL_S = 0.5
+AGAIN_S = 30.0
+"""A file for which there was no room, or no key, is tried again so much later."""
 HOUR_MS = 3_600_000
 _MAY_WAIT = (BundleFault.SIGNATURE, BundleFault.WRONG_ROLE, BundleFault.WRONG_BASE)
 """Faults that another file of the same visit may cure: new keys, or the base of a delta."""
@@ -55,6 +59,10 @@ class BundlePorts:
     """Told once when a bundle is in its grace, and once when it has expired."""
     signed_at: Callable[[int], None]
     """Told when a bundle that counts was signed: it is not earlier now."""
+    damaged: Callable[[str], None]
+    """Told the name of an installed bundle that cannot be read any more."""
+    recorded: Callable[[int], None]
+    """Told how far the journal has grown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,40 +85,59 @@ class Bundles:
         self._shelf = Shelf(state_dir)
         self._incoming = Incoming(state_dir)
         self._opener = Opener(cose.key_id(ports.keys.sealing_public()), ports.keys.unseal)
-        self._enrolled = enrolled_rings(ports.keys)
+        self._rings: Rings = NOBODY
         self._floors: dict[str, int] = {}
         self._in_force: dict[str, tuple[Manifest, Content]] = {}
         self._announced: dict[str, Freshness] = {}
+        self._again_s: dict[str, float] = {}
         self._log = log()
 
     def load(self) -> None:
         """Put in force what is installed; blocking, before lanes start. Raises ``StoreError`` and ``OSError``.
 
         A bundle whose file is damaged is not in force: its version stays the floor, and it may be installed again.
+        What only denies, a card register or an emergency list, is then known to be lost, and refuses instead.
         """
         self._shelf.make()
         self._incoming.make()
+        self._rings = rings_on_disk(self._state_dir, self._ports.keys)
         for row in installed(self._state_dir):
             self._floors[row.name] = row.version
             try:
                 manifest = Manifest.decode(row.manifest)
-                self._in_force[row.name] = manifest, self._shelf.open(manifest, self._opener)
+                self._in_force[row.name] = manifest, self._opened(row, manifest)
+                self._ports.signed_at(manifest.issued_ms)
             except (BundleError, ContractError) as error:
                 self._log.error("bundle is damaged", path=row.name, version=row.version, detail=str(error))
+                self._ports.damaged(row.name)
         self._shelf.sweep(manifest for manifest, _ in self._in_force.values())
-        if self._in_force:
+        if self._floors:
             self._swap()
+
+    def _opened(self, row: InstalledBundle, manifest: Manifest) -> Content:
+        """What an installed bundle holds; a damaged ``keys`` bundle is written again from the store's copy."""
+        try:
+            return self._shelf.open(manifest, self._opener)
+        except BundleError:
+            content = saved_keys(self._state_dir, row.manifest) if manifest.kind is Kind.KEYS else None
+            if content is None:
+                raise
+            self._shelf.restore(manifest, content)
+            return self._shelf.open(manifest, self._opener)
 
     async def run(self) -> None:
         """Install what is dropped, and announce what gets old; until cancelled. ``OSError`` ends it."""
         while True:
             self._announce()
-            waiting = await in_thread(self._incoming.files, "bundles")
+            waiting = [path for path in await in_thread(self._incoming.files, "bundles") if self._is_due(path)]
             while waiting and (left := await self._visit(waiting)) != waiting:
                 waiting = left
             for path in waiting:
                 await self._take(path, last=True)
             await asyncio.sleep(POLL_S)
+
+    def _is_due(self, path: Path) -> bool:
+        return asyncio.get_running_loop().time() >= self._again_s.get(path.name, 0.0)
 
     async def install(self, path: Path) -> Manifest:
         """Install one bundle file; it is in force when this returns. Raises :class:`BundleError` with nothing changed.
@@ -119,13 +146,17 @@ class Bundles:
         """
         envelope = await in_thread(partial(envelope_of, path), "bundles")
         moment = self._ports.clock.moment()
-        manifest = check(envelope, self._signatory(), self._place, self._standing(), moment.now_ms, moment.state)
+        manifest = check(envelope, Signatory(self._rings), self._place, self._standing(), moment)
         base = self._in_force[manifest.name][0] if manifest.name in self._in_force else None
         content = await in_thread(partial(self._shelf.stage, path, manifest, base, self._opener), "bundles")
-        await asyncio.wrap_future(self._ports.writer.submit(self._append(manifest)))
+        saves = await in_thread(partial(self._saves, manifest), "bundles")
+        appended = await asyncio.wrap_future(self._ports.writer.submit(self._append(manifest, saves)))
+        self._ports.recorded(appended.records[-1].seq)
         self._ports.signed_at(manifest.issued_ms)
         self._floors[manifest.name] = manifest.bundle_version
         self._in_force[manifest.name] = manifest, content
+        if isinstance(content, Mapping):
+            self._rings = content
         self._swap()
         if base is not None and base.bundle_version != manifest.bundle_version:
             await _remove(self._shelf.path(base))
@@ -133,9 +164,8 @@ class Bundles:
         return manifest
 
     def keys(self) -> Rings:
-        """The platform's keys in force, by role: of the ``keys`` bundle, else of the enrolment."""
-        content = self._in_force.get(Kind.KEYS.value)
-        return content[1] if content is not None and isinstance(content[1], Mapping) else self._enrolled
+        """The platform's keys in force, by role: see :mod:`agent.bundles.rings`."""
+        return self._rings
 
     def standings(self) -> list[BundleStanding]:
         """What is installed, by name."""
@@ -157,27 +187,41 @@ class Bundles:
                 return True
             if error.fault in _MAY_WAIT and not last:
                 return False
-            self._log.warning("bundle refused", path=path.name, fault=error.fault.code, detail=error.detail)
-            await in_thread(partial(self._incoming.refuse, path, error), "bundles")
-            return True
+            self._log.warning("bundle refused", path=path.name, fault=error.fault.code, detail=tell(error))
+            return await self._put_aside(path, error)
         except StoreError as error:
-            self._log.error("bundle could not be recorded", path=path.name, detail=str(error))
+            self._log.error("bundle could not be recorded", path=path.name, detail=tell(error))
             await self._ports.recover()
             return False
+        except (OSError, KeyStoreError) as error:
+            # The next file may be smaller; this one is tried again when somebody has had the time to make room.
+            detail = tell(error) if isinstance(error, KeyStoreError) else say(why_zh(error), why_en(error))
+            self._log.error("bundle could not be installed", path=path.name, detail=detail)
+            self._again_s[path.name] = asyncio.get_running_loop().time() + AGAIN_S
+            return True
         await _remove(path)
         return True
 
-    def _signatory(self) -> Signatory:
-        return Signatory(self.keys())
+    async def _put_aside(self, path: Path, error: BundleError) -> bool:
+        try:
+            await in_thread(partial(self._incoming.refuse, path, error), "bundles")
+        except OSError as fault:
+            self._log.error("bundle stays", path=path.name, detail=say(why_zh(fault), why_en(fault)))
+            self._again_s[path.name] = asyncio.get_running_loop().time() + AGAIN_S
+        return True
+
+    def _saves(self, manifest: Manifest) -> dict[str, bytes]:
+        """What the store keeps of a bundle's content beside its file: the keys by which all others are judged."""
+        return {SAVED_KEYS: self._shelf.path(manifest).read_bytes()} if manifest.kind is Kind.KEYS else {}
 
     def _standing(self) -> dict[str, Standing]:
         held = {name: manifest.content_sha256 for name, (manifest, _) in self._in_force.items()}
         return {name: Standing(version, held.get(name)) for name, version in self._floors.items()}
 
     def _swap(self) -> None:
-        self.lists.swap(snapshot(self._in_force))
+        self.lists.swap(snapshot(self._in_force, self._floors.keys() - self._in_force.keys()))
 
-    def _append(self, manifest: Manifest) -> Append:
+    def _append(self, manifest: Manifest, saves: Mapping[str, bytes]) -> Append:
         """The record that pins what is in force from now on, and what is installed."""
         clock = self._ports.clock
         entry = Entry(
@@ -189,7 +233,7 @@ class Bundles:
             public={"bundles": {manifest.name: manifest.bundle_version}},
         )
         row = InstalledBundle(manifest.name, manifest.bundle_version, manifest.encode())
-        return Append((entry,), bundles=(row,))
+        return Append((entry,), saves=saves, bundles=(row,))
 
     def _announce(self) -> None:
         """Say once when a bundle gets old, with its age, while there is time to bring a new one."""

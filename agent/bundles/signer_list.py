@@ -103,7 +103,7 @@ def _read(model: type[_M], data: bytes) -> _M:
     try:
         return model.decode(data)
     except ContractError as error:
-        raise BundleError(BundleFault.CONTENT, str(error)) from error
+        raise BundleError(BundleFault.CONTENT, error) from error
 
 
 def _digest(certificate: bytes) -> bytes:

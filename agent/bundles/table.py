@@ -10,13 +10,12 @@ key, each key once. The row of a removal is its key and zeros. What no change to
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
+from agent.bundles.data import Data
 from agent.bundles.errors import BundleError, BundleFault
 from profiles.reasons import Sentence
 
@@ -72,17 +71,17 @@ class Shape:
 
 
 class Table:
-    """A table in a mapped file, or in memory."""
+    """A table in its file, or in memory."""
 
     __slots__ = ("_data", "count", "shape")
 
-    def __init__(self, data: bytes | mmap.mmap, shape: Shape, count: int) -> None:
+    def __init__(self, data: Data, shape: Shape, count: int) -> None:
         self._data = data
         self.shape = shape
         self.count = count
 
     @classmethod
-    def open(cls, data: bytes | mmap.mmap) -> Self:
+    def open(cls, data: Data) -> Self:
         """Read the head, and hold the size to it. Raises :class:`BundleError`."""
         shape, count = _parse_head(data[:_HEAD_BYTES])
         if len(data) != _HEAD_BYTES + count * shape.row_bytes:
@@ -143,12 +142,6 @@ class Table:
 
     def _offset(self, place: int) -> int:
         return _HEAD_BYTES + place * self.shape.row_bytes
-
-
-def map_file(path: Path) -> mmap.mmap:
-    """A file that is not empty, mapped for reading; the mapping outlives the file's name. Raises ``OSError``."""
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def encode(shape: Shape, rows: Iterable[bytes]) -> bytes:

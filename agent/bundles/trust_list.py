@@ -123,7 +123,7 @@ def decode(content: bytes) -> TrustContent:
     try:
         return TrustContent.decode(content)
     except ContractError as error:
-        raise BundleError(BundleFault.CONTENT, str(error)) from error
+        raise BundleError(BundleFault.CONTENT, error) from error
 
 
 def delta(old: TrustContent, new: TrustContent) -> TrustDelta:
@@ -143,7 +143,7 @@ def apply(content: bytes, body: bytes) -> bytes:
     try:
         change = TrustDelta.decode(body)
     except ContractError as error:
-        raise BundleError(BundleFault.CONTENT, str(error)) from error
+        raise BundleError(BundleFault.CONTENT, error) from error
     rows = {row.place: row for row in old.rows}
     if not set(change.removed) <= rows.keys():
         raise BundleError(
@@ -173,7 +173,7 @@ def in_force(content: bytes, manifest: Manifest, recipient: bytes, unseal: Unsea
     try:
         rows = [_row(row, unseal, recipient) for row in wire.rows]
     except (KeyInvalid, SealBroken) as error:
-        raise BundleError(BundleFault.CONTENT, str(error)) from error
+        raise BundleError(BundleFault.CONTENT, error) from error
     return TrustList(
         version=manifest.bundle_version,
         issued_ms=manifest.issued_ms,

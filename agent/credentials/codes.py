@@ -8,18 +8,21 @@ Checks, in this order, the first that fails is the reason:
 4. the clock is good enough; ``iat <= now < iat + ttl``;
 5. the lane takes static codes, or the device's signature, which the signed suite byte demands;
 6. freshness: not shown too long ago, nor in the future beyond the phone's skew;
-7. status list, emergency list, card register;
+7. status list, emergency list, a loss in any register;
 8. the purpose, by the lane and by the row;
 9. replay.
 
 Until the issuer's signature holds, the work is one look-up, one HMAC and one verification by one key, whatever the
 text. Where the clock is uncertain, a moment within its uncertainty counts for the citizen, and replay marks are kept
 for as long as that can last.
+
+Of a medium in a register the subject and the entitlements count only if they are of the issuer's own namespace: an
+issuer chooses its tokens, and must not choose another's citizens with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agent.clock import Moment
@@ -27,7 +30,7 @@ from agent.credentials import cwt, replay
 from agent.credentials.ec1 import Ec1, Ec1Error, Issued, Shown, parse
 from agent.credentials.foreign import classify
 from agent.credentials.lists import Lists
-from agent.credentials.register import Holder
+from agent.credentials.register import Holder, known_holder
 from agent.credentials.trust import Freshness, TrustList, TrustRow
 from agent.signatures import KeyInvalid, load_public
 from profiles.api import Assurance, ClockState, Credential, Presented, Reason, Rejected, Subject
@@ -37,9 +40,6 @@ from profiles.reasons import ReasonEnum
 from profiles.rules.codes import CodePolicy
 
 SOURCE = "citizen-code"
-
-Holders = Callable[[bytes, Lists], Holder | None]
-"""Who holds a medium, by the terminal's own configuration and the lists in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,7 @@ class _Read:
 class CodeVerifier:
     """Judges codes for all lanes of one terminal."""
 
-    def __init__(self, holder: Holders, site: str = "") -> None:
-        self._holder = holder
+    def __init__(self, site: str = "") -> None:
         self._site = site
 
     def verdict(
@@ -66,13 +65,14 @@ class CodeVerifier:
         read = self._read(text, lists.trust, moment.now_ms)
         if not isinstance(read, _Read):
             return Rejected(read)
-        holder = self._holder(read.token, lists)
+        rows = lists.register.holders(read.token)
+        holder = known_holder([row for row in rows if row.subject.namespace == read.row.namespace])
         subject = holder.subject if holder else Subject(read.row.namespace, read.token, provisional=True)
         refusal = (
             _validity(read.code.issued, policy, moment)
             or _presence(read.code, policy)
             or _freshness(read.code.shown, policy, moment)
-            or _revocation(read, holder, lists, moment.now_ms)
+            or _revocation(read, rows, lists, moment.now_ms)
             or _purpose(read, policy)
         )
         if refusal is not None:
@@ -149,14 +149,14 @@ def _uncertainty_ms(policy: CodePolicy, moment: Moment) -> int:
     return min(moment.uncertainty_ms, policy.max_clock_uncertainty_ms)
 
 
-def _revocation(read: _Read, holder: Holder | None, lists: Lists, now_ms: int) -> ReasonEnum | None:
+def _revocation(read: _Read, rows: Sequence[Holder], lists: Lists, now_ms: int) -> ReasonEnum | None:
     """Check 7."""
     status = lists.status.get(read.row.issuer)
     if status is None or status.term.expiry(now_ms).freshness is Freshness.EXPIRED:
         return CodeReason.STATUS_MISSING
     if status.revoked(read.code.issued.status_index) or lists.emergency.holds(read.token):
         return CodeReason.REVOKED
-    return Reason.MEDIUM_LOST if holder is not None and holder.lost else None
+    return Reason.MEDIUM_LOST if any(row.lost for row in rows) else None
 
 
 def _purpose(read: _Read, policy: CodePolicy) -> CodeReason | None:

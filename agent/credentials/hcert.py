@@ -130,10 +130,11 @@ def check_now(certificate: Certificate, policy: CodePolicy, moment: Moment) -> N
     """Check 6; what the clock is uncertain about counts for the citizen. Raises :class:`HcertError`."""
     if not policy.believes(untrusted=moment.state is ClockState.UNTRUSTED, uncertainty_ms=moment.uncertainty_ms):
         raise HcertError(CodeReason.CLOCK_UNTRUSTED)
-    if moment.now_ms + moment.uncertainty_ms < certificate.issued_s * 1000:
+    uncertainty_ms = min(moment.uncertainty_ms, policy.max_clock_uncertainty_ms)
+    if moment.now_ms + uncertainty_ms < certificate.issued_s * 1000:
         raise HcertError(HealthReason.NOT_YET_VALID)
     expires_ms = min(certificate.expires_s * 1000, certificate.signer.valid_until_ms)
-    if moment.now_ms - moment.uncertainty_ms >= expires_ms:
+    if moment.now_ms - uncertainty_ms >= expires_ms:
         raise HcertError(HealthReason.EXPIRED)
 
 

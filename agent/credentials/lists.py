@@ -6,15 +6,37 @@ next decision and never half of this one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from agent.credentials.hcert_keys import SignerList
-from agent.credentials.register import Register, SiteRegister
+from agent.credentials.register import Holder, Register, SiteRegister
 from agent.credentials.roster import Roster
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import TrustList
+
+
+class ListLost(Exception):
+    """An installed list cannot be read any more: what it would have said is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class LostEmergencyList:
+    """Stands for an emergency list that was installed and is damaged."""
+
+    def holds(self, token_or_medium: bytes) -> bool:
+        """Nobody knows. Raises :class:`ListLost`."""
+        raise ListLost(token_or_medium.hex())
+
+
+@dataclass(frozen=True, slots=True)
+class LostRegister:
+    """Stands for a card register that was installed and is damaged."""
+
+    def holders(self, medium: bytes) -> Sequence[Holder]:
+        """Nobody knows. Raises :class:`ListLost`."""
+        raise ListLost(medium.hex())
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +46,7 @@ class Lists:
     trust: TrustList | None = None
     status: Mapping[int, StatusList] = field(default_factory=lambda: MappingProxyType({}))
     """By issuer."""
-    emergency: EmergencyList = field(default_factory=EmergencyList)
+    emergency: EmergencyList | LostEmergencyList = field(default_factory=EmergencyList)
     register: Register = field(default_factory=lambda: SiteRegister(()))
     rosters: Mapping[str, Roster] = field(default_factory=lambda: MappingProxyType({}))
     """By the bundle's name, such as ``roster-school-3``."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from profiles.api import Subject
@@ -24,19 +24,27 @@ class Holder:
 class Register(Protocol):
     """A source of holders."""
 
-    def holder(self, medium: bytes) -> Holder | None:
-        """The holder of a medium, or ``None`` if the register does not know it."""
+    def holders(self, medium: bytes) -> Sequence[Holder]:
+        """Every row about a medium, the one that goes before first; none if the register does not know it."""
+
+
+def known_holder(holders: Sequence[Holder]) -> Holder | None:
+    """Who holds a medium by all that is said of it: the first row says who, and a loss in any of them counts."""
+    if not holders:
+        return None
+    return replace(holders[0], lost=any(holder.lost for holder in holders))
 
 
 class SiteRegister:
-    """The register that the terminal's own configuration holds."""
+    """The register of cards that the terminal's own configuration holds."""
 
     def __init__(self, rows: Iterable[tuple[bytes, Holder]]) -> None:
         self._holders = dict(rows)
 
-    def holder(self, medium: bytes) -> Holder | None:
+    def holders(self, medium: bytes) -> Sequence[Holder]:
         """The row of this medium."""
-        return self._holders.get(medium)
+        holder = self._holders.get(medium)
+        return () if holder is None else (holder,)
 
 
 def provisional(medium: bytes) -> Holder:

@@ -60,5 +60,5 @@ def acceptance(marks: Marks, key: bytes, shown_at_s: int, now_ms: int) -> tuple[
 
 
 def _kept_until_ms(shown_at_s: int) -> int:
-    """No lane's lifetime and no clock's uncertainty lets the showing count as fresh after this."""
-    return shown_at_s * 1000 + MAX_LIFETIME_MS + MAX_CLOCK_UNCERTAINTY_MS
+    """No lane's lifetime and no clock's uncertainty lets the showing count as fresh then: its last moment is past."""
+    return shown_at_s * 1000 + MAX_LIFETIME_MS + MAX_CLOCK_UNCERTAINTY_MS + 1

@@ -1,18 +1,22 @@
 """Deny lists: one bit a credential, one bitmap an issuer; and the small emergency list beside them.
 
 The bitmap is that of the IETF Token Status List (draft-ietf-oauth-status-list §4.1, one bit an entry): entry ``i`` is
-bit ``i mod 8``, least significant first, of byte ``i div 8``. Both lists are read in place from a mapped file, so a
-list of ten million citizens costs the terminal the pages that it touches.
+bit ``i mod 8``, least significant first, of byte ``i div 8``: a list of ten million citizens is 1.25 MB.
 """
 
 from __future__ import annotations
 
-import mmap
 from typing import Protocol
 
 from agent.credentials.trust import Term
 
-EMERGENCY_KEY_BYTES = 16
+
+class Bits(Protocol):
+    """Bytes, in memory or elsewhere."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, where: int, /) -> int: ...
 
 
 class Keys(Protocol):
@@ -26,7 +30,7 @@ class StatusList:
 
     __slots__ = ("_bits", "size", "term", "version")
 
-    def __init__(self, bits: bytes | mmap.mmap, size: int, term: Term, version: int = 0) -> None:
+    def __init__(self, bits: Bits, size: int, term: Term, version: int = 0) -> None:
         if not 0 < size <= 8 * len(bits):
             raise ValueError(f"{len(bits)} bytes hold no {size} entries")
         self._bits = bits

@@ -2,7 +2,11 @@
 
 1. the card's validity, by the terminal's local day;
 2. the emergency list;
-3. the register: a medium reported lost is refused, one that nobody knows is its own provisional subject.
+3. the registers: a medium that any of them reports lost is refused, one that nobody knows is its own provisional
+   subject.
+
+A list that is installed and cannot be read any more denies nobody: where it would have decided, the credential is
+refused until the list is brought again.
 
 Codes have rulebooks of their own: :mod:`agent.credentials.codes`, :mod:`agent.credentials.hcert`.
 """
@@ -16,9 +20,9 @@ from types import MappingProxyType
 from agent.clock import Moment
 from agent.credentials import hcert
 from agent.credentials.codes import CodeVerifier
-from agent.credentials.lists import Lists
+from agent.credentials.lists import ListLost, Lists
 from agent.credentials.medium import Mac, medium_of
-from agent.credentials.register import Holder, Register, provisional
+from agent.credentials.register import Register, known_holder, provisional
 from agent.credentials.replay import Marks
 from drivers.api import CardFault, CardReading
 from profiles.api import Assurance, Credential, Presented, Reason, Rejected
@@ -43,19 +47,24 @@ class Verifier:
     """Turns readings into credentials for all lanes of one terminal."""
 
     def __init__(self, mac: Mac, register: Register, lists: Callable[[], Lists] = Lists, site: str = "") -> None:
-        """``register`` is the terminal's own and goes before that of the lists, which are read once a verdict."""
+        """``register`` is the terminal's own, of cards, and goes before those of the lists, read once a verdict."""
         self._mac = mac
         self._register = register
         self._lists = lists
-        self._codes = CodeVerifier(self._holder, site)
+        self._codes = CodeVerifier(site)
 
     def card(self, reading: CardReading, today: datetime) -> Presented | Rejected:
         """The verdict on a card; ``today`` is a moment in the terminal's local time."""
         lists = self._lists()
         medium = medium_of(reading, self._mac)
-        holder = self._holder(medium, lists) or provisional(medium)
+        try:
+            rows = (*self._register.holders(medium), *lists.register.holders(medium))
+            denied = lists.emergency.holds(medium)
+        except ListLost:
+            return Rejected(Reason.LIST_DAMAGED, medium)
+        holder = known_holder(rows) or provisional(medium)
         refusal = _validity(reading, today)
-        if refusal is None and lists.emergency.holds(medium):
+        if refusal is None and denied:
             refusal = Reason.MEDIUM_DENIED
         if refusal is None and holder.lost:
             refusal = Reason.MEDIUM_LOST
@@ -67,9 +76,12 @@ class Verifier:
     def code(self, text: str, policy: CodePolicy, moment: Moment, marks: Marks) -> Presented | Rejected:
         """The verdict on the text of a code, by what the lane accepts."""
         lists = self._lists()
-        if text.startswith(hcert.PREFIX):
-            return self._health(text, policy, moment, lists)
-        return self._codes.verdict(text, policy, moment, marks, lists)
+        try:
+            if text.startswith(hcert.PREFIX):
+                return self._health(text, policy, moment, lists)
+            return self._codes.verdict(text, policy, moment, marks, lists)
+        except ListLost:
+            return Rejected(Reason.LIST_DAMAGED)
 
     def fault(self, fault: CardFault) -> Rejected:
         """What the citizen is told about a card that could not be read."""
@@ -80,9 +92,6 @@ class Verifier:
         if isinstance(verdict, Presented) and lists.emergency.holds(verdict.credential.medium):
             return Rejected(Reason.MEDIUM_DENIED, verdict.credential.medium, verdict.credential.subject)
         return verdict
-
-    def _holder(self, medium: bytes, lists: Lists) -> Holder | None:
-        return self._register.holder(medium) or lists.register.holder(medium)
 
 
 def _validity(reading: CardReading, today: datetime) -> Reason | None:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from agent import cose
 from agent.clock import Clock, Random
 from agent.keys import TlsFiles
 from agent.sync.contract import Address, Alarm, Channel, Presence, Report, State
 from agent.sync.link import Down, Event, Link, LinkSettings, LinkStatus, Received, Up
-from agent.sync.uplink import Acknowledgements, Outbox, Phase, PlatformTime, Publish, Uplink, UplinkSettings
+from agent.sync.uplink import Acknowledgements, AnswerKeys, Outbox, Phase, PlatformTime, Publish, Uplink, UplinkSettings
 from agent.threads import in_thread
 from agent.words import tell
 from offline_store.errors import StoreError
@@ -49,7 +48,7 @@ class Sync:
         terminal: str,
         settings: LinkSettings,
         tls: TlsFiles | None,
-        keys: Mapping[bytes, cose.VerifyKey],
+        keys: AnswerKeys,
         outbox: Outbox,
         acknowledgements: Acknowledgements,
         state_source: StateSource,

@@ -55,6 +55,10 @@ PlatformTime = Callable[[int, int], object]
 """Told ``issued_ms`` and ``round_trip_ms``: :meth:`agent.trusted_clock.TrustedClock.platform_said`."""
 
 
+AnswerKeys = Callable[[], Mapping[bytes, cose.VerifyKey]]
+"""The platform's keys that sign answers, as they are in force at this moment: they rotate while the link is up."""
+
+
 class Outbox(Protocol):
     """The journal as the uplink reads it (``offline_store.outbox.Outbox``); every call may raise ``StoreError``."""
 
@@ -138,7 +142,7 @@ class Uplink:
         terminal: str,
         outbox: Outbox,
         acknowledgements: Acknowledgements,
-        keys: Mapping[bytes, cose.VerifyKey],
+        keys: AnswerKeys,
         platform_time: PlatformTime,
         clock: Clock,
         random: Random,
@@ -192,7 +196,7 @@ class Uplink:
         if self.state.phase is Phase.OFFLINE:
             return ()
         try:
-            answer = open_answer(payload, self._keys, self._terminal)
+            answer = open_answer(payload, self._keys(), self._terminal)
         except ContractError:
             return self._refuse(Refusal.UNVERIFIED)
         position = self._outbox.position()

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from profiles.api import Credential
+from profiles.api import Assurance, Credential
 
 Entitlement = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
@@ -20,7 +20,9 @@ class Admission(BaseModel):
 
     everyone: bool = Field(default=False, description="every credential that verifies is admitted")
     entitlements: frozenset[Entitlement] = Field(default=frozenset(), description="any one of these admits")
-    media: frozenset[bytes] = Field(default=frozenset(), description="medium ids that are admitted, 32 hex digits each")
+    media: frozenset[bytes] = Field(
+        default=frozenset(), description="medium ids of cards that are admitted, 32 hex digits each"
+    )
 
     @field_validator("media", mode="before")
     @classmethod
@@ -52,11 +54,15 @@ class Admission(BaseModel):
         return self
 
     def admits(self, credential: Credential) -> bool:
-        """Whether this credential may use the lane."""
+        """Whether this credential may use the lane.
+
+        A code's medium is a token of its issuer's choosing: it never stands for a card's.
+        """
+        is_code = credential.assurance in (Assurance.STATIC_CODE, Assurance.DYNAMIC_CODE)
         return (
             self.everyone
             or not self.entitlements.isdisjoint(credential.entitlements)
-            or credential.medium in self.media
+            or (credential.medium in self.media and not is_code)
         )
 
 

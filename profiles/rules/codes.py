@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from profiles.purpose import Purpose
 from profiles.rules.health import HealthRules
@@ -54,7 +55,7 @@ class CodePolicy(BaseModel):
     def by_name(cls, value: object) -> object:
         """Read purposes by their names, as people write them."""
         if not isinstance(value, (list, tuple, set, frozenset)):
-            raise ValueError("a list of purposes")
+            raise PydanticCustomError("said", "{en}", {"zh": "应为用途的列表", "en": "should be a list of purposes"})
         return frozenset(_purpose(item) for item in value)
 
     @field_validator("purposes")
@@ -62,7 +63,14 @@ class CodePolicy(BaseModel):
     def names_a_use(cls, value: frozenset[Purpose]) -> frozenset[Purpose]:
         """What an issuer's codes may be used for is held against the lane's own purpose, so there must be one."""
         if not value - {Purpose.ANY}:
-            raise ValueError("name what the lane is for: pass, pay, borrow or identify")
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": "须写明通道用途：pass、pay、borrow 或 identify",
+                    "en": "name what the lane is for: pass, pay, borrow or identify",
+                },
+            )
         return value
 
     def believes(self, *, untrusted: bool, uncertainty_ms: int) -> bool:
@@ -86,5 +94,9 @@ def _purpose(item: object) -> Purpose:
         return item
     names = {purpose.name.lower(): purpose for purpose in Purpose}
     if not isinstance(item, str) or item not in names:
-        raise ValueError(f"each one of {', '.join(names)}")
+        raise PydanticCustomError(
+            "said",
+            "{en}",
+            {"zh": f"每项应为 {'、'.join(names)} 之一", "en": f"each should be one of {', '.join(names)}"},
+        )
     return names[item]

@@ -190,8 +190,43 @@ def test_a_steady_lie_below_the_floor_replaces_no_better_knowledge(clock: Truste
 
 def test_a_correction_of_less_than_a_second_is_no_leap(clock: TrustedClock, machine: Machine) -> None:
     disciplined(clock, machine)
-    machine.wall_error_ms = 900
-    assert watched(clock, machine, 60_000) == Moment(machine.true_ms + 900, SYNCHRONISED, 20)
+    machine.wall_error_ms = 400
+    assert watched(clock, machine, 60_000) == Moment(machine.true_ms + 400, SYNCHRONISED, 20)
+
+
+@pytest.mark.parametrize("leap_ms", [-40_000, 40_000, 50_000, 90_000])
+@pytest.mark.parametrize("platform_days", [0, 5])
+def test_a_leap_is_noticed_also_after_days_without_the_platform(
+    clock: TrustedClock, machine: Machine, leap_ms: int, platform_days: int
+) -> None:
+    if platform_days:
+        assert told(clock, machine)
+    disciplined(clock, machine)
+    watched(clock, machine, 6 * DAY_MS)
+    machine.wall_error_ms = leap_ms
+    leapt = watched(clock, machine, 60_000)
+    assert leapt.state is HOLDOVER
+    assert holds(leapt, machine)
+    assert clock.floor_ms <= machine.true_ms
+    machine.wall_error_ms = 0
+    assert clock.keep() == Moment(machine.true_ms, SYNCHRONISED, 20)
+
+
+def test_what_was_signed_ahead_of_time_stops_no_clock_that_is_trusted(clock: TrustedClock, machine: Machine) -> None:
+    clock.signed_at(TRUE_MS + HOUR_MS)
+    assert clock.floor_ms == TRUE_MS + HOUR_MS
+    assert told(clock, machine)
+    clock.signed_at(TRUE_MS + HOUR_MS)
+    assert clock.moment().state is SYNCHRONISED
+    assert clock.floor_ms <= machine.true_ms + 50 + PLATFORM_ERROR_MS
+
+
+def test_a_time_that_may_be_below_the_floor_is_the_floor(clock: TrustedClock, machine: Machine) -> None:
+    clock.signed_at(TRUE_MS)
+    machine.synchronised, machine.wall_error_ms, machine.max_error_ms = True, -15_000, 16_000
+    assert clock.moment() == Moment(TRUE_MS, SYNCHRONISED, 16_000)
+    machine.wall_error_ms = -16_001
+    assert clock.state() is UNTRUSTED
 
 
 def test_what_the_platform_witnesses_raises_the_floor_at_once(clock: TrustedClock, machine: Machine) -> None:
@@ -302,8 +337,8 @@ def test_a_daemon_that_lies_for_less_than_it_takes_to_be_steady_misleads_nobody(
 
 
 def unnoticed_ms(machine: Machine) -> int:
-    """How far a daemon may stray that never leaps: once from where it was steady, once more from what is carried."""
-    return 2 * (LEAP_MS + 2 * machine.max_error_ms + machine.boot_ms * DRIFT_PPM // 1_000_000 + 1)
+    """How far a daemon may stray without a leap: from what it was held against, and from what is carried."""
+    return 2 * (LEAP_MS + 2 * machine.max_error_ms + 2 * STEADY_MS * DRIFT_PPM // 1_000_000 + 1)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))

@@ -130,7 +130,11 @@ def _ports(directory: Path, writer: Writer, signer: cose.Es256Signer) -> BundleP
         await asyncio.wrap_future(writer.reload(clock.now_ms()))
 
     ids = RecordIds(clock, SystemRandom())
-    return BundlePorts(writer, keys, clock, ids, recover, aged=lambda _: None, signed_at=lambda _: None)
+    return BundlePorts(writer, keys, clock, ids, recover, _nobody, _nobody, _nobody, _nobody)
+
+
+def _nobody(_told: object) -> None:
+    """Nobody listens to a bench."""
 
 
 def _issue(version: int) -> Issue:

@@ -73,7 +73,7 @@ def _measure(algorithm: Algorithm, codes: int, rounds: int) -> tuple[float, floa
     """Medians in µs: the whole verdict, and the bare checks."""
     issuer = IssuingKey(1, 1, _NAMESPACE, signatures.generate(algorithm), secrets.token_bytes(32))
     cases = [_case(issuer, signatures.generate(algorithm)) for _ in range(codes)]
-    verifier, lists, policy, marks = CodeVerifier(holder=lambda *_: None), _lists(issuer), CodePolicy(), Marks()
+    verifier, lists, policy, marks = CodeVerifier(), _lists(issuer), CodePolicy(), Marks()
     full_ns: list[float] = []
     bare_ns: list[float] = []
     for turn in range(rounds):

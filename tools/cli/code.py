@@ -312,7 +312,7 @@ def verify(
     policy = CodePolicy(
         lifetime_ms=lifetime_s * 1000, purposes=frozenset({Purpose.ANY, _PURPOSES[purpose]}), static=static
     )
-    verifier = CodeVerifier(holder=lambda medium, lists: lists.register.holder(medium), site=site)
+    verifier = CodeVerifier(site)
     verdict = verifier.verdict(_text(text), policy, at, Marks(), lists)
     verdicts.tell(verdict, as_json=as_json)
     ctx.exit(1 if isinstance(verdict, Rejected) else 0)

@@ -26,6 +26,6 @@ def installed_lists(state_dir: Path) -> Lists:
         try:
             manifest = Manifest.decode(row.manifest)
         except ContractError as error:
-            raise BundleError(BundleFault.MANIFEST, str(error)) from error
+            raise BundleError(BundleFault.MANIFEST, error) from error
         contents[row.name] = manifest, shelf.open(manifest, opener)
     return snapshot(contents)

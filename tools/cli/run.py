@@ -13,6 +13,7 @@ import uvloop
 from agent.config import Resolved
 from agent.logs import configure, log
 from agent.words import say
+from drivers.virtual.place import virtual_dir
 from tools.cli.place import config_options, resolve
 
 
@@ -53,9 +54,24 @@ def run(
             from tools.cli.bench_process import running_devices, use
 
             use(stack.enter_context(running_devices(resolved)))
+        elif _is_virtual(resolved):
+            click.echo(
+                say(
+                    "配置中用了 ${virtual}，但没有启动虚拟设备；请加 --virtual，或写上真实的端口",
+                    "the configuration names ${virtual} and no virtual devices were started: add --virtual,"
+                    " or name real ports",
+                ),
+                err=True,
+            )
         # A tap crosses the event loop: uvloop takes half of asyncio's own time for that.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(resolved))
+
+
+def _is_virtual(resolved: Resolved) -> bool:
+    """Whether a device stands where the virtual ones would."""
+    place = str(virtual_dir(resolved.config.terminal.id))
+    return any(place in str(settings) for settings in resolved.devices.values())
 
 
 async def serve(resolved: Resolved) -> None:
@@ -64,7 +80,7 @@ async def serve(resolved: Resolved) -> None:
 
     terminal = Terminal(resolved)
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, _stop, terminal.stop, number)
     await terminal.run()
 

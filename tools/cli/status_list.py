@@ -7,10 +7,10 @@ from typing import TextIO
 
 import click
 
+from agent.bundles.data import read_data
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.install import Shelf
 from agent.bundles.manifest import Kind, Manifest
-from agent.bundles.table import map_file
 from agent.credentials.status import StatusList
 from agent.words import say
 from offline_store.bundles import installed
@@ -112,7 +112,7 @@ def lookup(
         )
     manifest = Manifest.decode(found)
     try:
-        data = map_file(Shelf(state_dir).path(manifest))
+        data = read_data(Shelf(state_dir).path(manifest))
     except OSError as error:
         raise BundleError(BundleFault.UNREADABLE, name) from error
     listed = StatusList(data, 8 * len(data), manifest.term, manifest.bundle_version)

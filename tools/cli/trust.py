@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -12,27 +11,25 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
 from agent.bundles import signer_list
-from agent.bundles.check import Place, check
-from agent.bundles.contents import Opener, open_content
+from agent.bundles.check import Place
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.incoming import Incoming
-from agent.bundles.install import Shelf, envelope_of
+from agent.bundles.install import envelope_of
 from agent.bundles.manifest import Kind, Manifest
-from agent.bundles.roles import Signatory, enrolled_rings, rings_of
-from agent.bundles.table import map_file
+from agent.bundles.roles import rings_of
 from agent.clock import SystemRandom
 from agent.credentials.hcert_keys import SignerInvalid, load_certificates, signer_key
 from agent.keys import FileKeyStore, KeyStoreError, Role
 from agent.sync.contract.errors import ContractError
 from agent.words import say, why_en, why_zh
 from offline_store.bundles import installed
-from profiles.api import ClockState
 from tools import bundles
 from tools.cli import bundle_files, code_files
+from tools.cli.bundle_check import judged
 from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
 from tools.cli.code_files import RowFile
 from tools.cli.place import state_dir_option
-from tools.cli.times import at_option, now_ms
+from tools.cli.times import at_option, moment, now_ms
 
 WAIT_S = 10.0
 _POLL_S = 0.1
@@ -61,6 +58,13 @@ def keygen(file: Path) -> None:
 @state_dir_option
 def anchor(role: str, file: Path, state_dir: Path) -> None:
     """Do by hand what enrolment does."""
+    if not state_dir.parent.is_dir():
+        raise click.ClickException(
+            say(
+                f"{state_dir.parent} 不存在，不会在其中建立终端",
+                f"{state_dir.parent} does not exist; no terminal is made there",
+            )
+        )
     pem = file.read_bytes()
     try:
         cose.VerifyKey.from_pem(pem)
@@ -223,9 +227,12 @@ def show(file: Path | None, state_dir: Path, at_ms: int | None, as_json: bool) -
 @at_option
 @json_option
 def verify(file: Path, state_dir: Path, terminal: str, site: str | None, at_ms: int | None, as_json: bool) -> None:
-    """Make every check on the envelope but those of the version, which are about what is installed."""
-    place = Place(terminal, site)
-    manifest = check(envelope_of(file), _signatory(state_dir), place, {}, now_ms(at_ms), ClockState.SYNCHRONISED)
+    """Make every check but those of the version floor, which are about what is installed."""
+    _must_exist(state_dir)
+    try:
+        manifest = judged(file, state_dir, Place(terminal, site), moment(at_ms))
+    except OSError as error:
+        raise click.ClickException(say(f"{file}：{why_zh(error)}", f"{file}: {why_en(error)}")) from error
     bundle_files.tell(bundle_files.facts_of(manifest) | {"verified": True}, as_json)
 
 
@@ -323,28 +330,11 @@ def _unique_name(file: Path) -> str:
     return f"{file.stem[:64]}-{SystemRandom().token(4).hex()}"
 
 
-def _signatory(state_dir: Path) -> Signatory:
-    """The keys that this terminal believes: those of its keys bundle, else those of its enrolment."""
-    store = FileKeyStore(state_dir / "keys")
-    for row in installed(state_dir):
-        if row.name == Kind.KEYS.value:
-            content = open_content(
-                manifest := _manifest(row.manifest), map_file(Shelf(state_dir).path(manifest)), _SHUT
-            )
-            if isinstance(content, Mapping):
-                return Signatory(content)
-    return Signatory(enrolled_rings(store))
-
-
-_SHUT = Opener(b"", lambda sealed, _: sealed)
-"""Opens nothing: a keys bundle holds no seal."""
-
-
 def _manifest(encoded: bytes) -> Manifest:
     try:
         return Manifest.decode(encoded)
     except ContractError as error:
-        raise BundleError(BundleFault.MANIFEST, str(error)) from error
+        raise BundleError(BundleFault.MANIFEST, error) from error
 
 
 def _certificates(path: Path) -> list[bytes]:

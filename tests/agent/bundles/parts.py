@@ -140,6 +140,8 @@ class Terminal:
     place: Place = PLACE
     aged: list[BundleStanding] = field(default_factory=list)
     signed_at: list[int] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    recorded: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.keys = FileKeyStore.create(self.state_dir / "keys")
@@ -161,6 +163,8 @@ class Terminal:
             recover=self.recover,
             aged=self.aged.append,
             signed_at=self.signed_at.append,
+            damaged=self.damaged.append,
+            recorded=self.recorded.append,
         )
         self.bundles = Bundles(self.state_dir, self.place, ports, CurrentLists())
         self.bundles.load()

@@ -158,17 +158,15 @@ def test_an_emergency_list_takes_whole_ids_only() -> None:
 async def test_a_register_maps_cards_to_people_and_names_what_they_are_entitled_to(terminal: Terminal) -> None:
     await terminal.install(terminal.full(Kind.REGISTER))
     register = terminal.bundles.lists.current().register
-    holder = register.holder(some_id(1))
-    assert holder is not None
+    (holder,) = register.holders(some_id(1))
     assert (holder.subject, holder.entitlements, holder.lost) == (Subject("city", some_id(2)), frozenset(), False)
     await terminal.install(terminal.full(Kind.TRUST))
     register = terminal.bundles.lists.current().register
-    known = [register.holder(some_id(number)) for number in (1, 3)]
-    assert [holder.entitlements for holder in known if holder] == [{"student"}, frozenset()]
-    replaced = register.holder(some_id(3))
-    assert replaced is not None
+    known = [register.holders(some_id(number))[0] for number in (1, 3)]
+    assert [holder.entitlements for holder in known] == [{"student"}, frozenset()]
+    (replaced,) = register.holders(some_id(3))
     assert (replaced.subject, replaced.lost) == (Subject("city", some_id(2)), True)
-    assert register.holder(some_id(9)) is None
+    assert register.holders(some_id(9)) == ()
 
 
 async def test_a_roster_says_what_the_site_knows_of_a_subject(terminal: Terminal) -> None:

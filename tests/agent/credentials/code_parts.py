@@ -10,7 +10,7 @@ from typing import Any
 from agent.clock import Moment
 from agent.credentials.codes import CodeVerifier
 from agent.credentials.lists import Lists
-from agent.credentials.register import Holder
+from agent.credentials.register import Holder, SiteRegister
 from agent.credentials.status import StatusList
 from agent.credentials.trust import Term, TrustList, TrustRow
 from agent.facts import Marks
@@ -76,8 +76,8 @@ class Terminal:
 
     def judge(self, text: str) -> Presented | Rejected:
         """The verdict, nothing recorded."""
-        verifier = CodeVerifier(lambda medium, _: self.holders.get(medium), self.site)
-        return verifier.verdict(text, self.policy, self.moment, self.marks, self.lists)
+        lists = replace(self.lists, register=SiteRegister(self.holders.items()))
+        return CodeVerifier(self.site).verdict(text, self.policy, self.moment, self.marks, lists)
 
     def reason(self, text: str) -> str:
         """The reason of a refusal; empty if the code was accepted."""

@@ -180,10 +180,18 @@ def test_the_emergency_list_and_the_register_deny_a_token() -> None:
 
 
 def test_the_register_says_whose_code_it_is_and_adds_what_the_site_knows() -> None:
-    holder = Holder(Subject("city", b"S" * 16), frozenset({"night-shift"}))
+    holder = Holder(Subject("issuer-1.example", b"S" * 16), frozenset({"night-shift"}))
     credential = Terminal(holders={TOKEN: holder}).accept(TEXT)
     assert credential.subject == holder.subject
     assert credential.entitlements == {"elder", "staff", "night-shift"}
+
+
+def test_an_issuer_that_chooses_anothers_token_gets_nothing_of_its_holder_and_shares_its_loss() -> None:
+    citizen = Holder(Subject("city", b"S" * 16), frozenset({"night-shift"}))
+    credential = Terminal(holders={TOKEN: citizen}).accept(TEXT)
+    assert credential.subject == Subject("issuer-1.example", TOKEN, provisional=True)
+    assert credential.entitlements == {"elder", "staff"}
+    assert Terminal(holders={TOKEN: replace(citizen, lost=True)}).reason(TEXT) == "medium-lost"
 
 
 # Check 8 ------------------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ class Terminal:
         self.outbox = Outbox.open(self.directory)
         self.heard: list[tuple[int, int]] = []
         self.uplink = Uplink(
-            TERMINAL, self.outbox, self.writer, self.keys, self._hear, self.clock, self.random, self.settings
+            TERMINAL, self.outbox, self.writer, lambda: self.keys, self._hear, self.clock, self.random, self.settings
         )
 
     def _hear(self, issued_ms: int, round_trip_ms: int) -> None:

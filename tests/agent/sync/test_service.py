@@ -37,7 +37,7 @@ class Site:
             TERMINAL,
             settings(port),
             authority.issue(TERMINAL),
-            {platform.verify_key.kid: platform.verify_key},
+            lambda: {platform.verify_key.kid: platform.verify_key},
             self.outbox,
             self.writer,
             lambda: self.report,

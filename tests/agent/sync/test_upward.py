@@ -56,6 +56,7 @@ class Site:
             keys=self.keys,
             devices=devices,
             bundles=lambda: [BundleStanding("trust", 3, None)],
+            rings=lambda: None,
             configuration="c0ffee",
             clock=self.clock,
             random=self._random,

@@ -115,6 +115,8 @@ async def terminal(desk: Desk) -> AsyncIterator[Bundles]:
         recover=recover,
         aged=lambda _: None,
         signed_at=lambda _: None,
+        damaged=lambda _: None,
+        recorded=lambda _: None,
     )
     bundles = Bundles(desk.state_dir, Place("gate-7"), ports, CurrentLists())
     bundles.load()

@@ -51,7 +51,7 @@ async def terminal(directory: Path, authority: Authority, endpoint: Endpoint, pa
             terminal=TERMINAL,
             settings=LinkSettings(host=endpoint.host, port=endpoint.port, backoff_first_ms=20, backoff_cap_ms=200),
             tls=keys.tls_files(),
-            keys=keys.platform_keys(Role.ACKNOWLEDGEMENT),
+            keys=lambda: keys.platform_keys(Role.ACKNOWLEDGEMENT),
             outbox=outbox,
             acknowledgements=writer,
             state_source=lambda: Report(software="test"),
