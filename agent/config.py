@@ -287,7 +287,7 @@ def _shared_readers(config: Config) -> list[Problem]:
 
 
 def _shared_lines(config: Config, profiles: Mapping[str, ProfileSettings]) -> list[Problem]:
-    """One output opens for one lane, and one sensor tells one lane: each would take the other's for a forced passage."""
+    """One output and one sensor serve one lane: another would take its passages for forced ones."""
     owners: dict[tuple[str | None, str], str] = {}
     problems: list[Problem] = []
     for name, settings in profiles.items():

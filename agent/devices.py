@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from agent.backoff import Backoff
@@ -23,6 +24,7 @@ from drivers.api import Actuator, CardError, CardFault, InputReading, Pulse, Rea
 
 READ_TIMEOUT_S = 1.0
 EARLY_MAX = 256
+_ROOMS = {"agent", "drivers", "profiles", "offline_store"}
 MAX_UNDER_WAY = 32
 """What a device says waits in the device, not in memory, while so much of it waits for the event loop."""
 STOP_LOOK_S = 0.1
@@ -247,8 +249,10 @@ def place_of(error: BaseException) -> str:
     """Type and place of a bug; never its text, which may hold what a card said. Of a group, its first member's."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
+    place, frame = "?", error.__traceback__
+    while frame is not None:
+        path = Path(frame.tb_frame.f_code.co_filename)
+        if _ROOMS & set(path.parts):  # a library's own line says little
+            place = f"{path.name}:{frame.tb_lineno}"
         frame = frame.tb_next
-    place = f"{frame.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.tb_lineno}" if frame else "?"
     return f"{type(error).__name__} at {place}"

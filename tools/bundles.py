@@ -19,8 +19,11 @@ from agent import cbor, cose, sealing
 from agent.bundles import bitmap, envelope, signer_list, table, trust_list
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import MAX_CONTENT_BYTES, MAX_MANIFEST_BYTES, Kind, Manifest
+from agent.bundles.people import ID_BYTES, MediumState, register_row, register_shape, roster_rows
 from agent.bundles.roles import RoleKey, RoleKeys
+from agent.bundles.table import Shape
 from agent.bundles.trust_list import Entitlement, Row, Seal, TrustContent
+from agent.credentials.roster import Enrolment
 from agent.credentials.trust import TrustRow
 from agent.keys import KeyStoreError, Role
 from agent.sync.contract.errors import ContractError
@@ -59,6 +62,10 @@ def full_bundle(issue: Issue, content: bytes, signer: cose.Signer) -> bytes:
 def delta_bundle(old: Full, new: Full, signer: cose.Signer) -> bytes:
     """The file of the delta that leads from one full bundle to the next of its name."""
     to = new.manifest
+    if old.manifest.name != to.name:
+        raise BundleError(BundleFault.WRONG_BASE, f"{old.manifest.name}, {to.name}")
+    if old.manifest.bundle_version >= to.bundle_version:
+        raise BundleError(BundleFault.WRONG_BASE, f"{old.manifest.bundle_version} → {to.bundle_version}")
     issue = Issue(to.kind, to.name, to.bundle_version, to.issued_ms, to.expires_ms, to.grace_ms, audience=to.audience)
     return signed(issue, new.content, _difference(to.kind, old.content, new.content), old.manifest, signer)
 
@@ -136,6 +143,23 @@ def status_content(entries: int, revoked: Iterable[int]) -> bytes:
     for entry in revoked:
         bits[entry >> 3] |= 1 << (entry & 7)
     return bytes(bits)
+
+
+def register_content(namespace: str, rows: Iterable[tuple[bytes, bytes, int, MediumState]]) -> bytes:
+    """The content of a card register: medium, subject (16 bytes each), entitlement bits and state of each medium."""
+    shape = register_shape(namespace)
+    return table.encode(shape, (register_row(*row) for row in rows))
+
+
+def roster_content(namespace: str, enrolments: Sequence[tuple[bytes, Enrolment]]) -> bytes:
+    """The content of a site's roster: what it says of each subject (16 bytes) of this namespace."""
+    size_bytes, rows = roster_rows(enrolments)
+    return table.encode(Shape(ID_BYTES, size_bytes, namespace), rows)
+
+
+def emergency_content(denied: Iterable[bytes]) -> bytes:
+    """The content of the emergency list: tokens and media, 16 bytes each."""
+    return table.encode(Shape(ID_BYTES, ID_BYTES), denied)
 
 
 def keys_content(keys: Iterable[tuple[Role, bytes]]) -> bytes:

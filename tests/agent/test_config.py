@@ -54,6 +54,11 @@ def test_relative_paths_start_at_the_file() -> None:
         ("passage_input: passage", "passage_input: sensor", "lanes.north-in.settings.passage_input", "known: passage"),
         ("open_pulse_ms", "output: door\n      open_pulse_ms", "lanes.north-in.settings.output", "no output 'door'"),
         ("fire_input: fire", "fire_input: fire-reset", "lanes.north-in.settings.fire_input", "nothing would open"),
+        ("passage_input: passage", "passage_input: fire", "lanes.north-in.settings.passage_input", "is the fire input"),
+        ("${virtual}/scanner", "${virtual}/pn532", "devices.scanner.port", "serves card-field already"),
+        ("${virtual}/scanner", "${vitual}/scanner", "devices.scanner.port", "no such variable"),
+        ("state_dir: state/gate-001", "state_dir: ~nobody-of-this-name/x", "terminal.state_dir", "home directory"),
+        ("[any, pass]", "[any, passs]", "lanes.north-in.settings.codes.purposes", "should be one of any, pass"),
         ("fire_input: fire", "fire_input: smoke", "lanes.north-in.settings.fire_input", "no input 'smoke'"),
     ],
 )
@@ -107,6 +112,34 @@ def test_a_key_that_stands_twice_is_refused_with_its_line() -> None:
 )
 def test_what_is_not_a_configuration_is_refused_with_a_sentence(text: str) -> None:
     assert problem(text).startswith("gate.yaml: ")
+
+
+def test_a_line_serves_one_lane() -> None:
+    lane = GOOD[GOOD.index("  north-in:") :].replace("north-in", "north-out")
+    text = problem(GOOD + lane.replace("[card-slot, card-field, scanner]", "[card-slot]"))
+    assert "lanes.north-out.settings.output: gate serves north-in.output already" in text
+    assert "lanes.north-out.settings.passage_input: passage serves north-in.passage_input already" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("terminal:\n\tid: x", "line 2: no tabs for indentation"),
+        ("? [a]\n: 2", "a key should be text"),
+    ],
+)
+def test_what_technicians_write_by_mistake_is_said_plainly(text: str, words: str) -> None:
+    assert words in problem(text)
+
+
+def test_bytes_that_are_no_text_in_an_override_are_a_sentence() -> None:
+    assert "is not UTF-8 text" in problem(GOOD, "logs.level=\udcff")
+
+
+def test_an_unknown_key_hides_no_mistake_beside_it() -> None:
+    text = problem(GOOD.replace("board: board", "bord: board").replace("direction: in", "direction: up"))
+    assert "lanes.north-in.bord" in text
+    assert "lanes.north-in.settings.direction" in text
 
 
 def test_one_reader_cannot_serve_two_lanes() -> None:

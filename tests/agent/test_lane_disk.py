@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
+import cbor2
+import pytest
+
+from agent.logs import configure, drain
+from agent.records import StoreReason
+from offline_store.journal import Append
+from profiles.api import Reason
 from tests.agent.simulated import run_simulated
 from tests.agent.site import DISK_FULL, Site, card, fire, passage, serve
 
@@ -221,6 +229,51 @@ def test_a_disk_that_stays_full_is_one_alarm(tmp_path: Path) -> None:
 
         await serve(lane, script)
         assert site.alarms == ["not-recorded"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_a_fire_is_shown_at_once_and_never_as_a_closed_gate(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.fails_with = DISK_FULL
+            lane.offer(fire(active=True))
+            await asyncio.sleep(30)
+            site.writer.fails_with = None
+            await asyncio.sleep(10)
+
+        await serve(lane, script)
+        assert site.reasons() == ["fire"]
+        site.close()
+
+    configure("json")
+    run_simulated(main())
+    drain(5.0)
+    said = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    shown = [line["en"] for line in said if line["event"] == "show"]
+    assert shown[0] == Reason.FIRE.citizen.en
+    assert Reason.NOT_RECORDED.citizen.en not in shown
+    assert len([line for line in said if line["event"] == "append failed"]) == 1
+
+
+@pytest.mark.parametrize("saved", [b"\xff", b"\xa1cnewa1", cbor2.dumps({"of_a_later_version": 1})])
+def test_a_state_that_cannot_be_read_is_told_and_the_lane_begins_anew(tmp_path: Path, saved: bytes) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+        site.writer.submit(Append(saves={f"lane/{lane.name}/gate": saved})).result()
+
+        async def script() -> None:
+            lane.offer(card(1))
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert site.reasons() == ["granted"]
+        assert site.alarms == [StoreReason.STATE_LOST.code]
         site.close()
 
     run_simulated(main())

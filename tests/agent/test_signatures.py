@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent import signatures
-from agent.signatures import Algorithm, KeyInvalid
+from agent.signatures import Algorithm, KeyInvalid, generate, load_public
 
 KEYS = {algorithm: signatures.generate(algorithm) for algorithm in Algorithm}
 every_algorithm = pytest.mark.parametrize("algorithm", Algorithm)
@@ -123,3 +123,30 @@ def test_a_key_shows_nothing_of_its_secret(algorithm: Algorithm) -> None:
     private = KEYS[algorithm]
     assert private.raw.hex() not in repr(private)
     assert repr(private.raw) not in repr(private)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        0,
+        1,
+        2**255 - 20,
+        0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826,
+        0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+        2**255 - 19,  # a second spelling of 0
+        2**255 - 18,
+    ],
+)
+@pytest.mark.parametrize("sign", [0, 1 << 255])
+def test_a_key_for_which_a_constant_signature_holds_is_no_key(y: int, sign: int) -> None:
+    with pytest.raises(KeyInvalid):
+        load_public(Algorithm.ED25519, (y | sign).to_bytes(32, "little"))
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_a_signature_with_a_byte_more_is_no_signature(algorithm: Algorithm) -> None:
+    key = generate(algorithm)
+    signature = key.sign(b"data")
+    assert key.public.verify(signature, b"data")
+    for longer in (signature[:32] + b"\0" + signature[32:], signature + b"\0", signature[:-1]):
+        assert not key.public.verify(longer, b"data")

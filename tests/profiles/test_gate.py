@@ -234,6 +234,15 @@ def test_whoever_may_have_passed_when_a_restart_cut_it_off_does_not_pass_again_a
     assert record_of(lane.tap()).reason is Reason.GRANTED
 
 
+def test_a_fire_that_no_input_can_end_any_more_ends_at_the_start() -> None:
+    lane = Lane()
+    lane.handle(InputChanged("fire", active=True))
+    rewired = Lane(fire_input=None)
+    rewired.state = lane.state
+    assert record_of(rewired.handle(Restarted())).reason is Reason.FIRE_CLEARED
+    assert record_of(rewired.tap()).reason is Reason.GRANTED
+
+
 def test_only_the_beginning_of_a_fire_is_urgent() -> None:
     gate = Lane().gate
     assert gate.urgent(InputChanged("fire", active=True)) is Reason.FIRE

@@ -45,6 +45,7 @@ class Desk:
 
     def enrol(self) -> None:
         """Make every key; the terminal in ``state`` believes the platform's."""
+        (self._home / "state").mkdir()
         for role in ("root", "bundle"):
             self.onecard("trust", "keygen", f"{role}.pem")
             self.onecard("trust", "anchor", role, f"{role}.pem.pub", "--state-dir", "state")

@@ -117,7 +117,10 @@ def make_delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> Non
 def write(out: Path, bundle: bytes) -> None:
     """Write a bundle file."""
     try:
-        out.write_bytes(bundle)
+        with out.open("xb") as file:
+            file.write(bundle)
+    except FileExistsError:
+        raise click.ClickException(say(f"{out} 已存在，不会覆盖", f"{out} exists already and stays")) from None
     except OSError as error:
         raise click.ClickException(
             say(f"{out}：无法写入（{why_zh(error)}）", f"{out}: cannot be written ({why_en(error)})")
@@ -136,7 +139,8 @@ def tell(facts: dict[str, object], as_json: bool) -> None:
     else:
         for name, value in facts.items():
             if value is not None:
-                click.echo(say(f"{_LABELS_ZH.get(name, name)}：{_VALUES_ZH.get(value, value)}", f"{name}: {value}"))
+                told = "是" if value is True else _VALUES_ZH.get(value, value)
+                click.echo(say(f"{_LABELS_ZH.get(name, name)}：{told}", f"{name}: {value}"))
 
 
 def facts_of(manifest: Manifest) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -14,13 +15,14 @@ from agent.composition import MEDIUM_KEY, open_keys
 from agent.config import Resolved
 from agent.credentials.medium import medium_of
 from agent.words import say
-from drivers.api import CardReader, CardReading
+from drivers.api import CardError, CardFault, CardReader, CardReading, Reading
 from drivers.cards.source import CardSource
 from drivers.registry import driver
 from offline_store.database import DATABASE_NAME
 from tools.cli.bench_process import use_running_devices
 from tools.cli.place import config_options, resolve
 
+_HELD_PAUSE_S = 0.2
 _LABELS_ZH = {
     "medium": "介质编号",
     "application": "卡片应用",
@@ -28,6 +30,15 @@ _LABELS_ZH = {
     "valid_from": "有效期自",
     "valid_until": "有效期至",
     "apdu_count": "指令数",
+}
+
+
+_VALUES_ZH = {
+    "social-security": "社会保障卡",
+    "t-union": "交通联合卡",
+    "pboc": "金融卡",
+    "contact": "接触式",
+    "contactless": "非接触式",
 }
 
 
@@ -57,7 +68,7 @@ def show(
     source.open()
     click.echo(say(f"请把卡放到 {source.name}", f"present a card at {source.name}"), err=True)
     try:
-        reading = source.read(float(wait_s))
+        reading = _read(source, float(wait_s))
     finally:
         source.close()
     if not isinstance(reading, CardReading):
@@ -76,7 +87,20 @@ def show(
         click.echo(json.dumps(facts))
     else:
         for key, value in facts.items():
-            click.echo(f"{say(_LABELS_ZH[key], key)}{say('：', ': ')}{value if value is not None else '-'}")
+            told = "-" if value is None else say(_VALUES_ZH.get(str(value), str(value)), str(value))
+            click.echo(f"{say(_LABELS_ZH[key], key)}{say('：', ': ')}{told}")
+
+
+def _read(source: CardSource, wait_s: float) -> Reading | None:
+    """Wait for a card; one that a running terminal reads at the same moment is read when that lets it go."""
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        try:
+            return source.read(max(0.0, deadline_s - time.monotonic()))
+        except CardError as error:
+            if error.fault is not CardFault.SHARED or time.monotonic() >= deadline_s:
+                raise
+        time.sleep(_HELD_PAUSE_S)
 
 
 def _source(resolved: Resolved, reader: str | None) -> CardSource:

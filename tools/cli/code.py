@@ -28,6 +28,7 @@ from tools import citizen_code
 from tools.citizen_code import Grant
 from tools.cli import code_files, verdicts
 from tools.cli.installed_lists import installed_lists
+from tools.cli.place import existing
 from tools.cli.times import at_option, moment, now_ms
 
 _ALGORITHMS = {algorithm.name.lower(): algorithm for algorithm in Algorithm}
@@ -104,6 +105,33 @@ def code() -> None:
     "--namespace", default="city", show_default=True, help=say("主体编号的命名空间", "The namespace of the subjects")
 )
 @click.option("--static", is_flag=True, help=say("允许签发静态码", "The issuer may issue static codes"))
+@click.option(
+    "--site",
+    "sites",
+    multiple=True,
+    help=say("其码只在此站点有效（可多次）", "Its codes count at this site only (repeatable)"),
+)
+@click.option(
+    "--purpose",
+    "purposes",
+    type=click.Choice(list(_PURPOSES)),
+    multiple=True,
+    help=say("其码的用途（可多次；默认不限）", "What its codes are good for (repeatable; default: any)"),
+)
+@click.option(
+    "--entitlement",
+    "bits",
+    type=click.IntRange(0, 31),
+    multiple=True,
+    help=say("可以签发的权益位（可多次；默认全部）", "A bit that it may set (repeatable; default: all)"),
+)
+@click.option(
+    "--max-ttl-hours",
+    type=click.IntRange(1, 0xFFFF),
+    default=_KEY_DAYS * 24,
+    show_default=True,
+    help=say("凭证最长有效小时数", "The longest that its credentials may last"),
+)
 @at_option
 @json_option
 def keygen(
@@ -114,6 +142,10 @@ def keygen(
     kid: int,
     namespace: str,
     static: bool,
+    sites: tuple[str, ...],
+    purposes: tuple[str, ...],
+    bits: tuple[int, ...],
+    max_ttl_hours: int,
     at_ms: int | None,
     as_json: bool,
 ) -> None:
@@ -131,11 +163,12 @@ def keygen(
             valid_from_ms=at - _DAY_MS,
             valid_until_ms=at + _KEY_DAYS * _DAY_MS,
             namespace=namespace,
-            entitlements=0xFFFF_FFFF,
-            purposes=frozenset({Purpose.ANY}),
-            max_ttl_hours=_KEY_DAYS * 24,
+            entitlements=sum(1 << bit for bit in set(bits)) if bits else 0xFFFF_FFFF,
+            purposes=frozenset(_PURPOSES[name] for name in purposes) or frozenset({Purpose.ANY}),
+            max_ttl_hours=max_ttl_hours,
             static_allowed=static,
             reading_key=secrets.token_bytes(_READING_KEY_BYTES),
+            sites=frozenset(sites),
         )
         code_files.write(row, content)
         code_files.write(file, code_files.IssuerKeyFile(private=private.raw, row=content))
@@ -306,9 +339,9 @@ def verify(
 ) -> None:
     """Tell the verdict. Nobody remembers what was shown here, so that no code is replayed."""
     if (state_dir is None) is not bool(rows):
-        raise click.UsageError(say("请给出 --row 或 --state-dir 之一", "give --row or --state-dir"))
+        raise click.UsageError(say("--row 与 --state-dir 请给出一个，不能都给", "give --row or --state-dir, not both"))
     at = moment(at_ms)
-    lists = _lists(rows, revoked, at.now_ms) if state_dir is None else installed_lists(state_dir)
+    lists = _lists(rows, revoked, at.now_ms) if state_dir is None else installed_lists(existing(state_dir))
     policy = CodePolicy(
         lifetime_ms=lifetime_s * 1000, purposes=frozenset({Purpose.ANY, _PURPOSES[purpose]}), static=static
     )

@@ -73,6 +73,7 @@ class RowFile(_File):
     max_ttl_hours: _U16
     static_allowed: bool
     reading_key: _Hex
+    sites: frozenset[str] = frozenset()
 
     def row(self) -> TrustRow:
         """The row. Raises :class:`agent.signatures.KeyInvalid`."""

@@ -17,6 +17,7 @@ from profiles.rules.codes import CodePolicy
 from profiles.rules.health import HealthRules
 from tools.cli import verdicts
 from tools.cli.installed_lists import installed_lists
+from tools.cli.place import existing
 from tools.cli.times import at_option, moment
 
 _MAX_CERTIFICATES_BYTES = 8 << 20
@@ -60,7 +61,9 @@ def verify(
 ) -> None:
     """Tell the verdict. Its medium is of this command alone: a terminal has a medium key of its own."""
     if (state_dir is None) is not bool(certificates):
-        raise click.UsageError(say("请给出 --cert 或 --state-dir 之一", "give --cert or --state-dir"))
+        raise click.UsageError(
+            say("--cert 与 --state-dir 请给出一个，不能都给", "give --cert or --state-dir, not both")
+        )
     if text == "-":
         text = sys.stdin.readline(_MAX_LINE_CHARS).rstrip("\n")
     at = moment(at_ms)
@@ -68,7 +71,7 @@ def verify(
         signers = keyring(key for path in certificates for key in _signers(path))
         listed: SignerList | None = SignerList(Term(at.now_ms, at.now_ms + 1, 0), signers)
     else:
-        listed = installed_lists(state_dir).signers
+        listed = installed_lists(existing(state_dir)).signers
     policy = CodePolicy(health=HealthRules())
     verdict = hcert_codes.verdict(text, listed, policy, at, lambda data: hashlib.sha256(data).digest())
     verdicts.tell(verdict, as_json=as_json)

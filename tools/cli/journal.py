@@ -263,6 +263,7 @@ def _line_of(record: Record, acked_seq: int) -> dict[str, Any]:
         "kind": entry.kind,
         "lane": entry.lane,
         "reason": entry.reason,
+        "repeated": entry.public.get("repeated"),
         "id": entry.id.hex(),
         "refers_to": entry.refers_to.hex() if entry.refers_to else None,
         "acknowledged": record.seq <= acked_seq,
@@ -273,4 +274,6 @@ def _text_of(line: dict[str, Any]) -> str:
     mark = "✓" if line["acknowledged"] else "·"
     lane = f" {line['lane']}" if line["lane"] else ""
     reason = say("：", ": ") + reason_words(line["reason"]) if line["reason"] else ""
+    if line["repeated"] is not None:
+        reason += say(f"（{line['repeated']} 次）", f" ({line['repeated']} times)")
     return f"{line['seq']:>8} {mark} {line['time']} {kind_words(line['kind'])}{lane}{reason}"

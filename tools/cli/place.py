@@ -56,6 +56,18 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def existing(state_dir: Path) -> Path:
+    """The directory, if it is there: one that nobody made is a slip of the hand, and no place for keys and bundles."""
+    if not state_dir.is_dir():
+        raise click.ClickException(
+            say(
+                f"{state_dir} 不存在；请用 --state-dir 指定终端的状态目录，或先运行一次终端",
+                f"{state_dir} does not exist; name the terminal's directory with --state-dir, or start it once",
+            )
+        )
+    return state_dir
+
+
 def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--state-dir``: where the terminal's journal lies."""
     return click.option(

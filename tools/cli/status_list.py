@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TextIO
 
 import click
 
@@ -12,13 +11,13 @@ from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.install import Shelf
 from agent.bundles.manifest import Kind, Manifest
 from agent.credentials.status import StatusList
-from agent.words import say
+from agent.words import say, why_en, why_zh
 from offline_store.bundles import installed
 from profiles.reasons import Sentence
 from tools import bundles
 from tools.cli import bundle_files
 from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
-from tools.cli.place import state_dir_option
+from tools.cli.place import existing, state_dir_option
 from tools.cli.times import at_option, now_ms
 
 _MAX_ENTRIES = 1 << 29
@@ -36,7 +35,7 @@ def status_list() -> None:
 )
 @click.option(
     "--revoked",
-    type=click.File(encoding="utf-8", errors="replace"),
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar=say("文件", "FILE"),
     required=True,
     help=say("每行一个序号；-：标准输入", "One entry a line; - for stdin"),
@@ -47,7 +46,7 @@ def status_list() -> None:
 def build(
     issuer: int,
     entries: int,
-    revoked: TextIO,
+    revoked: Path,
     key: Path,
     number: int,
     days: int,
@@ -59,11 +58,13 @@ def build(
 ) -> None:
     """Write a full bundle."""
     try:
-        content = bundles.status_content(entries, [_entry(line, entries) for line in revoked if line.strip()])
-    except ValueError:
+        with click.open_file(str(revoked), encoding="utf-8", errors="replace") as lines:
+            listed = [_entry(line, number, entries) for number, line in enumerate(lines, 1) if line.strip()]
+    except OSError as error:
         raise click.ClickException(
-            say(f"应为每行一个 0 至 {entries - 1} 的序号", f"give one entry a line, from 0 to {entries - 1}")
-        ) from None
+            say(f"{revoked}：无法读取（{why_zh(error)}）", f"{revoked}: cannot be read ({why_en(error)})")
+        ) from error
+    content = bundles.status_content(entries, listed)
     made = bundle_files.issue(Kind.STATUS, f"status-{issuer}", number, days, grace_days, audience, at_ms)
     bundle_files.write(out, bundles.full_bundle(made, content, bundles.signer_of(key)))
     bundle_files.tell_file(out, as_json)
@@ -105,6 +106,7 @@ def lookup(
 ) -> None:
     """Answer as a lane does."""
     name = f"status-{issuer}"
+    existing(state_dir)
     found = next((row.manifest for row in installed(state_dir) if row.name == name), None)
     if found is None:
         raise click.ClickException(
@@ -122,11 +124,16 @@ def lookup(
     ctx.exit(1 if "revoked" in answers.values() else 0)
 
 
-def _entry(line: str, entries: int) -> int:
-    entry = int(line)
-    if not 0 <= entry < entries:
-        raise ValueError(line)
-    return entry
+def _entry(line: str, number: int, entries: int) -> int:
+    text = line.strip()
+    if not (text.isascii() and text.isdecimal() and int(text) < entries):
+        raise click.ClickException(
+            say(
+                f"第 {number} 行：应为一个 0 至 {entries - 1} 的序号",
+                f"line {number}: give one entry a line, from 0 to {entries - 1}",
+            )
+        )
+    return int(text)
 
 
 def _of_kind(manifest: Manifest) -> None:

@@ -28,7 +28,8 @@ from tools.cli import bundle_files, code_files
 from tools.cli.bundle_check import judged
 from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
 from tools.cli.code_files import RowFile
-from tools.cli.place import state_dir_option
+from tools.cli.people import emergency, register
+from tools.cli.place import existing, state_dir_option
 from tools.cli.times import at_option, moment, now_ms
 
 WAIT_S = 10.0
@@ -58,13 +59,7 @@ def keygen(file: Path) -> None:
 @state_dir_option
 def anchor(role: str, file: Path, state_dir: Path) -> None:
     """Do by hand what enrolment does."""
-    if not state_dir.parent.is_dir():
-        raise click.ClickException(
-            say(
-                f"{state_dir.parent} 不存在，不会在其中建立终端",
-                f"{state_dir.parent} does not exist; no terminal is made there",
-            )
-        )
+    existing(state_dir)
     pem = file.read_bytes()
     try:
         cose.VerifyKey.from_pem(pem)
@@ -84,7 +79,7 @@ def anchor(role: str, file: Path, state_dir: Path) -> None:
 @state_dir_option
 def seal_key(state_dir: Path) -> None:
     """Print the terminal's sealing key as PEM."""
-    _must_exist(state_dir)
+    existing(state_dir)
     click.echo(_public_pem(FileKeyStore.create(state_dir / "keys").sealing_public()).decode(), nl=False)
 
 
@@ -210,7 +205,7 @@ def show(file: Path | None, state_dir: Path, at_ms: int | None, as_json: bool) -
     if file is not None:
         bundle_files.tell_file(file, as_json)
         return
-    held = installed(state_dir)
+    held = installed(existing(state_dir))
     if not held and not as_json:
         click.echo(say(f"{state_dir} 中没有已安装的数据包", f"no bundle is installed in {state_dir}"))
     for row in held:
@@ -228,7 +223,7 @@ def show(file: Path | None, state_dir: Path, at_ms: int | None, as_json: bool) -
 @json_option
 def verify(file: Path, state_dir: Path, terminal: str, site: str | None, at_ms: int | None, as_json: bool) -> None:
     """Make every check but those of the version floor, which are about what is installed."""
-    _must_exist(state_dir)
+    existing(state_dir)
     try:
         manifest = judged(file, state_dir, Place(terminal, site), moment(at_ms))
     except OSError as error:
@@ -253,7 +248,7 @@ def verify(file: Path, state_dir: Path, terminal: str, site: str | None, at_ms: 
 @json_option
 def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bool) -> None:
     """Drop the files where the agent looks, and say what became of them."""
-    _must_exist(state_dir)
+    existing(state_dir)
     incoming = Incoming(state_dir)
     bundle_paths = _bundles_in(files)
     held = {file for file in bundle_paths if _is_in_force(file, state_dir)}
@@ -315,17 +310,6 @@ def _is_in_force(file: Path, state_dir: Path) -> bool:
     return held.bundle_version > brought.bundle_version or held.content_sha256 == brought.content_sha256
 
 
-def _must_exist(state_dir: Path) -> None:
-    """A directory that nobody made is a slip of the hand, and no place for keys and bundles."""
-    if not state_dir.is_dir():
-        raise click.ClickException(
-            say(
-                f"{state_dir} 不存在；请用 --state-dir 指定终端的状态目录，或先运行一次终端",
-                f"{state_dir} does not exist; name the terminal's directory with --state-dir, or start it once",
-            )
-        )
-
-
 def _unique_name(file: Path) -> str:
     return f"{file.stem[:64]}-{SystemRandom().token(4).hex()}"
 
@@ -359,3 +343,7 @@ def _public(path: Path) -> ec.EllipticCurvePublicKey:
 
 def _public_pem(public: ec.EllipticCurvePublicKey) -> bytes:
     return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+trust.add_command(emergency)
+trust.add_command(register)

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import click
 
-from agent.words import say
+from agent.words import say, why_en, why_zh
 from drivers.virtual.bench import (
     SOCKET_NAME,
     BenchState,
@@ -67,7 +67,7 @@ def virtual() -> None:
 )
 @click.option("--tear-after", type=click.IntRange(1, 100), help=say("第几条指令时抽走", "Tear it out at this command"))
 @click.option(
-    "--slow", "slow_ms", type=click.IntRange(1, 60_000), help=say("每条应答延迟毫秒", "Milliseconds an answer")
+    "--slow", "slow_ms", type=click.IntRange(1, 10_000), help=say("每条应答延迟毫秒", "Milliseconds an answer")
 )
 @click.option("--garbage", type=click.IntRange(0), help=say("乱答（随机种子）", "Answer nonsense, from this seed"))
 @_terminal
@@ -141,9 +141,16 @@ def _show_live(terminal: str, command: list[str], every_s: float, hold: Hold) ->
         while True:
             try:
                 made = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-            except (OSError, subprocess.CalledProcessError) as error:
-                why = type(error).__name__
-                raise click.ClickException(say(f"命令失败：{why}", f"the command failed: {why}")) from None
+            except OSError as error:
+                raise click.ClickException(
+                    say(f"命令无法运行：{why_zh(error)}", f"the command cannot be run: {why_en(error)}")
+                ) from None
+            except subprocess.CalledProcessError as error:
+                code = error.returncode
+                raise click.ClickException(
+                    say(f"命令以退出码 {code} 结束", f"the command ended with exit code {code}")
+                ) from None
+
             _do(terminal, hold.model_copy(update={"texts": (made.stdout.strip(),)}))
             time.sleep(every_s)
     finally:

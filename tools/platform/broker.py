@@ -162,7 +162,12 @@ class Broker:
             )
         make_private_directory(self._directory)
         self._end_orphan()
-        self._port = self._port or _free_port(self._listen)
+        try:
+            self._port = self._port or _free_port(self._listen)
+        except OSError as error:
+            raise _not_our_address(self._listen) from error
+        if not _is_ours(self._listen):
+            raise _not_our_address(self._listen)
         if _accepts(self.endpoint):
             raise PlatformError(_port_in_use(self._port))
         self._write_configuration()
@@ -238,12 +243,30 @@ def _accepts(endpoint: Endpoint) -> bool:
         return False
 
 
+def _is_ours(listen: str) -> bool:
+    """Whether something can listen there."""
+    try:
+        _free_port(listen)
+    except OSError:
+        return False
+    return True
+
+
 def _free_port(listen: str) -> int:
     family = socket.AF_INET6 if ":" in listen else socket.AF_INET
     with socket.socket(family) as probe:
         probe.bind((listen, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _not_our_address(listen: str) -> PlatformError:
+    return PlatformError(
+        say(
+            f"{listen} 不是本机的地址：请用 --listen 给出本机地址，或 0.0.0.0。",
+            f"{listen} is no address of this machine: give one with --listen, or 0.0.0.0.",
+        )
+    )
 
 
 def _port_in_use(port: int) -> str:

@@ -65,6 +65,18 @@ class Authority:
         self.terminals = directory / "terminals"
 
     @classmethod
+    def at(cls, directory: Path) -> Authority:
+        """The authority that is there. Raises `PlatformError` where none was ever made."""
+        if not cls(directory).ca.certificate.exists():
+            raise PlatformError(
+                say(
+                    f"{directory.parent} 中没有平台：请检查 --dir，或先运行 onecard platform init。",
+                    f"There is no platform in {directory.parent}: check --dir, or run `onecard platform init` first.",
+                )
+            )
+        return cls.init(directory)
+
+    @classmethod
     def init(cls, directory: Path, names: Iterable[str] = ()) -> Authority:
         """Make what is missing in `directory`, keep what is there, and return the authority.
 
@@ -111,6 +123,7 @@ class Authority:
                     "No terminal can be called platform: the platform is.",
                 )
             )
+        _refuse_anothers(directory / "tls.pem", terminal)
         certificate, key = self._certify(terminal, _CLIENT_LIFE)
         try:
             store = FileKeyStore.create(directory)
@@ -186,6 +199,24 @@ class Authority:
                 write_private(public, _public_pem(_load_key(key).public_key()))
         if not self.medium_key.exists():
             write_private(self.medium_key, secrets.token_bytes(MEDIUM_KEY_BYTES))
+
+
+def _refuse_anothers(certificate: Path, terminal: str) -> None:
+    """Keys of another terminal are never written over. Raises `PlatformError`."""
+    try:
+        held = _load_certificate(certificate)
+    except (OSError, ValueError):
+        return
+    names = (
+        [] if held is None else [str(name.value) for name in held.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    )
+    if names and names != [terminal]:
+        raise PlatformError(
+            say(
+                f"{certificate.parent} 中是终端 {names[0]} 的密钥，不会覆盖；请换一个目录。",
+                f"{certificate.parent} holds the keys of {names[0]}, which stay; choose another directory.",
+            )
+        )
 
 
 def make_private_directory(directory: Path) -> None:

@@ -119,7 +119,7 @@ def terminal() -> None:
 @directory_option
 def add(terminal_id: str, target: Path, directory: Path) -> None:
     """Provision a terminal."""
-    Authority.init(Layout(directory).keys).provision(terminal_id, target)
+    Authority.at(Layout(directory).keys).provision(terminal_id, target)
     click.echo(say(f"终端 {terminal_id} 的密钥在 {target}", f"The keys of terminal {terminal_id} are in {target}"))
 
 
@@ -136,7 +136,7 @@ def add(terminal_id: str, target: Path, directory: Path) -> None:
 def bring(file: Path, terminal_id: str, directory: Path, database: str | None) -> None:
     """Commit a file's batches, also while the platform runs; the terminal hears of it with its next hello."""
     layout = Layout(directory)
-    authority = Authority.init(layout.keys)
+    authority = Authority.at(layout.keys)
     store = Store.open(database or layout.database_url)
     try:
         head = stick.bring(ingest_of(store, authority), terminal_id, file)

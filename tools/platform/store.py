@@ -133,7 +133,8 @@ class Store:
     @classmethod
     def open_for_reading(cls, url: str) -> Self:
         """Open the database that a running platform may be writing; nothing can be changed through it."""
-        engine = _engine(_read_only(sa.make_url(url)))
+        engine = _engine(url)
+        engine = _engine(_read_only(engine.url))
         try:
             with engine.connect() as connection:
                 missing = set(metadata.tables) - set(sa.inspect(connection).get_table_names())

@@ -90,8 +90,13 @@ def test_the_key_counts_by_the_time_of_issue_so_that_a_rotation_can_overlap() ->
 
 
 def test_the_key_of_another_row_is_never_tried() -> None:
-    other = issuing_key(Algorithm.ES256, issuer=2).key.public
-    assert Terminal(lists=with_row(key=other)).reason(TEXT) == "code-forged"
+    wrong = with_row(key=issuing_key(Algorithm.ES256, issuer=2).key.public)
+    assert wrong.trust is not None
+    right = lists()
+    assert right.trust is not None
+    rows = {**wrong.trust.rows, (CITY.issuer, 77): replace(right.trust.rows[ROW], kid=77)}
+    beside = replace(wrong, trust=replace(wrong.trust, rows=rows))
+    assert Terminal(lists=beside).reason(TEXT) == "code-forged"
 
 
 def test_one_wrong_reading_key_makes_the_code_unreadable_and_nothing_else() -> None:

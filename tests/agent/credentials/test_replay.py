@@ -53,7 +53,7 @@ def test_a_mark_outlives_every_freshness_that_a_lane_can_grant() -> None:
     terminal = Terminal(policy=most)
     terminal.accept(TEXT)
     last_ms = (NOW_S - 2) * 1000 + MAX_LIFETIME_MS + MAX_CLOCK_UNCERTAINTY_MS
-    for now_ms, reason in ((last_ms - 1, "code-replayed"), (last_ms + 1, "code-stale")):
+    for now_ms, reason in ((last_ms - 1, "code-replayed"), (last_ms, "code-replayed"), (last_ms + 1, "code-stale")):
         at = terminal.at(now_ms, ClockState.HOLDOVER, MAX_CLOCK_UNCERTAINTY_MS)
         assert at.reason(TEXT) == reason
 
@@ -106,3 +106,12 @@ def test_marks_that_were_saved_and_read_again_refuse_the_same_showing() -> None:
     restarted = Terminal(marks=Marks())
     restarted.marks.load(marks)
     assert restarted.reason(TEXT) == "code-replayed"
+
+
+def test_the_same_token_and_second_of_another_issuer_is_another_showing() -> None:
+    terminal = Terminal()
+    terminal.accept(TEXT)
+    other = issuing_key(Algorithm.ES256, issuer=2)
+    shown = made(other, Algorithm.ES256).text
+    assert terminal.reason(shown) != "code-replayed"
+    assert replay.showing(1, bytes(16), NOW_S) != replay.showing(2, bytes(16), NOW_S)

@@ -71,6 +71,18 @@ def test_nothing_is_sent_before_the_hello_is_answered(terminal: Terminal) -> Non
     assert terminal.uplink.tick() == ()
 
 
+def test_an_answer_counts_by_the_keys_in_force_when_it_comes(terminal: Terminal, platform: MemoryPlatform) -> None:
+    terminal.append(3)
+    answer, _ = greet(terminal, platform)
+    revoked, terminal.keys = terminal.keys, {}
+    (alarm,) = terminal.uplink.answered(answer)
+    assert Alarm.decode(alarm.payload).source == "unverified"
+    assert (terminal.acknowledged, terminal.heard) == (0, [])
+    terminal.keys = revoked
+    answer_all(terminal, platform, terminal.uplink.answered(answer))
+    assert terminal.acknowledged == 4
+
+
 def test_one_batch_is_in_flight_at_a_time(terminal: Terminal, platform: MemoryPlatform) -> None:
     terminal.append(50)
     answer, _ = greet(terminal, platform)

@@ -85,6 +85,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     desk = Desk(tmp_path_factory.mktemp("keys"))
 
     async def make() -> None:
+        desk.state_dir.mkdir()
         for role in ("root", "bundle"):
             await desk.good("trust", "keygen", f"{role}.pem")
             await desk.good("trust", "anchor", role, f"{role}.pem.pub", "--state-dir", "state")

@@ -93,5 +93,5 @@ def test_a_live_code_is_made_anew_until_ctrl_c(environment: dict[str, str], came
 def test_a_live_command_that_fails_is_one_sentence(environment: dict[str, str]) -> None:
     done = subprocess.run([*COMMAND, "--live", "/nowhere/maker"], env=environment, capture_output=True, check=False)
     assert done.returncode == 1
-    assert b"the command failed" in done.stderr
+    assert b"the command cannot be run: No such file" in done.stderr
     assert b"Traceback" not in done.stderr

@@ -145,9 +145,39 @@ def test_an_altered_record_is_named_and_the_exit_code_says_so(directory: Path, m
 
 
 def test_a_terminal_is_added(tmp_path: Path) -> None:
-    result = onecard_platform("terminal", "add", "gate-7", "--to", tmp_path / "keys", "--dir", tmp_path / "platform")
+    add = ("terminal", "add", "gate-7", "--to", tmp_path / "keys", "--dir", tmp_path / "platform")
+    nowhere = onecard_platform(*add)
+    assert (nowhere.exit_code, (tmp_path / "platform").exists()) == (1, False)
+    onecard_platform("init", "--dir", tmp_path / "platform")
+    result = onecard_platform(*add)
     assert result.exit_code == 0
     assert FileKeyStore(tmp_path / "keys").tls_files().certificate.exists()
+
+
+def test_the_keys_of_another_terminal_are_never_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONECARD_LANG", "en")
+    where = ("--to", tmp_path / "keys", "--dir", tmp_path / "platform")
+    onecard_platform("init", "--dir", tmp_path / "platform")
+    onecard_platform("terminal", "add", "gate-7", *where)
+    before = (tmp_path / "keys" / "tls.pem").read_bytes()
+    refused = onecard_platform("terminal", "add", "gate-8", *where)
+    assert refused.exit_code == 1
+    assert "holds the keys of gate-7" in refused.output
+    assert (tmp_path / "keys" / "tls.pem").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["status", "journal"])
+def test_a_database_address_of_another_form_is_a_sentence(command: str) -> None:
+    result = onecard_platform(command, "--database", "foo")
+    assert result.exit_code == 1
+    assert "sqlite:///" in result.output
+
+
+@pytest.mark.parametrize("listen", ["300.1.1.1", "10.255.255.254"])
+def test_an_address_that_is_not_this_machines_is_a_sentence(tmp_path: Path, listen: str) -> None:
+    result = onecard_platform("run", "--dir", tmp_path / "platform", "--port", "0", "--listen", listen)
+    assert result.exit_code == 1
+    assert listen in result.output
 
 
 @pytest.mark.parametrize(
