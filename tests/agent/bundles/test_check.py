@@ -261,3 +261,37 @@ async def test_a_terminal_takes_so_many_bundles_and_no_more(terminal: Terminal) 
     for bundle in bundles[:256]:
         await terminal.install(bundle)
     assert await refused(terminal, bundles[256]) is BundleFault.TOO_MANY
+
+
+async def test_of_two_faults_the_earlier_check_is_the_reason(terminal: Terminal) -> None:
+    stranger = new_signer()
+    await terminal.install(terminal.full(Kind.STATUS, 5))
+    far = {"audience": "terminal:gate-8"}
+    old = {"issued_ms": NOW_MS - 40 * DAY_MS, "expires_ms": NOW_MS - 39 * DAY_MS}
+    ahead = {"issued_ms": NOW_MS + 40 * DAY_MS, "expires_ms": NOW_MS + 50 * DAY_MS}
+    status, to_others = terminal.content(Kind.STATUS, 6), issue(Kind.STATUS, 6, **far)
+    cases = {
+        "signature before audience": (
+            platform.full_bundle(to_others, status, stranger),
+            "signature",
+        ),
+        "role before audience": (platform.full_bundle(to_others, status, ROOT), "wrong-role"),
+        "audience before version": (terminal.full(Kind.STATUS, 4, **far), "audience"),
+        "version before time": (terminal.full(Kind.STATUS, 4, **old), "rollback"),
+        "version before the future": (terminal.full(Kind.STATUS, 4, **ahead), "rollback"),
+        "time before the body": (terminal.full(Kind.STATUS, 6, **old)[:-1], "expired"),
+        "size before digest": (terminal.full(Kind.STATUS, 6)[:-1], "truncated"),
+    }
+    assert {name: (await refused(terminal, bundle)).code for name, (bundle, _) in cases.items()} == {
+        name: code for name, (_, code) in cases.items()
+    }
+
+
+@pytest.mark.parametrize("role", [Role.COMMAND, Role.ACKNOWLEDGEMENT, Role.SOFTWARE])
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_keys_of_other_roles_sign_no_bundle(terminal: Terminal, role: Role, kind: Kind) -> None:
+    other = new_signer()
+    keys = platform.keys_content([(Role.ROOT, pem(ROOT)), (Role.BUNDLE, pem(BUNDLE)), (role, pem(other))])
+    await terminal.install(platform.full_bundle(issue(Kind.KEYS), keys, ROOT))
+    bundle = platform.full_bundle(issue(kind, 2), terminal.content(kind, 2), other)
+    assert await refused(terminal, bundle) is BundleFault.WRONG_ROLE

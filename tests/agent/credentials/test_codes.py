@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 
+from agent.credentials import cwt
 from agent.credentials.codes import SOURCE
+from agent.credentials.ec1 import Ec1
 from agent.credentials.lists import Lists
 from agent.credentials.register import Holder
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import Term, TrustRow
-from agent.signatures import Algorithm, PublicKey
+from agent.signatures import Algorithm, PublicKey, load_public
 from profiles.api import Assurance, ClockState, Presented, Rejected, Subject
 from profiles.purpose import Purpose
 from profiles.rules.codes import CodePolicy, UntrustedClock
@@ -116,6 +119,74 @@ def test_before_the_issuers_signature_holds_there_is_one_verification_whatever_t
         terminal.judge(case["text"])
         assert len(asked) <= 1, case["name"]
         asked.clear()
+
+
+def test_before_the_issuers_signature_holds_no_device_key_is_loaded_and_one_mask_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+
+    def counted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            done.append(name)
+            return real(*arguments)
+
+        return call
+
+    monkeypatch.setattr("agent.credentials.codes.load_public", counted("key", load_public))
+    monkeypatch.setattr("agent.credentials.codes.cwt.unmask", counted("mask", cwt.unmask))
+    known = lists()
+    assert known.trust is not None
+    refuse = counted("verify", lambda *_: False)
+    rows = {
+        place: replace(row, key=PublicKey(row.key.algorithm, row.key.encoded, refuse))
+        for place, row in known.trust.rows.items()
+    }
+    terminal = Terminal(lists=replace(known, trust=replace(known.trust, rows=rows)))
+    for text in (TEXT, STATIC, *(case["text"] for case in vector("invalid"))):
+        done.clear()
+        terminal.judge(text)
+        assert done in ([], ["mask", "verify"]), text
+
+
+def test_of_two_faults_the_earlier_check_is_the_reason() -> None:
+    here = Terminal()
+    shown = made(CITY, Algorithm.ES256)
+    forged = Ec1(shown.issued, replace(shown.shown, signature=bytes(64))).text if shown.shown else ""
+    bits = bytearray(1_250)
+    bits[GRANT.status_index >> 3] |= 1 << (GRANT.status_index & 7)
+    revoked = replace(lists(), status={1: StatusList(bytes(bits), 10_000, Term(NOW_MS, NOW_MS + DAY_MS, 0))})
+    paying = CodePolicy(purposes=frozenset({Purpose.PAY}))
+    elsewhere = with_row(sites=frozenset({"pool"}), valid_from_ms=0, valid_until_ms=1)
+    exp_ms = (1_577_836_800 + (GRANT.iat_h + GRANT.ttl_h) * 3_600) * 1000
+    later = Terminal(lists=replace(revoked, trust=here.lists.trust)).at(NOW_MS + 120_000)
+    verdicts = {
+        "site before key": Terminal(lists=elsewhere).reason(TEXT),
+        "issuer before what exceeds": Terminal(
+            lists=with_row(key=issuing_key(Algorithm.ES256, issuer=2).key.public, max_ttl_hours=1)
+        ).reason(TEXT),
+        "clock before validity": Terminal().at(exp_ms, ClockState.UNTRUSTED).reason(TEXT),
+        "validity before presence": Terminal().at(exp_ms).reason(forged),
+        "presence before freshness": Terminal().at(NOW_MS + 120_000).reason(forged),
+        "freshness before revocation": later.reason(TEXT),
+        "revocation before purpose": Terminal(lists=revoked, policy=paying).reason(TEXT),
+    }
+    assert verdicts == {
+        "site before key": "code-issuer-elsewhere",
+        "issuer before what exceeds": "code-forged",
+        "clock before validity": "clock-untrusted",
+        "validity before presence": "code-expired",
+        "presence before freshness": "code-device-forged",
+        "freshness before revocation": "code-stale",
+        "revocation before purpose": "code-revoked",
+    }
+
+
+def test_purpose_is_judged_before_replay() -> None:
+    terminal = Terminal()
+    terminal.accept(TEXT)
+    paying = replace(terminal, policy=CodePolicy(purposes=frozenset({Purpose.PAY})))
+    assert paying.reason(TEXT) == "code-wrong-purpose"
 
 
 # Check 4: the clock -------------------------------------------------------------------------------------------------
