@@ -19,6 +19,7 @@ from agent.clock import SystemRandom
 from agent.composition import Board, BundleTellers, Composition
 from agent.config import Resolved
 from agent.devices import DeviceState, SourceThread
+from agent.inspector import Inspector
 from agent.keys import KeyStoreError
 from agent.lane import Lane
 from agent.logs import log
@@ -119,11 +120,14 @@ class Terminal:
             syncing = [] if upward is None else [group.create_task(self._supervised("sync", upward.run))]
             timekeeper = self._parts.timekeeper(writer, memory, self._time_untrusted)
             keeping = group.create_task(self._supervised("clock", timekeeper.run))
+            inspector = Inspector(self._parts.config.terminal.state_dir, writer)
+            inspecting = group.create_task(self._supervised("inspector", inspector.run))
             ready = group.create_task(self._become_ready(lanes, writer, memory, first_start, started_s))
             await self._stop.wait()
             systemd.notify("STOPPING=1")
             ready.cancel()
             keeping.cancel()
+            inspecting.cancel()
             for lane in lanes.values():
                 lane.stop()
             await _end(serving, LANES_END_S)

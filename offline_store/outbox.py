@@ -8,6 +8,7 @@ records, else about the current one.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +17,7 @@ from offline_store.checkpoint import Proof
 from offline_store.database import DATABASE_NAME, Doing, open_reading, store_error
 from offline_store.errors import Damaged, IoFailed
 from offline_store.record import hash_of
-from offline_store.verify import Verdict, verify
+from offline_store.verify import Break, Verdict, verify, verify_waiting
 
 MAX_BATCH_RECORDS = 5_000
 
@@ -126,6 +127,13 @@ class Outbox:
         """Walk every record; see :func:`offline_store.verify.verify`."""
         try:
             return verify(self._connection, proof)
+        except sqlite3.Error as error:
+            raise store_error(error, Doing.VERIFYING) from error
+
+    def inspect(self, pause: Callable[[], None]) -> Break | None:
+        """Walk what waits for the platform; see :func:`offline_store.verify.verify_waiting`."""
+        try:
+            return verify_waiting(self._connection, pause)
         except sqlite3.Error as error:
             raise store_error(error, Doing.VERIFYING) from error
 

@@ -7,8 +7,8 @@ Checkpoints pin more: with the terminal's key (``proof``) what stands before one
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from offline_store.checkpoint import CHECKPOINT, Proof, holds
@@ -81,6 +81,23 @@ def verify(connection: sqlite3.Connection, proof: Proof | None = None) -> Verdic
     return Verdict(checked, None, seals.right)
 
 
+def verify_waiting(connection: sqlite3.Connection, pause: Callable[[], None]) -> Break | None:
+    """Walk what the platform has not acknowledged; ``pause`` is called after each portion, so that taps go before.
+
+    Raises ``sqlite3.Error``.
+    """
+    for chain in _chains(connection):
+        if chain.end <= chain.acked_seq:
+            continue
+        waiting = chain
+        if chain.acked_seq >= chain.first_retained:
+            waiting = replace(chain, first_retained=chain.acked_seq + 1, anchor_hash=chain.acked_hash)
+        _, broken = _verify_chain(connection, waiting, _Seals(None), pause)
+        if broken is not None:
+            return broken
+    return None
+
+
 class _Seals:
     """Looks at the checkpoints on the way."""
 
@@ -108,12 +125,14 @@ def _chains(connection: sqlite3.Connection) -> list[_Chain]:
     return [_Chain(*row) for row in rows.fetchall()]
 
 
-def _verify_chain(connection: sqlite3.Connection, chain: _Chain, seals: _Seals) -> tuple[int, Break | None]:
+def _verify_chain(
+    connection: sqlite3.Connection, chain: _Chain, seals: _Seals, pause: Callable[[], None] = lambda: None
+) -> tuple[int, Break | None]:
     """The number of whole records and the first break."""
     expected = chain.first_retained
     before: Record | None = None
     before_hash = chain.anchor_hash
-    for row in _rows(connection, chain):
+    for row in _rows(connection, chain, pause):
         seq = row[0] - chain.base
         if seq != expected:
             break
@@ -163,7 +182,7 @@ def _is_disowned(connection: sqlite3.Connection, chain: _Chain, seq: int, body: 
         return False
 
 
-def _rows(connection: sqlite3.Connection, chain: _Chain) -> Iterator[_Row]:
+def _rows(connection: sqlite3.Connection, chain: _Chain, pause: Callable[[], None]) -> Iterator[_Row]:
     query = (
         "SELECT place, id, kind, lane, reason, time_ms, body FROM record"
         " WHERE place > ? AND place <= ? ORDER BY place LIMIT ?"
@@ -175,3 +194,4 @@ def _rows(connection: sqlite3.Connection, chain: _Chain) -> Iterator[_Row]:
         if len(rows) < _PORTION:
             return
         place = rows[-1][0]
+        pause()

@@ -83,6 +83,10 @@ class _Desk:
         self.journal.log.checkpoint()
         self._tell_changes()
 
+    def rescue(self) -> None:
+        """Go on in a new file with what is intact of this one."""
+        self._tell_rescued(heal(self.journal))
+
     def _tell_changes(self) -> None:
         health = self.journal.log.health
         if health.state is not self._told:
@@ -94,9 +98,8 @@ class _Desk:
         try:
             restored = self.journal.restore(now_ms)
         except Damaged:
-            rescued = heal(self.journal)
+            self.rescue()
             restored = self.journal.restore(now_ms)
-            self._tell_rescued(rescued)
         self._fault = None
         return restored
 
@@ -163,6 +166,10 @@ class Writer:
         """Let the terminal's key sign the chain from now on. Raises :class:`QueueFull` and :class:`Closed`."""
         journal = self._desk.journal
         return self._call(lambda: journal.sign_with(signatory))
+
+    def rescue(self) -> Future[None]:
+        """Exchange a file that was found damaged. Raises :class:`QueueFull` and :class:`Closed`."""
+        return self._call(self._desk.rescue)
 
     @property
     def health(self) -> Health:

@@ -96,3 +96,21 @@ def test_an_end_cut_off_behind_the_acknowledgement_is_missing(
     chain_id = journal.head.chain_id
     verdict = verdict_after(journal, directory, "DELETE FROM record WHERE place > 8")
     assert verdict == Verdict(8, Break(chain_id, 9, Fault.MISSING))
+
+
+def test_what_waits_for_the_platform_is_walked_alone_and_in_portions(journal: Journal, directory: Path) -> None:
+    records = fill(journal, 1_200)
+    journal.acknowledge(journal.head.chain_id, 100, records[98].hash)
+    chain_id = journal.head.chain_id
+    journal.close()
+    pauses: list[None] = []
+    outbox = Outbox.open(directory)
+    try:
+        assert outbox.inspect(lambda: pauses.append(None)) is None
+        assert len(pauses) == 2
+        spoil(directory, "UPDATE record SET body = x'00' WHERE place = 50")  # the platform has it
+        assert outbox.inspect(lambda: None) is None
+        spoil(directory, altered(records[698]))
+        assert outbox.inspect(lambda: None) == Break(chain_id, 700, Fault.ALTERED)
+    finally:
+        outbox.close()

@@ -16,7 +16,7 @@ from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.incoming import Incoming
 from agent.bundles.install import envelope_of
 from agent.bundles.manifest import Kind, Manifest
-from agent.bundles.roles import rings_of
+from agent.bundles.roles import enrolled_rings, rings_of
 from agent.clock import SystemRandom
 from agent.credentials.hcert_keys import SignerInvalid, load_certificates, signer_key
 from agent.keys import FileKeyStore, KeyStoreError, Role
@@ -69,6 +69,7 @@ def anchor(role: str, file: Path, state_dir: Path) -> None:
             f"{file} is no P-256 public key in PEM; a private key has no place here",
         ) from error
     store = FileKeyStore.create(state_dir / "keys")
+    _refuse_second_role(store, Role(role), cose.VerifyKey.from_pem(pem), file)
     store.install(f"platform-{role}.pem", pem)
     store.platform_keys(Role(role))
     kept = state_dir / "keys"
@@ -270,6 +271,18 @@ def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bo
             click.echo(f"{outcome['file']}: {say(str(outcome['zh']), str(outcome['en']))}")
     if any(outcome["state"] == "refused" for outcome in outcomes):
         raise SystemExit(1)
+
+
+def _refuse_second_role(store: FileKeyStore, role: Role, key: cose.VerifyKey, file: Path) -> None:
+    """A key has one role: who holds it for one thing must not be able to do another."""
+    for other, ring in enrolled_rings(store).items():
+        if other is not role and key.kid in ring:
+            raise click.ClickException(
+                say(
+                    f"{file} 已是角色 {other.value} 的密钥，一把密钥只能有一种角色",
+                    f"{file} is the key of the role {other.value} already; a key has one role",
+                )
+            )
 
 
 def _bundles_in(files: tuple[Path, ...]) -> list[Path]:

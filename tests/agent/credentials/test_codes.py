@@ -239,6 +239,13 @@ def test_a_screenshot_of_a_minute_ago_is_refused() -> None:
     assert Terminal().at(NOW_MS + 60_000).reason(TEXT) == "code-stale"
 
 
+@pytest.mark.parametrize(("hours", "reason"), [(8, "code-stale"), (-8, "code-from-future")])
+def test_a_clock_in_another_time_zone_is_not_tried(hours: int, reason: str) -> None:
+    text = made(CITY, Algorithm.ES256, replace(GRANT, iat_h=GRANT.iat_h - 20, ttl_h=48)).text
+    assert Terminal().reason(text) == ""
+    assert Terminal().at(NOW_MS + hours * 3_600_000).reason(text) == reason
+
+
 # Check 7 ------------------------------------------------------------------------------------------------------------
 
 

@@ -211,6 +211,7 @@ async def test_what_cannot_be_done_is_one_sentence(desk: Desk) -> None:
         (("status-list", "lookup", "1", "--issuer", "9", "--state-dir", "state"), "no list of issuer 9"),
         (("trust", "keygen", "root.pem"), "exists already"),
         (("trust", "anchor", "root", "noise", "--state-dir", "state"), "noise is no P-256 public key"),
+        (("trust", "anchor", "bundle", "root.pem.pub", "--state-dir", "state"), "the key of the role root already"),
         (("trust", "delta", file, file, "--key", "noise", "-o", "x"), "PEM private key"),
         (("trust", "install", "state", "--state-dir", "state"), "no .bundle file"),
         (("trust", "install", file, "--state-dir", "typo"), "typo does not exist"),
