@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from agent import sm2
 from agent.backoff import Backoff
+from agent.buffer import BufferState, BufferWatch
 from agent.bundles.check import Place
 from agent.bundles.service import BundlePorts, Bundles, BundleStanding
 from agent.clock import Random, RecordIds
@@ -33,7 +34,7 @@ from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore
 from agent.lane import Alarm, Lane, LanePorts
 from agent.logs import log
 from agent.memory import Memory
-from agent.records import CONTEXT
+from agent.records import CONTEXT, StoreReason
 from agent.store_health import JOURNAL, JournalCondition, tell_store_health
 from agent.threads import post
 from agent.timekeeper import SAVED_KEY, Timekeeper
@@ -92,6 +93,7 @@ class Composition:
         self._devices = {name: self._device(name) for name in used}
         self.conditions = Conditions(used)
         self._bundles: Bundles | None = None
+        self._buffer: BufferWatch | None = None
         self.rescued: Rescued | None = None
         """Of a journal that was found damaged when it was opened."""
         readers = {name for lane in self.config.lanes.values() for name in lane.readers}
@@ -153,10 +155,18 @@ class Composition:
             devices=self.conditions.states,
             bundles=lambda: [] if self._bundles is None else self._bundles.standings(),
             rings=lambda: None if self._bundles is None else self._bundles.keys(),
+            buffer=lambda: self._buffer.state if self._buffer is not None else BufferState(),
             configuration=self._configuration.hex(),
             clock=self._clock,
             random=self._random,
         )
+
+    def buffer(self, alarm: Alarm) -> BufferWatch:
+        """What says how long the journal lasts."""
+        low = partial(alarm, JOURNAL, StoreReason.JOURNAL_FILLING, b"")
+        limit_bytes = self.config.journal.size_limit_mb * MIB
+        self._buffer = BufferWatch(self.config.terminal.state_dir, limit_bytes, low)
+        return self._buffer
 
     def lanes(self, writer: JournalWriter, memory: Memory, alarm: Alarm, upward: Upward | None) -> dict[str, Lane]:
         """Every lane; none accepts anybody before its :meth:`~agent.lane.Lane.begin_service`."""

@@ -31,6 +31,11 @@ class StoreReason(ReasonEnum):
         _S("已安装的数据包损坏，请重新安装", "an installed bundle is damaged; install it again"),
     )
 
+    JOURNAL_FILLING = (
+        "journal-filling",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S("按目前的速度，日志将在两天内写满", "at the present rate the journal is full within two days"),
+    )
     STATE_LOST = (
         "state-lost",
         _S("请走旁边通道", "Please use the next lane"),

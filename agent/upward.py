@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agent import cose
+from agent.buffer import BufferState
 from agent.bundles.rings import NOBODY, rings_on_disk
 from agent.bundles.roles import Rings
 from agent.bundles.service import BundleStanding
@@ -28,7 +29,6 @@ from agent.sync.service import Sync
 from agent.threads import in_thread, post
 from agent.trusted_clock import TrustedClock
 from agent.words import say
-from offline_store.database import DATABASE_NAME
 from offline_store.errors import StoreError
 from offline_store.outbox import Outbox, Position
 from offline_store.writer import JournalWriter
@@ -51,6 +51,7 @@ class Upward:
         devices: Callable[[], Iterable[DeviceState]],
         bundles: Callable[[], Iterable[BundleStanding]],
         rings: Callable[[], Rings | None],
+        buffer: Callable[[], BufferState],
         configuration: str,
         clock: TrustedClock,
         random: Random,
@@ -63,6 +64,7 @@ class Upward:
         self._devices = devices
         self._bundles = bundles
         self._rings = rings
+        self._buffer = buffer
         self._rings_on_disk: Rings = NOBODY
         self._configuration = configuration
         self._clock = clock
@@ -161,16 +163,14 @@ class Upward:
                 )
                 for device in self._devices()
             ),
-            buffer=Buffer(unacknowledged=max(0, self._head_seq - self._acked_seq), size_bytes=self._size_bytes()),
+            buffer=Buffer(
+                unacknowledged=max(0, self._head_seq - self._acked_seq),
+                size_bytes=self._buffer().size_bytes,
+                hours_left=self._buffer().hours_left,
+            ),
             clock=ClockQuality(moment.state.value),
             clock_uncertainty_ms=uncertainty_ms,
         )
-
-    def _size_bytes(self) -> int:
-        try:
-            return (self._state_dir / DATABASE_NAME).stat().st_size
-        except OSError:
-            return 0
 
 
 class _Told:

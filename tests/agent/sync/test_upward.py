@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.backoff import Backoff
+from agent.buffer import BufferState
 from agent.bundles.service import BundleStanding
 from agent.clock import SystemRandom
 from agent.devices import DeviceState
@@ -57,6 +58,7 @@ class Site:
             devices=devices,
             bundles=lambda: [BundleStanding("trust", 3, None)],
             rings=lambda: None,
+            buffer=lambda: BufferState(4096, 37),
             configuration="c0ffee",
             clock=self.clock,
             random=self._random,
