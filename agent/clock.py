@@ -83,9 +83,10 @@ class RecordIds:
         self._clock = clock
         self._random = random
 
-    def new(self) -> bytes:
-        """A fresh id."""
+    def new(self, now_ms: int | None = None) -> bytes:
+        """A fresh id, of this moment where the caller knows it."""
         tail = bytearray(self._random.token(10))
         tail[0] = 0x70 | (tail[0] & 0x0F)
         tail[2] = 0x80 | (tail[2] & 0x3F)
-        return (self._clock.now_ms() & 0xFFFF_FFFF_FFFF).to_bytes(6, "big") + bytes(tail)
+        at_ms = self._clock.now_ms() if now_ms is None else now_ms
+        return (at_ms & 0xFFFF_FFFF_FFFF).to_bytes(6, "big") + bytes(tail)

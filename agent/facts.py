@@ -74,7 +74,7 @@ class TerminalFacts:
 
     def new_id(self) -> bytes:
         """A fresh record id."""
-        return self._ids.new()
+        return self._ids.new(self.now_ms)
 
     def mark(self, scope: str, key: bytes) -> int | None:
         """The value of a mark that has not expired."""

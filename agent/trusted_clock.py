@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cbor2
@@ -24,7 +25,7 @@ from pydantic import TypeAdapter
 
 from agent import cbor
 from agent.clock import Moment
-from agent.kernel_time import KernelClock, KernelTime, kernel_clock
+from agent.kernel_time import KernelClock, KernelTime, boot_ms, kernel_clock
 from profiles.api import ClockState
 from profiles.rules.codes import MAX_CLOCK_UNCERTAINTY_MS
 
@@ -41,6 +42,9 @@ LEAP_MS = 500
 """Less is a correction: daemons are a little off in what they say of themselves, and no code's age turns on it."""
 FRESH_MS = 2 * 3_600_000
 """The platform's time counts as synchronised for so long: it is asked every hour while the link is up."""
+
+LOOK_AGAIN_MS = 1_000
+"""A tap asks for the time more than once; asking the kernel for its state is a system call each time."""
 
 _MAX_SAVED_BYTES = 512
 
@@ -119,8 +123,11 @@ def judge(kernel: KernelTime, known: Known) -> Moment:
 class TrustedClock:
     """Implements :class:`agent.clock.Clock`. Every call may come from any thread."""
 
-    def __init__(self, read: KernelClock | None = None) -> None:
+    def __init__(self, read: KernelClock | None = None, boot: Callable[[], int] | None = None) -> None:
+        """``read`` is the kernel's clock; ``boot`` its ``boot_ms`` alone, where that is cheaper to have."""
         self._read = read or kernel_clock()
+        self._boot = boot if read is not None else boot_ms
+        self._judged: tuple[int, Moment] | None = None
         self._known = Known()
         self._reference: Anchor | None = None
         self._steady_since_ms = 0
@@ -139,8 +146,20 @@ class TrustedClock:
         return self.moment().state
 
     def moment(self) -> Moment:
-        """Time, state and uncertainty in one reading."""
-        return judge(self._read(), self._known)
+        """Time, state and uncertainty in one reading.
+
+        The kernel is asked again after :data:`LOOK_AGAIN_MS`; until then the last judgement is carried on, by the same
+        clock that carries everything here.
+        """
+        judged = self._judged
+        if self._boot is not None and judged is not None:
+            elapsed_ms = self._boot() - judged[0]
+            if 0 <= elapsed_ms < LOOK_AGAIN_MS:
+                return replace(judged[1], now_ms=judged[1].now_ms + elapsed_ms)
+        kernel = self._read()
+        moment = judge(kernel, self._known)
+        self._judged = kernel.boot_ms, moment
+        return moment
 
     @property
     def known(self) -> Known:
@@ -163,7 +182,7 @@ class TrustedClock:
         half_ms = -(-round_trip_ms // 2)
         anchor = Anchor(self._read().boot_ms, issued_ms + half_ms, half_ms + PLATFORM_ERROR_MS)
         with self._learning:
-            self._known = replace(self._known, floor_ms=issued_ms, signed_ms=issued_ms, platform=anchor)
+            self._learn(replace(self._known, floor_ms=issued_ms, signed_ms=issued_ms, platform=anchor))
         return True
 
     def signed_at(self, issued_ms: int) -> None:
@@ -178,12 +197,12 @@ class TrustedClock:
             if moment.state is not ClockState.UNTRUSTED:
                 issued_ms = min(issued_ms, moment.now_ms + moment.uncertainty_ms)
             floor_ms, signed_ms = max(known.floor_ms, issued_ms), max(known.signed_ms, issued_ms)
-            self._known = replace(known, floor_ms=floor_ms, signed_ms=signed_ms)
+            self._learn(replace(known, floor_ms=floor_ms, signed_ms=signed_ms))
 
     def reset_floor(self) -> None:
         """Lead the floor back to what was signed; for a technician, after somebody's false time raised it."""
         with self._learning:
-            self._known = replace(self._known, floor_ms=self._known.signed_ms, kernel=None)
+            self._learn(replace(self._known, floor_ms=self._known.signed_ms, kernel=None))
 
     def keep(self) -> Moment:
         """Note what holds now, for the time when nobody speaks any more; to be called every few seconds."""
@@ -200,7 +219,7 @@ class TrustedClock:
                 floor_ms = max(known.floor_ms, moment.now_ms - moment.uncertainty_ms)
                 trusted = kernel.synchronised and moment.now_ms == kernel.now_ms
                 known = replace(known, floor_ms=floor_ms, kernel=live if trusted else known.kernel)
-            self._known = known
+            self._learn(known)
         return moment
 
     def saved(self, boot_id: bytes) -> bytes:
@@ -216,7 +235,11 @@ class TrustedClock:
             known = Known(known.floor_ms, signed_ms=known.signed_ms)
         with self._learning:
             floor_ms, signed_ms = max(self._known.floor_ms, known.floor_ms), max(self._known.signed_ms, known.signed_ms)
-            self._known = replace(known, floor_ms=floor_ms, signed_ms=signed_ms)
+            self._learn(replace(known, floor_ms=floor_ms, signed_ms=signed_ms))
+
+    def _learn(self, known: Known) -> None:
+        self._known = known
+        self._judged = None
 
     def _is_steady(self, kernel: KernelTime) -> bool:
         """Whether the kernel's time is disciplined, and went on for :data:`STEADY_MS` without a leap.

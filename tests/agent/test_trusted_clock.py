@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -279,6 +279,27 @@ def test_bytes_that_were_not_saved_are_refused(clock: TrustedClock) -> None:
         with pytest.raises(ValueError):  # noqa: PT011 -- whatever the decoder or the model says
             clock.restore(damaged, BOOT_ID)
     assert clock.floor_ms == 0
+
+
+def test_within_a_second_the_last_judgement_is_carried_on_unless_something_was_learnt(machine: Machine) -> None:
+    asked: list[int] = []
+
+    def read() -> KernelTime:
+        asked.append(machine.boot_ms)
+        return machine.read()
+
+    clock = TrustedClock(read, lambda: machine.boot_ms)
+    machine.synchronised = True
+    first = clock.moment()
+    machine.wait(999)
+    machine.wall_error_ms = -HOUR_MS
+    assert clock.moment() == replace(first, now_ms=machine.true_ms)
+    assert len(asked) == 1
+    assert told(clock, machine)
+    assert clock.moment().uncertainty_ms == 50 + PLATFORM_ERROR_MS
+    machine.wall_error_ms = 0
+    machine.wait(1_000)
+    assert clock.moment() == Moment(machine.true_ms, SYNCHRONISED, 20)
 
 
 @given(
