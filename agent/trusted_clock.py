@@ -155,7 +155,8 @@ class TrustedClock:
         if self._boot is not None and judged is not None:
             elapsed_ms = self._boot() - judged[0]
             if 0 <= elapsed_ms < LOOK_AGAIN_MS:
-                return replace(judged[1], now_ms=judged[1].now_ms + elapsed_ms)
+                last = judged[1]
+                return Moment(last.now_ms + elapsed_ms, last.state, last.uncertainty_ms)
         kernel = self._read()
         moment = judge(kernel, self._known)
         self._judged = kernel.boot_ms, moment

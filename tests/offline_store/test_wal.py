@@ -14,7 +14,7 @@ import pytest
 from offline_store.database import DATABASE_NAME, PAGE_BYTES
 from offline_store.errors import DiskFull
 from offline_store.journal import Append, Journal
-from offline_store.wal import Health, LogState
+from offline_store.wal import LOOK_EVERY, Health, LogState
 from offline_store.writer import InlineWriter, JournalWriter, Writer
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry, fill
 
@@ -75,7 +75,7 @@ def test_a_read_that_stays_open_is_told_once_fills_no_disk_and_hinders_nothing_w
     with reading(directory):
         refused = append_until_refused(writer)
         assert told.get(timeout=WAIT_S).state is LogState.HELD
-        assert size_bytes(directory) <= SIZE_LIMIT_BYTES + BIGGEST_COMMIT_BYTES
+        assert size_bytes(directory) <= SIZE_LIMIT_BYTES + LOOK_EVERY * BIGGEST_COMMIT_BYTES
         for _ in range(3):
             writer.reload(START_MS).result(WAIT_S)
             assert append_until_refused(writer, refused) == refused
