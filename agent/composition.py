@@ -32,6 +32,7 @@ from agent.facts import Marks, TerminalFacts
 from agent.kernel_time import boot_id
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore
 from agent.lane import Alarm, Lane, LanePorts
+from agent.latch_watch import Latched, LatchWatch
 from agent.logs import log
 from agent.memory import Memory
 from agent.records import CONTEXT, StoreReason
@@ -160,6 +161,12 @@ class Composition:
             clock=self._clock,
             random=self._random,
         )
+
+    def latches(self, alarm: Alarm) -> LatchWatch:
+        """What says that a fire latch is not on the disk."""
+        names = {lane.board for lane in self.config.lanes.values() if lane.board is not None}
+        boards = {name: cast("Latched", self._devices[name]) for name in names}
+        return LatchWatch(boards, lambda name: alarm(name, StoreReason.LATCH_UNSAVED, b""))
 
     def buffer(self, alarm: Alarm) -> BufferWatch:
         """What says how long the journal lasts."""

@@ -31,6 +31,14 @@ class StoreReason(ReasonEnum):
         _S("已安装的数据包损坏，请重新安装", "an installed bundle is damaged; install it again"),
     )
 
+    LATCH_UNSAVED = (
+        "latch-unsaved",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S(
+            "消防锁存状态无法写入磁盘：断电后门可能关闭；请检查磁盘",
+            "the fire latch cannot be saved: after a power cut the doors may shut; check the disk",
+        ),
+    )
     JOURNAL_FILLING = (
         "journal-filling",
         _S("请走旁边通道", "Please use the next lane"),

@@ -123,6 +123,7 @@ class Terminal:
             inspector = Inspector(self._parts.config.terminal.state_dir, writer)
             inspecting = group.create_task(self._supervised("inspector", inspector.run))
             buffering = group.create_task(self._supervised("buffer", self._parts.buffer(self._alarm).run))
+            watching = group.create_task(self._supervised("latches", self._parts.latches(self._alarm).run))
             ready = group.create_task(self._become_ready(lanes, writer, memory, first_start, started_s))
             await self._stop.wait()
             systemd.notify("STOPPING=1")
@@ -130,6 +131,7 @@ class Terminal:
             keeping.cancel()
             inspecting.cancel()
             buffering.cancel()
+            watching.cancel()
             for lane in lanes.values():
                 lane.stop()
             await _end(serving, LANES_END_S)

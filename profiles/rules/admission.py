@@ -42,6 +42,15 @@ class Admission(BaseModel):
     @model_validator(mode="after")
     def names_somebody(self) -> Admission:
         """A gate that can admit nobody is a mistake, not a rule."""
+        if self.everyone and (self.entitlements or self.media):
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": "everyone: true 已准许所有人，请去掉 entitlements 和 media，或去掉 everyone",
+                    "en": "everyone: true admits everybody; drop entitlements and media, or drop it",
+                },
+            )
         if not (self.everyone or self.entitlements or self.media):
             raise PydanticCustomError(
                 "said",

@@ -49,8 +49,10 @@ def keygen(file: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     form = serialization.PrivateFormat.PKCS8
     private = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    public = file.with_name(f"{file.name}.pub")
     code_files.write_bytes(file, private)
-    code_files.write_bytes(file.with_name(f"{file.name}.pub"), _public_pem(key.public_key()))
+    code_files.write_bytes(public, _public_pem(key.public_key()))
+    click.echo(say(f"私钥在 {file}，公钥在 {public}", f"the private key is in {file}, the public one in {public}"))
 
 
 @trust.command(help=say("让终端信任平台的一把公钥", "Let a terminal trust a public key of the platform in one role"))
@@ -252,6 +254,8 @@ def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bo
     existing(state_dir)
     incoming = Incoming(state_dir)
     bundle_paths = _bundles_in(files)
+    broken = [outcome for file in bundle_paths if (outcome := _broken(file)) is not None]
+    bundle_paths = [file for file in bundle_paths if file.name not in {outcome["file"] for outcome in broken}]
     held = {file for file in bundle_paths if _is_in_force(file, state_dir)}
     try:
         incoming.make()
@@ -263,7 +267,7 @@ def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bo
     deadline_s = time.monotonic() + wait_s
     while any(path.exists() for _, path in dropped) and time.monotonic() < deadline_s:
         time.sleep(_POLL_S)
-    outcomes = [_outcome(incoming, file, path, state_dir, held) for file, path in dropped]
+    outcomes = [*broken, *(_outcome(incoming, file, path, state_dir, held) for file, path in dropped)]
     for outcome in outcomes:
         if as_json:
             bundle_files.tell(outcome, as_json)
@@ -271,6 +275,15 @@ def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bo
             click.echo(f"{outcome['file']}: {say(str(outcome['zh']), str(outcome['en']))}")
     if any(outcome["state"] == "refused" for outcome in outcomes):
         raise SystemExit(1)
+
+
+def _broken(file: Path) -> dict[str, object] | None:
+    """What is no bundle is said at once, whether a terminal runs or not."""
+    try:
+        bundles.manifest_of(envelope_of(file))
+    except BundleError as error:
+        return {"file": file.name, "state": "refused", "code": error.fault.code, "zh": error.zh, "en": error.en}
+    return None
 
 
 def _refuse_second_role(store: FileKeyStore, role: Role, key: cose.VerifyKey, file: Path) -> None:

@@ -191,12 +191,21 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
     """List the records; with --verify walk every chain, exit code 1 if one is broken. JSON comes one object a line."""
     store = Store.open_for_reading(database or Layout(directory).database_url)
     try:
+        _check_known(store, terminal_id)
         if verify:
             _verify(store, terminal_id, as_json)
         else:
             _list(store, terminal_id, as_json)
     finally:
         store.close()
+
+
+def _check_known(store: Store, terminal_id: str | None) -> None:
+    with store.transaction() as transaction:
+        if terminal_id is not None and not transaction.chains(terminal_id):
+            raise PlatformError(
+                say(f"平台没有终端 {terminal_id} 的记录。", f"The platform holds no records of {terminal_id}.")
+            )
 
 
 def _list(store: Store, terminal_id: str | None, as_json: bool) -> None:

@@ -124,7 +124,8 @@ def test_the_journal_is_listed_in_order(directory: Path) -> None:
     assert [(row["seq"], row["kind"]) for row in rows] == [
         (1, "genesis"), (2, "passage"), (3, "passage"), (4, "passage"),
     ]  # fmt: skip
-    assert onecard_platform("journal", "--json", "--terminal", "gate-2", "--dir", directory).output == ""
+    unknown = onecard_platform("journal", "--json", "--terminal", "gate-2", "--dir", directory)
+    assert (unknown.exit_code, "gate-2" in unknown.output) == (1, True)
 
 
 def test_a_whole_chain_is_verified(directory: Path) -> None:
