@@ -33,6 +33,11 @@ test: $(VENV)/.dev $(CWT_VENV)/.tools ## run every test
 	@echo "test: pytest"
 	@$(PYTHON) -P -m pytest
 
+.PHONY: faults
+faults: $(VENV)/.dev ## break it on purpose, for long: ONECARD_FAULT_ROUNDS=100 ONECARD_FAULT_SEED=1
+	@echo "faults: kill -9 under taps"
+	@ONECARD_FAULT_ROUNDS=$${ONECARD_FAULT_ROUNDS:-100} $(PYTHON) -P -m pytest tests/faults
+
 .PHONY: check
 check: $(VENV)/.dev ## lint, format, types, import rules, and the tests of the house itself
 	@echo "check: ruff" && $(VENV)/bin/ruff check && $(VENV)/bin/ruff format --check
