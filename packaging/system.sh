@@ -10,6 +10,7 @@ packages=(
     pcscd vsmartcard-vpcd                         # card readers, real and virtual
     mosquitto                                     # the reference platform's broker
     sqlite3                                       # opens a journal by hand
+    e2fsprogs mount                               # the tests cut the power of a file system of their own
     libzbar0                                      # pyzbar's decoder
     libgl1 libglib2.0-0                           # OpenCV's shared libraries
 )

@@ -1,0 +1,74 @@
+"""The power goes in the middle of appends: what was said to be durable is there, and the chain is whole."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from offline_store.database import DATABASE_NAME
+from offline_store.journal import Journal
+from tests.faults import ROUNDS, SEED
+from tests.faults.power import CuttableDisk
+from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill
+
+ROOT = Path(__file__).parents[2]
+MAX_APPENDS = 200
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[CuttableDisk]:
+    cuttable = CuttableDisk(tmp_path)
+    yield cuttable
+    cuttable.unmount()
+
+
+def written_until_the_cut(disk: CuttableDisk, what: str, appends: int) -> int:
+    """Let a writer work and cut the power after so many appends; the last number that it said to be durable."""
+    command = [sys.executable, "-P", "-m", "tests.faults.endless_writer", what, str(disk.root / what)]
+    (disk.root / what).mkdir(exist_ok=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as writer:
+        assert writer.stdout is not None
+        said = [int(writer.stdout.readline()) for _ in range(appends)]
+        disk.cut()
+        writer.kill()
+        # What it said meanwhile counts as well: after the cut no sync succeeds any more.
+        said += [int(line) for line in writer.stdout.read().split("\n")[:-1]]
+    disk.come_back()
+    return said[-1]
+
+
+def test_what_was_said_to_be_durable_survives_a_power_cut(disk: CuttableDisk) -> None:
+    dice = random.Random(SEED)
+    for _ in range(ROUNDS):
+        durable = written_until_the_cut(disk, "journal", dice.randint(1, MAX_APPENDS))
+        journal = Journal.open(disk.root / "journal", BOOT_ID, clock=SteppingClock(), random=SeededRandom(1))
+        assert journal.head.seq >= durable
+        assert journal.verify().broken is None
+        saved = int.from_bytes(journal.load_saved()["lane/north"], "big")
+        assert fill(journal, 1, first=10**6 + journal.head.seq)[0].seq == journal.head.seq
+        journal.close()
+        assert saved >= 1
+        for name in (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"):
+            (disk.root / "journal" / name).unlink(missing_ok=True)  # the next round begins anew
+
+
+def test_the_cut_is_real_a_database_that_never_syncs_loses_what_it_said(disk: CuttableDisk) -> None:
+    said = written_until_the_cut(disk, "raw", MAX_APPENDS)
+    connection = sqlite3.connect(disk.root / "raw" / "raw.db")
+    try:
+        kept = connection.execute("SELECT count(*) FROM record").fetchone()[0]
+    except sqlite3.Error:
+        kept = 0
+    finally:
+        connection.close()
+    assert kept < said
