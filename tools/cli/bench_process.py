@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,14 @@ def ask(socket_path: Path, command: Command) -> Answer:
     try:
         answer = Answer.model_validate(ask_bench(socket_path, command.model_dump(exclude_none=True)))
     except OSError as error:
+        others = _running_beside(socket_path)
+        if others:
+            raise BenchError(
+                say(
+                    f"{socket_path.parent.name} 没有运行；正在运行的是 {'、'.join(others)}，请用 --terminal 指定",
+                    f"{socket_path.parent.name} does not run, but {', '.join(others)} does: name it with --terminal",
+                )
+            ) from None
         raise BenchError(
             say(
                 f"没有运行中的虚拟设备（{socket_path}：{why_zh(error)}）；先运行 onecard run",
@@ -64,6 +72,16 @@ def ask(socket_path: Path, command: Command) -> Answer:
     if answer.error is not None:
         raise BenchError(tell(answer.error))
     return answer
+
+
+def _running_beside(socket_path: Path) -> list[str]:
+    """Other terminals of this user whose virtual devices have a socket that somebody listens at."""
+    found = []
+    for other in sorted(socket_path.parent.parent.glob(f"*/{SOCKET_NAME}")):
+        with suppress(OSError):
+            ask_bench(other, Status().model_dump())
+            found.append(other.parent.name)
+    return found
 
 
 @contextmanager

@@ -66,6 +66,13 @@ def test_status_is_told_to_people_in_words(environment: dict[str, str], lang: st
     assert "camera" in json.loads(machine.stdout)["ports"]
 
 
+def test_the_terminal_that_runs_is_named_where_another_was_asked_for(environment: dict[str, str]) -> None:
+    command = [*COMMAND[:-1], "remove", "--terminal", "gate-9"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "gate-9 does not run, but gate-001 does" in done.stderr
+
+
 @pytest.fixture
 def at_a_terminal() -> Iterator[None]:
     """Ctrl-C counts, also where the tests run in the background, whose children are started to ignore it."""
