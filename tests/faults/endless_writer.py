@@ -1,4 +1,4 @@
-"""Appends until it is killed, and says each record's number on standard output once it is said to be durable.
+"""Appends until it is killed, and says each record's number and the moment once it is said to be durable.
 
 ``python -m tests.faults.endless_writer journal DIR``: our journal. ``… raw DIR``: a bare SQLite that never syncs.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import sys
+import time
 from pathlib import Path
 
 from agent.clock import SystemClock, SystemRandom
@@ -17,8 +18,8 @@ from tests.offline_store.parts import BOOT_ID, entry
 
 
 def say(number: int) -> None:
-    """One line, at once."""
-    sys.stdout.write(f"{number}\n")
+    """One line, at once: the number, and CLOCK_MONOTONIC in nanoseconds."""
+    sys.stdout.write(f"{number} {time.monotonic_ns()}\n")
     sys.stdout.flush()
 
 
