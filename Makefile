@@ -72,6 +72,10 @@ clean: ## remove the environment and every build product; what terminals recorde
 system:
 	@bash packaging/system.sh
 
+.PHONY: test-system
+test-system:
+	@bash packaging/system.sh test
+
 # Stamps: a step runs again only when a file that it read is newer.
 $(PYTHON): | system
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -95,7 +99,7 @@ $(VENV)/.project: setup.cfg pyproject.toml $(VENV)/.runtime
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/.project
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.project | test-system
 	@echo "install: test and lint tools"
 	@$(PIP) --require-hashes -r $<
 	@touch $@

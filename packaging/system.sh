@@ -1,20 +1,32 @@
 #!/bin/bash
-# Installs the Debian packages that the Makefile's other steps build and run with.
+# Installs the Debian packages that the Makefile's other steps build and run with; with `test`, those of the tests too.
 # Silent when nothing is missing. Leaves no service running or enabled that was not there before:
-# the project starts its own pcscd and mosquitto, and a system's own would hold the same sockets.
+# the project starts its own pcscd and mosquitto, the tests their own PostgreSQL and RabbitMQ, and a system's own would
+# hold the same sockets.
 set -euo pipefail
 
+wanted=${1:-}
 packages=(
     python3 python3-venv                          # the environment in .venv/
     python3-dev gcc libc6-dev libpcsclite-dev     # pyscard is published as source only
     pcscd vsmartcard-vpcd                         # card readers, real and virtual
     mosquitto                                     # the reference platform's broker
     sqlite3                                       # opens a journal by hand
-    e2fsprogs mount                               # the tests cut the power of a file system of their own
     libzbar0                                      # pyzbar's decoder
     libgl1 libglib2.0-0                           # OpenCV's shared libraries
 )
-services=(pcscd.socket pcscd.service mosquitto.service)
+if [ "$wanted" = test ]; then
+    packages+=(
+        e2fsprogs mount                           # file systems whose power is cut, or that fill up
+        iproute2 iptables                         # networks that lose packets and break
+        postgresql                                # the platform's database
+        rabbitmq-server                           # the clustered broker
+    )
+fi
+services=(
+    pcscd.socket pcscd.service mosquitto.service
+    postgresql.service rabbitmq-server.service epmd.socket epmd.service
+)
 policy=/usr/sbin/policy-rc.d
 
 say() { printf '%s\n' "$@" >&2; }
@@ -46,7 +58,7 @@ as_root() {
         exit 1
     fi
     say "system: installing needs root, going on with sudo"
-    exec sudo bash "$0"
+    exec sudo bash "$0" ${wanted:+"$wanted"}
 }
 
 install() {
