@@ -139,8 +139,9 @@ def tell(facts: dict[str, object], as_json: bool) -> None:
     else:
         for name, value in facts.items():
             if value is not None:
-                told = "是" if value is True else _VALUES_ZH.get(value, value)
-                click.echo(say(f"{_LABELS_ZH.get(name, name)}：{told}", f"{name}: {value}"))
+                told_zh = "是" if value is True else _VALUES_ZH.get(value, value)
+                told_en = "yes" if value is True else value
+                click.echo(say(f"{_LABELS_ZH.get(name, name)}：{told_zh}", f"{name.replace('_', ' ')}: {told_en}"))
 
 
 def facts_of(manifest: Manifest) -> dict[str, object]:

@@ -31,8 +31,14 @@ _LABELS_ZH = {
     "valid_until": "有效期至",
     "apdu_count": "指令数",
 }
-
-
+_LABELS_EN = {
+    "medium": "medium id",
+    "application": "card application",
+    "interface": "interface",
+    "valid_from": "valid from",
+    "valid_until": "valid until",
+    "apdu_count": "commands sent to the card",
+}
 _VALUES_ZH = {
     "social-security": "社会保障卡",
     "t-union": "交通联合卡",
@@ -88,7 +94,7 @@ def show(
     else:
         for key, value in facts.items():
             told = "-" if value is None else say(_VALUES_ZH.get(str(value), str(value)), str(value))
-            click.echo(f"{say(_LABELS_ZH[key], key)}{say('：', ': ')}{told}")
+            click.echo(f"{say(_LABELS_ZH[key], _LABELS_EN[key])}{say('：', ': ')}{told}")
 
 
 def _read(source: CardSource, wait_s: float) -> Reading | None:

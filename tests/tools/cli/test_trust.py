@@ -176,7 +176,7 @@ async def test_keys_rotate_by_hand(desk: Desk) -> None:
         *("--key", "root.pem", "--version", "1", "-o", "keys.bundle"),
     )
     old = await desk.status(1, "")
-    assert (await desk.good("trust", "verify", old, "--state-dir", "state")).out.endswith("verified: True\n")
+    assert (await desk.good("trust", "verify", old, "--state-dir", "state")).out.endswith("verified: yes\n")
     async with terminal(desk):
         await desk.good("trust", "install", "keys.bundle", "--state-dir", "state")
     refused = await desk.onecard("trust", "verify", old, "--state-dir", "state")
