@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 from functools import partial
@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-from agent import sm2
+from agent import cose, sm2
 from agent.backoff import Backoff
 from agent.buffer import BufferState, BufferWatch
 from agent.bundles.check import Place
@@ -27,10 +27,11 @@ from agent.config import Resolved, profile_type
 from agent.credentials.lists import CurrentLists
 from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
+from agent.day_keys import DayKeys
 from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
 from agent.facts import Marks, TerminalFacts
 from agent.kernel_time import boot_id
-from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore
+from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, Role
 from agent.lane import Alarm, Lane, LanePorts
 from agent.latch_watch import Latched, LatchWatch
 from agent.logs import log
@@ -235,6 +236,13 @@ class Composition:
     def signatory(self, keys: FileKeyStore) -> Signatory:
         """What signs the chain. Raises :class:`~agent.keys.KeyStoreError`."""
         return Signatory(self.config.terminal.id, keys.checkpoint_signer())
+
+    def sealer(self) -> DayKeys:
+        """What seals evidence for the platform, by the keys of the bundles in force."""
+        return DayKeys(self.config.terminal.id, self._sealing_ring, self._ids.new, self._random)
+
+    def _sealing_ring(self) -> Mapping[bytes, cose.VerifyKey]:
+        return {} if self._bundles is None else self._bundles.keys().get(Role.SEALING, {})
 
     def verifier(self, keys: FileKeyStore) -> Verifier:
         """What tells the lanes whom they have before them."""

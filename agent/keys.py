@@ -59,13 +59,14 @@ class KeyStoreError(Exception):
 
 
 class Role(StrEnum):
-    """What a key of the platform may sign; each role has keys of its own."""
+    """What a key of the platform may do; each role has keys of its own. ``sealing`` signs nothing: it is sealed for."""
 
     ROOT = "root"
     BUNDLE = "bundle"
     COMMAND = "command"
     ACKNOWLEDGEMENT = "acknowledgement"
     SOFTWARE = "software"
+    SEALING = "sealing"
 
 
 @dataclass(frozen=True)

@@ -341,6 +341,7 @@ class Lane:
                 subject=(record.subject.namespace, record.subject.id) if record.subject else None,
                 refers_to=record.refers_to,
                 public=record.public,
+                secret=record.evidence,
             )
             for record in records
         )

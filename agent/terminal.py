@@ -172,6 +172,7 @@ class Terminal:
                 load = partial(self._parts.bundles, keys, writer, memory, tell)
                 bundles = await in_thread(load, "load-bundles")
                 await asyncio.wrap_future(writer.sign_with(self._parts.signatory(keys)))
+                await asyncio.wrap_future(writer.seal_with(self._parts.sealer()))
                 appended = await asyncio.wrap_future(writer.submit(self._parts.context()))
                 self._recorded(appended.records[-1].seq)
             except (KeyStoreError, StoreError) as error:

@@ -76,5 +76,16 @@ class UnknownSuite(RecordInvalid):
     """The record names algorithms that this version does not know."""
 
 
+class CannotSeal(StoreError):
+    """What only the platform may read cannot be sealed for it: its key is not known. Nothing was stored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "平台的密封公钥未知，证据无法密封，因此没有记录；请为终端重新注册，或安装含 sealing 角色的密钥包",
+            "no sealing key of the platform is known, so evidence cannot be sealed and nothing was recorded; "
+            "enrol the terminal anew, or install a keys bundle with the role sealing",
+        )
+
+
 class AcknowledgementRefused(StoreError):
     """An acknowledgement names a chain, a record or a hash that this journal does not hold; nothing was moved."""

@@ -18,14 +18,16 @@ from typing import Protocol, Self
 from offline_store.aside import settle
 from offline_store.bundles import PUT as _PUT_BUNDLE
 from offline_store.bundles import InstalledBundle
-from offline_store.checkpoint import CHECKPOINT, Proof, Signatory
+from offline_store.checkpoint import Proof, Signatory
 from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, store_error
+from offline_store.draft import Draft, Head
 from offline_store.errors import AcknowledgementRefused, Damaged, RecordInvalid
 from offline_store.genesis import GENESIS, Genesis, Predecessor
 from offline_store.lock import take_lock
 from offline_store.migrate import migrate
 from offline_store.pruning import give_back, prune
 from offline_store.record import MAX_INTEGER, MAX_TEXT_CHARS, NO_HASH, Entry, Record, Value, hash_of, new_id
+from offline_store.sealing import Sealer
 from offline_store.verify import Verdict, verify
 from offline_store.wal import DEFAULT_LOG_LIMIT_BYTES, WriteAheadLog
 
@@ -38,10 +40,6 @@ MARK_GRACE_MS = 48 * 3_600_000
 _PRUNE_PORTION = 500
 PRUNE_AFTER = 32
 
-_INSERT_RECORD = (
-    "INSERT INTO record (place, id, kind, lane, reason, time_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (id) DO NOTHING"
-)
 _INSERT_CHAIN = "INSERT INTO chain (number, chain_id, base, anchor_hash, acked_hash) VALUES (?, ?, ?, ?, ?)"
 _SAVE = "INSERT INTO saved (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
 _MARK = (
@@ -125,22 +123,6 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The last record of the current chain. ``place`` is its row, ``base`` the row before the chain's first."""
-
-    number: int
-    chain_id: bytes
-    base: int
-    place: int
-    hash: bytes
-
-    @property
-    def seq(self) -> int:
-        """The last record's sequence number."""
-        return self.place - self.base
-
-
-@dataclass(frozen=True, slots=True)
 class Restored:
     """What a lane finds again: saved state by key, and marks."""
 
@@ -171,6 +153,8 @@ class Journal:
         self._connection, self.log = self._connect()
         self._head: Head | None = None
         self._signatory: Signatory | None = None
+        self._sealer: Sealer | None = None
+        self._handed_over: bytes | None = None
         self._unsigned = 0
         self._signed_ms = 0
         self._marks_since_pruning = 0
@@ -220,6 +204,7 @@ class Journal:
         self._connection, self.log = self._connect()
         self._begin(None, None)
         self._unsigned = self._signatory.every_records if self._signatory else 0
+        self._handed_over = None  # the record that did may be among what was lost
 
     def _connect(self) -> tuple[sqlite3.Connection, WriteAheadLog]:
         path = self.directory / DATABASE_NAME
@@ -255,29 +240,34 @@ class Journal:
         An entry whose id is already stored is not stored again: its record is returned. Where nothing of an
         :class:`Append` is new, its state and marks were stored with it, and are left as they are now.
         """
-        head = self.head
+        draft = self._draft()
         self.log.make_room()
         results: list[Appended] = []
         with self._transaction(Doing.APPENDING):
             for item in batch:
-                before = head
-                records: list[Record] = []
-                for entry in item.entries:
-                    record, head = self._insert(entry, head)
-                    records.append(record)
-                if head is not before or not item.entries:
+                before = draft.head
+                records = tuple(draft.add(entry, self._sealer) for entry in item.entries)
+                if draft.head is not before or not item.entries:
                     self._save(item)
-                results.append(Appended(tuple(records)))
-            unsigned = self._unsigned + head.seq - self.head.seq
+                results.append(Appended(records))
+            unsigned = self._unsigned + draft.head.seq - self.head.seq
             if self._signatory is not None and unsigned >= self._signatory.every_records:
-                head, unsigned = self._sign(self._signatory, head), 0
-        self._head, self._unsigned = head, unsigned
+                self._signed_ms, unsigned = draft.sign(self._signatory).monotonic_ms, 0
+        self._take(draft, unsigned)
         return results
 
     def sign_with(self, signatory: Signatory) -> None:
         """From now on the terminal's key signs the chain: with the next append, what was there before."""
         self._signatory = signatory
         self._unsigned = signatory.every_records
+
+    def seal_with(self, sealer: Sealer) -> None:
+        """From now on secrets can be appended: they are sealed for the platform."""
+        self._sealer = sealer
+
+    def can_seal(self) -> bool:
+        """Whether an append that holds a secret would be taken; from any thread."""
+        return self._sealer is not None and self._sealer.ready()
 
     def sign_what_waits(self) -> bool:
         """Sign what is unsigned for longer than it may be; whether anything was."""
@@ -286,10 +276,10 @@ class Journal:
             return False
         if self.clock.monotonic_ms() - self._signed_ms < signatory.every_ms:
             return False
-        head = self.head
+        draft = self._draft()
         with self._transaction(Doing.APPENDING):
-            head = self._sign(signatory, head)
-        self._head, self._unsigned = head, 0
+            self._signed_ms = draft.sign(signatory).monotonic_ms
+        self._take(draft, 0)
         return True
 
     def prune(self, kept_since_ms: int) -> int:
@@ -366,27 +356,12 @@ class Journal:
             os.close(self._lock)
             self._lock = -1
 
-    def _insert(self, entry: Entry, head: Head) -> tuple[Record, Head]:
-        """Store the entry behind ``head``; its record and the new head, or the record that has its id and ``head``."""
-        record = Record(entry, head.seq + 1, self.boot_id, head.hash)
-        body = record.to_bytes()
-        row = (head.place + 1, entry.id, entry.kind, entry.lane, entry.reason, entry.time_ms, body)
-        if self._connection.execute(_INSERT_RECORD, row).rowcount:
-            return record, Head(head.number, head.chain_id, head.base, head.place + 1, hash_of(body))
-        stored = self._connection.execute("SELECT body FROM record WHERE id = ?", (entry.id,)).fetchone()
-        known = Record.from_bytes(stored[0])
-        if known.entry != entry:
-            raise RecordInvalid(
-                f"第 {known.seq} 条记录已用此编号而内容不同；每条须有自己的编号",
-                f"record {known.seq} has this id and other fields; every entry needs an id of its own",
-            )
-        return known, head
+    def _draft(self) -> Draft:
+        return Draft(self._connection, self.boot_id, self._own_entry, self.head, self._handed_over)
 
-    def _sign(self, signatory: Signatory, head: Head) -> Head:
-        """Store a checkpoint behind ``head``; the new head."""
-        entry = self._own_entry(CHECKPOINT, signatory.public(head.chain_id, head.seq, head.hash))
-        self._signed_ms = entry.monotonic_ms
-        return self._insert(entry, head)[1]
+    def _take(self, draft: Draft, unsigned: int) -> None:
+        """What was committed counts from now on."""
+        self._head, self._handed_over, self._unsigned = draft.head, draft.handed_over, unsigned
 
     def _own_entry(self, kind: str, public: Mapping[str, Value]) -> Entry:
         now_ms = self.clock.now_ms()
@@ -425,8 +400,9 @@ class Journal:
         entry = self._own_entry(GENESIS, Genesis(chain_id, predecessor).to_public())
         with self._transaction(Doing.BEGINNING):
             self._connection.execute(_INSERT_CHAIN, (1, chain_id, 0, NO_HASH, NO_HASH))
-            _, head = self._insert(entry, Head(1, chain_id, 0, 0, NO_HASH))
-        return head
+            draft = Draft(self._connection, self.boot_id, self._own_entry, Head(1, chain_id, 0, 0, NO_HASH))
+            draft.begin(entry)
+        return draft.head
 
     def _find_head(self) -> Head | None:
         """The head as the disk has it; ``None`` in a database without a chain. Raises :class:`Damaged`."""

@@ -49,6 +49,7 @@ HASH_BYTES = 32
 NO_HASH = bytes(HASH_BYTES)
 MAX_RECORD_BYTES = 16_384
 MAX_TEXT_CHARS = 64
+MAX_SECRET_BYTES = 8_192
 MAX_DEPTH = 4
 MAX_INTEGER = 2**53 - 1
 """The widest integer that every reader of the record, JavaScript included, holds exactly (RFC 8259 §6)."""
@@ -123,7 +124,10 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the agent hands in: a record without its place in the chain. Raises :class:`RecordInvalid`."""
+    """What the agent hands in: a record without its place in the chain. Raises :class:`RecordInvalid`.
+
+    ``secret`` is for the platform alone: the journal seals it, and no record ever holds it.
+    """
 
     id: bytes
     kind: str
@@ -139,6 +143,7 @@ class Entry:
     money: Money | None = None
     public: Mapping[str, Value] = field(default_factory=dict, repr=False)
     sealed: bytes | None = field(default=None, repr=False)
+    secret: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _octets("id", self.id, ID_BYTES)
@@ -162,6 +167,12 @@ class Entry:
             _octets("refers_to", self.refers_to, ID_BYTES)
         if self.sealed is not None and not (type(self.sealed) is bytes and self.sealed):
             raise _invalid("sealed", "字节，或空", "bytes, or nothing,")
+        if self.secret is not None:
+            if type(self.secret) is not bytes or not 0 < len(self.secret) <= MAX_SECRET_BYTES:
+                said = (f"1 至 {MAX_SECRET_BYTES} 字节，或空", f"1 to {MAX_SECRET_BYTES} bytes, or nothing,")
+                raise _invalid("secret", *said)
+            if self.sealed is not None:
+                raise _invalid("secret", "空：证据已密封", "nothing beside what is sealed already,")
         public = _settled("public", self.public, 1)
         if not isinstance(public, dict):
             raise _invalid("public", "映射", "a map")
@@ -181,6 +192,8 @@ class Record:
     def __post_init__(self) -> None:
         if self.suite != SUITE:
             raise _unknown_suite()
+        if self.entry.secret is not None:
+            raise _invalid("secret", "密封后的内容", "what was sealed")
         _integer("suite", self.suite)
         _integer("seq", self.seq, 1)
         _octets("boot_id", self.boot_id, ID_BYTES)

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from offline_store.checkpoint import Signatory
-from offline_store.errors import Closed, Damaged, QueueFull
+from offline_store.errors import CannotSeal, Closed, Damaged, QueueFull
 from offline_store.journal import Append, Appended, Journal, Restored
 from offline_store.rescue import Rescued, heal
+from offline_store.sealing import Sealer
 from offline_store.upkeep import QUIET_S, KeptSince, Upkeep, keep_everything
 from offline_store.wal import Health, LogState
 
@@ -40,7 +41,10 @@ class JournalWriter(Protocol):
     """What a lane and the uplink hand their changes to. Futures cannot be cancelled: what was handed over is tried."""
 
     def submit(self, append: Append) -> Future[Appended]:
-        """Hand over one append; the future is done when it is on the disk, or holds the ``StoreError``."""
+        """Hand over one append; the future is done when it is on the disk, or holds the ``StoreError``.
+
+        Raises :class:`~offline_store.errors.CannotSeal` at once for a secret that cannot be sealed.
+        """
 
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
         """See :meth:`offline_store.journal.Journal.acknowledge`."""
@@ -77,6 +81,11 @@ class _Desk:
             for _, future in group:
                 future.set_exception(self._fault)
         self._tell_changes()
+
+    def refuse_unsealable(self, append: Append) -> None:
+        """Here, where it concerns nobody else: within a group it would fail them all. Raises :class:`CannotSeal`."""
+        if any(entry.secret is not None for entry in append.entries) and not self.journal.can_seal():
+            raise CannotSeal
 
     def checkpoint(self) -> None:
         """Move the log into the database as far as that can be done now."""
@@ -148,7 +157,8 @@ class Writer:
         self._thread.start()
 
     def submit(self, append: Append) -> Future[Appended]:
-        """Hand over one append. Raises :class:`QueueFull` and :class:`Closed`."""
+        """Hand over one append. Raises :class:`QueueFull`, :class:`CannotSeal` and :class:`Closed`."""
+        self._desk.refuse_unsealable(append)
         future: Future[Appended] = _running_future()
         self._put((append, future))
         return future
@@ -166,6 +176,11 @@ class Writer:
         """Let the terminal's key sign the chain from now on. Raises :class:`QueueFull` and :class:`Closed`."""
         journal = self._desk.journal
         return self._call(lambda: journal.sign_with(signatory))
+
+    def seal_with(self, sealer: Sealer) -> Future[None]:
+        """Let secrets be sealed for the platform from now on. Raises :class:`QueueFull` and :class:`Closed`."""
+        journal = self._desk.journal
+        return self._call(lambda: journal.seal_with(sealer))
 
     def rescue(self) -> Future[None]:
         """Exchange a file that was found damaged. Raises :class:`QueueFull` and :class:`Closed`."""
@@ -246,7 +261,8 @@ class InlineWriter:
         self._closed = False
 
     def submit(self, append: Append) -> Future[Appended]:
-        """Commit one append. Raises :class:`Closed`."""
+        """Commit one append. Raises :class:`CannotSeal` and :class:`Closed`."""
+        self._desk.refuse_unsealable(append)
         future: Future[Appended] = self._future()
         self._desk.commit([(append, future)])
         if self._desk.journal.log.due:

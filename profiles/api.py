@@ -239,6 +239,9 @@ class Credential:
     """Names this one showing of a dynamic code; ``None`` for what may be presented again and again."""
     marks: tuple[Mark, ...] = ()
     """Every record that accepts this credential carries these: they are what makes the showing unrepeatable."""
+    evidence: bytes | None = field(default=None, repr=False)
+    """What proves to the platform that the holder was there; ``None`` for a card that was merely read. It goes into the
+    record of the presentation, and never into a profile's state, which lies on the disk unsealed."""
 
 
 # Events ------------------------------------------------------------------------------------------------------------
@@ -325,6 +328,8 @@ class Record:
     refers_to: bytes | None = None
     public: Mapping[str, str | int | bool] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
+    evidence: bytes | None = field(default=None, repr=False)
+    """The credential's, where money, a loan or a debt follows: sealed for the platform alone."""
 
 
 @dataclass(frozen=True, slots=True)

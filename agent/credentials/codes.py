@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from agent.clock import Moment
 from agent.credentials import cwt, replay
 from agent.credentials.ec1 import Ec1, Ec1Error, Issued, Shown, parse
+from agent.credentials.evidence import CodeEvidence
 from agent.credentials.foreign import classify
 from agent.credentials.lists import Lists
 from agent.credentials.register import Holder, known_holder
@@ -80,7 +81,8 @@ class CodeVerifier:
         entitlements, shown = _entitlements(read, holder, lists), read.code.shown
         if shown is not None:
             return _once(read, subject, entitlements, shown, moment.now_ms, marks)
-        return Presented(Credential(read.token, subject, SOURCE, Assurance.STATIC_CODE, entitlements))
+        proof = CodeEvidence(read.code.text).encode()
+        return Presented(Credential(read.token, subject, SOURCE, Assurance.STATIC_CODE, entitlements, evidence=proof))
 
     def _read(self, text: str, trust: TrustList | None, now_ms: int) -> _Read | ReasonEnum:
         """Checks 1 to 3: on the text, the trust list and the issuer's signature."""
@@ -184,6 +186,7 @@ def _once(
         purpose=Purpose(shown.purpose),
         presentation=showing,
         marks=replay.acceptance(marks, showing, shown.at_s, now_ms),
+        evidence=CodeEvidence(read.code.text).encode(),
     )
     return Presented(credential)
 

@@ -154,7 +154,7 @@ class Stage:
 
     def signer(self, role: Role) -> cose.Es256Signer:
         """What the platform signs lists with."""
-        private, _ = self._platform.authority.bundle_keys[role]
+        private, _ = self._platform.authority.role_keys[role]
         return signer_of(private)
 
     def sealing_key(self) -> ec.EllipticCurvePublicKey:

@@ -3,8 +3,9 @@
 Layout (directories 0700, files 0600): `ca.pem` with `ca-key.pem`; `server.pem` for the broker; `platform.pem` for the
 platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements, with `ack.pem`, its public half;
 `root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md);
-`medium.key`, the HMAC key of medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints. A key is on
-the disk before its certificate: a certificate means a whole pair.
+`sealing-key.pem`, which opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.key`, the HMAC
+key of medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints. A key is on the disk before its
+certificate: a certificate means a whole pair.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from tools.cli.words import say, why_zh
 from tools.platform.errors import PlatformError
 
 PLATFORM_NAME = "platform"
-BUNDLE_ROLES = (Role.ROOT, Role.BUNDLE)
+ROLES = (Role.ROOT, Role.BUNDLE, Role.SEALING)
+"""Beside the acknowledgement's, whose files have names of their own."""
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n?", re.DOTALL)
 LOCAL_NAMES = ("localhost", "127.0.0.1")
 
@@ -60,7 +62,7 @@ class Authority:
         self.client = self._pair("platform")
         self.ack_key = directory / "ack-key.pem"
         self.ack_public = directory / "ack.pem"
-        self.bundle_keys = {role: (directory / f"{role}-key.pem", directory / f"{role}.pem") for role in BUNDLE_ROLES}
+        self.role_keys = {role: (directory / f"{role}-key.pem", directory / f"{role}.pem") for role in ROLES}
         self.medium_key = directory / "medium.key"
         self.terminals = directory / "terminals"
 
@@ -102,6 +104,10 @@ class Authority:
         """Return the P-256 key that signs acknowledgements."""
         return _load_key(self.ack_key)
 
+    def load_sealing_key(self) -> ec.EllipticCurvePrivateKey:
+        """Return the P-256 key that opens what terminals sealed."""
+        return _load_key(self.role_keys[Role.SEALING][0])
+
     def provision(self, terminal: str, directory: Path) -> FileKeyStore:
         """Make `directory` the key store of `terminal`: keys, a new certificate with CN = `terminal`, whom to trust.
 
@@ -131,7 +137,7 @@ class Authority:
             store.install("tls.pem", _certificate_pem(certificate))
             store.install("ca.pem", self.ca.certificate.read_bytes())
             store.install(f"platform-{Role.ACKNOWLEDGEMENT}.pem", self.ack_public.read_bytes())
-            for role, (_, public) in self.bundle_keys.items():
+            for role, (_, public) in self.role_keys.items():
                 store.install(f"platform-{role}.pem", public.read_bytes())
             store.install("medium-1.key", self.medium_key.read_bytes())
             self._enrol(terminal, _public_pem(store.checkpoint_public()))
@@ -192,7 +198,7 @@ class Authority:
         return builder.sign(issuer_key, hashes.SHA256()), key
 
     def _make_keys(self) -> None:
-        for key, public in ((self.ack_key, self.ack_public), *self.bundle_keys.values()):
+        for key, public in ((self.ack_key, self.ack_public), *self.role_keys.values()):
             if not key.exists():
                 write_private(key, _private_pem(ec.generate_private_key(ec.SECP256R1())))
             if not public.exists():

@@ -149,7 +149,7 @@ def records() -> list[Record]:
         refers_to=draw(16),
         money=money,
         public={"rule": "meal", "n": [1, None, True, {"x": b"y"}]},  # type: ignore[dict-item]
-        sealed=b"evidence",
+        sealed=bytes(45),
         **common,  # type: ignore[arg-type]
     )
     return [Record(entry, seq, draw(16), HASH) for seq, entry in enumerate((genesis, bare, full), 1)]

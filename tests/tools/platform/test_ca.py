@@ -62,7 +62,7 @@ def test_a_provisioned_terminal_trusts_the_platform_and_nothing_secret_of_it_lea
     assert len({kid for ring in rings for kid in ring}) == 3
     assert len(keys.mac("medium-1", b"card")) == 32
     secrets_of_platform = {authority.ca.key.read_bytes(), authority.ack_key.read_bytes()}
-    secrets_of_platform |= {key.read_bytes() for key, _ in authority.bundle_keys.values()}
+    secrets_of_platform |= {key.read_bytes() for key, _ in authority.role_keys.values()}
     assert secrets_of_platform.isdisjoint(contents(tmp_path / "gate-1").values())
 
 
