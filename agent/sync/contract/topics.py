@@ -26,7 +26,9 @@ class Channel(StrEnum):
     HELLO = "up/hello"
     STATE = "up/state"
     ALARM = "up/alarm"
+    ASK = "up/ask"
     ACK = "down/ack"
+    ANSWER = "down/answer"
 
 
 @dataclass(frozen=True)

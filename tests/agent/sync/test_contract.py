@@ -26,26 +26,43 @@ from agent.sync.contract import (
     Address,
     Alarm,
     Answer,
+    Authorise,
+    Authorised,
+    Balance,
     Buffer,
     BundleState,
     Channel,
     ClockQuality,
     Condition,
     ContractError,
+    Declined,
     DeviceState,
     Expect,
     Fork,
     Hello,
     JournalBatch,
     Presence,
+    QueryBalance,
+    Question,
+    Renew,
+    Renewed,
+    Reply,
     Report,
+    Resolve,
+    Resolved,
     State,
+    decode_question,
+    kind_of,
     open_answer,
+    open_reply,
     parse_topic,
+    question_hash,
     sign_answer,
+    sign_reply,
     subscription,
 )
 from agent.sync.contract.answers import decode_answer
+from agent.sync.contract.questions import decode_reply
 from agent.sync.contract.wire import Message
 from offline_store.genesis import GENESIS, Genesis
 from offline_store.record import Entry, Money, Record, new_id
@@ -80,7 +97,38 @@ ANSWERS: list[Answer] = [
     Expect(terminal="gate-7", chain_id=CHAIN, nonce=NONCE, issued_ms=1, seq=2, prev_hash=HASH),
     Fork(terminal="gate-7", chain_id=CHAIN, nonce=NONCE, issued_ms=1, seq=3, hash=HASH),
 ]
-MESSAGES = [*UPLINKS, *ANSWERS]
+INTENT = b"i" * 16
+QUESTIONS: list[Question] = [
+    Authorise(
+        nonce=NONCE,
+        asked_ms=5,
+        expires_ms=2005,
+        intent_id=INTENT,
+        amount_fen=1250,
+        merchant="canteen-1",
+        business_date="20240501",
+        medium=b"m" * 16,
+        subject=("city", b"s" * 16),
+        account="purse",
+        evidence=b"sealed",
+    ),
+    Authorise(
+        nonce=NONCE, asked_ms=5, expires_ms=9, intent_id=INTENT, amount_fen=1, merchant="m", business_date="20240501"
+    ),
+    QueryBalance(nonce=NONCE, asked_ms=5, expires_ms=6, subject=("city", b"s" * 16)),
+    Renew(nonce=NONCE, asked_ms=5, expires_ms=60_005, loan="31234000123456", medium=b"m" * 16),
+    Resolve(nonce=NONCE, asked_ms=5, expires_ms=60_005, sealed=b"x" * 8192),
+]
+_BOUND: Any = {"terminal": "gate-7", "nonce": NONCE, "question": HASH, "issued_ms": 6, "expires_ms": 2005}
+REPLIES: list[Reply] = [
+    Authorised(**_BOUND, intent_id=INTENT, amount_fen=1250, until_ms=900_000, balance_fen=-3),
+    Authorised(**_BOUND, intent_id=INTENT, amount_fen=1250, until_ms=900_000),
+    Declined(**_BOUND, code="insufficient-funds"),
+    Balance(**_BOUND, balance_fen=0),
+    Renewed(**_BOUND, due_ms=2**52),
+    Resolved(**_BOUND, subject=("city", b"s" * 16)),
+]
+MESSAGES = [*UPLINKS, *ANSWERS, *QUESTIONS, *REPLIES]
 SIGNER = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
 KEYS = cose.keyring([cose.VerifyKey.of(SIGNER.key.public_key())])
 
@@ -250,7 +298,8 @@ def test_no_altered_payload_is_anything_but_a_message_or_a_contract_error(
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_at_all_raise_anything_else(data: bytes) -> None:
-    for read in (Hello.decode, JournalBatch.decode, State.decode, Alarm.decode, decode_answer):
+    reads = (decode_question, decode_reply, kind_of)
+    for read in (Hello.decode, JournalBatch.decode, State.decode, Alarm.decode, decode_answer, *reads):
         with contextlib.suppress(ContractError):
             read(data)
 
@@ -352,3 +401,51 @@ def test_a_topic_that_is_not_of_the_contract_is_refused(topic: str) -> None:
 def test_a_subscription_names_a_shard(shard: str) -> None:
     with pytest.raises(ContractError, match="shard"):
         subscription(Channel.HELLO, shard)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: type(question).__name__)
+def test_a_question_is_read_by_its_kind(question: Question) -> None:
+    payload = question.encode()
+    assert kind_of(payload) == question.kind
+    assert decode_question(payload) == question
+
+
+def test_what_is_no_question_of_this_version_is_refused() -> None:
+    for payload in (HELLO.encode(), encoded({0: 1}), encoded({0: 1, 1: 2}), encoded({0: 1, 1: "chunk"}), b""):
+        with pytest.raises(ContractError):
+            decode_question(payload)
+    with pytest.raises(ContractError, match="kind"):
+        kind_of(encoded({0: 1, 1: 2}))
+
+
+@pytest.mark.parametrize("change", [{4: 5}, {4: 4}, {4: 60_006}, {6: 0}, {6: -1}, {6: 100_000_001}, {8: "2024051"}])
+def test_a_question_ends_soon_and_asks_for_a_sound_amount(change: dict[object, object]) -> None:
+    with pytest.raises(ContractError):
+        decode_question(encoded({**cbor2.loads(QUESTIONS[0].encode()), **change}))
+
+
+def test_a_message_never_shows_whom_it_is_about() -> None:
+    shown = repr(QUESTIONS) + repr(REPLIES)
+    for secret in ("ssss", "mmmm", "b'sealed'", "xxxx", "31234000123456"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: type(reply).__name__)
+def test_a_signed_reply_is_what_the_cddl_says_and_opens_for_its_terminal_and_topic_only(reply: Reply) -> None:
+    payload = sign_reply(reply, SIGNER)
+    assert told("signed-reply", payload) == ""
+    assert open_reply(payload, KEYS, "gate-7") == reply
+    with pytest.raises(ContractError, match="signature is wrong"):
+        open_reply(payload, KEYS, "gate-8")
+    with pytest.raises(ContractError, match="not trusted"):
+        open_reply(payload, {}, "gate-7")
+    on_another_topic = cose.sign1(reply.encode(), SIGNER, Address("gate-7").topic(Channel.ACK).encode())
+    with pytest.raises(ContractError, match="signature is wrong"):
+        open_reply(on_another_topic, KEYS, "gate-7")
+
+
+def test_a_question_that_is_altered_in_any_bit_has_another_hash() -> None:
+    payload = QUESTIONS[0].encode()
+    altered = {question_hash(bytes([*payload[:at], payload[at] ^ 1, *payload[at + 1 :]])) for at in range(len(payload))}
+    assert question_hash(payload) not in altered
+    assert len(altered) == len(payload)

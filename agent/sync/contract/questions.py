@@ -1,0 +1,210 @@
+"""Online questions on ``up/ask`` and the platform's signed replies on ``down/answer``.
+
+A question has a nonce and an end; a reply is a COSE_Sign1 by a key of the role *acknowledgement* whose ``external_aad``
+is the topic. It names the terminal, the nonce and the SHA-256 of the question's exact bytes, so that it answers that
+one question of that one terminal and no question that somebody altered on its way.
+
+``up/ask`` carries other kinds of questions too; :func:`kind_of` tells them apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+from pydantic import Field, model_validator
+
+from agent import cose
+from agent.sync.contract.errors import ContractError
+from agent.sync.contract.messages import Code, Hash, Nonce, TerminalId, TimeMs
+from agent.sync.contract.topics import Address, Channel
+from agent.sync.contract.wire import Key, Message, decode_map
+
+MAX_QUESTION_BYTES = 12 * 1024
+MAX_SEALED_BYTES = 8 * 1024
+MAX_REPLY_BYTES = 512
+MAX_QUESTION_LIFE_MS = 60_000
+_KIND_KEY = 1
+
+Id = Annotated[bytes, Field(min_length=16, max_length=16)]
+Word = Annotated[str, Field(min_length=1, max_length=64)]
+SubjectRef = tuple[Word, Id]
+"""Namespace and pseudonym."""
+Fen = Annotated[int, Field(ge=-(2**53) + 1, lt=2**53)]
+Price = Annotated[int, Field(ge=1, le=100_000_000)]
+BusinessDate = Annotated[str, Field(pattern=r"^[0-9]{8}\z")]
+Sealed = Annotated[bytes, Field(min_length=1, max_length=MAX_SEALED_BYTES)]
+
+
+class _Question(Message):
+    """What all questions have: a fresh nonce, and from when to when the terminal waits, by its own clock."""
+
+    MAX_BYTES: ClassVar[int] = MAX_QUESTION_BYTES
+    nonce: Annotated[Nonce, Key(2)]
+    asked_ms: Annotated[TimeMs, Key(3)]
+    expires_ms: Annotated[TimeMs, Key(4)]
+
+    @model_validator(mode="after")
+    def _ends_soon(self) -> _Question:
+        if not 0 < self.expires_ms - self.asked_ms <= MAX_QUESTION_LIFE_MS:
+            raise ValueError(f"a question ends within {MAX_QUESTION_LIFE_MS} ms after it was asked")
+        return self
+
+
+class Authorise(_Question):
+    """May ``amount_fen`` be paid? A yes is a hold; only a journal record of the same intent captures it."""
+
+    kind: Annotated[Literal["authorise"], Key(1)] = "authorise"
+    intent_id: Annotated[Id, Key(5)]
+    amount_fen: Annotated[Price, Key(6)]
+    merchant: Annotated[Word, Key(7)]
+    business_date: Annotated[BusinessDate, Key(8)]
+    medium: Annotated[Id | None, Field(repr=False), Key(9)] = None
+    subject: Annotated[SubjectRef | None, Field(repr=False), Key(10)] = None
+    account: Annotated[Word | None, Key(11)] = None
+    evidence: Annotated[Sealed | None, Field(repr=False), Key(12)] = None
+
+
+class QueryBalance(_Question):
+    """What may this person still spend of an account or subsidy?"""
+
+    kind: Annotated[Literal["query-balance"], Key(1)] = "query-balance"
+    medium: Annotated[Id | None, Field(repr=False), Key(5)] = None
+    subject: Annotated[SubjectRef | None, Field(repr=False), Key(6)] = None
+    account: Annotated[Word | None, Key(7)] = None
+
+
+class Renew(_Question):
+    """May this loan be kept longer?"""
+
+    kind: Annotated[Literal["renew"], Key(1)] = "renew"
+    loan: Annotated[Word, Field(repr=False), Key(5)]
+    medium: Annotated[Id | None, Field(repr=False), Key(6)] = None
+    subject: Annotated[SubjectRef | None, Field(repr=False), Key(7)] = None
+
+
+class Resolve(_Question):
+    """Whose code is this, which only the platform can read? Its text is sealed for the platform."""
+
+    kind: Annotated[Literal["resolve"], Key(1)] = "resolve"
+    sealed: Annotated[Sealed, Field(repr=False), Key(5)]
+
+
+class _Reply(Message):
+    """What all replies are bound to. ``expires_ms`` is the question's; a platform never answers after it."""
+
+    MAX_BYTES: ClassVar[int] = MAX_REPLY_BYTES
+    terminal: Annotated[TerminalId, Key(2)]
+    nonce: Annotated[Nonce, Key(3)]
+    question: Annotated[Hash, Key(4)]
+    issued_ms: Annotated[TimeMs, Key(5)]
+    expires_ms: Annotated[TimeMs, Key(6)]
+
+
+class Authorised(_Reply):
+    """Yes: the amount is held until ``until_ms``. ``balance_fen`` is what remains to be spent beside it."""
+
+    kind: Annotated[Literal["authorised"], Key(1)] = "authorised"
+    intent_id: Annotated[Id, Key(7)]
+    amount_fen: Annotated[Price, Key(8)]
+    until_ms: Annotated[TimeMs, Key(9)]
+    balance_fen: Annotated[Fen | None, Field(repr=False), Key(10)] = None
+
+
+class Declined(_Reply):
+    """No, to any question. ``code`` is open; docs/contract.md lists those of this version."""
+
+    kind: Annotated[Literal["declined"], Key(1)] = "declined"
+    code: Annotated[Code, Key(7)]
+
+
+class Balance(_Reply):
+    """What remains to be spent."""
+
+    kind: Annotated[Literal["balance"], Key(1)] = "balance"
+    balance_fen: Annotated[Fen, Field(repr=False), Key(7)]
+
+
+class Renewed(_Reply):
+    """The loan is due at ``due_ms`` now."""
+
+    kind: Annotated[Literal["renewed"], Key(1)] = "renewed"
+    due_ms: Annotated[TimeMs, Key(7)]
+
+
+class Resolved(_Reply):
+    """Whose code it is."""
+
+    kind: Annotated[Literal["resolved"], Key(1)] = "resolved"
+    subject: Annotated[SubjectRef, Field(repr=False), Key(7)]
+
+
+Question: TypeAlias = Authorise | QueryBalance | Renew | Resolve
+Reply: TypeAlias = Authorised | Declined | Balance | Renewed | Resolved
+
+_QUESTIONS: Mapping[str, type[Authorise | QueryBalance | Renew | Resolve]] = {
+    "authorise": Authorise,
+    "query-balance": QueryBalance,
+    "renew": Renew,
+    "resolve": Resolve,
+}
+_REPLIES: Mapping[str, type[Authorised | Declined | Balance | Renewed | Resolved]] = {
+    "authorised": Authorised,
+    "declined": Declined,
+    "balance": Balance,
+    "renewed": Renewed,
+    "resolved": Resolved,
+}
+QUESTION_KINDS = frozenset(_QUESTIONS)
+
+
+def kind_of(payload: bytes) -> str:
+    """The kind of a message on ``up/ask``. Raises :class:`ContractError` if it names none."""
+    kind = decode_map(payload, MAX_QUESTION_BYTES).get(_KIND_KEY)
+    if not isinstance(kind, str):
+        raise ContractError("a question names its kind")
+    return kind
+
+
+def decode_question(payload: bytes) -> Question:
+    """A question of one of the kinds of this file. Raises :class:`ContractError`."""
+    value = decode_map(payload, MAX_QUESTION_BYTES)
+    kind = value.get(_KIND_KEY)
+    model = _QUESTIONS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise ContractError("not a question of this version")
+    return model.from_value(value)
+
+
+def decode_reply(payload: bytes) -> Reply:
+    """A reply out of its verified payload. Raises :class:`ContractError`."""
+    value = decode_map(payload, MAX_REPLY_BYTES)
+    kind = value.get(_KIND_KEY)
+    model = _REPLIES.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise ContractError("not a reply of this version")
+    return model.from_value(value)
+
+
+def question_hash(payload: bytes) -> bytes:
+    """What a reply names of the question: SHA-256 over its exact bytes."""
+    return hashlib.sha256(payload).digest()
+
+
+def sign_reply(reply: Reply, signer: cose.Signer) -> bytes:
+    """The payload for the terminal that ``reply`` names."""
+    return cose.sign1(reply.encode(), signer, _context(reply.terminal))
+
+
+def open_reply(payload: bytes, keys: Mapping[bytes, cose.VerifyKey], terminal: str) -> Reply:
+    """The reply, if one of ``keys`` signed it for ``terminal``. Raises :class:`ContractError`."""
+    try:
+        signed = cose.verify1(payload, keys, _context(terminal), max_payload_bytes=MAX_REPLY_BYTES)
+    except cose.CoseError as error:
+        raise ContractError(str(error)) from error
+    return decode_reply(signed.payload)
+
+
+def _context(terminal: str) -> bytes:
+    return Address(terminal).topic(Channel.ANSWER).encode()
