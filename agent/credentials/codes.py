@@ -38,7 +38,7 @@ from profiles.api import Assurance, ClockState, Credential, Presented, Reason, R
 from profiles.code_reasons import CodeReason
 from profiles.purpose import Purpose
 from profiles.reasons import ReasonEnum
-from profiles.rules.codes import CodePolicy
+from profiles.rules.codes import MAX_CLOCK_UNCERTAINTY_MS, MAX_LIFETIME_MS, CodePolicy
 
 SOURCE = "citizen-code"
 
@@ -53,6 +53,39 @@ class _Read:
     entitlements: int
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a code proves by itself: whose token it is, and which showing: ``None`` for a printed code."""
+
+    token: bytes
+    showing: bytes | None
+
+
+_WIDEST = CodePolicy(
+    lifetime_ms=MAX_LIFETIME_MS, skew_ms=60_000, purposes=frozenset(Purpose), static=True,
+    max_clock_uncertainty_ms=MAX_CLOCK_UNCERTAINTY_MS,
+)  # fmt: skip
+
+
+def proof(text: str, trust: TrustList, at_ms: int) -> Proof | ReasonEnum:
+    """Whether the holder was there at ``at_ms``, for somebody who was not: the platform. Checks 1 to 6, as any lane may
+    have made them; lists and replay are the reader's own affair.
+    """
+    read = _read(text, trust, None, at_ms)
+    if not isinstance(read, _Read):
+        return read
+    moment = Moment(at_ms, ClockState.SYNCHRONISED, MAX_CLOCK_UNCERTAINTY_MS)
+    refusal = (
+        _validity(read.code.issued, _WIDEST, moment)
+        or _presence(read.code, _WIDEST)
+        or _freshness(read.code.shown, _WIDEST, moment)
+    )
+    if refusal is not None:
+        return refusal
+    shown = read.code.shown
+    return Proof(read.token, None if shown is None else replay.showing(read.row.issuer, read.token, shown.at_s))
+
+
 class CodeVerifier:
     """Judges codes for all lanes of one terminal."""
 
@@ -63,7 +96,7 @@ class CodeVerifier:
         self, text: str, policy: CodePolicy, moment: Moment, marks: replay.Marks, lists: Lists
     ) -> Presented | Rejected:
         """The verdict on the text of one code, by one snapshot of the lists."""
-        read = self._read(text, lists.trust, moment.now_ms)
+        read = _read(text, lists.trust, self._site, moment.now_ms)
         if not isinstance(read, _Read):
             return Rejected(read)
         rows = lists.register.holders(read.token)
@@ -84,29 +117,30 @@ class CodeVerifier:
         proof = CodeEvidence(read.code.text).encode()
         return Presented(Credential(read.token, subject, SOURCE, Assurance.STATIC_CODE, entitlements, evidence=proof))
 
-    def _read(self, text: str, trust: TrustList | None, now_ms: int) -> _Read | ReasonEnum:
-        """Checks 1 to 3: on the text, the trust list and the issuer's signature."""
-        try:
-            code = parse(text)
-        except Ec1Error as error:
-            return classify(text) or error.reason
-        issued = code.issued
-        if trust is None or trust.expiry(now_ms).freshness is Freshness.EXPIRED:
-            return CodeReason.TRUST_EXPIRED
-        row = trust.row(issued.issuer, issued.kid)
-        if row is None or row.key.algorithm is not issued.suite.issuer:
-            return CodeReason.ISSUER_UNKNOWN
-        if not row.counts_at(self._site):
-            return CodeReason.ISSUER_ELSEWHERE
-        if not row.valid_at(issued.iat_s * 1000):
-            return CodeReason.ISSUER_KEY_INVALID
-        token, entitlements = cwt.unmask(issued, row)
-        if not row.key.verify(issued.signature, cwt.issuer_signed(issued, row.namespace, token, entitlements)):
-            return CodeReason.FORGED
-        exceeds = issued.ttl_h > row.max_ttl_hours or entitlements & ~row.entitlements
-        if exceeds or (code.shown is None and not row.static_allowed):
-            return CodeReason.ISSUER_EXCEEDED
-        return _Read(code, row, token, entitlements)
+
+def _read(text: str, trust: TrustList | None, site: str | None, now_ms: int) -> _Read | ReasonEnum:
+    """Checks 1 to 3: on the text, the trust list and the issuer's signature; without a site it counts anywhere."""
+    try:
+        code = parse(text)
+    except Ec1Error as error:
+        return classify(text) or error.reason
+    issued = code.issued
+    if trust is None or trust.expiry(now_ms).freshness is Freshness.EXPIRED:
+        return CodeReason.TRUST_EXPIRED
+    row = trust.row(issued.issuer, issued.kid)
+    if row is None or row.key.algorithm is not issued.suite.issuer:
+        return CodeReason.ISSUER_UNKNOWN
+    if site is not None and not row.counts_at(site):
+        return CodeReason.ISSUER_ELSEWHERE
+    if not row.valid_at(issued.iat_s * 1000):
+        return CodeReason.ISSUER_KEY_INVALID
+    token, entitlements = cwt.unmask(issued, row)
+    if not row.key.verify(issued.signature, cwt.issuer_signed(issued, row.namespace, token, entitlements)):
+        return CodeReason.FORGED
+    exceeds = issued.ttl_h > row.max_ttl_hours or entitlements & ~row.entitlements
+    if exceeds or (code.shown is None and not row.static_allowed):
+        return CodeReason.ISSUER_EXCEEDED
+    return _Read(code, row, token, entitlements)
 
 
 def _validity(issued: Issued, policy: CodePolicy, moment: Moment) -> CodeReason | None:

@@ -21,6 +21,7 @@ ALARMS: Mapping[str, Sentence] = {
     "checkpoint-unknown": _S("检查点所用的密钥平台不认识", "a checkpoint bears a key that the platform does not know"),
     "chain-replaced": _S("终端换了新的记录链，没有承接旧链", "the terminal began a new chain that continues none"),
     "duplicate-id": _S("新记录用了已有的编号", "a new record bears the id of another"),
+    "evidence-doubtful": _S("所附的出示证据不成立，须人工核查", "evidence of a presentation does not hold"),
     "foreign-chain": _S("记录链属于另一台终端", "the chain belongs to another terminal"),
     "fork": _S("平台已有同一序号的另一条记录", "another record of the same number is committed"),
     "hole": _S("有记录未上传就已不在终端", "records left the terminal before they were uploaded"),

@@ -4,8 +4,9 @@ Layout (directories 0700, files 0600): `ca.pem` with `ca-key.pem`; `server.pem` 
 platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements, with `ack.pem`, its public half;
 `root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md);
 `sealing-key.pem`, which opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.key`, the HMAC
-key of medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints. A key is on the disk before its
-certificate: a certificate means a whole pair.
+key of medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints; `issuers/*.json`, the rows of the
+trust list by which the platform verifies evidence. A key is on the disk before its certificate: a certificate means a
+whole pair.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Authority:
         self.role_keys = {role: (directory / f"{role}-key.pem", directory / f"{role}.pem") for role in ROLES}
         self.medium_key = directory / "medium.key"
         self.terminals = directory / "terminals"
+        self.issuers = directory / "issuers"
 
     @classmethod
     def at(cls, directory: Path) -> Authority:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 from collections.abc import Iterator
@@ -13,9 +12,6 @@ from typing import Any
 
 import click
 import sqlalchemy as sa
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.words import say
@@ -23,33 +19,12 @@ from tools.platform import stick
 from tools.platform.alarms import alarm_words
 from tools.platform.broker import DEFAULT_PORT
 from tools.platform.ca import Authority
+from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
+from tools.platform.evidence_commands import evidence, issuer
 from tools.platform.ingest import verify_chain
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
-
-_NEVER = "—"
-PIPE_COLUMNS = 200
-
-
-def _default_directory() -> Path:
-    state = os.environ.get("XDG_STATE_HOME")
-    return (Path(state) if state else Path.home() / ".local/state") / "onecard/platform"
-
-
-directory_option = click.option(
-    "--dir",
-    "directory",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=_default_directory,
-    help=say(
-        f"平台的目录（默认：{_default_directory()}）", f"The platform's directory (default: {_default_directory()})"
-    ),
-)
-database_option = click.option(
-    "--database", metavar="URL", help=say("数据库（SQLAlchemy 地址）", "The database, as an SQLAlchemy URL")
-)
-json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 
 class _Sentences(click.Group):
@@ -166,14 +141,14 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
         click.echo(
             say("平台没有运行，终端现在的状态未知。", "The platform does not run: how terminals are now is unknown.")
         )
-    _print_table(
+    print_table(
         [say("终端", "terminal"), say("状态", "state"), say("已确认", "committed"), say("落后", "behind"),
          say("告警", "alarms"), say("最近", "last seen")],
         [[row["terminal"], _presence(row), row["committed"], row["behind"], row["alarms"],
           _local_time(row["last_seen_ms"])] for row in terminals],
     )  # fmt: skip
     if alarms:
-        _print_table(
+        print_table(
             [say("终端", "terminal"), say("来源", "source"), say("告警", "alarm"), say("次数", "count"),
              say("最近", "last"), say("说明", "detail")],
             [[row["terminal"], row["source"], alarm_words(row["code"]), row["times"], _local_time(row["last_ms"]),
@@ -200,6 +175,10 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
         store.close()
 
 
+platform.add_command(issuer)
+platform.add_command(evidence)
+
+
 def _check_known(store: Store, terminal_id: str | None) -> None:
     with store.transaction() as transaction:
         if terminal_id is not None and not transaction.chains(terminal_id):
@@ -214,7 +193,7 @@ def _list(store: Store, terminal_id: str | None, as_json: bool) -> None:
         for row in rows:
             click.echo(json.dumps(row, ensure_ascii=False))
         return
-    _print_table(
+    print_table(
         [say("终端", "terminal"), say("链", "chain"), say("序号", "seq"), say("时间", "time"), say("类别", "kind"),
          say("通道", "lane"), say("原因", "reason")],
         [[row["terminal"], row["chain_id"][:8], row["seq"], _local_time(row["time_ms"]),
@@ -306,13 +285,3 @@ def _presence(row: dict[str, Any]) -> str:
 
 def _local_time(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _print_table(titles: list[str], rows: list[list[Any]]) -> None:
-    table = Table(*(Column(title, overflow="fold") for title in titles))
-    for row in rows:
-        table.add_row(*(Text(str(value)) for value in row))  # Text: what a terminal sent is never markup
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=PIPE_COLUMNS)  # nobody's window: nothing need be folded
-    console.print(table)

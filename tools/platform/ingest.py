@@ -12,9 +12,10 @@ The rules for a batch, in the order in which they are checked; what fails counts
 
 Then the new records are committed, and only then the acknowledgement is signed. A checkpoint among them that no key
 signed with which the terminal was enrolled counts an alarm (`checkpoint-forged`, `checkpoint-unknown`) and is committed
-all the same, as evidence. A batch that was stored before is acknowledged again. Answers are bound to the nonce of the
-terminal's latest hello; a batch of a chain that the hello did not name is left unanswered, upon which the terminal says
-hello again.
+all the same, as evidence. Presentation evidence is judged in the same transaction (`tools.platform.evidence`); what a
+person has to look at counts `evidence-doubtful`. A batch that was stored before is acknowledged again. Answers are
+bound to the nonce of the terminal's latest hello; a batch of a chain that the hello did not name is left unanswered,
+upon which the terminal says hello again.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from offline_store.genesis import Genesis
 from offline_store.record import NO_HASH, Record, hash_of
 from tools.cli.words import say
 from tools.platform.errors import PlatformError
+from tools.platform.evidence import Judge
 from tools.platform.store import Arrived, Position, Store, Transaction
 
 PLATFORM_SOURCE = "platform"
@@ -100,12 +102,18 @@ class Ingest:
     """Takes the messages of any number of terminals, one at a time."""
 
     def __init__(
-        self, store: Store, signer: cose.Signer, now_ms: Callable[[], int], keys_of: CheckpointKeys = nobody_enrolled
+        self,
+        store: Store,
+        signer: cose.Signer,
+        now_ms: Callable[[], int],
+        keys_of: CheckpointKeys = nobody_enrolled,
+        judge: Judge | None = None,
     ) -> None:
         self._store = store
         self._signer = signer
         self._now_ms = now_ms
         self._keys_of = keys_of
+        self._judge = judge
 
     def bring(self, terminal: str, payload: bytes) -> Outcome:
         """Take one `journal` message that came by another way than the broker; durable on return.
@@ -114,7 +122,7 @@ class Ingest:
         """
         now_ms = self._now_ms()
         with self._store.transaction() as transaction:
-            desk = _Desk(transaction, terminal, now_ms, self._keys_of)
+            desk = _Desk(transaction, terminal, now_ms, self._keys_of, self._judge)
             try:
                 return desk.commit(JournalBatch.decode(payload))
             except ContractError as error:
@@ -134,7 +142,7 @@ class Ingest:
                 transaction.alarm(UNKNOWN_TERMINAL, PLATFORM_SOURCE, "malformed", now_ms, str(error))
             return None
         with self._store.transaction() as transaction:
-            desk = _Desk(transaction, address.terminal, now_ms, self._keys_of)
+            desk = _Desk(transaction, address.terminal, now_ms, self._keys_of, self._judge)
             transaction.seen(address.terminal, now_ms)
             try:
                 answer = desk.take(channel, payload)
@@ -154,6 +162,7 @@ class _Desk:
     terminal: str
     now_ms: int
     keys_of: CheckpointKeys
+    judge: Judge | None
 
     def take(self, channel: Channel, payload: bytes) -> Answer | None:
         try:
@@ -235,7 +244,12 @@ class _Desk:
                 return head
         self._check_ids(arrived)
         self._check_signatures(batch.chain_id, arrived)
-        return self.transaction.append(self.terminal, batch.chain_id, arrived, self.now_ms)
+        committed = self.transaction.append(self.terminal, batch.chain_id, arrived, self.now_ms)
+        if self.judge is not None:
+            records = [item.record for item in arrived]
+            for record in self.judge.take(self.transaction, self.terminal, records, self.now_ms):
+                self.alarm("evidence-doubtful", f"record {record.seq}")
+        return committed
 
     def _check_signatures(self, chain_id: bytes, arrived: Sequence[Arrived]) -> None:
         checkpoints = [item.record for item in arrived if item.record.entry.kind == CHECKPOINT]

@@ -17,7 +17,9 @@ from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority, make_private_directory
 from tools.platform.consumer import Consumer
 from tools.platform.errors import PlatformError
+from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
+from tools.platform.issuers import trust_in
 from tools.platform.store import Store, sqlite_url
 
 _READY_TIMEOUT_S = 15.0
@@ -158,8 +160,9 @@ class Platform:
 
 
 def ingest_of(store: Store, authority: Authority) -> Ingest:
-    """What takes the terminals' messages, with the platform's keys and those of its terminals."""
-    return Ingest(store, Es256Signer(authority.load_ack_key()), _now_ms, authority.checkpoint_keys)
+    """What takes the terminals' messages, with the platform's keys and those of its terminals and issuers."""
+    judge = Judge(authority.load_sealing_key(), trust_in(authority.issuers))
+    return Ingest(store, Es256Signer(authority.load_ack_key()), _now_ms, authority.checkpoint_keys, judge)
 
 
 def is_running(directory: Path) -> bool:

@@ -163,6 +163,11 @@ class Transaction:
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
+    @property
+    def connection(self) -> sa.Connection:
+        """For the tables that have files of their own."""
+        return self._connection
+
     def position(self, chain_id: bytes) -> Position | None:
         """The committed head of a chain, its row locked until the transaction ends."""
         query = sa.select(chain_table).where(chain_table.c.chain_id == chain_id).with_for_update()

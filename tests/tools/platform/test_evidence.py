@@ -1,0 +1,211 @@
+"""Evidence: what a terminal sealed, the platform opens and judges; what it invented is found out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from agent.cose import Es256Signer, VerifyKey, keyring
+from agent.credentials.evidence import CodeEvidence
+from agent.day_keys import DayKeys
+from agent.signatures import Algorithm
+from agent.sync.contract import JournalBatch
+from offline_store.journal import Append, Journal
+from offline_store.outbox import Outbox
+from offline_store.record import Entry, Money, Record, new_id
+from offline_store.rescue import heal
+from tests.agent.seeded import SeededRandom
+from tests.offline_store.parts import BOOT_ID, START_MS, SteppingClock, spoil
+from tests.tools.platform.chains import NOW_MS
+from tools.city import Issuer, Phone
+from tools.cli import code_files
+from tools.platform import issuers
+from tools.platform.ca import Authority
+from tools.platform.commands import platform
+from tools.platform.evidence import Judge, Verdict, counts, verdict_of
+from tools.platform.ingest import Ingest
+from tools.platform.service import Layout
+from tools.platform.store import Store
+
+TERMINAL = "till-1"
+CITY = Issuer.found(1, Algorithm.ES256, START_MS)
+PHONE = Phone(CITY, CITY.grant(5, (), START_MS // 1000))
+SHOWN_S = START_MS // 1000 + 10
+
+
+@dataclass
+class Till:
+    """A terminal's journal, and the platform that takes it."""
+
+    journal: Journal
+    store: Store
+    ingest: Ingest
+    random: SeededRandom
+
+    def sale(
+        self, text: str | None, *, medium: bytes = PHONE.grant.token, at_ms: int = START_MS + 12_000, paid: bool = True,
+        refers_to: bytes | None = None,
+    ) -> bytes:  # fmt: skip
+        """One record; its id."""
+        record_id = new_id(at_ms, self.random.token(10))
+        money = Money(500, self.random.token(16), "canteen", "20260101") if paid else None
+        entry = Entry(
+            id=record_id,
+            kind="decision",
+            time_ms=at_ms,
+            time_quality="synchronised",
+            monotonic_ms=1,
+            medium=medium,
+            refers_to=refers_to,
+            money=money,
+            secret=None if text is None else CodeEvidence(text).encode(),
+        )
+        self.journal.append([Append((entry,))])
+        return record_id
+
+    def bodies(self) -> list[bytes]:
+        outbox = Outbox.open(self.journal.directory)
+        try:
+            return outbox.batch(0, 1_000, 1 << 20)
+        finally:
+            outbox.close()
+
+    def bring(self, bodies: list[bytes] | None = None) -> None:
+        batch = JournalBatch(chain_id=self.journal.head.chain_id, first_seq=1, records=tuple(bodies or self.bodies()))
+        self.ingest.bring(TERMINAL, batch.encode())
+
+    def verdict(self, record_id: bytes) -> Verdict | None:
+        with self.store.transaction() as transaction:
+            return verdict_of(transaction, record_id)
+
+    def alarms(self) -> dict[str, int]:
+        with self.store.transaction() as transaction:
+            return {row.code: row.times for row in transaction.alarms()}
+
+
+@pytest.fixture
+def till(tmp_path: Path, authority: Authority, store: Store, signer: Es256Signer) -> Iterator[Till]:
+    row = tmp_path / "row.json"
+    code_files.write(row, row_file(CITY))
+    issuers.add(authority.issuers, row)
+    random = SeededRandom(3)
+    private = authority.load_sealing_key()
+    ring = keyring([VerifyKey.of(private.public_key())])
+    journal = Journal.open(tmp_path / "till", BOOT_ID, clock=SteppingClock(), random=random)
+    journal.seal_with(DayKeys(TERMINAL, lambda: ring, lambda: new_id(START_MS, random.token(10)), random))
+    judge = Judge(private, issuers.trust_in(authority.issuers))
+    yield Till(journal, store, Ingest(store, signer, lambda: NOW_MS, judge=judge), random)
+    journal.close()
+
+
+def row_file(issuer: Issuer) -> code_files.RowFile:
+    row = issuer.row
+    return code_files.RowFile(
+        algorithm=row.key.algorithm,
+        public=row.key.encoded,
+        **{name: getattr(row, name) for name in code_files.RowFile.model_fields if name not in ("algorithm", "public")},
+    )
+
+
+def test_a_showing_that_a_phone_signed_is_proven(till: Till) -> None:
+    sale = till.sale(PHONE.code(SHOWN_S))
+    till.bring()
+    assert till.verdict(sale) is Verdict.PROVEN
+    assert till.alarms() == {}
+
+
+def test_a_record_that_refers_to_a_presentation_has_its_evidence(till: Till) -> None:
+    shown = till.sale(PHONE.code(SHOWN_S), paid=False)
+    paid = till.sale(None, refers_to=shown)
+    till.bring()
+    assert till.verdict(paid) is Verdict.PROVEN
+
+
+def test_a_printed_code_and_a_card_are_told_apart_from_a_phone(till: Till) -> None:
+    printed = till.sale(CITY.printed(PHONE.grant))
+    card = till.sale(None)
+    passage = till.sale(None, paid=False)
+    till.bring()
+    assert [till.verdict(sale) for sale in (printed, card, passage)] == [Verdict.STATIC, Verdict.NONE, None]
+    assert till.alarms() == {}
+
+
+def other_digit(text: str) -> str:
+    return text[:-2] + ("0" if text[-2] != "0" else "1") + text[-1]
+
+
+def test_what_a_stolen_terminal_invents_is_found_out(till: Till) -> None:
+    code, other = PHONE.code(SHOWN_S), Phone(CITY, CITY.grant(6, (), START_MS // 1000))
+    genuine = till.sale(code)
+    again = till.sale(code)
+    another = till.sale(other.code(SHOWN_S))
+    old = till.sale(PHONE.code(SHOWN_S - 3_600))
+    forged = till.sale(other_digit(PHONE.code(SHOWN_S + 1)))
+    strangers = till.sale(Phone(Issuer.found(9, Algorithm.ES256, START_MS), PHONE.grant).code(SHOWN_S))
+    till.bring()
+    verdicts = [till.verdict(sale) for sale in (genuine, again, another, old, forged, strangers)]
+    assert verdicts == [
+        Verdict.PROVEN, Verdict.REUSED, Verdict.FORGED, Verdict.STALE, Verdict.FORGED, Verdict.UNJUDGED
+    ]  # fmt: skip
+    assert till.alarms() == {"evidence-doubtful": 4}
+
+
+def test_a_field_that_was_moved_to_another_record_is_unreadable(till: Till) -> None:
+    till.sale(PHONE.code(SHOWN_S))
+    records = [Record.from_bytes(body) for body in till.bodies()]
+    moved = replace(records[-1], entry=replace(records[-1].entry, id=new_id(START_MS, bytes(10))))
+    till.bring([*(record.to_bytes() for record in records[:-1]), moved.to_bytes()])
+    assert till.verdict(moved.entry.id) is Verdict.UNREADABLE
+
+
+def test_a_key_that_was_never_handed_over_opens_nothing(till: Till, authority: Authority) -> None:
+    stranger = keyring([VerifyKey.of(authority.load_ack_key().public_key())])
+    till.journal.seal_with(DayKeys(TERMINAL, lambda: stranger, lambda: new_id(START_MS, bytes(10)), till.random))
+    sale = till.sale(PHONE.code(SHOWN_S))
+    till.bring()
+    assert till.verdict(sale) is Verdict.UNREADABLE
+
+
+def test_what_a_rescued_journal_carries_is_judged_once_and_as_itself(till: Till) -> None:
+    lost, sale = till.sale(None), till.sale(PHONE.code(SHOWN_S))
+    spoil(till.journal.directory, ("UPDATE record SET body = x'00' WHERE id = ?", (lost,)))
+    heal(till.journal)
+    till.bring()
+    assert till.verdict(sale) is Verdict.PROVEN
+    assert till.verdict(lost) is None
+
+
+def test_a_batch_that_comes_twice_is_judged_once(till: Till) -> None:
+    sale = till.sale(PHONE.code(SHOWN_S))
+    till.bring()
+    till.bring()
+    assert till.verdict(sale) is Verdict.PROVEN
+    with till.store.transaction() as transaction:
+        assert counts(transaction) == {(TERMINAL, Verdict.PROVEN): 1}
+
+
+def test_the_operator_adds_issuers_and_sees_what_evidence_there_is(tmp_path: Path) -> None:
+    directory = tmp_path / "platform"
+    layout = Layout(directory)
+    Authority.init(layout.keys)
+    Store.open(layout.database_url).close()
+    code_files.write(tmp_path / "row.json", row_file(CITY))
+    for arguments in (
+        ["issuer", "add", str(tmp_path / "row.json")],
+        ["issuer", "list", "--json"],
+        ["evidence", "--json"],
+    ):
+        done = CliRunner().invoke(platform, [*arguments, "--dir", str(directory)])
+        assert done.exit_code == 0, done.output
+        if arguments[1] == "list":
+            assert json.loads(done.output) == [{"issuer": 1, "kid": 1, "namespace": "city", "algorithm": "es256"}]
+    assert json.loads(done.output) == []
+    (tmp_path / "bad.json").write_text("{}")
+    refused = CliRunner().invoke(platform, ["issuer", "add", str(tmp_path / "bad.json"), "--dir", str(directory)])
+    assert refused.exit_code == 1
+    assert "Traceback" not in refused.output

@@ -1,0 +1,47 @@
+"""What the platform's commands share: where it keeps its things, and how they print."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from tools.cli.words import say
+
+PIPE_COLUMNS = 200
+
+
+def _default_directory() -> Path:
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local/state") / "onecard/platform"
+
+
+directory_option = click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_default_directory,
+    help=say(
+        f"平台的目录（默认：{_default_directory()}）", f"The platform's directory (default: {_default_directory()})"
+    ),
+)
+database_option = click.option(
+    "--database", metavar="URL", help=say("数据库（SQLAlchemy 地址）", "The database, as an SQLAlchemy URL")
+)
+json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
+
+
+def print_table(titles: list[str], rows: list[list[Any]]) -> None:
+    """A table as wide as the window; in a pipe as wide as it wants."""
+    table = Table(*(Column(title, overflow="fold") for title in titles))
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row))  # Text: what a terminal sent is never markup
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPE_COLUMNS)  # nobody's window: nothing need be folded
+    console.print(table)

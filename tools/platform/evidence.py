@@ -1,0 +1,206 @@
+"""Whether the holder was there: the platform opens what terminals sealed, and verifies it for itself.
+
+Each record that moves money is judged when it is committed, and its verdict is kept beside it. A record without sealed
+evidence of its own has that of the record it refers to. What is not proven is no less committed: the journal is what
+the terminal says, the verdict is what the platform believes of it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent import cose
+from agent.credentials.codes import Proof, proof
+from agent.credentials.evidence import EvidenceInvalid, read
+from agent.credentials.trust import TrustList
+from agent.day_keys import key_of_field, open_day_key, open_field
+from agent.sealing import SealBroken
+from offline_store.errors import RecordInvalid
+from offline_store.record import Record
+from offline_store.rescue import CARRIED
+from offline_store.sealing import SEALING_KEY
+from profiles.code_reasons import CodeReason
+from tools.platform.store import Transaction, metadata
+
+MAX_KEYS_IN_MEMORY = 1_024
+
+
+class Verdict(StrEnum):
+    """What the platform believes of one presentation."""
+
+    PROVEN = "proven"
+    """A phone signed this showing, at this time, and it was used once."""
+    STATIC = "static"
+    """A printed code: the issuer signed it, and anybody can copy it."""
+    NONE = "none"
+    """No evidence: a card that was merely read, or a terminal that kept none."""
+    UNJUDGED = "unjudged"
+    """The issuer is not among those whose rows the platform was given."""
+    UNREADABLE = "unreadable"
+    """Sealed under a key that the platform does not have, or altered."""
+    FORGED = "forged"
+    """A signature does not hold, or the code is another person's than the record says."""
+    STALE = "stale"
+    """A genuine code, shown at another time than the record says."""
+    REUSED = "reused"
+    """The same showing stands in another record already."""
+
+
+DOUBTFUL = frozenset({Verdict.UNREADABLE, Verdict.FORGED, Verdict.STALE, Verdict.REUSED})
+"""What a person has to look at, and nobody captures by itself."""
+_UNJUDGED = frozenset({CodeReason.ISSUER_UNKNOWN, CodeReason.TRUST_EXPIRED})
+_STALE = frozenset({CodeReason.STALE, CodeReason.FROM_FUTURE, CodeReason.EXPIRED, CodeReason.NOT_YET_VALID})
+
+sealing_key_table = sa.Table(
+    "sealing_key",
+    metadata,
+    sa.Column("id", sa.LargeBinary, primary_key=True, comment="of the record that handed it over"),
+    sa.Column("terminal", sa.String(32), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="that record: the key, sealed for the platform"),
+)
+
+evidence_table = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("id", sa.LargeBinary, primary_key=True, comment="of the record"),
+    sa.Column("terminal", sa.String(32), nullable=False, index=True),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("showing", sa.LargeBinary, unique=True, comment="of a dynamic code: it proves one record, and no other"),
+    sa.Column("moves_money", sa.Boolean, nullable=False),
+    sa.Column("time_ms", sa.BigInteger, nullable=False),
+    sa.Column("judged_ms", sa.BigInteger, nullable=False),
+)
+
+
+class Judge:
+    """Judges the records of any number of terminals."""
+
+    def __init__(self, private: ec.EllipticCurvePrivateKey, trust: Callable[[], TrustList]) -> None:
+        self._private = private
+        self._kid = cose.key_id(private.public_key())
+        self._trust = trust
+        self._keys: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def take(self, transaction: Transaction, terminal: str, records: Sequence[Record], now_ms: int) -> list[Record]:
+        """Judge what was just committed; the records that a person has to look at."""
+        doubtful = []
+        for record in map(_inner, records):
+            if record.entry.kind == SEALING_KEY:
+                self._keep(transaction, terminal, record)
+            elif record.entry.sealed is not None or record.entry.money is not None:
+                verdict = self._judge(transaction, terminal, record, now_ms)
+                if verdict in DOUBTFUL:
+                    doubtful.append(record)
+        return doubtful
+
+    def _keep(self, transaction: Transaction, terminal: str, record: Record) -> None:
+        known = sa.select(sealing_key_table.c.id).where(sealing_key_table.c.id == record.entry.id)
+        if transaction.connection.execute(known).first() is None:
+            row = {"id": record.entry.id, "terminal": terminal, "body": record.to_bytes()}
+            transaction.connection.execute(sa.insert(sealing_key_table), row)
+
+    def _judge(self, transaction: Transaction, terminal: str, record: Record, now_ms: int) -> Verdict:
+        entry = record.entry
+        earlier = verdict_of(transaction, entry.id)
+        if earlier is not None:
+            return earlier  # a rescued journal brings it a second time
+        showing: bytes | None = None
+        if entry.sealed is not None:
+            verdict, showing = self._open(transaction, terminal, record)
+        elif entry.refers_to is not None:
+            verdict = verdict_of(transaction, entry.refers_to) or Verdict.NONE
+        else:
+            verdict = Verdict.NONE
+        if showing is not None and _is_used(transaction, showing):
+            verdict, showing = Verdict.REUSED, None
+        row = {
+            "id": entry.id,
+            "terminal": terminal,
+            "verdict": verdict.value,
+            "showing": showing,
+            "moves_money": entry.money is not None,
+            "time_ms": entry.time_ms,
+            "judged_ms": now_ms,
+        }
+        transaction.connection.execute(sa.insert(evidence_table), row)
+        return verdict
+
+    def _open(self, transaction: Transaction, terminal: str, record: Record) -> tuple[Verdict, bytes | None]:
+        """The verdict on sealed evidence, and which showing it proves."""
+        sealed = record.entry.sealed or b""
+        try:
+            key = self._day_key(transaction, terminal, key_of_field(sealed))
+            text = read(open_field(sealed, key, terminal, record.entry.id)).text
+        except (SealBroken, EvidenceInvalid):
+            return Verdict.UNREADABLE, None
+        found = proof(text, self._trust(), record.entry.time_ms)
+        if not isinstance(found, Proof):
+            if found in _UNJUDGED:
+                return Verdict.UNJUDGED, None
+            return (Verdict.STALE if found in _STALE else Verdict.FORGED), None
+        if found.token != record.entry.medium:
+            return Verdict.FORGED, None
+        return (Verdict.STATIC, None) if found.showing is None else (Verdict.PROVEN, found.showing)
+
+    def _day_key(self, transaction: Transaction, terminal: str, key_id: bytes) -> bytes:
+        """Raises :class:`SealBroken` for a key that was not handed over, or not to us."""
+        if key_id in self._keys:
+            self._keys.move_to_end(key_id)
+            return self._keys[key_id]
+        columns = sealing_key_table.c
+        query = sa.select(columns.body).where(columns.id == key_id, columns.terminal == terminal)
+        body = transaction.connection.execute(query).scalar_one_or_none()
+        if body is None:
+            raise SealBroken("its key was never handed over")
+        wrapped = _wrapped_for(Record.from_bytes(body), self._kid)
+        key = self._keys[key_id] = open_day_key(wrapped, self._private, terminal, key_id)
+        if len(self._keys) > MAX_KEYS_IN_MEMORY:
+            self._keys.popitem(last=False)
+        return key
+
+
+def verdict_of(transaction: Transaction, record_id: bytes) -> Verdict | None:
+    """The verdict on a record; ``None`` if it was not one to judge."""
+    query = sa.select(evidence_table.c.verdict).where(evidence_table.c.id == record_id)
+    found = transaction.connection.execute(query).scalar_one_or_none()
+    return None if found is None else Verdict(found)
+
+
+def counts(transaction: Transaction, terminal: str | None = None) -> dict[tuple[str, Verdict], int]:
+    """How many records that move money have which verdict, by terminal."""
+    columns = evidence_table.c
+    query = sa.select(columns.terminal, columns.verdict, sa.func.count()).where(columns.moves_money)
+    if terminal is not None:
+        query = query.where(columns.terminal == terminal)
+    rows = transaction.connection.execute(query.group_by(columns.terminal, columns.verdict).order_by(*columns[1:3]))
+    return {(whose, Verdict(verdict)): count for whose, verdict, count in rows}
+
+
+def _is_used(transaction: Transaction, showing: bytes) -> bool:
+    query = sa.select(evidence_table.c.id).where(evidence_table.c.showing == showing)
+    return transaction.connection.execute(query).first() is not None
+
+
+def _inner(record: Record) -> Record:
+    """What a rescued journal carried over is judged as itself."""
+    body = record.entry.public.get("record")
+    if record.entry.kind != CARRIED or not isinstance(body, bytes):
+        return record
+    try:
+        return Record.from_bytes(body)
+    except RecordInvalid:
+        return record
+
+
+def _wrapped_for(record: Record, kid: bytes) -> bytes:
+    rows = record.entry.public.get("for")
+    for row in rows if isinstance(rows, tuple | list) else ():
+        match row:
+            case (bytes() as recipient, bytes() as wrapped) if recipient == kid:
+                return wrapped
+    raise SealBroken("its key was sealed for other keys of the platform")
