@@ -10,6 +10,7 @@ from agent.words import say
 from tools.bench import scan as scan_bench
 from tools.bench import start as start_bench
 from tools.bench import status as status_bench
+from tools.bench import store as store_bench
 from tools.bench import tap as tap_bench
 from tools.bench import verify as verify_bench
 
@@ -128,6 +129,26 @@ def status(citizens: int, revoked: int, changes: int, rounds: int, as_json: bool
     status_bench.run(citizens, revoked, changes, rounds).tell(as_json=as_json)
 
 
+@bench.command(help=say("日志写入，与裸 SQLite 提交比较", "Appends to the journal, beside bare SQLite commits"))
+@click.option(
+    "--records",
+    type=click.IntRange(10_000, 100_000_000),
+    default=3_000_000,
+    show_default=True,
+    help=say("大日志的记录数", "How many records the large journal holds"),
+)
+@click.option(
+    "--appends", type=click.IntRange(10), default=300, show_default=True, help=say("每轮写入次数", "Appends a round")
+)
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=7, show_default=True, help=say("轮数", "How many rounds")
+)
+@json_option
+def store(records: int, appends: int, rounds: int, as_json: bool) -> None:
+    """Measure the journal."""
+    store_bench.run(records, appends, rounds).tell(as_json=as_json)
+
+
 @bench.command(help=say("从照片中识读二维码", "Codes read from a set of photographs, beside three other decoders"))
 @click.option(
     "--set",
@@ -153,3 +174,4 @@ def all_benches(as_json: bool) -> None:
     scan_bench.run(60, "clear", 300, 20.0).tell(as_json=as_json)
     verify_bench.run(200, 10).tell(as_json=as_json)
     status_bench.run(10_000_000, 5_000_000, 100_000, 5).tell(as_json=as_json)
+    store_bench.run(3_000_000, 300, 7).tell(as_json=as_json)
