@@ -32,10 +32,12 @@ from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThr
 from agent.facts import Marks, TerminalFacts
 from agent.kernel_time import boot_id
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, Role
-from agent.lane import Alarm, Lane, LanePorts
+from agent.lane import Lane
+from agent.lane_ports import Alarm, LanePorts
 from agent.latch_watch import Latched, LatchWatch
 from agent.logs import log
 from agent.memory import Memory
+from agent.questions import NobodyToAsk
 from agent.records import CONTEXT, StoreReason
 from agent.store_health import JOURNAL, JournalCondition, tell_store_health
 from agent.threads import post
@@ -193,6 +195,7 @@ class Composition:
                 journal=condition,
                 recorded=upward.recorded if upward is not None else _nobody_follows,
                 alarm=alarm,
+                asker=NobodyToAsk() if upward is None else upward.questions,
             )
             profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])
             lanes[name] = Lane(name, profile, ports, settings.append_deadline_ms)

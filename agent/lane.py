@@ -11,19 +11,18 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import cbor2
 
 from agent.credentials.verify import Verifier
-from agent.facts import Marks, TerminalFacts
+from agent.entries import append_of, state_key
+from agent.facts import TerminalFacts
+from agent.lane_ports import LanePorts
 from agent.logs import log
-from agent.memory import Memory
 from agent.opening import Opening
 from agent.queues import drop_superseded
 from agent.records import StoreReason
-from agent.store_health import JournalCondition
 from agent.words import say, tell
 from drivers.api import (
     AmountReading,
@@ -39,13 +38,12 @@ from drivers.api import (
     SourceHealth,
 )
 from offline_store.errors import StoreError
-from offline_store.journal import Append, Appended
-from offline_store.journal import Mark as StoredMark
-from offline_store.record import Entry
-from offline_store.writer import JournalWriter
+from offline_store.journal import Appended
 from profiles.api import (
     Actuate,
     Actuated,
+    AmountEntered,
+    Ask,
     Effect,
     Event,
     InputChanged,
@@ -65,7 +63,8 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
-from profiles.reasons import ReasonEnum, Sentence
+from profiles.questions import Answered, NotRecorded, Unanswered
+from profiles.reasons import Sentence
 
 MAX_PRESENTATIONS = 4
 """Whoever is not served by then presents again: when it is full, the newest is dropped and the citizen told so."""
@@ -75,6 +74,11 @@ RETRY_S = 0.5
 RETRY_CAP_S = 5.0
 """After a failed append the event that could not be recorded is tried again, soon and then ever later."""
 TURN_AWAY_AGAIN_S = 1.0
+
+_UNDONE_WHEN_LATE = frozenset({Kind.DECISION, Kind.ASKED, Kind.PAYMENT})
+"""What nobody was told of when its record came too late: the profile takes it back."""
+_WAITS = Presented | Rejected | AmountEntered | Answered | Unanswered
+"""After these somebody stands there and waits to hear what became of it."""
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
 _TOO_MANY = Show(Sentence("请稍候，再出示一次", "Please wait a moment, then present it again"), Tone.WAIT)
@@ -88,33 +92,7 @@ _HINTS = {
     ),
 }
 
-Alarm = Callable[[str, ReasonEnum, bytes], None]
-"""Tells whom it concerns: the lane, why, and the id of the record that says so."""
 Presentation = CardReading | CodeReading | AmountReading | CardFault
-
-
-class Outputs(Protocol):
-    """The lane's actuator."""
-
-    def actuate(self, output: str, pulse_ms: int, done: Callable[[Pulse | None, str], None]) -> None:
-        """Begin a pulse, from any thread.
-
-        ``done(when it began, "")`` or ``done(None, fault code)`` is called on the event loop.
-        """
-
-
-@dataclass(frozen=True)
-class LanePorts:
-    """Everything a lane reaches out to; one object, so that tests can hand in simulated time and an inline store."""
-
-    facts: Callable[[], TerminalFacts]
-    marks: Marks
-    writer: JournalWriter
-    memory: Memory
-    outputs: Outputs
-    journal: JournalCondition
-    recorded: Callable[[int], None]
-    alarm: Alarm
 
 
 class Lane:
@@ -237,21 +215,25 @@ class Lane:
 
     @property
     def _key(self) -> str:
-        return f"lane/{self.name}/{self._profile.name}"
+        return state_key(self.name, self._profile.name)
 
     async def _take_signal(self, event: Event, facts: TerminalFacts) -> None:
-        """Handle what happened; if it cannot be recorded now, it is recorded later, and before anything else."""
+        """Handle what happened; if it cannot be recorded now, it is recorded later, and before anything else.
+
+        But for an answer: whoever waited for it was told that it came to nothing, and that is recorded instead.
+        """
         await self._ports.memory.settled()
         if await self._decide(event, facts, self._deadline_s):
             self._retry_s = RETRY_S
         else:
-            self._signals.appendleft((event, facts))
+            again = NotRecorded(event.about) if isinstance(event, Answered | Unanswered) else event
+            self._signals.appendleft((again, facts))
             await asyncio.sleep(self._retry_s)
             self._retry_s = min(2 * self._retry_s, RETRY_CAP_S)
 
     async def _present(self, reading: Presentation, offered_s: float) -> None:
         """Handle what a citizen presented, unless he has waited in vain: nothing opens long after a tap."""
-        if isinstance(reading, AmountReading) or self._verifier is None:
+        if self._verifier is None:
             return
         await self._ports.memory.settled()
         left_s = offered_s + self._deadline_s - asyncio.get_running_loop().time()
@@ -264,8 +246,8 @@ class Lane:
         await self._decide(self._verdict(self._verifier, reading, facts), facts, left_s, read_ns)
 
     def _verdict(
-        self, verifier: Verifier, reading: CardReading | CodeReading | CardFault, facts: TerminalFacts
-    ) -> Presented | Rejected:
+        self, verifier: Verifier, reading: Presentation, facts: TerminalFacts
+    ) -> Presented | Rejected | AmountEntered:
         match reading:
             case CardReading():
                 return verifier.card(reading, facts.local_time)
@@ -273,10 +255,12 @@ class Lane:
                 return verifier.code(reading.text, self._profile.codes, facts.moment, self._ports.marks)
             case CardFault():
                 return verifier.fault(reading)
+            case AmountReading():
+                return AmountEntered(reading.amount_fen)
 
     async def _decide(self, event: Event, facts: TerminalFacts, deadline_s: float, read_ns: int | None = None) -> bool:
         """One step of the profile; ``False`` if it was not recorded. Up to the queued append nothing is awaited."""
-        self._citizen_waits = isinstance(event, Presented | Rejected)
+        self._citizen_waits = isinstance(event, _WAITS)
         step = self._profile.handle(self._state, event, facts)
         decided_ns = time.monotonic_ns()
         records = [effect for effect in step.effects if isinstance(effect, Record)]
@@ -290,8 +274,9 @@ class Lane:
         if appended is None:
             return False
         for effect in step.effects:
-            # Nobody is told to pass through a gate that did not move; the fault itself follows as an event.
-            if not isinstance(effect, Show) or (opening.opened and not opening.refused):
+            # Nobody is told to pass through a gate that did not move; the fault itself follows as an event. What was
+            # refused asks nobody: that it came to nothing follows as an event too.
+            if not isinstance(effect, Show | Ask) or (opening.opened and not opening.refused):
                 self._carry_out(effect)
         for record, place in zip(records, appended.records, strict=True):
             self._tell(record, place.seq, read_ns, decided_ns, opening.durable_ns)
@@ -306,7 +291,7 @@ class Lane:
     ) -> Appended | None:
         """Queue the append at once, then wait for the disk and the pulses; ``None`` if nothing was recorded."""
         try:
-            pending = self._ports.writer.submit(self._append(records, step.state, facts))
+            pending = self._ports.writer.submit(append_of(self.name, self._profile.name, records, step.state, facts))
         except StoreError as error:
             self._not_recorded("append refused", tell(error))
             return None
@@ -326,30 +311,6 @@ class Lane:
         self._ports.journal.works()
         return appended
 
-    def _append(self, records: list[Record], state: State, facts: TerminalFacts) -> Append:
-        entries = tuple(
-            Entry(
-                id=record.id,
-                kind=record.kind.value,
-                time_ms=facts.now_ms,
-                time_quality=facts.clock.value,
-                monotonic_ms=facts.monotonic_ms,
-                lane=self.name,
-                profile=self._profile.name,
-                reason=record.reason.code,
-                medium=record.medium,
-                subject=(record.subject.namespace, record.subject.id) if record.subject else None,
-                refers_to=record.refers_to,
-                public=record.public,
-                secret=record.evidence,
-            )
-            for record in records
-        )
-        marks = tuple(
-            StoredMark(mark.scope, mark.key, mark.value, mark.expires_ms) for record in records for mark in record.marks
-        )
-        return Append(entries, {self._key: cbor2.dumps(state.model_dump())}, marks)
-
     async def _wait_out(self, pending: Future[Appended], records: list[Record]) -> Appended:
         """Refuse everybody until the disk has answered; a decision that it commits after all was not actuated."""
         self._not_recorded("append is past its deadline", say("磁盘没有及时写入", "the disk has not answered in time"))
@@ -358,7 +319,7 @@ class Lane:
             appended = await asyncio.wrap_future(pending)
         finally:
             self._stalled = False
-        decisions = [record for record in records if record.kind is Kind.DECISION]
+        decisions = [record for record in records if record.kind in _UNDONE_WHEN_LATE]
         facts = self._ports.facts()
         self._signals.extendleft((RecordedLate(record.refers_to or record.id), facts) for record in decisions)
         return appended
@@ -390,6 +351,8 @@ class Lane:
                 self._start_timer(name, delay_ms, about)
             case RaiseAlarm(reason, about):
                 self._ports.alarm(self.name, reason, about)
+            case Ask():
+                self._ports.asker.ask(effect, self._signal)
             case Record() | Actuate():
                 pass  # on the disk, and given by the commit
 

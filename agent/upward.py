@@ -21,6 +21,8 @@ from agent.clock import Random
 from agent.devices import DeviceState
 from agent.keys import KeyStore, KeyStoreError, Role
 from agent.logs import log
+from agent.question_forms import code_sealer
+from agent.questions import Questions
 from agent.sync.contract import Alarm, Buffer, BundleState, ClockQuality, Condition, Report
 from agent.sync.contract import DeviceState as ReportedDevice
 from agent.sync.faults import LinkError
@@ -72,6 +74,9 @@ class Upward:
         self._sync: Sync | None = None
         self._stopping = False
         self._alarms: deque[Alarm] = deque(maxlen=MAX_ALARMS)
+        self.questions = Questions(
+            terminal, self._ask, self._answer_keys, code_sealer(terminal, self._sealing_keys), self._send, clock, random
+        )
         self._head_seq = 0
         self._acked_seq = 0
         self._log = log(terminal=terminal)
@@ -95,6 +100,7 @@ class Upward:
                 platform_time=self._clock.platform_said,
                 clock=self._clock,
                 random=self._random,
+                replies=self.questions,
             )
             while self._alarms:
                 self._sync.alarm(self._alarms.popleft())
@@ -122,7 +128,9 @@ class Upward:
 
     def alarm(self, lane: str, reason: ReasonEnum) -> None:
         """Tell the platform at once, beside the record; the latest few wait for the sync where it does not run."""
-        alarm = Alarm(code=reason.code, at_ms=self._clock.now_ms(), source=lane)
+        self._send(Alarm(code=reason.code, at_ms=self._clock.now_ms(), source=lane))
+
+    def _send(self, alarm: Alarm) -> None:
         if self._sync is not None:
             self._sync.alarm(alarm)
         else:
@@ -132,6 +140,13 @@ class Upward:
         """Of the bundles in force; before they are loaded, of what the disk says that will be in force."""
         rings = self._rings()
         return (self._rings_on_disk if rings is None else rings).get(Role.ACKNOWLEDGEMENT, {})
+
+    def _sealing_keys(self) -> Mapping[bytes, cose.VerifyKey]:
+        rings = self._rings()
+        return (self._rings_on_disk if rings is None else rings).get(Role.SEALING, {})
+
+    def _ask(self, payload: bytes) -> bool:
+        return self._sync is not None and self._sync.ask(payload)
 
     def _open_outbox(self) -> tuple[Outbox, Position]:
         outbox = Outbox.open(self._state_dir)

@@ -15,6 +15,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from profiles.purpose import Purpose
+from profiles.questions import Answered, AnsweredLate, Money, NotRecorded, Question, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.codes import CodePolicy
 
@@ -266,6 +267,13 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class AmountEntered:
+    """The cashier typed what is to be paid."""
+
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
 class InputChanged:
     """A digital input of this lane changed."""
 
@@ -301,10 +309,11 @@ class Restarted:
     """First event after a start: the state is what the last commit saved."""
 
 
-Event = Presented | Rejected | InputChanged | TimerFired | Actuated | RecordedLate | Restarted
+_Here = Presented | Rejected | AmountEntered | InputChanged | TimerFired | Actuated | RecordedLate | Restarted
+Event = _Here | Answered | Unanswered | AnsweredLate | NotRecorded
 
 
-# Effects, carried out in this order: record, actuate, show, start a timer --------------------------------------------
+# Effects, carried out in this order: record, actuate, show, start a timer, ask ----------------------------------------
 
 
 class Kind(StrEnum):
@@ -314,6 +323,10 @@ class Kind(StrEnum):
     OUTCOME = "outcome"
     ALARM = "alarm"
     LIFE_SAFETY = "life-safety"
+    ASKED = "asked"
+    PAYMENT = "payment"
+    REVERSAL = "reversal"
+    RELEASE = "release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +343,7 @@ class Record:
     marks: tuple[Mark, ...] = ()
     evidence: bytes | None = field(default=None, repr=False)
     """The credential's, where money, a loan or a debt follows: sealed for the platform alone."""
+    money: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,6 +381,17 @@ class StartTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask the platform (:mod:`profiles.questions`); ``about`` is the id of the record that says so."""
+
+    question: Question
+    deadline_ms: int
+    about: bytes
+    medium: bytes | None = None
+    subject: Subject | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RaiseAlarm:
     """Tell the platform at once, beside the record."""
 
@@ -374,7 +399,7 @@ class RaiseAlarm:
     about: bytes
 
 
-Effect = Record | Actuate | Show | StartTimer | RaiseAlarm
+Effect = Record | Actuate | Show | StartTimer | Ask | RaiseAlarm
 
 
 class State(BaseModel):

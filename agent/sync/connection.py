@@ -30,6 +30,8 @@ from agent.keys import TlsFiles
 from agent.sync.contract import Address, Channel
 from agent.sync.faults import LinkError, LinkFault, fault_of
 
+_DOWN = (Channel.ACK, Channel.ANSWER)
+"""What is subscribed to; anything else that a broker delivers is dropped."""
 _MAX_WAITING = 256
 _MAX_OUTGOING = 64
 _MAX_IN_FLIGHT = 20
@@ -95,6 +97,7 @@ class Connection:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._room = threading.Semaphore(_MAX_WAITING)
         self._address = address
+        self._heard = tuple(address.topic(channel) for channel in _DOWN)
         self._endpoint = endpoint
         self._counters = counters
         self._is_v5 = protocol == "5"
@@ -238,7 +241,7 @@ class Connection:
     ) -> None:
         self._answered = True
         if not reason.is_failure:
-            client.subscribe(self._address.topic(Channel.ACK), qos=1)
+            client.subscribe([(topic, 1) for topic in self._heard])
         elif reason.getName() == "Unsupported protocol version":
             self._report(Down(LinkFault.VERSION))
         else:
@@ -259,7 +262,7 @@ class Connection:
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         if (
-            message.topic != self._address.topic(Channel.ACK)
+            message.topic not in self._heard
             or len(message.payload) > _MAX_INBOUND_BYTES
             or not self._room.acquire(blocking=False)
         ):

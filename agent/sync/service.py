@@ -7,6 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -37,6 +38,24 @@ class SyncStatus:
     counters: Mapping[str, int]
 
 
+class Replies(Protocol):
+    """Who hears what the platform replies to questions; called on the event loop."""
+
+    def answered(self, payload: bytes) -> None:
+        """Something came on ``down/answer``."""
+
+    def disconnected(self) -> None:
+        """The link is down: no reply can come."""
+
+
+class _NobodyAsked:
+    def answered(self, payload: bytes) -> None:
+        """Nobody waits for it."""
+
+    def disconnected(self) -> None:
+        """Nobody waits."""
+
+
 class Sync:
     """Brings the journal to the platform. Create and run it on one event loop.
 
@@ -56,6 +75,7 @@ class Sync:
         clock: Clock,
         random: Random,
         uplink_settings: UplinkSettings | None = None,
+        replies: Replies | None = None,
     ) -> None:
         self._clock = clock
         self._state_source = state_source
@@ -69,6 +89,8 @@ class Sync:
             random,
         )
         self._uplink = Uplink(terminal, outbox, acknowledgements, keys, platform_time, clock, random, uplink_settings)
+        self._replies = replies or _NobodyAsked()
+        self._answers = Address(terminal).topic(Channel.ANSWER)
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._grown = False
@@ -90,6 +112,10 @@ class Sync:
         """Send an alarm; while the link is down the latest 64 wait in memory, for the journal holds what must last."""
         if not self._link.publish(Channel.ALARM, alarm.encode()):
             self._alarms.append(alarm)
+
+    def ask(self, payload: bytes) -> bool:
+        """Publish a question; ``False`` while the link is down, since nobody would wait for its answer."""
+        return self._link.publish(Channel.ASK, payload)
 
     def stop(self) -> None:
         """Make :meth:`run` say goodbye to the platform and end, within a second."""
@@ -116,7 +142,10 @@ class Sync:
                 fault = event.fault
                 _log.warning("link down", fault=fault.code, zh=fault.zh, en=fault.en, detail=event.detail)
                 self._up_since_ms = None
+                self._replies.disconnected()
                 await self._step(self._uplink.disconnected)
+            case Received() if event.topic == self._answers:
+                self._replies.answered(event.payload)
             case Received():
                 await self._step(lambda: self._uplink.answered(event.payload))
 

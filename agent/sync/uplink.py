@@ -31,11 +31,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from agent import cose
 from agent.backoff import Backoff
 from agent.clock import Clock, Random
+from agent.sync.complaints import Complaints
 from agent.sync.contract import (
     MAX_BATCH_BYTES,
     MAX_BATCH_RECORDS,
     Ack,
-    Alarm,
     Channel,
     ContractError,
     Expect,
@@ -48,7 +48,6 @@ from offline_store.outbox import Position
 
 _NONCE_BYTES = 16
 _REMEMBERED_NONCES = 4
-_ALARM_PAUSE_MS = 60_000
 _DURABLE_WITHIN_S = 5.0
 
 PlatformTime = Callable[[int, int], object]
@@ -158,7 +157,7 @@ class Uplink:
         self._settings = settings or UplinkSettings()
         self._patience = Backoff(random, self._settings.answer_timeout_ms, self._settings.answer_timeout_cap_ms)
         self._past_nonces: tuple[bytes, ...] = ()
-        self._alarms: dict[str, tuple[int, int]] = {}
+        self._complaints = Complaints(clock)
         self.state = UplinkState()
         self.counters: Counter[str] = Counter()
 
@@ -311,13 +310,5 @@ class Uplink:
         return self._alarm("answer-refused", refusal.value)
 
     def _alarm(self, code: str, source: str | None) -> tuple[Publish, ...]:
-        """One alarm a minute and cause, with their number: a broker that forges at speed floods nobody."""
-        now_ms = self._clock.monotonic_ms()
-        cause = source or code
-        silent_until_ms, pending = self._alarms.get(cause, (now_ms, 0))
-        if now_ms < silent_until_ms:
-            self._alarms[cause] = (silent_until_ms, pending + 1)
-            return ()
-        self._alarms[cause] = (now_ms + _ALARM_PAUSE_MS, 0)
-        alarm = Alarm(code=code, at_ms=self._clock.now_ms(), source=source, count=pending + 1)
-        return (Publish(Channel.ALARM, alarm.encode()),)
+        alarm = self._complaints.about(code, source)
+        return () if alarm is None else (Publish(Channel.ALARM, alarm.encode()),)

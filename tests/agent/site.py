@@ -16,7 +16,8 @@ from agent.credentials.register import Holder, SiteRegister
 from agent.credentials.verify import Verifier
 from agent.devices import Conditions
 from agent.facts import Marks, TerminalFacts
-from agent.lane import Lane, LanePorts
+from agent.lane import Lane
+from agent.lane_ports import LanePorts
 from agent.memory import Memory
 from agent.store_health import JOURNAL, JournalCondition
 from drivers.api import CardReading, InputReading, Interface, Pulse

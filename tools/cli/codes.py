@@ -27,6 +27,10 @@ KINDS: Mapping[str, Sentence] = {
     Kind.OUTCOME: _S("结果", "outcome"),
     Kind.ALARM: _S("告警", "alarm"),
     Kind.LIFE_SAFETY: _S("生命安全", "life safety"),
+    Kind.ASKED: _S("询问平台", "the platform is asked"),
+    Kind.PAYMENT: _S("收款", "payment"),
+    Kind.REVERSAL: _S("冲正", "reversal"),
+    Kind.RELEASE: _S("释放预占", "hold released"),
 }
 """Every kind of record."""
 

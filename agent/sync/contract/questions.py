@@ -34,6 +34,7 @@ SubjectRef = tuple[Word, Id]
 Fen = Annotated[int, Field(ge=-(2**53) + 1, lt=2**53)]
 Price = Annotated[int, Field(ge=1, le=100_000_000)]
 BusinessDate = Annotated[str, Field(pattern=r"^[0-9]{8}\z")]
+KeyId = Annotated[bytes, Field(min_length=8, max_length=8)]
 Sealed = Annotated[bytes, Field(min_length=1, max_length=MAX_SEALED_BYTES)]
 
 
@@ -63,7 +64,6 @@ class Authorise(_Question):
     medium: Annotated[Id | None, Field(repr=False), Key(9)] = None
     subject: Annotated[SubjectRef | None, Field(repr=False), Key(10)] = None
     account: Annotated[Word | None, Key(11)] = None
-    evidence: Annotated[Sealed | None, Field(repr=False), Key(12)] = None
 
 
 class QueryBalance(_Question):
@@ -85,10 +85,11 @@ class Renew(_Question):
 
 
 class Resolve(_Question):
-    """Whose code is this, which only the platform can read? Its text is sealed for the platform."""
+    """Whose code is this, which only the platform can read? Its text is sealed for one of the platform's keys."""
 
     kind: Annotated[Literal["resolve"], Key(1)] = "resolve"
-    sealed: Annotated[Sealed, Field(repr=False), Key(5)]
+    kid: Annotated[KeyId, Key(5)]
+    sealed: Annotated[Sealed, Field(repr=False), Key(6)]
 
 
 class _Reply(Message):

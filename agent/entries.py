@@ -1,0 +1,61 @@
+"""What a profile wants recorded, translated into what the journal stores: one append, with lane state and marks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cbor2
+
+from agent.facts import TerminalFacts
+from offline_store.journal import Append
+from offline_store.journal import Mark as StoredMark
+from offline_store.record import Entry
+from offline_store.record import Money as StoredMoney
+from profiles.api import Record, State
+from profiles.questions import Money
+
+
+def append_of(lane: str, profile: str, records: Sequence[Record], state: State, facts: TerminalFacts) -> Append:
+    """One decision's append: its records, and the state that goes with them."""
+    entries = tuple(_entry(lane, profile, record, facts) for record in records)
+    marks = tuple(
+        StoredMark(mark.scope, mark.key, mark.value, mark.expires_ms) for record in records for mark in record.marks
+    )
+    return Append(entries, {state_key(lane, profile): cbor2.dumps(state.model_dump())}, marks)
+
+
+def state_key(lane: str, profile: str) -> str:
+    """Under which a lane's state is saved."""
+    return f"lane/{lane}/{profile}"
+
+
+def _entry(lane: str, profile: str, record: Record, facts: TerminalFacts) -> Entry:
+    return Entry(
+        id=record.id,
+        kind=record.kind.value,
+        time_ms=facts.now_ms,
+        time_quality=facts.clock.value,
+        monotonic_ms=facts.monotonic_ms,
+        lane=lane,
+        profile=profile,
+        reason=record.reason.code,
+        medium=record.medium,
+        subject=(record.subject.namespace, record.subject.id) if record.subject else None,
+        refers_to=record.refers_to,
+        money=None if record.money is None else _money(record.money),
+        public=record.public,
+        secret=record.evidence,
+    )
+
+
+def _money(money: Money) -> StoredMoney:
+    return StoredMoney(
+        amount_fen=money.amount_fen,
+        intent_id=money.intent_id,
+        merchant=money.merchant,
+        business_date=money.business_date,
+        operator=money.operator,
+        shift=money.shift,
+        account=money.account,
+        funds=money.funds,
+    )

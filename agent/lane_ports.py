@@ -1,0 +1,43 @@
+"""What a lane reaches out to: facts, the journal, its outputs, the platform. The composition fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.facts import Marks, TerminalFacts
+from agent.memory import Memory
+from agent.questions import Asker, NobodyToAsk
+from agent.store_health import JournalCondition
+from drivers.api import Pulse
+from offline_store.writer import JournalWriter
+from profiles.reasons import ReasonEnum
+
+Alarm = Callable[[str, ReasonEnum, bytes], None]
+"""Tells whom it concerns: the lane, why, and the id of the record that says so."""
+
+
+class Outputs(Protocol):
+    """The lane's actuator."""
+
+    def actuate(self, output: str, pulse_ms: int, done: Callable[[Pulse | None, str], None]) -> None:
+        """Begin a pulse, from any thread.
+
+        ``done(when it began, "")`` or ``done(None, fault code)`` is called on the event loop.
+        """
+
+
+@dataclass(frozen=True)
+class LanePorts:
+    """Everything a lane reaches out to; one object, so that tests can hand in simulated time and an inline store."""
+
+    facts: Callable[[], TerminalFacts]
+    marks: Marks
+    writer: JournalWriter
+    memory: Memory
+    outputs: Outputs
+    journal: JournalCondition
+    recorded: Callable[[int], None]
+    alarm: Alarm
+    asker: Asker = field(default_factory=NobodyToAsk)

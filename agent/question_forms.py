@@ -1,0 +1,101 @@
+"""A profile's question as a message of the contract, a reply as a profile's answer, and whether the two fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypedDict
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent import cbor, cose, sealing
+from agent.sync.contract import questions as wire
+from profiles import questions as asked
+from profiles.api import Ask
+
+Seal = Callable[[bytes, bytes], tuple[bytes, bytes] | None]
+"""``(text, nonce)`` → the platform key's ``kid`` and the sealed text; ``None`` where the platform has told no key."""
+
+_CONTEXT = "onecard question 1"
+
+_FITTING: Mapping[type[wire.Question], type[wire.Reply]] = {
+    wire.Authorise: wire.Authorised,
+    wire.QueryBalance: wire.Balance,
+    wire.Renew: wire.Renewed,
+    wire.Resolve: wire.Resolved,
+}
+
+
+def code_sealer(terminal: str, recipients: Callable[[], Mapping[bytes, cose.VerifyKey]]) -> Seal:
+    """Seals a code's text for the first of the platform's keys of the role ``sealing`` (docs/contract.md)."""
+
+    def seal(text: bytes, nonce: bytes) -> tuple[bytes, bytes] | None:
+        keys = recipients()
+        if not keys or len(text) + sealing.OVERHEAD_BYTES > wire.MAX_SEALED_BYTES:
+            return None
+        kid = min(keys)
+        public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), keys[kid].key.encoded)
+        return kid, sealing.seal(text, public, cbor.encode([_CONTEXT, terminal, nonce]))
+
+    return seal
+
+
+class _Life(TypedDict):
+    nonce: bytes
+    asked_ms: int
+    expires_ms: int
+
+
+def wire_question(ask: Ask, nonce: bytes, now_ms: int, seal: Seal) -> wire.Question | None:
+    """The message for ``up/ask``; ``None`` for a code that cannot be sealed. The deadline is cut to the contract's."""
+    expires_ms = now_ms + max(1, min(ask.deadline_ms, wire.MAX_QUESTION_LIFE_MS))
+    life = _Life(nonce=nonce, asked_ms=now_ms, expires_ms=expires_ms)
+    subject = None if ask.subject is None else (ask.subject.namespace, ask.subject.id)
+    match ask.question:
+        case asked.Authorise(money):
+            return wire.Authorise(
+                **life,
+                intent_id=money.intent_id,
+                amount_fen=money.amount_fen,
+                merchant=money.merchant,
+                business_date=money.business_date,
+                medium=ask.medium,
+                subject=subject,
+                account=money.account,
+            )
+        case asked.QueryBalance(account):
+            return wire.QueryBalance(**life, medium=ask.medium, subject=subject, account=account)
+        case asked.Renew(loan):
+            return wire.Renew(**life, loan=loan, medium=ask.medium, subject=subject)
+        case asked.Resolve(text):
+            sealed = seal(text.encode(), nonce)
+            return None if sealed is None else wire.Resolve(**life, kid=sealed[0], sealed=sealed[1])
+
+
+def fits(reply: wire.Reply, question: wire.Question, question_hash: bytes) -> bool:
+    """Whether this is a reply to this question's exact bytes, and says what may be said to it."""
+    if reply.question != question_hash or reply.expires_ms != question.expires_ms:
+        return False
+    if isinstance(reply, wire.Declined):
+        return True
+    if not isinstance(reply, _FITTING[type(question)]) or reply.issued_ms > reply.expires_ms:
+        return False
+    match question, reply:
+        case wire.Authorise(), wire.Authorised():
+            same = reply.intent_id == question.intent_id and reply.amount_fen == question.amount_fen
+            return same and reply.until_ms > reply.issued_ms
+    return True
+
+
+def answer_of(reply: wire.Reply) -> asked.Answer:
+    """What the profile hears of it."""
+    match reply:
+        case wire.Authorised():
+            return asked.Authorised(reply.intent_id, reply.amount_fen, reply.balance_fen)
+        case wire.Declined():
+            return asked.Declined(reply.code)
+        case wire.Balance():
+            return asked.Balance(reply.balance_fen)
+        case wire.Renewed():
+            return asked.Renewed(reply.due_ms)
+        case wire.Resolved():
+            return asked.Resolved(*reply.subject)
