@@ -22,12 +22,14 @@ from agent.sync.faults import LinkFault
 from drivers.api import CardFault, ReaderFault
 from drivers.virtual.cards import wording
 from offline_store.database import Doing
+from offline_store.sealing import SEALING_KEY
 from offline_store.wal import LogState
 from profiles.api import Kind
 from tools.cli import click_words
 from tools.cli.codes import KINDS, reasons
 from tools.cli.main import cli
 from tools.platform.alarms import ALARMS
+from tools.platform.store import UNREAD
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("agent", "drivers", "profiles", "offline_store", "tools")
@@ -72,12 +74,12 @@ def test_every_reason_is_said_in_both_languages_to_citizen_and_technician() -> N
 
 
 def test_every_kind_of_record_and_every_alarm_of_the_platform_is_said_in_both_languages() -> None:
-    assert {*Kind, CONTEXT, SERVICE} <= KINDS.keys()
+    assert {*Kind, CONTEXT, SERVICE, SEALING_KEY, UNREAD} <= KINDS.keys()
     for code, sentence in {**KINDS, **ALARMS}.items():
         check(sentence.zh, sentence.en, code)
-    ingest = (ROOT / "tools/platform/ingest.py").read_text(encoding="utf-8")
-    uplink = (ROOT / "agent/sync/uplink.py").read_text(encoding="utf-8")
-    raised = re.findall(r'(?:alarm|_Refused|_alarm)\(\s*"([a-z-]+)"', ingest + uplink)
+    files = ("tools/platform/desk.py", "tools/platform/ingest.py", "agent/sync/uplink.py")
+    source = "".join((ROOT / file).read_text(encoding="utf-8") for file in files)
+    raised = re.findall(r'(?:alarm|Refused|_alarm)\(\s*"([a-z-]+)"', source)
     assert {"fork", "chain-break", "answer-refused"} <= set(raised) <= ALARMS.keys()
 
 

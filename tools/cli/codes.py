@@ -11,6 +11,7 @@ from agent.words import say
 from offline_store.checkpoint import CHECKPOINT
 from offline_store.genesis import GENESIS
 from offline_store.rescue import CARRIED, DAMAGE
+from offline_store.sealing import SEALING_KEY
 from profiles.api import Kind
 from profiles.reasons import ReasonEnum, Sentence
 
@@ -20,6 +21,8 @@ KINDS: Mapping[str, Sentence] = {
     GENESIS: _S("记录链开始", "the chain begins"),
     CARRIED: _S("转入的旧记录", "carried over"),
     DAMAGE: _S("日志损坏", "the journal was damaged"),
+    SEALING_KEY: _S("密封证据的密钥", "a key that seals evidence"),
+    "unread": _S("本版本读不懂的记录", "of a version that cannot be read yet"),
     CHECKPOINT: _S("签名检查点", "checkpoint, signed"),
     CONTEXT: _S("软件与配置版本", "versions in force"),
     SERVICE: _S("维护", "service"),

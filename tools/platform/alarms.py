@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from profiles.reasons import Sentence
 from tools.cli.codes import reason_words
 from tools.cli.words import say
+from tools.platform.dead_letters import FULL
 from tools.platform.store import MORE_ALARMS
 
 _S = Sentence
@@ -20,6 +21,7 @@ ALARMS: Mapping[str, Sentence] = {
     "checkpoint-forged": _S("检查点不是终端的密钥签名的", "a checkpoint was not signed by the terminal's key"),
     "checkpoint-unknown": _S("检查点所用的密钥平台不认识", "a checkpoint bears a key that the platform does not know"),
     "chain-replaced": _S("终端换了新的记录链，没有承接旧链", "the terminal began a new chain that continues none"),
+    FULL: _S("无法接收的消息过多，不再保存", "too many messages could not be taken; no more are kept"),
     "duplicate-id": _S("新记录用了已有的编号", "a new record bears the id of another"),
     "evidence-doubtful": _S("所附的出示证据不成立，须人工核查", "evidence of a presentation does not hold"),
     "foreign-chain": _S("记录链属于另一台终端", "the chain belongs to another terminal"),
@@ -28,6 +30,7 @@ ALARMS: Mapping[str, Sentence] = {
     "malformed": _S("消息无法识别", "a message cannot be read"),
     MORE_ALARMS: _S("其他种类的告警", "alarms of further kinds"),
     "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),
+    "unread-record": _S("已收下一条本版本读不懂的记录", "a record is kept that this version cannot read"),
     "rolled-back": _S(
         "终端的日志比平台的短：被截断或由旧副本恢复", "the terminal's journal is older than the platform's"
     ),

@@ -22,9 +22,10 @@ from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
-from tools.platform.ingest import verify_chain
+from tools.platform.holes import holes_of
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
+from tools.platform.verification import verify_chain
 
 
 class _Sentences(click.Group):
@@ -205,7 +206,8 @@ def _verify(store: Store, terminal_id: str | None, as_json: bool) -> None:
     broken = 0
     with store.transaction() as transaction:
         for head in transaction.chains(terminal_id):
-            bad_seq = verify_chain(head, ((row.body, row.hash) for row in transaction.records(head.chain_id)))
+            stored = ((row.body, row.hash) for row in transaction.records(head.chain_id))
+            bad_seq = verify_chain(head, stored, holes_of(transaction, head.chain_id))
             broken += bad_seq is not None
             _print_verdict(head, bad_seq, as_json)
     if broken:

@@ -16,12 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from offline_store.record import Record
 from tools.cli.words import say
+from tools.platform.arrived import Arrived
 from tools.platform.errors import PlatformError
 
 MAX_ALARM_ROWS = 100
 MORE_ALARMS = "more-alarms"
+UNREAD = "unread"
+"""The kind of a record whose content this version does not understand."""
 UNKNOWN = "unknown"
 """The presence of a terminal that the platform has not heard of since it was started."""
 
@@ -38,6 +40,7 @@ terminal_table = sa.Table(
     sa.Column("chain_id", sa.LargeBinary, comment="the chain of its latest hello"),
     sa.Column("nonce", sa.LargeBinary, comment="of its latest hello; answers are bound to it"),
     sa.Column("head", sa.BigInteger, comment="the last seq that its latest hello announced"),
+    sa.Column("first_retained", sa.BigInteger, comment="and the first that it still had"),
 )
 
 chain_table = sa.Table(
@@ -98,15 +101,6 @@ class Position:
     terminal: str
     chain_id: bytes
     seq: int
-    hash: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A record as it came: decoded, its exact bytes, their hash."""
-
-    record: Record
-    body: bytes
     hash: bytes
 
 
@@ -189,9 +183,9 @@ class Transaction:
 
     def append(self, terminal: str, chain_id: bytes, records: Sequence[Arrived], now_ms: int) -> Position:
         """Store consecutive, verified records and move the chain's head to the last of them."""
-        rows = [_record_row(chain_id, arrived, now_ms) for arrived in records]
+        rows = [record_row(chain_id, arrived, now_ms) for arrived in records]
         self._connection.execute(sa.insert(record_table), rows)
-        head = Position(terminal, chain_id, records[-1].record.seq, records[-1].hash)
+        head = Position(terminal, chain_id, records[-1].seq, records[-1].hash)
         self._upsert(
             chain_table,
             {"chain_id": chain_id},
@@ -200,14 +194,29 @@ class Transaction:
         )
         return head
 
+    def understood(self, arrived: Arrived) -> None:
+        """Fill in what a record says that could not be read when it was committed."""
+        columns = record_table.c
+        query = sa.select(columns.chain_id, columns.received_ms).where(columns.id == arrived.id)
+        place = self._connection.execute(query).one()
+        row = record_row(place.chain_id, arrived, place.received_ms)
+        self._connection.execute(sa.update(record_table).where(columns.id == arrived.id).values(**row))
+
     def seen(self, terminal: str, now_ms: int) -> None:
         """Note that the terminal sent something."""
         self._upsert(terminal_table, {"terminal": terminal}, {"first_seen_ms": now_ms}, {"last_seen_ms": now_ms})
 
-    def greeted(self, terminal: str, chain_id: bytes, nonce: bytes, head: int) -> None:
+    def greeted(self, terminal: str, chain_id: bytes, nonce: bytes, head: int, first_retained: int) -> None:
         """Keep what the terminal's latest hello announced."""
         change = sa.update(terminal_table).where(terminal_table.c.terminal == terminal)
-        self._connection.execute(change.values(chain_id=chain_id, nonce=nonce, head=head))
+        said = {"chain_id": chain_id, "nonce": nonce, "head": head, "first_retained": first_retained}
+        self._connection.execute(change.values(**said))
+
+    def first_retained(self, terminal: str, chain_id: bytes) -> int | None:
+        """The first record that the terminal still had of this chain, by its latest hello."""
+        columns = terminal_table.c
+        query = sa.select(columns.first_retained).where(columns.terminal == terminal, columns.chain_id == chain_id)
+        return self._connection.execute(query).scalar_one_or_none()
 
     def nonce(self, terminal: str, chain_id: bytes) -> bytes | None:
         """The nonce of the terminal's latest hello, if that was for this chain."""
@@ -304,19 +313,20 @@ def sqlite_url(path: Path) -> str:
     return str(sa.URL.create("sqlite", database=str(path.absolute())))
 
 
-def _record_row(chain_id: bytes, arrived: Arrived, now_ms: int) -> dict[str, Any]:
-    entry = arrived.record.entry
+def record_row(chain_id: bytes, arrived: Arrived, now_ms: int) -> dict[str, Any]:
+    """What stands in the table of one record; of one that could not be read, its place and its bytes."""
+    entry = arrived.record.entry if arrived.record is not None else None
     return {
         "chain_id": chain_id,
-        "seq": arrived.record.seq,
-        "id": entry.id,
+        "seq": arrived.seq,
+        "id": arrived.id,
         "hash": arrived.hash,
-        "kind": entry.kind,
-        "time_ms": entry.time_ms,
-        "lane": entry.lane,
-        "profile": entry.profile,
-        "reason": entry.reason,
-        "refers_to": entry.refers_to,
+        "kind": UNREAD if entry is None else entry.kind,
+        "time_ms": now_ms if entry is None else entry.time_ms,
+        "lane": entry and entry.lane,
+        "profile": entry and entry.profile,
+        "reason": entry and entry.reason,
+        "refers_to": entry and entry.refers_to,
         "received_ms": now_ms,
         "body": arrived.body,
     }

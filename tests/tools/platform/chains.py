@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cbor2
+
 from agent.cose import Es256Signer, VerifyKey
 from agent.sync.contract import Address, Answer, Channel, Hello, JournalBatch, open_answer
 from offline_store.genesis import Genesis, Predecessor
@@ -54,6 +56,17 @@ def altered(records: Sequence[Record], seq: int) -> list[Record]:
         entry = replace(record.entry, monotonic_ms=record.entry.monotonic_ms + 1)
         changed.append(replace(record, entry=entry, prev_hash=changed[-1].hash if changed else NO_HASH))
     return changed
+
+
+def of_a_later_version(record: Record) -> bytes:
+    """The record with a field that this version does not know: its place in the chain is still to be told."""
+    fields = cbor2.loads(record.to_bytes())
+    return cbor2.dumps(fields | {40: "later"}, canonical=True)
+
+
+def batch_of(bodies: Sequence[bytes], first: int, chain_id: bytes = CHAIN) -> bytes:
+    """The payload with these very bytes."""
+    return JournalBatch(chain_id=chain_id, first_seq=first, records=tuple(bodies)).encode()
 
 
 def batch(records: Sequence[Record], first: int, last: int, chain_id: bytes = CHAIN) -> bytes:

@@ -11,8 +11,9 @@ from agent.sync.contract import Ack, Alarm, Channel, Expect, Fork, Presence, Sta
 from offline_store.genesis import Predecessor
 from offline_store.record import Record
 from tests.tools.platform.chains import CHAIN, Desk, altered, batch, make_chain
-from tools.platform.ingest import UNKNOWN_TERMINAL, Ingest, verify_chain
+from tools.platform.ingest import UNKNOWN_TERMINAL, Ingest
 from tools.platform.store import MAX_ALARM_ROWS, MORE_ALARMS, Store
+from tools.platform.verification import verify_chain
 
 OTHER_CHAIN = bytes(range(16, 32))
 

@@ -1,0 +1,328 @@
+"""One message of one terminal within one transaction: what is stored, what is answered, what is counted.
+
+The rules for a batch, in the order in which they are checked; what fails counts an alarm and stores nothing but a dead
+letter (:mod:`tools.platform.dead_letters`):
+
+1. payload and batch are of the contract (`malformed`), the place of every record can be told (`bad-record`);
+2. within the batch `seq` is contiguous and each `prev_hash` is the hash of the record before (`chain-break`);
+3. the chain is this terminal's (`foreign-chain`); a new one starts with its own genesis record (`bad-genesis`), until
+   which the answer is `expect`;
+4. the batch meets the committed head: beyond it, the answer is `expect`, unless the terminal has said that what lies
+   between has left its disk: then a hole is noted, and the chain goes on behind it; what is committed already must be
+   the same record, and the first new one must continue the head: else `fork`, as answer and as alarm;
+5. no new record bears the id of another (`duplicate-id`).
+
+Then the new records are committed, and only then the acknowledgement is signed. Records are judged by their place in
+the chain: one whose content this version does not understand is committed by its bytes, with a dead letter that is read
+again after an upgrade, so that no record holds up those behind it. A checkpoint that no key signed with which the
+terminal was enrolled counts an alarm (`checkpoint-forged`, `checkpoint-unknown`) and is committed all the same, as
+evidence. Presentation evidence is judged in the same transaction (:mod:`tools.platform.evidence`); what a person has to
+look at counts `evidence-doubtful`. A batch that was stored before is acknowledged again. Answers are bound to the nonce
+of the terminal's latest hello; a batch of a chain that the hello did not name is left unanswered, upon which the
+terminal says hello again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from agent import cose
+from agent.checkpoints import proof
+from agent.sync.contract import (
+    Ack,
+    Alarm,
+    Answer,
+    Channel,
+    ContractError,
+    Expect,
+    Fork,
+    Hello,
+    JournalBatch,
+    State,
+)
+from offline_store.checkpoint import CHECKPOINT, holds
+from offline_store.errors import RecordInvalid
+from offline_store.genesis import Genesis
+from offline_store.record import NO_HASH, Record
+from tools.platform import dead_letters, holes
+from tools.platform.arrived import Arrived, ChainBroken, read_records
+from tools.platform.evidence import Judge
+from tools.platform.store import Position, Transaction
+
+PLATFORM_SOURCE = "platform"
+_MAX_ALARM_COUNT = 1_000_000
+
+CheckpointKeys = Callable[[str], Mapping[bytes, cose.VerifyKey]]
+"""The keys that a terminal was enrolled with, by `kid`."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The batch begins beyond what is committed; `head` is `None` for a chain of which nothing is."""
+
+    head: Position | None
+
+
+@dataclass(frozen=True)
+class Forked:
+    """Another record is committed at `seq`, with this hash."""
+
+    seq: int
+    hash: bytes
+
+
+Outcome = Position | Gap | Forked
+"""Of a batch: how far its chain is committed now, or why nothing of it was."""
+
+
+class Refused(Exception):
+    """Nothing of the message is kept but an alarm under `code` and a dead letter."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One message of one terminal within one transaction."""
+
+    transaction: Transaction
+    terminal: str
+    now_ms: int
+    keys_of: CheckpointKeys
+    judge: Judge | None
+
+    def take(self, channel: Channel, payload: bytes) -> Answer | None:
+        """Take one message; what is to be answered. Raises :class:`Refused`."""
+        try:
+            match channel:
+                case Channel.JOURNAL:
+                    return self._batch(JournalBatch.decode(payload))
+                case Channel.HELLO:
+                    return self._hello(Hello.decode(payload))
+                case Channel.STATE:
+                    self._state(State.decode(payload), payload)
+                case Channel.ALARM:
+                    self._alarm(Alarm.decode(payload))
+                case _:
+                    raise Refused("malformed", "a terminal does not send this")
+        except ContractError as error:
+            raise Refused("malformed", str(error)) from error
+        return None
+
+    def refuse(self, refusal: Refused, topic: str, payload: bytes) -> None:
+        """Keep what could not be taken, and say so."""
+        detail = _printable(str(refusal))
+        self.alarm(refusal.code, detail)
+        kept = dead_letters.keep_message(
+            self.transaction, self.terminal, topic, payload, refusal.code, detail, self.now_ms
+        )
+        if not kept:
+            self.alarm(dead_letters.FULL, f"{dead_letters.MAX_MESSAGES} messages are kept; this one was not")
+
+    def alarm(self, code: str, detail: str) -> None:
+        """Count an alarm of the platform about this terminal."""
+        self.transaction.alarm(self.terminal, PLATFORM_SOURCE, code, self.now_ms, _printable(detail))
+
+    def _state(self, state: State, payload: bytes) -> None:
+        self.transaction.set_state(self.terminal, state.presence.value, state.since_ms, payload, self.now_ms)
+
+    def _alarm(self, alarm: Alarm) -> None:
+        count = min(alarm.count, _MAX_ALARM_COUNT)
+        detail = None if alarm.detail is None else _printable(alarm.detail)
+        self.transaction.alarm(self.terminal, alarm.source or "terminal", alarm.code, self.now_ms, detail, count)
+
+    def _hello(self, hello: Hello) -> Answer:
+        head = self._own_position(hello.chain_id)
+        repeated = self.transaction.nonce(self.terminal, hello.chain_id) == hello.nonce
+        self.transaction.greeted(self.terminal, hello.chain_id, hello.nonce, hello.head, hello.first_retained)
+        reply = _Answers(self, hello.chain_id, hello.nonce)
+        next_seq = head.seq + 1 if head else 1
+        if hello.first_retained > next_seq:
+            self.alarm("hole", f"records {next_seq} to {hello.first_retained - 1} are on the terminal no more")
+            return reply.expect(head)
+        if head is None:
+            return reply.expect(None)
+        if hello.head <= head.seq:
+            ours = self.transaction.hashes(hello.chain_id, hello.head, hello.head).get(hello.head)
+            if ours is not None and ours != hello.head_hash:
+                return reply.fork(hello.head, ours)
+        # A hello that the broker delivers a second time is behind without meaning anything.
+        if hello.head < head.seq and not repeated:
+            self.alarm("rolled-back", f"the terminal ends at record {hello.head}, {head.seq} is committed")
+        return reply.ack(head)
+
+    def _batch(self, batch: JournalBatch) -> Answer | None:
+        arrived, head = _read(batch), self._own_position(batch.chain_id)
+        nonce = self.transaction.nonce(self.terminal, batch.chain_id)
+        if nonce is None:
+            return None
+        reply = _Answers(self, batch.chain_id, nonce)
+        match self._commit(batch, arrived, head):
+            case Position() as head:
+                return reply.ack(head)
+            case Gap(head):
+                return reply.expect(head)
+            case Forked(seq, ours):
+                return reply.fork(seq, ours)
+
+    def commit(self, batch: JournalBatch) -> Outcome:
+        """Store what is new of a batch, if it meets the committed head."""
+        return self._commit(batch, _read(batch), self._own_position(batch.chain_id))
+
+    def _commit(self, batch: JournalBatch, arrived: list[Arrived], head: Position | None) -> Outcome:
+        if batch.first_seq > (head.seq if head else 0) + 1:
+            if self.transaction.first_retained(self.terminal, batch.chain_id) != batch.first_seq:
+                return Gap(head)
+            head = self._bridge(batch.chain_id, head, arrived[0])
+        if head is None:
+            self._check_genesis(batch.chain_id, arrived[0])
+        else:
+            fork = self._find_fork(head, arrived)
+            if fork is not None:
+                return fork
+            arrived = [item for item in arrived if item.seq > head.seq]
+            if not arrived:
+                return head
+        self._check_ids(arrived)
+        self._check_signatures(batch.chain_id, arrived)
+        committed = self.transaction.append(self.terminal, batch.chain_id, arrived, self.now_ms)
+        self._understand(arrived)
+        return committed
+
+    def _bridge(self, chain_id: bytes, head: Position | None, first: Arrived) -> Position:
+        """What lies before `first` has left the terminal's disk: the chain goes on from the hash that it names."""
+        missing = (head.seq if head else 0) + 1
+        holes.note(self.transaction, chain_id, missing, first.seq - 1, first.prev_hash, self.now_ms)
+        return Position(self.terminal, chain_id, first.seq - 1, first.prev_hash)
+
+    def _understand(self, arrived: Sequence[Arrived]) -> None:
+        """What follows from the contents of records that were just committed."""
+        for item in arrived:
+            if item.record is None:
+                problem = _printable(item.problem)
+                self.alarm("unread-record", f"record {item.seq}: {problem}"[:200])
+                dead_letters.keep_record(self.transaction, self.terminal, item.id, item.body, problem, self.now_ms)
+        self.judge_evidence([item.record for item in arrived if item.record is not None])
+
+    def judge_evidence(self, records: Sequence[Record]) -> None:
+        """Judge what the records prove."""
+        if self.judge is not None:
+            for record in self.judge.take(self.transaction, self.terminal, records, self.now_ms):
+                self.alarm("evidence-doubtful", f"record {record.seq}")
+
+    def _check_signatures(self, chain_id: bytes, arrived: Sequence[Arrived]) -> None:
+        records = [item.record for item in arrived if item.record is not None]
+        checkpoints = [record for record in records if record.entry.kind == CHECKPOINT]
+        if not checkpoints:
+            return
+        proves = proof(self.keys_of(self.terminal))
+        for record in checkpoints:
+            try:
+                signed = holds(record, chain_id, proves) if self._is_own(record) else False
+            except RecordInvalid:
+                signed = False
+            if not signed:
+                code = "checkpoint-unknown" if signed is None else "checkpoint-forged"
+                self.alarm(code, f"record {record.seq}")
+
+    def _is_own(self, record: Record) -> bool:
+        return record.entry.public.get("terminal") == self.terminal
+
+    def _own_position(self, chain_id: bytes) -> Position | None:
+        head = self.transaction.position(chain_id)
+        if head is not None and head.terminal != self.terminal:
+            raise Refused("foreign-chain", "the chain belongs to another terminal")
+        return head
+
+    def _check_genesis(self, chain_id: bytes, first: Arrived) -> None:
+        if first.record is None:
+            raise Refused("bad-genesis", first.problem)
+        try:
+            genesis = Genesis.of(first.record)
+        except RecordInvalid as error:
+            raise Refused("bad-genesis", str(error)) from error
+        if genesis.chain_id != chain_id or first.prev_hash != NO_HASH:
+            raise Refused("bad-genesis", "the genesis record is not this chain's")
+        before = genesis.predecessor
+        if before is None:
+            if self.transaction.chains(self.terminal):
+                self.alarm("chain-replaced", "a new chain names no predecessor, and the terminal had one")
+            return
+        known = self.transaction.position(before.chain_id)
+        committed = self.transaction.hashes(before.chain_id, before.seq, before.seq).get(before.seq)
+        if known is None or known.terminal != self.terminal or committed != before.hash:
+            self.alarm("predecessor-unknown", f"a new chain continues a record {before.seq} that is not committed")
+
+    def _find_fork(self, head: Position, arrived: Sequence[Arrived]) -> Forked | None:
+        """The first committed seq, and our hash there, at which the terminal must have another record."""
+        first = arrived[0]
+        ours = {head.seq: head.hash, **self.transaction.hashes(head.chain_id, first.seq - 1, arrived[-1].seq)}
+        if first.seq - 1 in ours and ours[first.seq - 1] != first.prev_hash:
+            return Forked(first.seq - 1, ours[first.seq - 1])
+        for item in arrived:
+            if ours.get(item.seq, item.hash) != item.hash:
+                return Forked(item.seq, ours[item.seq])
+        return None
+
+    def _check_ids(self, new: Sequence[Arrived]) -> None:
+        ids = [item.id for item in new]
+        if len(set(ids)) < len(ids) or self.transaction.holds_any(ids):
+            raise Refused("duplicate-id", "a new record bears the id of another")
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Makes the answers to one message, each bound to terminal, chain and nonce."""
+
+    desk: Desk
+    chain_id: bytes
+    nonce: bytes
+
+    def ack(self, head: Position) -> Ack:
+        return Ack(
+            terminal=self.desk.terminal,
+            chain_id=self.chain_id,
+            nonce=self.nonce,
+            issued_ms=self.desk.now_ms,
+            seq=head.seq,
+            hash=head.hash,
+        )
+
+    def expect(self, head: Position | None) -> Expect:
+        return Expect(
+            terminal=self.desk.terminal,
+            chain_id=self.chain_id,
+            nonce=self.nonce,
+            issued_ms=self.desk.now_ms,
+            seq=head.seq + 1 if head else 1,
+            prev_hash=head.hash if head else None,
+        )
+
+    def fork(self, seq: int, ours: bytes) -> Fork:
+        self.desk.alarm("fork", f"another record {seq} is committed")
+        return Fork(
+            terminal=self.desk.terminal,
+            chain_id=self.chain_id,
+            nonce=self.nonce,
+            issued_ms=self.desk.now_ms,
+            seq=seq,
+            hash=ours,
+        )
+
+
+def _read(batch: JournalBatch) -> list[Arrived]:
+    """Rules 1 and 2. Raises :class:`Refused`."""
+    try:
+        return read_records(batch)
+    except RecordInvalid as error:
+        raise Refused("bad-record", str(error)) from error
+    except ChainBroken as error:
+        raise Refused("chain-break", str(error)) from error
+
+
+def _printable(text: str) -> str:
+    """One line that a screen and a database take."""
+    return "".join(character if character.isprintable() else "?" for character in text)[:200]
