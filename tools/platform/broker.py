@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from drivers.virtual.child import bound_to_parent
 from tools.cli.words import say
-from tools.platform.ca import PLATFORM_NAME, Authority, make_private_directory, write_private
+from tools.platform.ca import MAX_WORKERS, Authority, make_private_directory, worker_name, write_private
 from tools.platform.errors import PlatformError
 
 DEFAULT_PORT = 8883
@@ -50,7 +50,7 @@ autosave_interval 30
 persistent_client_expiration 2m
 
 set_tcp_nodelay true
-max_inflight_messages 20
+max_inflight_messages 100
 max_queued_messages 1000
 max_queued_bytes 67108864
 message_size_limit 2097152
@@ -68,12 +68,14 @@ use_username_as_clientid true
 acl_file {directory}/acl
 """
 
-_RIGHTS = f"""\
-user {PLATFORM_NAME}
-topic readwrite onecard/1/#
-
+_RIGHTS = """\
+{workers}
 pattern write onecard/1/+/%u/up/#
 pattern read onecard/1/+/%u/down/#
+"""
+_RIGHTS_OF_A_WORKER = """\
+user {name}
+topic readwrite onecard/1/#
 """
 
 
@@ -192,7 +194,9 @@ class Broker:
         self._process = None
 
     def _write_configuration(self) -> None:
-        write_private(self._directory / "acl", _RIGHTS.encode())
+        names = (worker_name(number) for number in range(MAX_WORKERS + 1))
+        workers = "\n".join(_RIGHTS_OF_A_WORKER.format(name=name) for name in names)
+        write_private(self._directory / "acl", _RIGHTS.format(workers=workers).encode())
         text = _CONFIGURATION.format(
             user=getpass.getuser(),
             directory=self._directory,

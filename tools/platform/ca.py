@@ -5,8 +5,8 @@ platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements,
 `root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md);
 `sealing-key.pem`, which opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.key`, the HMAC
 key of medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints; `issuers/*.json`, the rows of the
-trust list by which the platform verifies evidence. A key is on the disk before its certificate: a certificate means a
-whole pair.
+trust list by which the platform verifies evidence; `workers/`, the credentials of further ingest workers. A key is on
+the disk before its certificate: a certificate means a whole pair.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tools.cli.words import say, why_zh
 from tools.platform.errors import PlatformError
 
 PLATFORM_NAME = "platform"
+MAX_WORKERS = 64
 ROLES = (Role.ROOT, Role.BUNDLE, Role.SEALING)
 """Beside the acknowledgement's, whose files have names of their own."""
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n?", re.DOTALL)
@@ -67,6 +68,7 @@ class Authority:
         self.medium_key = directory / "medium.key"
         self.terminals = directory / "terminals"
         self.issuers = directory / "issuers"
+        self.workers = directory / "workers"
 
     @classmethod
     def at(cls, directory: Path) -> Authority:
@@ -105,6 +107,17 @@ class Authority:
     def load_ack_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the P-256 key that signs acknowledgements."""
         return _load_key(self.ack_key)
+
+    def worker(self, number: int) -> KeyPair:
+        """The credentials of one ingest worker, made where they are missing; number 0 is the platform's own client."""
+        if number == 0:
+            return self.client
+        make_private_directory(self.workers)
+        pair = KeyPair(self.workers / f"{number}.pem", self.workers / f"{number}-key.pem")
+        held = _load_certificate(pair.certificate)
+        if held is None or _ends_soon(held):
+            _write_pair(pair, *self._certify(worker_name(number), _CLIENT_LIFE))
+        return pair
 
     def load_sealing_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the P-256 key that opens what terminals sealed."""
@@ -207,6 +220,11 @@ class Authority:
                 write_private(public, _public_pem(_load_key(key).public_key()))
         if not self.medium_key.exists():
             write_private(self.medium_key, secrets.token_bytes(MEDIUM_KEY_BYTES))
+
+
+def worker_name(number: int) -> str:
+    """A worker's name at the broker; no terminal can have it, for a terminal id has no dot."""
+    return PLATFORM_NAME if number == 0 else f"{PLATFORM_NAME}.{number}"
 
 
 def _refuse_anothers(certificate: Path, terminal: str) -> None:

@@ -15,17 +15,21 @@ import sqlalchemy as sa
 
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.words import say
+from tools.platform import shards as sharding
 from tools.platform import stick
 from tools.platform.alarms import alarm_words
 from tools.platform.broker import DEFAULT_PORT
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
+from tools.platform.dead_letter_commands import dead_letter_group
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
 from tools.platform.holes import holes_of
+from tools.platform.reconcile_command import reconcile
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
 from tools.platform.verification import verify_chain
+from tools.platform.worker_commands import worker
 
 
 class _Sentences(click.Group):
@@ -56,14 +60,23 @@ def platform() -> None:
 @click.option("--listen", default="127.0.0.1", show_default=True, help=say("监听地址", "The address to listen on"))
 @click.option("--name", "names", multiple=True, help=say("终端使用的主机名", "A host name that terminals use"))
 @click.option("--broker", metavar="URL", help=say("使用已有的消息服务器", "Use the broker at mqtts://host:port"))
+@click.option(
+    "--shards", metavar="00-7f", default="00-ff", help=say("自己负责的分片", "The shards that it serves itself")
+)
 def run(
-    directory: Path, database: str | None, port: int, listen: str, names: tuple[str, ...], broker: str | None
+    directory: Path,
+    database: str | None,
+    port: int,
+    listen: str,
+    names: tuple[str, ...],
+    broker: str | None,
+    shards: str,
 ) -> None:
     """Run the platform in the foreground."""
     stop: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _frame: stop.put(received))
-    settings = Settings(port=port, listen=listen, names=names, broker=broker, database=database)
+    settings = Settings(port, listen, names, broker, database, sharding.parse(shards))
     with Platform.start(directory, settings) as running:
         click.echo(say(f"平台已就绪：{running.endpoint}", f"The platform is ready: {running.endpoint}"))
         add = f"onecard platform terminal add ID --to KEYS --dir {directory}"
@@ -176,8 +189,8 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
         store.close()
 
 
-platform.add_command(issuer)
-platform.add_command(evidence)
+for further in (worker, dead_letter_group, reconcile, issuer, evidence):
+    platform.add_command(further)
 
 
 def _check_known(store: Store, terminal_id: str | None) -> None:

@@ -1,17 +1,24 @@
-"""The platform's MQTT 5 client: hands each message to the ingest in order, and lets the broker forget it afterwards.
+"""One worker of the platform: takes messages of its shards from the broker in groups, commits them, answers them.
 
 A message is acknowledged to the broker (PUBACK) only when the ingest has committed it and its answer is on its way; a
-platform that dies in between gets it again. The session is persistent, so what terminals send meanwhile waits, bounded.
+worker that dies in between gets it again. The session is persistent, so what terminals send meanwhile waits, bounded.
+While one group is committed the next one gathers: the slower the database, the larger the groups.
+
+MQTT 5 where the broker has it, 3.1.1 otherwise. Workers share the load by shards, each under a number of its own, which
+is its name at the broker; where shards overlap, the database still commits each record once.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
 import socket
 import ssl
 import threading
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -22,41 +29,132 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from agent.sync.contract import Channel, subscription
 from tools.platform.broker import Endpoint
-from tools.platform.ca import PLATFORM_NAME, Authority
-from tools.platform.ingest import Ingest
+from tools.platform.ca import Authority, worker_name
+from tools.platform.ingest import Ingest, Message
+from tools.platform.shards import EVERY, Served
 
-ALL_SHARDS = "+"
-
+MAX_GROUP = 100
+"""No more messages in one transaction; the broker has no more of them under way anyway."""
 _UP = (Channel.HELLO, Channel.JOURNAL, Channel.STATE, Channel.ALARM)
 _KEEPALIVE_S = 20
 _SESSION_EXPIRY_S = 7 * 86_400
 # An answer is bound to one hello; a terminal that was away longer says hello anew.
 _ANSWER_EXPIRY_S = 600
 _MAX_DELAY_S = 5
+_PAUSE_S = 0.5
+_FILTERS_A_PACKET = 256
+_UNKNOWN_VERSION = "Unsupported protocol version"
 
 log = logging.getLogger(__name__)
 
 
-class Consumer:
-    """Consumes the shards it is given (two hexadecimal digits each; all by default) in a thread of its own."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of the load a worker takes, under which number; two of one number throw each other out."""
 
-    def __init__(
-        self, endpoint: Endpoint, authority: Authority, ingest: Ingest, shards: Iterable[str] = (ALL_SHARDS,)
-    ) -> None:
+    number: int = 0
+    shards: Sequence[str] = EVERY
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A message that the broker has handed over on one connection and not heard about yet."""
+
+    connection: int
+    mid: int
+    qos: int
+    message: Message
+
+
+class Consumer:
+    """Consumes its share in a thread of its own, until it is stopped."""
+
+    def __init__(self, endpoint: Endpoint, authority: Authority, ingest: Ingest, share: Share | None = None) -> None:
+        self._share = share or Share()
         self._endpoint = endpoint
         self._ingest = ingest
-        self._filters = [(subscription(channel, shard), 1) for shard in shards for channel in _UP]
-        self._ready = threading.Event()
-        self._failed = threading.Event()
+        pair = authority.worker(self._share.number)
+        self._served = Served(authority.workers, self._share.number)
         self._context = ssl.create_default_context(cafile=authority.ca.certificate)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_cert_chain(authority.client.certificate, authority.client.key)
-        self._client: mqtt.Client | None = None
+        self._context.load_cert_chain(pair.certificate, pair.key)
+        self._is_v5 = True
+        self._proven = False
+        self._connection = 0
+        self._ungranted = 0
+        self._waiting: queue.Queue[_Waiting | None] = queue.Queue()
+        self._ready = threading.Event()
+        self._broken = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"consumer-{self._share.number}")
 
     def start(self) -> None:
         """Begin to connect and to consume; a connection that is lost is made again."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the group in hand, disconnect and end the thread."""
+        self._stopping.set()
+        self._waiting.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def wait_until_ready(self, timeout_s: float) -> bool:
+        """Wait until every subscription is granted; whether that came in time."""
+        return self._ready.wait(timeout_s)
+
+    def _run(self) -> None:
+        """One client after another: of a new one the broker hears anew what it sent and was not acknowledged."""
+        while not self._stopping.is_set():
+            self._broken.clear()
+            client = self._connect()
+            while not self._stopping.is_set() and not self._broken.is_set():
+                self._take(client, self._gather())
+            self._ready.clear()
+            client.disconnect()
+            client.loop_stop()
+            if self._broken.is_set():
+                self._stopping.wait(_PAUSE_S)
+
+    def _gather(self) -> list[_Waiting]:
+        """What waits on this connection; it may be nothing."""
+        group = [item] if (item := self._waiting.get()) is not None else []
+        with suppress(queue.Empty):
+            while group and len(group) < MAX_GROUP and (item := self._waiting.get_nowait()) is not None:
+                group.append(item)
+        return [item for item in group if item.connection == self._connection]
+
+    def _take(self, client: mqtt.Client, group: list[_Waiting]) -> None:
+        if not group:
+            return
+        try:
+            replies = self._ingest.handle_all([item.message for item in group])
+        except SQLAlchemyError as error:
+            # Its text may quote the statement's values.
+            log.error("the platform's database failed (%s); messages wait at the broker", type(error).__name__)  # noqa: TRY400
+            self._broken.set()
+            return
+        for reply in replies:
+            if reply is not None:
+                client.publish(reply.topic, reply.payload, qos=1, properties=self._expiry())
+        for item in group:
+            if item.connection == self._connection:
+                client.ack(item.mid, item.qos)
+
+    def _expiry(self) -> Properties | None:
+        if not self._is_v5:
+            return None
+        expiry = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        expiry.MessageExpiryInterval = _ANSWER_EXPIRY_S
+        return expiry
+
+    def _connect(self) -> mqtt.Client:
         client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, PLATFORM_NAME, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
+            CallbackAPIVersion.VERSION2,
+            worker_name(self._share.number),
+            clean_session=None if self._is_v5 else False,
+            protocol=MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311,
+            manual_ack=True,
         )
         client.tls_set_context(self._context)
         client.reconnect_delay_set(1, _MAX_DELAY_S)
@@ -65,39 +163,34 @@ class Consumer:
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+        properties = None
+        if self._is_v5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+        clean_start: bool | Literal[3] = False if self._is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY
         client.connect_async(
-            self._endpoint.host, self._endpoint.port, _KEEPALIVE_S, clean_start=False, properties=properties
+            self._endpoint.host, self._endpoint.port, _KEEPALIVE_S, clean_start=clean_start, properties=properties
         )
         client.loop_start()
-        self._client = client
-
-    def stop(self) -> None:
-        """Finish the message in hand, disconnect and end the thread."""
-        if self._client is not None:
-            self._client.disconnect()
-            self._client.loop_stop()
-            self._client = None
-
-    def wait_until_ready(self, timeout_s: float) -> bool:
-        """Wait until every subscription is granted; whether that came in time."""
-        return self._ready.wait(timeout_s)
-
-    def recover(self) -> None:
-        """After a fault of the database: connect anew, upon which the broker sends again what was not acknowledged."""
-        if self._failed.is_set():
-            self.stop()
-            self._failed.clear()
-            self.start()
+        return client
 
     def _on_connect(
         self, client: mqtt.Client, _userdata: Any, _flags: mqtt.ConnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
+        self._connection += 1
         if reason.is_failure:
             log.warning("the broker refused the platform: %s", reason)
+            if reason.getName() == _UNKNOWN_VERSION:
+                self._speak_the_other()
             return
-        client.subscribe(self._filters)
+        self._proven = True
+        if former := _filters(self._served.former(self._share.shards)):
+            client.unsubscribe(former)
+        wanted = _filters(self._share.shards)
+        packets = [wanted[first : first + _FILTERS_A_PACKET] for first in range(0, len(wanted), _FILTERS_A_PACKET)]
+        self._ungranted = len(packets)
+        for packet in packets:
+            client.subscribe([(each, 1) for each in packet])
 
     def _on_subscribe(
         self, _client: mqtt.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
@@ -105,27 +198,29 @@ class Consumer:
         if any(reason.is_failure for reason in reasons):
             log.error("the broker refused a subscription: %s", reasons)
             return
-        self._ready.set()
+        self._ungranted -= 1
+        if self._ungranted == 0:
+            self._served.note(self._share.shards)
+            self._ready.set()
 
     def _on_disconnect(self, *_: object) -> None:
         self._ready.clear()
+        if not self._proven:
+            # A 3.1.1 broker may also answer a level that it does not know by closing (MQTT 3.1.1 §3.1.2.2).
+            self._speak_the_other()
 
-    def _on_message(self, client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
-        if self._failed.is_set():
-            return
-        try:
-            reply = self._ingest.handle(message.topic, bytes(message.payload))
-        except SQLAlchemyError as error:
-            # Its text may quote the statement's values.
-            log.error("the platform's database failed (%s); messages wait at the broker", type(error).__name__)  # noqa: TRY400
-            self._failed.set()
-            client.disconnect()
-            return
-        if reply is not None:
-            expiry = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-            expiry.MessageExpiryInterval = _ANSWER_EXPIRY_S
-            client.publish(reply.topic, reply.payload, qos=1, properties=expiry)
-        client.ack(message.mid, message.qos)
+    def _speak_the_other(self) -> None:
+        self._is_v5 = not self._is_v5
+        self._broken.set()
+        self._waiting.put(None)
+
+    def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+        taken = Message(message.topic, bytes(message.payload))
+        self._waiting.put(_Waiting(self._connection, message.mid, message.qos, taken))
+
+
+def _filters(shards: Sequence[str]) -> list[str]:
+    return [subscription(channel, shard) for shard in shards for channel in _UP]
 
 
 def _send_at_once(_client: mqtt.Client, _userdata: Any, connection: Any) -> None:

@@ -27,6 +27,11 @@ _WORDS = {
 }
 
 
+def verdict_words(verdict: Verdict) -> str:
+    """What a verdict means."""
+    return say(*_WORDS[verdict])
+
+
 @click.group(help=say("电子市民码的签发者，平台据此核验证据", "The issuers by which the platform verifies evidence"))
 def issuer() -> None:
     """Hold the commands about issuers."""
@@ -78,4 +83,4 @@ def evidence(terminal_id: str | None, directory: Path, database: str | None, as_
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     titles = [say("终端", "terminal"), say("证据", "evidence"), say("记录数", "records")]
-    print_table(titles, [[whose, say(*_WORDS[verdict]), count] for (whose, verdict), count in found.items()])
+    print_table(titles, [[whose, verdict_words(verdict), count] for (whose, verdict), count in found.items()])

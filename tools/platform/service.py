@@ -6,6 +6,7 @@ import fcntl
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,12 +15,13 @@ from typing import IO, Self
 from agent.cose import Es256Signer
 from tools.cli.words import say
 from tools.platform.broker import Broker, Endpoint
-from tools.platform.ca import Authority, make_private_directory
-from tools.platform.consumer import Consumer
+from tools.platform.ca import Authority, make_private_directory, write_private
+from tools.platform.consumer import Consumer, Share
 from tools.platform.errors import PlatformError
 from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
 from tools.platform.issuers import trust_in
+from tools.platform.shards import EVERY
 from tools.platform.store import Store, sqlite_url
 
 _READY_TIMEOUT_S = 15.0
@@ -52,6 +54,11 @@ class Layout:
         return self.directory / "lock"
 
     @property
+    def endpoint(self) -> Path:
+        """Where the broker was reached last, for further workers."""
+        return self.directory / "endpoint"
+
+    @property
     def database_url(self) -> str:
         """Of the database, unless another is given."""
         return sqlite_url(self.directory / "platform.db")
@@ -61,7 +68,8 @@ class Layout:
 class Settings:
     """`port` 0 chooses a free one. With `broker` (`mqtts://host:port`) no mosquitto is started.
 
-    `names` are host names under which terminals reach the private broker, beside localhost.
+    `names` are host names under which terminals reach the private broker, beside localhost; `shards` is what it serves
+    itself, beside other workers.
     """
 
     port: int = 0
@@ -69,20 +77,27 @@ class Settings:
     names: tuple[str, ...] = ()
     broker: str | None = None
     database: str | None = None
+    shards: Sequence[str] = EVERY
 
 
 class Platform:
     """A running platform. Make it by `start`, end it by `stop` or as a context manager."""
 
     def __init__(
-        self, lock: IO[bytes], authority: Authority, store: Store, broker: Broker | None, endpoint: Endpoint
+        self,
+        lock: IO[bytes],
+        authority: Authority,
+        store: Store,
+        broker: Broker | None,
+        endpoint: Endpoint,
+        shards: Sequence[str] = EVERY,
     ) -> None:
         self.authority = authority
         self.store = store
         self.broker = broker
         self.endpoint = endpoint
         self._lock = lock
-        self._consumer = Consumer(endpoint, authority, ingest_of(store, authority))
+        self._consumer = Consumer(endpoint, authority, ingest_of(store, authority), Share(0, shards))
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="platform-supervisor")
 
@@ -110,7 +125,8 @@ class Platform:
             store.close()
             lock.close()
             raise
-        platform = cls(lock, authority, store, broker, endpoint)
+        write_private(layout.endpoint, str(endpoint).encode())
+        platform = cls(lock, authority, store, broker, endpoint, settings.shards)
         platform._run()
         return platform
 
@@ -156,7 +172,6 @@ class Platform:
                     log.warning("mosquitto had ended by itself and was started again")
             except PlatformError as error:
                 log.error("%s", error)  # noqa: TRY400 - a sentence for the operator
-            self._consumer.recover()
 
 
 def ingest_of(store: Store, authority: Authority) -> Ingest:

@@ -6,21 +6,22 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.platform import service
-from tools.platform.ingest import Ingest, Reply
+from tools.platform.ingest import Ingest, Message, Reply
 from tools.platform.service import Platform, Settings
 
 
 class DyingIngest(Ingest):
     """Commits a batch and never comes back to answer it."""
 
-    def handle(self, topic: str, payload: bytes) -> Reply | None:
-        reply = super().handle(topic, payload)
-        if topic.endswith("/up/journal"):
+    def handle_all(self, messages: Sequence[Message]) -> list[Reply | None]:
+        replies = super().handle_all(messages)
+        if any(message.topic.endswith("/up/journal") for message in messages):
             os.kill(os.getpid(), signal.SIGKILL)
-        return reply
+        return replies
 
 
 def main() -> None:

@@ -1,0 +1,83 @@
+"""Terminals with a journal of passages and their real uplink, for the tests of the platform."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+from agent.clock import SystemClock, SystemRandom
+from agent.keys import Role
+from agent.sync.contract import Report
+from agent.sync.link import LinkSettings
+from agent.sync.service import Sync
+from agent.sync.uplink import UplinkSettings
+from offline_store.journal import Append, Journal
+from offline_store.outbox import Outbox
+from offline_store.record import Entry, new_id
+from offline_store.writer import Writer
+from tools.platform.broker import Endpoint
+from tools.platform.ca import Authority
+
+TERMINAL = "gate-1"
+PATIENCE_S = 25.0
+GROUP = 50
+
+
+@asynccontextmanager
+async def terminal(
+    directory: Path, authority: Authority, endpoint: Endpoint, passages: int, name: str = TERMINAL
+) -> AsyncIterator[Outbox]:
+    """A terminal with that many passages in its journal, its uplink running; gives its outbox."""
+    keys = authority.provision(name, directory / "terminal-keys")
+    random, clock = SystemRandom(), SystemClock()
+    writer = Writer(Journal.open(directory / "journal", random.token(16), clock=clock, random=random))
+    for _ in range(passages // GROUP):
+        writer.submit(Append(tuple(passage(clock, random) for _ in range(GROUP)))).result(PATIENCE_S)
+    with closing(Outbox.open(directory / "journal")) as outbox:
+        sync = Sync(
+            terminal=name,
+            settings=LinkSettings(host=endpoint.host, port=endpoint.port, backoff_first_ms=20, backoff_cap_ms=200),
+            tls=keys.tls_files(),
+            keys=lambda: keys.platform_keys(Role.ACKNOWLEDGEMENT),
+            outbox=outbox,
+            acknowledgements=writer,
+            state_source=lambda: Report(software="test"),
+            platform_time=lambda issued_ms, round_trip_ms: None,
+            clock=clock,
+            random=random,
+            uplink_settings=UplinkSettings(batch_records=100, answer_timeout_ms=1000, answer_timeout_cap_ms=2000),
+        )
+        running = asyncio.create_task(sync.run())
+        try:
+            yield outbox
+        finally:
+            sync.stop()
+            await running
+            assert writer.close(PATIENCE_S)
+
+
+def passage(clock: SystemClock, random: SystemRandom) -> Entry:
+    now_ms = clock.now_ms()
+    return Entry(
+        id=new_id(now_ms, random.token(10)),
+        kind="passage",
+        time_ms=now_ms,
+        time_quality="untrusted",
+        monotonic_ms=clock.monotonic_ms(),
+        lane="north",
+        profile="gate",
+        reason="granted",
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - the conditions are in databases, which have no events
+            await asyncio.sleep(0.02)
+
+
+def drained(outbox: Outbox) -> bool:
+    position = outbox.position()
+    return position.acked_seq == position.head_seq

@@ -1,0 +1,140 @@
+"""`onecard platform dead-letters`: what could not be taken, or not be read; looked at, and tried again."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import click
+import sqlalchemy as sa
+
+from tools.cli.words import say
+from tools.platform.alarms import alarm_words
+from tools.platform.ca import Authority
+from tools.platform.command_options import database_option, directory_option, json_option, print_table
+from tools.platform.dead_letters import Kind, letter, letters
+from tools.platform.errors import PlatformError
+from tools.platform.service import Layout, ingest_of
+from tools.platform.store import Store
+
+_SHOWN_ID_CHARS = 12
+_MAX_DEPTH = 16
+
+
+@click.group(name="dead-letters", help=say("平台未能接收或读懂的内容", "What the platform could not take, or not read"))
+def dead_letter_group() -> None:
+    """Hold the commands about dead letters."""
+
+
+@dead_letter_group.command(name="list", help=say("列出死信", "List them"))
+@click.option("--terminal", "terminal_id", metavar="ID", help=say("只看一个终端", "Of one terminal only"))
+@directory_option
+@database_option
+@json_option
+def list_letters(terminal_id: str | None, directory: Path, database: str | None, as_json: bool) -> None:
+    """The oldest first."""
+    store = Store.open_for_reading(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            rows = letters(transaction, terminal_id)
+    finally:
+        store.close()
+    if as_json:
+        click.echo(json.dumps([_facts(row) for row in rows], ensure_ascii=False))
+        return
+    titles = [say("编号", "id"), say("终端", "terminal"), say("类别", "kind"), say("原因", "reason"),
+              say("次数", "count"), say("最近", "last"), say("字节", "bytes")]  # fmt: skip
+    table = [[row.id[:_SHOWN_ID_CHARS], row.terminal, _kind_words(row.kind), _reason(row), row.times,
+              _local_time(row.last_ms), len(row.payload)] for row in rows]  # fmt: skip
+    print_table(titles, table)
+
+
+@dead_letter_group.command(help=say("查看一封死信", "Show one of them"))
+@click.argument("letter_id", metavar="ID")
+@directory_option
+@database_option
+@json_option
+def show(letter_id: str, directory: Path, database: str | None, as_json: bool) -> None:
+    """What is known of it, and its content as CBOR diagnostics where it is CBOR."""
+    store = Store.open_for_reading(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            row = letter(transaction, letter_id)
+    finally:
+        store.close()
+    if row is None:
+        raise PlatformError(say(f"没有死信 {letter_id}，或不止一封。", f"No dead letter {letter_id}, or several."))
+    facts = _facts(row) | {"payload": row.payload.hex()}
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        click.echo(f"{say(_LABELS_ZH[name], name.replace('_', ' '))}{say('：', ': ')}{value}")
+    click.echo(say(f"内容：{_content(row.payload)}", f"content: {_content(row.payload)}"))
+
+
+@dead_letter_group.command(help=say("重新处理死信（升级平台之后）", "Take them again, as after an upgrade"))
+@click.argument("letter_ids", metavar="[ID]…", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help=say("全部", "All of them"))
+@directory_option
+@database_option
+def replay(letter_ids: tuple[str, ...], everything: bool, directory: Path, database: str | None) -> None:
+    """What can be taken now leaves the list; exit code 1 if anything stays."""
+    if bool(letter_ids) == everything:
+        raise click.UsageError(say("请给出编号，或用 --all", "name the ids, or say --all"))
+    layout = Layout(directory)
+    store = Store.open(database or layout.database_url)
+    try:
+        ingest = ingest_of(store, Authority.at(layout.keys))
+        if everything:
+            with store.transaction() as transaction:
+                letter_ids = tuple(row.id for row in letters(transaction))
+        staying = [letter_id for letter_id in letter_ids if not ingest.replay(letter_id)]
+    finally:
+        store.close()
+    taken = len(letter_ids) - len(staying)
+    click.echo(say(f"已接收 {taken} 封，仍有 {len(staying)} 封。", f"{taken} taken, {len(staying)} stay."))
+    if staying:
+        raise SystemExit(1)
+
+
+_LABELS_ZH = {
+    "id": "编号",
+    "terminal": "终端",
+    "kind": "类别",
+    "topic": "主题",
+    "record_id": "记录编号",
+    "reason": "原因",
+    "detail": "说明",
+    "times": "次数",
+    "first_ms": "首次",
+    "last_ms": "最近",
+    "payload": "原始字节",
+}
+
+
+def _facts(row: sa.Row[Any]) -> dict[str, Any]:
+    names = ("id", "terminal", "kind", "topic", "reason", "detail", "times", "first_ms", "last_ms")
+    return {name: getattr(row, name) for name in names} | {"record_id": row.record_id and row.record_id.hex()}
+
+
+def _kind_words(kind: str) -> str:
+    return say("记录", "record") if kind == Kind.RECORD else say("消息", "message")
+
+
+def _reason(row: sa.Row[Any]) -> str:
+    return alarm_words("unread-record") if row.kind == Kind.RECORD else alarm_words(row.reason)
+
+
+def _content(payload: bytes) -> str:
+    try:
+        return repr(cbor2.loads(payload, max_depth=_MAX_DEPTH))[:2_000]
+    except (cbor2.CBORDecodeError, ValueError, RecursionError):
+        return say("不是 CBOR", "no CBOR")
+
+
+def _local_time(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,117 @@
+"""Reconciliation: what the platform holds, held against what terminals announced; and what is open."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from offline_store.errors import RecordInvalid
+from offline_store.record import Record
+from tools.platform import dead_letters, evidence
+from tools.platform.holes import Hole, holes_of
+from tools.platform.store import Position, Transaction, alarm_table
+from tools.platform.verification import verify_chain
+
+_SERIOUS = ("fork", "rolled-back", "chain-replaced", "predecessor-unknown", "foreign-chain", "checkpoint-forged")
+"""Alarms after which a person has to look whether records are missing or copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """One chain: how far it is committed, where it breaks if it does, what is known to be missing."""
+
+    terminal: str
+    chain_id: bytes
+    seq: int
+    broken_at: int | None
+    holes: Sequence[Hole]
+
+
+@dataclass(frozen=True, slots=True)
+class Takings:
+    """What one merchant took on one business day at one terminal: records and their sum in fen."""
+
+    terminal: str
+    business_date: str
+    merchant: str
+    records: int
+    amount_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """The whole report. ``behind`` is how many records of a terminal's latest hello are not here yet."""
+
+    chains: Sequence[ChainReport]
+    behind: dict[str, int]
+    takings: Sequence[Takings]
+    unproven: dict[tuple[str, evidence.Verdict], int]
+    letters: dict[str, int]
+    serious: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a person has to look at something."""
+        broken = any(chain.broken_at is not None or chain.holes for chain in self.chains)
+        doubtful = any(verdict in evidence.DOUBTFUL for _, verdict in self.unproven)
+        return broken or doubtful or any(self.behind.values()) or bool(self.letters) or bool(self.serious)
+
+
+def reconcile(transaction: Transaction, terminal: str | None = None) -> Reconciliation:
+    """Walk every record, of one terminal or of all."""
+    chains = transaction.chains(terminal)
+    takings: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
+    reports = []
+    for head in chains:
+        holes = holes_of(transaction, head.chain_id)
+        broken_at = verify_chain(head, _walk(transaction, head, takings), holes)
+        reports.append(ChainReport(head.terminal, head.chain_id, head.seq, broken_at, holes))
+    return Reconciliation(
+        chains=reports,
+        behind=_behind(transaction, terminal),
+        takings=[Takings(*key, len(amounts), sum(amounts)) for key, amounts in sorted(takings.items())],
+        unproven={
+            key: count
+            for key, count in evidence.counts(transaction, terminal).items()
+            if key[1] is not evidence.Verdict.PROVEN
+        },
+        letters=_letters(transaction, terminal),
+        serious=_serious(transaction, terminal),
+    )
+
+
+def _walk(
+    transaction: Transaction, head: Position, takings: defaultdict[tuple[str, str, str], list[int]]
+) -> Iterator[tuple[bytes, bytes]]:
+    for row in transaction.records(head.chain_id):
+        try:
+            money = Record.from_bytes(row.body).entry.money
+        except RecordInvalid:
+            money = None
+        if money is not None:
+            takings[head.terminal, money.business_date, money.merchant].append(money.amount_fen)
+        yield row.body, row.hash
+
+
+def _behind(transaction: Transaction, terminal: str | None) -> dict[str, int]:
+    rows = [row for row in transaction.terminals() if terminal in (None, row.terminal)]
+    return {row.terminal: max(0, (row.head or 0) - row.seq) for row in rows}
+
+
+def _letters(transaction: Transaction, terminal: str | None) -> dict[str, int]:
+    counted: defaultdict[str, int] = defaultdict(int)
+    for row in dead_letters.letters(transaction, terminal):
+        counted[row.terminal] += 1
+    return dict(counted)
+
+
+def _serious(transaction: Transaction, terminal: str | None) -> dict[tuple[str, str], int]:
+    columns = alarm_table.c
+    query = sa.select(columns.terminal, columns.code, columns.times).where(columns.code.in_(_SERIOUS))
+    if terminal is not None:
+        query = query.where(columns.terminal == terminal)
+    rows = transaction.connection.execute(query.order_by(columns.terminal, columns.code))
+    return {(row.terminal, row.code): row.times for row in rows}
