@@ -29,8 +29,21 @@ ALARMS: Mapping[str, Sentence] = {
     "hole": _S("有记录未上传就已不在终端", "records left the terminal before they were uploaded"),
     "malformed": _S("消息无法识别", "a message cannot be read"),
     MORE_ALARMS: _S("其他种类的告警", "alarms of further kinds"),
+    "payment-after-reversal": _S(
+        "冲正之后又有收款记录，未扣款", "a payment was recorded after its reversal; it was not captured"
+    ),
+    "payment-contested": _S(
+        "收款没有可信的持有人证据，未扣款，须人工核实",
+        "a payment without proof that the holder was there; it is not captured until a person decides",
+    ),
+    "payment-declined": _S("平台拒绝之后终端仍收了款", "a terminal took a payment that the platform had declined"),
+    "payment-differs": _S(
+        "收款与询问平台时的金额或付款人不同", "a payment of another amount or person than was asked for"
+    ),
+    "payment-repeated": _S("同一笔款有第二条收款记录，只扣一次", "one intent was paid twice; it is captured once"),
     "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),
     "unread-record": _S("已收下一条本版本读不懂的记录", "a record is kept that this version cannot read"),
+    "reversal-differs": _S("冲正金额与收款不同，已全额退回", "a reversal of another amount; all of it was given back"),
     "rolled-back": _S(
         "终端的日志比平台的短：被截断或由旧副本恢复", "the terminal's journal is older than the platform's"
     ),

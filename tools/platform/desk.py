@@ -17,9 +17,10 @@ the chain: one whose content this version does not understand is committed by it
 again after an upgrade, so that no record holds up those behind it. A checkpoint that no key signed with which the
 terminal was enrolled counts an alarm (`checkpoint-forged`, `checkpoint-unknown`) and is committed all the same, as
 evidence. Presentation evidence is judged in the same transaction (:mod:`tools.platform.evidence`); what a person has to
-look at counts `evidence-doubtful`. A batch that was stored before is acknowledged again. Answers are bound to the nonce
-of the terminal's latest hello; a batch of a chain that the hello did not name is left unanswered, upon which the
-terminal says hello again.
+look at counts `evidence-doubtful`. Money follows in the same transaction (:mod:`tools.platform.holds`), and so does the
+reply to a question (:mod:`tools.platform.questions`). A batch that was stored before is acknowledged again. Answers are
+bound to the nonce of the terminal's latest hello; a batch of a chain that the hello did not name is left unanswered,
+upon which the terminal says hello again.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from agent.sync.contract import (
     Fork,
     Hello,
     JournalBatch,
+    Reply,
     State,
 )
 from offline_store.checkpoint import CHECKPOINT, holds
@@ -48,6 +50,8 @@ from offline_store.record import NO_HASH, Record
 from tools.platform import dead_letters, holes
 from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.evidence import Judge
+from tools.platform.holds import Holds
+from tools.platform.questions import reply_to
 from tools.platform.store import Position, Transaction
 
 PLATFORM_SOURCE = "platform"
@@ -94,7 +98,7 @@ class Desk:
     keys_of: CheckpointKeys
     judge: Judge | None
 
-    def take(self, channel: Channel, payload: bytes) -> Answer | None:
+    def take(self, channel: Channel, payload: bytes) -> Answer | Reply | None:
         """Take one message; what is to be answered. Raises :class:`Refused`."""
         try:
             match channel:
@@ -102,6 +106,8 @@ class Desk:
                     return self._batch(JournalBatch.decode(payload))
                 case Channel.HELLO:
                     return self._hello(Hello.decode(payload))
+                case Channel.ASK:
+                    return reply_to(Holds(self.transaction, self.terminal, self.now_ms), payload)
                 case Channel.STATE:
                     self._state(State.decode(payload), payload)
                 case Channel.ALARM:
@@ -205,13 +211,15 @@ class Desk:
                 problem = _printable(item.problem)
                 self.alarm("unread-record", f"record {item.seq}: {problem}"[:200])
                 dead_letters.keep_record(self.transaction, self.terminal, item.id, item.body, problem, self.now_ms)
-        self.judge_evidence([item.record for item in arrived if item.record is not None])
+        self.follow([item.record for item in arrived if item.record is not None])
 
-    def judge_evidence(self, records: Sequence[Record]) -> None:
-        """Judge what the records prove."""
+    def follow(self, records: Sequence[Record]) -> None:
+        """Judge what the records prove, then move the money that they move."""
         if self.judge is not None:
             for record in self.judge.take(self.transaction, self.terminal, records, self.now_ms):
                 self.alarm("evidence-doubtful", f"record {record.seq}")
+        for complaint in Holds(self.transaction, self.terminal, self.now_ms).settle(records):
+            self.alarm(complaint.code, f"record {complaint.seq}")
 
     def _check_signatures(self, chain_id: bytes, arrived: Sequence[Arrived]) -> None:
         records = [item.record for item in arrived if item.record is not None]

@@ -89,7 +89,7 @@ class Judge:
     def take(self, transaction: Transaction, terminal: str, records: Sequence[Record], now_ms: int) -> list[Record]:
         """Judge what was just committed; the records that a person has to look at."""
         doubtful = []
-        for record in map(_inner, records):
+        for record in map(inner, records):
             if record.entry.kind == SEALING_KEY:
                 self._keep(transaction, terminal, record)
             elif record.entry.sealed is not None or record.entry.money is not None:
@@ -186,7 +186,7 @@ def _is_used(transaction: Transaction, showing: bytes) -> bool:
     return transaction.connection.execute(query).first() is not None
 
 
-def _inner(record: Record) -> Record:
+def inner(record: Record) -> Record:
     """What a rescued journal carried over is judged as itself."""
     body = record.entry.public.get("record")
     if record.entry.kind != CARRIED or not isinstance(body, bytes):

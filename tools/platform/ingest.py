@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from agent import cose
-from agent.sync.contract import Address, Answer, Channel, ContractError, JournalBatch, parse_topic, sign_answer
+from agent.sync.contract import (
+    Address,
+    Answer,
+    Channel,
+    ContractError,
+    JournalBatch,
+    parse_topic,
+    sign_answer,
+    sign_reply,
+)
+from agent.sync.contract import Reply as Told
 from tools.cli.words import say
 from tools.platform import dead_letters
 from tools.platform.arrived import Arrived
@@ -94,7 +104,7 @@ class Ingest:
         wait for each other in a circle.
         """
         order = sorted(range(len(messages)), key=lambda place: messages[place].topic.split("/up/")[0])
-        answers: dict[int, tuple[str, Answer] | None] = {}
+        answers: dict[int, tuple[str, Answer | Told] | None] = {}
         try:
             with self._store.transaction() as transaction:
                 for place in order:
@@ -122,7 +132,7 @@ class Ingest:
                 dead_letters.delivered(transaction, letter.id)
             return taken
 
-    def _take(self, transaction: Transaction, message: Message) -> tuple[str, Answer] | None:
+    def _take(self, transaction: Transaction, message: Message) -> tuple[str, Answer | Told] | None:
         """One message; whom to answer what."""
         try:
             address, channel = parse_topic(message.topic)
@@ -152,13 +162,15 @@ class Ingest:
         if arrived.record is None:
             return False
         desk.transaction.understood(arrived)
-        desk.judge_evidence([arrived.record])
+        desk.follow([arrived.record])
         return True
 
-    def _signed(self, answer: tuple[str, Answer] | None) -> Reply | None:
+    def _signed(self, answer: tuple[str, Answer | Told] | None) -> Reply | None:
         if answer is None:
             return None
         terminal, said = answer
+        if not isinstance(said, Answer):
+            return Reply(Address(terminal).topic(Channel.ANSWER), sign_reply(said, self._signer))
         return Reply(Address(terminal).topic(Channel.ACK), sign_answer(said, self._signer))
 
     def _desk(self, transaction: Transaction, terminal: str) -> Desk:

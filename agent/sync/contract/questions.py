@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
 from pydantic import Field, model_validator
 
@@ -101,6 +101,16 @@ class _Reply(Message):
     question: Annotated[Hash, Key(4)]
     issued_ms: Annotated[TimeMs, Key(5)]
     expires_ms: Annotated[TimeMs, Key(6)]
+
+
+class Bound(TypedDict):
+    """What binds a reply, to make one of."""
+
+    terminal: str
+    nonce: bytes
+    question: bytes
+    issued_ms: int
+    expires_ms: int
 
 
 class Authorised(_Reply):

@@ -1,0 +1,155 @@
+"""A till's chain, its questions, and the platform before it: every message as it crosses the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agent.cose import Es256Signer, VerifyKey
+from agent.sync.contract import Ack, Address, Authorise, Channel, Reply, open_answer, open_reply
+from offline_store.record import Entry, Money, Record, new_id
+from profiles.api import Kind
+from tests.agent.seeded import SeededRandom
+from tests.tools.platform.chains import BOOT, NOW_MS, batch, hello, make_chain
+from tools.platform.evidence import Judge
+from tools.platform.holds import Intent, intents
+from tools.platform.ingest import Ingest
+from tools.platform.ledger import Owner, account_table, enter
+from tools.platform.store import Store
+
+LI: Owner = ("city", b"l" * 16)
+WANG: Owner = ("city", b"w" * 16)
+STRANGER: Owner = ("site", b"x" * 16)
+ASKED_FOR_MS = 2_000
+DATE = "20270115"
+
+
+class Bank:
+    """The platform's database and ingest, whose clock the test moves."""
+
+    def __init__(self, store: Store, signer: Es256Signer, judge: Judge | None = None) -> None:
+        self.now_ms = NOW_MS
+        self._signer = signer
+        self._judge = judge
+        self.keys = {signer.kid: VerifyKey.of(signer.key.public_key())}
+        self.use(store)
+
+    def use(self, store: Store) -> None:
+        """Go on with this database, as after a restart."""
+        self.store = store
+        self.ingest = Ingest(store, self._signer, lambda: self.now_ms, judge=self._judge)
+
+    def pay_in(self, owner: Owner, amount_fen: int) -> None:
+        with self.store.transaction() as transaction:
+            enter(transaction, owner, amount_fen, self.now_ms)
+
+    def balance(self, owner: Owner) -> int:
+        return self.balances()[owner]
+
+    def balances(self) -> dict[Owner, int]:
+        with self.store.transaction() as transaction:
+            rows = transaction.connection.execute(account_table.select()).all()
+        return {(row.namespace, row.subject): row.balance_fen for row in rows}
+
+    def intents(self, *, only_open: bool = False) -> dict[bytes, Intent]:
+        with self.store.transaction() as transaction:
+            return {each.intent_id: each for each in intents(transaction, self.now_ms, only_open=only_open)}
+
+    def alarms(self) -> set[str]:
+        with self.store.transaction() as transaction:
+            return {row.code for row in transaction.alarms()}
+
+
+@dataclass
+class Payment:
+    """One intent as its till knows it."""
+
+    owner: Owner | None
+    amount_fen: int
+    intent_id: bytes
+    question: bytes
+    asked_id: bytes
+
+
+@dataclass
+class Till:
+    """One terminal: a chain that grows, and messages handed to the platform."""
+
+    bank: Bank
+    name: str = "till-1"
+    seed: int = 1
+    patience_ms: int = ASKED_FOR_MS
+    records: list[Record] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.random = SeededRandom(self.seed)
+        self.chain_id = self.random.token(16)
+        self.records = make_chain(1, chain_id=self.chain_id, seed=self.seed)
+
+    def ask(self, owner: Owner | None = LI, amount_fen: int = 1250) -> Payment:
+        """Record the intent; the question is in the returned payment and goes nowhere by itself."""
+        intent_id = self._id()
+        question = Authorise(
+            nonce=self.random.token(16),
+            asked_ms=self.bank.now_ms,
+            expires_ms=self.bank.now_ms + self.patience_ms,
+            intent_id=intent_id,
+            amount_fen=amount_fen,
+            merchant="canteen-1",
+            business_date=DATE,
+            subject=owner,
+        ).encode()
+        payment = Payment(owner, amount_fen, intent_id, question, b"")
+        payment.asked_id = self.record(Kind.ASKED, payment, amount_fen, refers_to=None)
+        return payment
+
+    def pay(self, payment: Payment, amount_fen: int | None = None) -> bytes:
+        return self.record(Kind.PAYMENT, payment, payment.amount_fen if amount_fen is None else amount_fen)
+
+    def reverse(self, payment: Payment) -> bytes:
+        return self.record(Kind.REVERSAL, payment, -payment.amount_fen)
+
+    def release(self, payment: Payment) -> bytes:
+        return self.record(Kind.RELEASE, payment, -payment.amount_fen)
+
+    def record(self, kind: Kind, payment: Payment, amount_fen: int, *, refers_to: bytes | None = b"asked") -> bytes:
+        entry = Entry(
+            id=self._id(),
+            kind=kind.value,
+            time_ms=self.bank.now_ms,
+            time_quality="synchronised",
+            monotonic_ms=len(self.records),
+            lane="till",
+            profile="till",
+            reason="paid",
+            subject=payment.owner,
+            refers_to=payment.asked_id if refers_to else None,
+            money=Money(amount_fen, payment.intent_id, "canteen-1", DATE),
+        )
+        return self.append(entry)
+
+    def append(self, entry: Entry) -> bytes:
+        self.records.append(Record(entry, len(self.records) + 1, BOOT, self.records[-1].hash))
+        return entry.id
+
+    def put(self, question: bytes) -> Reply:
+        """Hand a question to the platform; the reply, verified."""
+        reply = self.bank.ingest.handle(Address(self.name).topic(Channel.ASK), question)
+        assert reply is not None
+        assert reply.topic == Address(self.name).topic(Channel.ANSWER)
+        return open_reply(reply.payload, self.bank.keys, self.name)
+
+    def greet(self) -> None:
+        message = hello(self.records, chain_id=self.chain_id)
+        self.bank.ingest.handle(Address(self.name).topic(Channel.HELLO), message)
+
+    def send(self, first: int = 1, last: int | None = None) -> int:
+        """Hand a batch to the platform; up to where it is committed now, 0 for nothing new said."""
+        payload = batch(self.records, first, last or len(self.records), self.chain_id)
+        reply = self.bank.ingest.handle(Address(self.name).topic(Channel.JOURNAL), payload)
+        if reply is None:
+            return 0
+        answer = open_answer(reply.payload, self.bank.keys, self.name)
+        return answer.seq if isinstance(answer, Ack) else 0
+
+    def _id(self) -> bytes:
+        return new_id(self.bank.now_ms, self.random.token(10))

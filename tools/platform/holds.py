@@ -1,0 +1,341 @@
+"""Holds and captures: what becomes of each payment's intent. The rules, which a city's own bank keeps too:
+
+1. an authorisation is a hold on the account, and ends by itself after `HOLD_MS`;
+2. only a `payment` record of the journal captures, in the transaction that commits it, and each intent once;
+3. it captures with a hold or without: what was sold offline was sold. What the balance does not cover is arrears;
+4. money of which the evidence says that nobody was there, or that is large and proven by nothing, is contested: a
+   person decides, and until then nothing is captured;
+5. a `reversal` ends the hold or gives back what was captured; a `release` ends the hold and no more. After either, and
+   after a capture, no question about the intent is answered with yes, whatever the broker delivers late;
+6. the balance of an account is the sum of its ledger entries.
+
+Rows are locked in one order, a terminal's intents first and then accounts by name, so that workers side by side do not
+wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from agent.sync.contract import Authorise, QueryBalance
+from offline_store.record import Entry, Money, Record
+from profiles.api import Kind
+from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
+from tools.platform.ledger import NOBODY, Owner, enter, lock_accounts
+from tools.platform.store import Transaction, metadata
+
+HOLD_MS = 600_000
+UNPROVEN_CAP_FEN = 50_000
+"""A payment beyond it that was neither authorised nor proven is contested."""
+_MOVING = frozenset(kind.value for kind in (Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE))
+intent_table = sa.Table(
+    "intent",
+    metadata,
+    sa.Column("terminal", sa.String(32), primary_key=True),
+    sa.Column("intent_id", sa.LargeBinary, primary_key=True),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("amount_fen", sa.BigInteger, nullable=False),
+    sa.Column("merchant", sa.String(64), nullable=False),
+    sa.Column("business_date", sa.String(8), nullable=False),
+    sa.Column("namespace", sa.String(64), nullable=False),
+    sa.Column("subject", sa.LargeBinary, nullable=False),
+    sa.Column("until_ms", sa.BigInteger, nullable=False, comment="the end of its hold; 0 if it never had one"),
+    sa.Column("remaining_fen", sa.BigInteger, nullable=False, comment="what the authorisation said remains"),
+    sa.Column("code", sa.String(40), nullable=False, comment="why it was declined"),
+    sa.Column("flags", sa.String(120), nullable=False, comment="what the operator should know, by commas"),
+    sa.Column("record_id", sa.LargeBinary, comment="of the payment"),
+    sa.Column("changed_ms", sa.BigInteger, nullable=False),
+    sa.Index("intent_by_owner", "namespace", "subject", "state"),
+)
+
+
+class State(StrEnum):
+    """What became of an intent so far."""
+
+    ASKED = "asked"
+    HELD = "held"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CAPTURED = "captured"
+    CONTESTED = "contested"
+    RELEASED = "released"
+    REVERSED = "reversed"
+
+
+OPEN = frozenset({State.ASKED, State.HELD})
+"""Of which the journal has not told the end."""
+_ENDED = frozenset({State.EXPIRED, State.CAPTURED, State.CONTESTED, State.RELEASED, State.REVERSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A yes: the amount is held."""
+
+    until_ms: int
+    remaining_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something a person should see: an alarm's code, and which record it is about."""
+
+    code: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One row of the intents."""
+
+    terminal: str
+    intent_id: bytes
+    state: State
+    amount_fen: int
+    merchant: str
+    business_date: str
+    namespace: str
+    subject: bytes
+    until_ms: int = 0
+    remaining_fen: int = 0
+    code: str = ""
+    flags: str = ""
+    record_id: bytes | None = None
+    changed_ms: int = 0
+
+    @property
+    def owner(self) -> Owner:
+        """Whose account it is about."""
+        return self.namespace, self.subject
+
+    def holds(self, now_ms: int) -> bool:
+        """Whether its hold is alive."""
+        return self.state is State.HELD and self.until_ms > now_ms
+
+    def flagged(self, *flags: str) -> str:
+        """Its flags and these, each once."""
+        return ",".join(dict.fromkeys((*filter(None, self.flags.split(",")), *flags)))
+
+
+class Holds:
+    """The money of one terminal's messages within one transaction."""
+
+    def __init__(self, transaction: Transaction, terminal: str, now_ms: int) -> None:
+        self._transaction = transaction
+        self._connection = transaction.connection
+        self.terminal = terminal
+        self.now_ms = now_ms
+
+    # Questions ------------------------------------------------------------------------------------------------------
+
+    def authorise(self, question: Authorise) -> Held | str:
+        """A hold, or the code of the contract that says why not. Asked again, an intent gets the same answer."""
+        known = self._intents([question.intent_id]).get(question.intent_id)
+        owner = question.subject or NOBODY
+        if known is not None and not _same(known, question, owner):
+            return "intent-differs"
+        if known is not None and known.state in _ENDED | {State.DECLINED}:
+            return known.code if known.state is State.DECLINED else "intent-ended"
+        if known is not None and known.state is State.HELD:
+            return Held(known.until_ms, known.remaining_fen) if known.holds(self.now_ms) else "intent-ended"
+        verdict = self._afford(owner, question.amount_fen)
+        asked = Intent(
+            terminal=self.terminal,
+            intent_id=question.intent_id,
+            state=State.HELD if isinstance(verdict, Held) else State.DECLINED,
+            amount_fen=question.amount_fen,
+            merchant=question.merchant,
+            business_date=question.business_date,
+            namespace=owner[0],
+            subject=owner[1],
+        )
+        if isinstance(verdict, Held):
+            self._put(replace(asked, until_ms=verdict.until_ms, remaining_fen=verdict.remaining_fen), known)
+        else:
+            self._put(replace(asked, code=verdict), known)
+        return verdict
+
+    def balance(self, question: QueryBalance) -> int | str:
+        """What may be spent, or why nobody can say."""
+        owner = question.subject or NOBODY
+        account = lock_accounts(self._transaction, [owner]).get(owner)
+        if account is None or owner == NOBODY:
+            return "account-unknown"
+        return int(account.balance_fen) - self._held_fen(owner)
+
+    def _afford(self, owner: Owner, amount_fen: int) -> Held | str:
+        account = lock_accounts(self._transaction, [owner]).get(owner)
+        if account is None or owner == NOBODY:
+            return "account-unknown"
+        if account.blocked:
+            return "account-blocked"
+        remaining_fen = int(account.balance_fen) - self._held_fen(owner) - amount_fen
+        if remaining_fen < 0:
+            return "insufficient-funds"
+        return Held(self.now_ms + HOLD_MS, remaining_fen)
+
+    def _held_fen(self, owner: Owner) -> int:
+        columns = intent_table.c
+        query = sa.select(sa.func.coalesce(sa.func.sum(columns.amount_fen), 0)).where(
+            columns.namespace == owner[0],
+            columns.subject == owner[1],
+            columns.state == State.HELD.value,
+            columns.until_ms > self.now_ms,
+        )
+        return int(self._connection.execute(query).scalar_one())
+
+    # The journal ----------------------------------------------------------------------------------------------------
+
+    def settle(self, records: Iterable[Record]) -> list[Complaint]:
+        """Follow what was just committed, in its order."""
+        moving = [record for record in map(inner, records) if record.entry.money and record.entry.kind in _MOVING]
+        if not moving:
+            return []
+        intents = self._intents([_money(record.entry).intent_id for record in moving])
+        owners = {record.entry.subject or NOBODY for record in moving} | {intent.owner for intent in intents.values()}
+        lock_accounts(self._transaction, owners)
+        complaints: list[Complaint] = []
+        for record in moving:
+            intent_id = _money(record.entry).intent_id
+            known = intents.get(intent_id)
+            after, code = self._follow(known, record.entry)
+            if code is not None:
+                complaints.append(Complaint(code, record.seq))
+            if after != known:
+                intents[intent_id] = self._put(after, known)
+        return complaints
+
+    def _follow(self, known: Intent | None, entry: Entry) -> tuple[Intent, str | None]:
+        """The intent after one record, and what is wrong with that."""
+        before = known or self._told_by(entry)
+        match Kind(entry.kind):
+            case Kind.PAYMENT:
+                return self._pay(before, entry)
+            case Kind.REVERSAL:
+                return self._reverse(before, entry)
+            case Kind.RELEASE if before.state in OPEN:
+                return replace(before, state=State.RELEASED), None
+            case _:
+                return before, None
+
+    def _pay(self, intent: Intent, entry: Entry) -> tuple[Intent, str | None]:
+        amount_fen = _money(entry).amount_fen
+        if intent.state in {State.CAPTURED, State.CONTESTED, State.REVERSED} and intent.record_id == entry.id:
+            return intent, None  # a rescued journal brings it a second time
+        if intent.state in {State.CAPTURED, State.CONTESTED}:
+            return replace(intent, flags=intent.flagged("repeated")), "payment-repeated"
+        if intent.state in {State.RELEASED, State.REVERSED}:
+            return replace(intent, flags=intent.flagged("paid-after-reversal")), "payment-after-reversal"
+        if amount_fen <= 0:
+            return replace(intent, flags=intent.flagged("amount-differs")), "payment-differs"
+        owner = entry.subject or NOBODY
+        flags, code = self._flags_of(intent, entry, owner)
+        paid = replace(intent, amount_fen=amount_fen, namespace=owner[0], subject=owner[1], record_id=entry.id)
+        if self._is_contested(intent, entry, amount_fen):
+            return replace(paid, state=State.CONTESTED, flags=intent.flagged(*flags)), "payment-contested"
+        if self._move(paid, -amount_fen, entry.id) < 0:
+            flags.append("arrears")
+        return replace(paid, state=State.CAPTURED, flags=intent.flagged(*flags)), code
+
+    def _flags_of(self, intent: Intent, entry: Entry, owner: Owner) -> tuple[list[str], str | None]:
+        flags: list[str] = []
+        code = None
+        if not intent.holds(self.now_ms):
+            flags.append("no-hold")
+        if intent.state is State.DECLINED:
+            flags.append("declined")
+            code = "payment-declined"
+        elif (intent.amount_fen, intent.owner) != (_money(entry).amount_fen, owner):
+            flags.append("amount-differs")
+            code = "payment-differs"
+        if owner == NOBODY or owner not in lock_accounts(self._transaction, [owner]):
+            flags.append("account-unknown")
+        return flags, code
+
+    def _is_contested(self, intent: Intent, entry: Entry, amount_fen: int) -> bool:
+        verdict = verdict_of(self._transaction, entry.id)
+        unproven = verdict is Verdict.NONE and intent.state is not State.HELD and amount_fen > UNPROVEN_CAP_FEN
+        return unproven or verdict in DOUBTFUL
+
+    def _reverse(self, intent: Intent, entry: Entry) -> tuple[Intent, str | None]:
+        if intent.state is not State.CAPTURED:
+            ended = intent.state in {State.RELEASED, State.REVERSED}
+            return (intent if ended else replace(intent, state=State.RELEASED)), None
+        self._move(intent, intent.amount_fen, entry.id)
+        differs = _money(entry).amount_fen != -intent.amount_fen
+        return replace(intent, state=State.REVERSED), "reversal-differs" if differs else None
+
+    def _told_by(self, entry: Entry) -> Intent:
+        """An intent that nobody asked about here: as its first record has it."""
+        money, owner = _money(entry), entry.subject or NOBODY
+        return Intent(
+            terminal=self.terminal,
+            intent_id=money.intent_id,
+            state=State.ASKED,
+            amount_fen=abs(money.amount_fen),
+            merchant=money.merchant,
+            business_date=money.business_date,
+            namespace=owner[0],
+            subject=owner[1],
+        )
+
+    # Rows -----------------------------------------------------------------------------------------------------------
+
+    def _move(self, intent: Intent, amount_fen: int, record_id: bytes) -> int:
+        """One entry of the ledger; the balance after it."""
+        return enter(
+            self._transaction,
+            intent.owner,
+            amount_fen,
+            self.now_ms,
+            terminal=self.terminal,
+            intent_id=intent.intent_id,
+            record_id=record_id,
+        )
+
+    def _intents(self, ids: Iterable[bytes]) -> dict[bytes, Intent]:
+        columns = intent_table.c
+        query = sa.select(intent_table).where(columns.terminal == self.terminal, columns.intent_id.in_(set(ids)))
+        rows = self._connection.execute(query.order_by(columns.intent_id).with_for_update())
+        return {row.intent_id: _intent(row) for row in rows}
+
+    def _put(self, intent: Intent, known: Intent | None) -> Intent:
+        changed = replace(intent, changed_ms=self.now_ms)
+        values = {column.name: getattr(changed, column.name) for column in intent_table.columns}
+        columns = intent_table.c
+        if known is None:
+            self._connection.execute(sa.insert(intent_table).values(values))
+        else:
+            same = sa.and_(columns.terminal == intent.terminal, columns.intent_id == intent.intent_id)
+            self._connection.execute(sa.update(intent_table).where(same).values(values))
+        return changed
+
+
+def intents(transaction: Transaction, now_ms: int, *, only_open: bool = False) -> list[Intent]:
+    """The intents, the latest change first; a hold that is over shows as expired."""
+    query = sa.select(intent_table).order_by(intent_table.c.changed_ms.desc(), intent_table.c.intent_id)
+    found = [_intent(row) for row in transaction.connection.execute(query)]
+    shown = [
+        replace(intent, state=State.EXPIRED) if intent.state is State.HELD and not intent.holds(now_ms) else intent
+        for intent in found
+    ]
+    return [intent for intent in shown if not only_open or intent.state in OPEN]
+
+
+def _same(intent: Intent, question: Authorise, owner: Owner) -> bool:
+    asked = (question.amount_fen, question.merchant, owner)
+    return (intent.amount_fen, intent.merchant, intent.owner) == asked
+
+
+def _intent(row: sa.Row[Any]) -> Intent:
+    return Intent(**{**row._mapping, "state": State(row.state)})
+
+
+def _money(entry: Entry) -> Money:
+    if entry.money is None:
+        raise ValueError("only records that move money are followed")
+    return entry.money
