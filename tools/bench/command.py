@@ -11,6 +11,7 @@ from tools.bench import scan as scan_bench
 from tools.bench import start as start_bench
 from tools.bench import status as status_bench
 from tools.bench import store as store_bench
+from tools.bench import sync as sync_bench
 from tools.bench import tap as tap_bench
 from tools.bench import verify as verify_bench
 
@@ -149,6 +150,25 @@ def store(records: int, appends: int, rounds: int, as_json: bool) -> None:
     store_bench.run(records, appends, rounds).tell(as_json=as_json)
 
 
+@bench.command(
+    help=say("断网后补传，同时刷卡，与裸程序比较", "A drain after an outage while people tap, beside a bare program's")
+)
+@click.option(
+    "--records",
+    type=click.IntRange(1_000, 10_000_000),
+    default=100_000,
+    show_default=True,
+    help=say("积压的记录数", "How many records wait"),
+)
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help=say("轮数", "How many rounds")
+)
+@json_option
+def sync(records: int, rounds: int, as_json: bool) -> None:
+    """Measure the drain."""
+    sync_bench.run(records, rounds).tell(as_json=as_json)
+
+
 @bench.command(help=say("从照片中识读二维码", "Codes read from a set of photographs, beside three other decoders"))
 @click.option(
     "--set",
@@ -175,3 +195,4 @@ def all_benches(as_json: bool) -> None:
     verify_bench.run(200, 10).tell(as_json=as_json)
     status_bench.run(10_000_000, 5_000_000, 100_000, 5).tell(as_json=as_json)
     store_bench.run(3_000_000, 300, 7).tell(as_json=as_json)
+    sync_bench.run(100_000, 5).tell(as_json=as_json)

@@ -13,6 +13,7 @@ import yaml
 
 from agent.config import load
 from agent.words import say
+from tools.bench.memory import rss_mb
 from tools.bench.place import bench_directory, terminal_id
 from tools.bench.report import Figure, Report, median
 from tools.cli.bench_process import running_devices
@@ -21,7 +22,6 @@ from tools.cli.terminal_process import TerminalProcess
 
 READY_S = 30.0
 SETTLE_S = 1.0
-_KIB_PER_MB = 1000 * 1000 / 1024
 
 
 def run(rounds: int) -> Report:
@@ -53,14 +53,7 @@ def _start(config: Path, environment: dict[str, str]) -> tuple[float, float]:
             raise click.ClickException(say("终端没有就绪", "the terminal did not become ready"))
         ready_s = time.monotonic() - started_s
         time.sleep(SETTLE_S)  # the memory of a terminal at rest, not of one that still starts
-        return ready_s, _rss_mb(terminal.pid)
-
-
-def _rss_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / _KIB_PER_MB
-    raise click.ClickException(say("读不到内存用量", "the memory in use cannot be read"))
+        return ready_s, rss_mb(terminal.pid)
 
 
 def _bare_start_s() -> float:

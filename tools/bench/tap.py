@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,20 +68,20 @@ def run(taps: int, reader: str) -> Report:
 
 
 def _samples(directory: Path, taps: int, reader: str) -> list[Sample]:
-    config = _configure(directory, reader)
+    config = configure(directory, reader)
     resolved = load(config)
     with ExitStack() as stack:
         devices = stack.enter_context(running_devices(resolved))
         environment = {**os.environ, **devices.environment}
         terminal = stack.enter_context(TerminalProcess(config, environment, ("--set", "logs.level=debug")))
-        cycle = _Cycle(devices, terminal, reader)
+        cycle = Cycle(devices, terminal, reader)
         cycle.tap()
         size_bytes = _bytes_of_a_tap(resolved.config.terminal.state_dir)
         peer = stack.enter_context(RawPeer(directory, size_bytes))
         return [_sample(cycle, peer) for _ in range(taps)]
 
 
-def _sample(cycle: _Cycle, peer: RawPeer) -> Sample:
+def _sample(cycle: Cycle, peer: RawPeer) -> Sample:
     decision, actuated = cycle.tap()
     time.sleep(PAUSE_S)
     raw_ns = peer.commit()
@@ -95,42 +96,44 @@ def _sample(cycle: _Cycle, peer: RawPeer) -> Sample:
     )
 
 
-class _Cycle:
+class Cycle:
     """Present a card, wait for the outcome, take it away, wait until the reader has seen that."""
 
     def __init__(self, devices: VirtualDevices, terminal: TerminalProcess, reader: str) -> None:
         self._devices = devices
         self._terminal = terminal
         self._reader = reader
-        self._seen = _await(terminal, "ready", 0)
+        self._seen = await_line(terminal, "ready", 0)
 
     def tap(self) -> tuple[Line, Line]:
         """The log's lines of the decision and of the relay."""
         slot = SLOTS[self._reader]
         self._devices.ask(Insert(reader=slot, card=CARDS[self._reader]))
-        decision_at = _await(self._terminal, "decision", self._seen)
-        actuated_at = _await(self._terminal, "actuated", self._seen)
-        outcome_at = _await(self._terminal, "outcome", decision_at)
+        decision_at = await_line(self._terminal, "decision", self._seen)
+        actuated_at = await_line(self._terminal, "actuated", self._seen)
+        outcome_at = await_line(self._terminal, "outcome", decision_at)
         self._devices.ask(Remove(reader=slot))
-        self._seen = _await(self._terminal, "removed", outcome_at)
+        self._seen = await_line(self._terminal, "removed", outcome_at)
         return self._terminal.lines[decision_at], self._terminal.lines[actuated_at]
 
 
-def _await(terminal: TerminalProcess, event: str, after: int) -> int:
+def await_line(terminal: TerminalProcess, event: str, after: int) -> int:
+    """The position of the next line of this event from ``after`` on. Raises :class:`click.ClickException`."""
     found = terminal.wait_for(lambda line: line.get("event") == event, WAIT_S, after)
     if found is None:
         raise click.ClickException(say(f"等不到 {event}", f"waited in vain for {event}"))
     return found[0]
 
 
-def _configure(directory: Path, reader: str) -> Path:
-    """The preset gate without a sensor: each tap ends with the relay's confirmation; no platform, no double-tap."""
+def configure(directory: Path, reader: str, platform: Mapping[str, object] | None = None) -> Path:
+    """The preset gate without a sensor: each tap ends with the relay's confirmation; no double-tap."""
     document = yaml.safe_load(preset_text("gate"))
     document["terminal"] |= {"id": terminal_id(), "state_dir": str(directory / "terminal")}
     document["devices"]["card-field"]["poll_ms"] = 10
     lane = document["lanes"]["north-in"]
     lane["readers"] = [READERS[reader]]
     lane["settings"] |= {"passage_input": None, "double_tap_ms": 0}
+    document["platform"] = platform
     path = directory / "gate.yaml"
     path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
     return path
