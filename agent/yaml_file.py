@@ -11,6 +11,9 @@ MAX_SIZE_BYTES = 1_000_000
 MAX_DEPTH = 32
 """Levels of keys and lists within each other; no setting lies so deep, and the parser's stack is bounded."""
 
+_LIBYAML_DEPTH = "maximum nesting depth"
+"""libyaml from 0.2.6 on looks further ahead than its events, and has a bound of its own, far beyond ours."""
+
 
 class YamlError(ValueError):
     """Not one plain YAML document; ``zh`` and ``en`` name line and column."""
@@ -62,6 +65,8 @@ def parse_yaml(text: str) -> object:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 -- a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
+        if mark and _LIBYAML_DEPTH in (error.problem or ""):
+            raise _too_deep(mark.line + 1) from None
         if mark and any("\t" in line for line in text.splitlines()[mark.line : mark.line + 1]):
             raise YamlError(
                 f"第 {mark.line + 1} 行：不能用制表符（Tab）缩进，请用空格",
@@ -95,6 +100,8 @@ def _refuse_what_grows(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise YamlError(
-                f"第 {line} 行：层次超过 {MAX_DEPTH} 层", f"line {line}: nested deeper than {MAX_DEPTH} levels"
-            )
+            raise _too_deep(line)
+
+
+def _too_deep(line: int) -> YamlError:
+    return YamlError(f"第 {line} 行：层次超过 {MAX_DEPTH} 层", f"line {line}: nested deeper than {MAX_DEPTH} levels")

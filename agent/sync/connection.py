@@ -161,7 +161,7 @@ class Connection:
         client.will_set(self._address.topic(Channel.STATE), will, qos=1, retain=True)
         if self._endpoint.tls is not None:
             client.tls_set_context(self._endpoint.tls)
-        client.on_socket_open = _no_delay
+        client.on_socket_open = self._tune
         client.on_socket_register_write = self._ring
         client.on_log = self._on_log
         client.on_connect = self._on_connect
@@ -221,6 +221,16 @@ class Connection:
             if self._client.want_write():
                 self._client.loop_write()
             self._client.loop_misc()
+
+    def _tune(self, _client: mqtt.Client, _userdata: object, sock: object) -> None:
+        """TCP_NODELAY: else each acknowledgement waits for the other side's delayed one, 40 ms and more.
+
+        TCP_USER_TIMEOUT (RFC 5482): what is sent into a line that is dead on one side fails in the time in which a
+        missing PINGRESP is noticed, whatever the kernel's retransmissions would take.
+        """
+        if isinstance(sock, socket.socket):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 2 * self._endpoint.keepalive_s * 1000)
 
     def _ring(self, _client: mqtt.Client, _userdata: object, _sock: object) -> None:
         # A full pair means that the bell is ringing already; a closed one, that the connection is over.
@@ -326,10 +336,15 @@ def tls_context(terminal: str, files: TlsFiles | None) -> ssl.SSLContext:
     return context
 
 
-def _no_delay(_client: mqtt.Client, _userdata: object, sock: object) -> None:
-    # Without it each acknowledgement waits for the other side's delayed TCP acknowledgement, 40 ms and more.
-    if isinstance(sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def can_be_reached(endpoint: Endpoint) -> bool:
+    """Whether TCP and TLS come about. No MQTT is spoken: a second CONNECT would throw out this terminal's session."""
+    try:
+        with socket.create_connection((endpoint.host, endpoint.port), endpoint.connect_timeout_s) as bare:
+            if endpoint.tls is not None:
+                endpoint.tls.wrap_socket(bare, server_hostname=endpoint.host).close()
+    except OSError:
+        return False
+    return True
 
 
 class _ClosingSocket(ssl.SSLSocket):

@@ -30,6 +30,7 @@ class LinkFault(Enum):
     GARBLED = ("garbled", "平台应答无法识别", "the broker answers nonsense")
     SILENT = ("silent", "平台没有应答", "the broker does not answer")
     LOST = ("lost", "与平台的连接中断", "the connection was lost")
+    BETTER = ("better", "首选服务器已恢复，切换回去", "a broker before this one can be had again")
     NOT_SUBSCRIBED = ("not-subscribed", "平台不允许接收回执", "the broker does not let this terminal read its answers")
 
     def __init__(self, code: str, zh: str, en: str) -> None:

@@ -1,4 +1,8 @@
-"""The MQTT link: one broker, one connection at a time, kept up for ever.
+"""The MQTT link: several brokers in order, one connection at a time, kept up for ever.
+
+The first broker is the one to be at. When it cannot be had the next ones are tried in their order, and from one of
+those the way back is looked for: a bare TLS connection now and then, which takes nobody's session, and the link returns
+when it stands. Between rounds through all brokers the pauses grow, jittered and capped.
 
 Each attempt has a connection of its own, so nothing queued for a dead one is sent again on the next: what must arrive
 is sent again by the uplink. MQTT 5 first; a broker that refuses it is spoken to in 3.1.1, and remembered.
@@ -13,6 +17,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -20,9 +25,21 @@ from pydantic_core import PydanticCustomError
 from agent.backoff import Backoff
 from agent.clock import Clock, Random
 from agent.keys import TlsFiles
-from agent.sync.connection import Connection, Down, Endpoint, Event, Protocol, Received, Up, tls_context
+from agent.sync.connection import (
+    Connection,
+    Down,
+    Endpoint,
+    Event,
+    Protocol,
+    Received,
+    Up,
+    can_be_reached,
+    tls_context,
+)
 from agent.sync.contract import Address, Channel
 from agent.sync.faults import LinkError, LinkFault
+from agent.sync.pace import LEAST_KBIT_S
+from agent.threads import in_thread
 
 __all__ = [
     "Down",
@@ -41,18 +58,15 @@ _ANSWER_S = 30.0
 _OTHER: dict[Protocol, Protocol] = {"5": "3.1.1", "3.1.1": "5"}
 
 
-class LinkSettings(BaseModel):
-    """Where the platform's broker is. TLS with this terminal's certificate; without it on the loopback only."""
+MAX_FALLBACKS = 7
+
+
+class BrokerAddress(BaseModel):
+    """Where one broker is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     host: str = Field(min_length=1, max_length=253, description="name or address, as its certificate has it")
     port: int = Field(default=8883, ge=1, le=65535)
-    tls: bool = Field(default=True, description="false only for a broker on this machine")
-    keepalive_s: int = Field(default=20, ge=5, le=300, description="a dead link is noticed after up to twice this time")
-    connect_timeout_s: int = Field(default=5, ge=1, le=60)
-    session_expiry_s: int = Field(default=7 * 86_400, ge=0, le=30 * 86_400)
-    backoff_first_ms: int = Field(default=500, ge=10, le=60_000)
-    backoff_cap_ms: int = Field(default=60_000, ge=10, le=3_600_000)
 
     @field_validator("host")
     @classmethod
@@ -74,9 +88,34 @@ class LinkSettings(BaseModel):
             )
         return host
 
+
+class LinkSettings(BrokerAddress):
+    """Where the platform's broker is. TLS with this terminal's certificate; without it on the loopback only."""
+
+    fallbacks: tuple[BrokerAddress, ...] = Field(
+        default=(),
+        max_length=MAX_FALLBACKS,
+        description="brokers to go to, in this order, when the first cannot be had",
+    )
+    bandwidth_kbit_s: int | None = Field(
+        default=None, ge=LEAST_KBIT_S, le=10_000_000, description="cap on the journal's upload; null: none"
+    )
+    failback_s: int = Field(default=600, ge=1, le=86_400, description="how often a better broker is looked for")
+    tls: bool = Field(default=True, description="false only for a broker on this machine")
+    keepalive_s: int = Field(default=20, ge=5, le=300, description="a dead link is noticed after up to twice this time")
+    connect_timeout_s: int = Field(default=5, ge=1, le=60)
+    session_expiry_s: int = Field(default=7 * 86_400, ge=0, le=30 * 86_400)
+    backoff_first_ms: int = Field(default=500, ge=10, le=60_000)
+    backoff_cap_ms: int = Field(default=60_000, ge=10, le=3_600_000)
+
+    @property
+    def brokers(self) -> tuple[BrokerAddress, ...]:
+        """All of them, the first one first."""
+        return (self, *self.fallbacks)
+
     @model_validator(mode="after")
     def _bare_only_at_home(self) -> LinkSettings:
-        if not self.tls and not _is_loopback(self.host):
+        if not self.tls and not all(_is_loopback(broker.host) for broker in self.brokers):
             raise PydanticCustomError(
                 "said",
                 "{en}",
@@ -99,7 +138,7 @@ class LinkPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LinkStatus:
-    """The link as the technician sees it. ``retry_at_ms`` is monotonic and set while waiting."""
+    """The link as the technician sees it. ``retry_at_ms`` is monotonic and set while waiting; broker 0 is the first."""
 
     phase: LinkPhase
     protocol: Protocol
@@ -107,10 +146,20 @@ class LinkStatus:
     detail: str = ""
     attempts: int = 0
     retry_at_ms: int | None = None
+    broker: int = 0
+
+
+@dataclass(slots=True)
+class _Broker:
+    """One broker, and what was learnt of it: which level it speaks, and whether it ever answered."""
+
+    endpoint: Endpoint
+    protocol: Protocol = "5"
+    proven: bool = False
 
 
 class Link:
-    """Keeps one connection to the broker.
+    """Keeps one connection to the best broker that can be had.
 
     ``will`` and ``goodbye`` make the retained state that stands after a lost connection and after a clean stop.
     """
@@ -127,22 +176,29 @@ class Link:
     ) -> None:
         """Raises :class:`LinkError` if the terminal's own credentials cannot be used."""
         self._address = address
-        self._endpoint = Endpoint(
-            settings.host,
-            settings.port,
-            tls_context(address.terminal, tls) if settings.tls else None,
-            settings.keepalive_s,
-            settings.connect_timeout_s,
-            settings.session_expiry_s,
-        )
+        context = tls_context(address.terminal, tls) if settings.tls else None
+        self._brokers = [
+            _Broker(
+                Endpoint(
+                    broker.host,
+                    broker.port,
+                    context,
+                    settings.keepalive_s,
+                    settings.connect_timeout_s,
+                    settings.session_expiry_s,
+                )
+            )
+            for broker in settings.brokers
+        ]
+        self._at = 0
+        self._failback_s = settings.failback_s
+        self._random = random
         self.counters: Counter[str] = Counter()
         self.status = LinkStatus(LinkPhase.CONNECTING, "5")
         self._will = will
         self._goodbye = goodbye
         self._clock = clock
         self._backoff = Backoff(random, settings.backoff_first_ms, settings.backoff_cap_ms)
-        self._protocol: Protocol = "5"
-        self._proven = False
         self._connection: Connection | None = None
         self._stopping = asyncio.Event()
 
@@ -152,7 +208,9 @@ class Link:
         if connection is None or self.status.phase is not LinkPhase.UP:
             return False
         accepted = connection.publish(channel, payload, retain=retain)
-        if not accepted:
+        if accepted:
+            self.counters.update({"up-messages": 1, "up-bytes": len(payload)})
+        else:
             self.counters["unsent"] += 1
         return accepted
 
@@ -168,30 +226,60 @@ class Link:
             while not self._stopping.is_set():
                 last = self.status
                 self.status = LinkStatus(
-                    LinkPhase.CONNECTING, self._protocol, last.fault, last.detail, last.attempts + 1
+                    LinkPhase.CONNECTING,
+                    self._broker.protocol,
+                    last.fault,
+                    last.detail,
+                    last.attempts + 1,
+                    broker=self._at,
                 )
-                await self._session(handle)
-                await self._pause()
+                came_up, better = await self._session(handle)
+                await self._go_on(came_up=came_up, better=better)
         finally:
-            self.status = LinkStatus(LinkPhase.STOPPED, self._protocol)
+            self.status = LinkStatus(LinkPhase.STOPPED, self._broker.protocol, broker=self._at)
 
-    async def _session(self, handle: Callable[[Event], Awaitable[None]]) -> None:
-        """One connection up to its first :class:`Down`; paho tells of some ends twice."""
-        connection = Connection(self._address, self._endpoint, self._protocol, self._will(), self.counters)
+    @property
+    def _broker(self) -> _Broker:
+        return self._brokers[self._at]
+
+    async def _session(self, handle: Callable[[Event], Awaitable[None]]) -> tuple[bool, int | None]:
+        """One connection up to its first :class:`Down`: whether it ever was up, and which broker is better.
+
+        paho tells of some ends twice.
+        """
+        broker, came_up, better = self._broker, False, None
+        connection = Connection(self._address, broker.endpoint, broker.protocol, self._will(), self.counters)
         self._connection = connection
         connection.open()
+        looking = asyncio.create_task(self._look_for_better(connection))
         try:
             while not self._stopping.is_set():
                 event = await self._next(connection)
+                if event is None and looking.done():
+                    better, event = looking.result(), Down(LinkFault.BETTER)
                 if event is not None:
+                    came_up |= isinstance(event, Up)
                     self._note(event)
                     await handle(event)
                 if isinstance(event, Down):
-                    return
+                    break
         finally:
+            looking.cancel()
             self.publish(Channel.STATE, self._goodbye(), retain=True)
             self._connection = None
             await connection.close()
+        return came_up, better
+
+    async def _look_for_better(self, connection: Connection) -> int:
+        """While the link is at a later broker: the one before it that can be had again; wakes :meth:`_session`."""
+        while True:
+            share = int.from_bytes(self._random.token(2), "big") / 0xFFFF
+            await asyncio.sleep(self._failback_s * (0.75 + share / 4))  # a city's terminals do not return all at once
+            for number in range(self._at):
+                reach = partial(can_be_reached, self._brokers[number].endpoint)
+                if await in_thread(reach, "mqtt-probe"):
+                    connection.interrupt()
+                    return number
 
     async def _next(self, connection: Connection) -> Event | None:
         try:
@@ -202,15 +290,32 @@ class Link:
 
     def _note(self, event: Event) -> None:
         match event:
+            case Received(_, payload):
+                self.counters.update({"down-messages": 1, "down-bytes": len(payload)})
             case Up():
-                self._proven = True
+                self.counters["connections"] += 1
+                self._broker.proven = True
                 self._backoff.reset()
-                self.status = LinkStatus(LinkPhase.UP, self._protocol)
+                self.status = LinkStatus(LinkPhase.UP, self._broker.protocol, broker=self._at)
             case Down(fault, detail):
+                self.counters[f"ended-{fault.code}"] += 1
                 self.status = replace(self.status, phase=LinkPhase.WAITING, fault=fault, detail=detail)
                 # A 3.1.1 broker may also answer a level that it does not know by closing (MQTT 3.1.1 §3.1.2.2).
-                if fault is LinkFault.VERSION or (fault is LinkFault.CLOSED and not self._proven):
-                    self._protocol = _OTHER[self._protocol]
+                broker = self._broker
+                if fault is LinkFault.VERSION or (fault is LinkFault.CLOSED and not broker.proven):
+                    broker.protocol = _OTHER[broker.protocol]
+
+    async def _go_on(self, *, came_up: bool, better: int | None) -> None:
+        """To the broker that is better; after a connection that stood, to the first; else to the next one."""
+        if better is not None:
+            self._at = better
+        elif came_up:
+            self._at = 0
+            await self._pause()
+        else:
+            self._at = (self._at + 1) % len(self._brokers)
+            if self._at == 0:
+                await self._pause()
 
     async def _pause(self) -> None:
         delay_ms = self._backoff.next_ms()

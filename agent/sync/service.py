@@ -15,6 +15,7 @@ from agent.clock import Clock, Random
 from agent.keys import TlsFiles
 from agent.sync.contract import Address, Alarm, Channel, Presence, Report, State
 from agent.sync.link import Down, Event, Link, LinkSettings, LinkStatus, Received, Up
+from agent.sync.pace import Pace
 from agent.sync.uplink import Acknowledgements, AnswerKeys, Outbox, Phase, PlatformTime, Publish, Uplink, UplinkSettings
 from agent.threads import in_thread
 from agent.words import tell
@@ -88,13 +89,16 @@ class Sync:
             clock,
             random,
         )
-        self._uplink = Uplink(terminal, outbox, acknowledgements, keys, platform_time, clock, random, uplink_settings)
+        self._pace = Pace(settings.bandwidth_kbit_s)
+        fitting = self._pace.fitting(uplink_settings or UplinkSettings())
+        self._uplink = Uplink(terminal, outbox, acknowledgements, keys, platform_time, clock, random, fitting)
         self._replies = replies or _NobodyAsked()
         self._answers = Address(terminal).topic(Channel.ANSWER)
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._grown = False
         self._up_since_ms: int | None = None
+        self._held: asyncio.TimerHandle | None = None
         self._alarms: deque[Alarm] = deque(maxlen=_MAX_ALARMS)
 
     @property
@@ -132,7 +136,7 @@ class Sync:
     async def _handle(self, event: Event) -> None:
         match event:
             case Up():
-                _log.info("link up", protocol=self._link.status.protocol)
+                _log.info("link up", protocol=self._link.status.protocol, broker=self._link.status.broker)
                 self._up_since_ms = self._clock.now_ms()
                 self._publish_state(self._state_source())
                 for _ in range(len(self._alarms)):
@@ -142,6 +146,8 @@ class Sync:
                 fault = event.fault
                 _log.warning("link down", fault=fault.code, zh=fault.zh, en=fault.en, detail=event.detail)
                 self._up_since_ms = None
+                if self._held is not None:
+                    self._held.cancel()
                 self._replies.disconnected()
                 await self._step(self._uplink.disconnected)
             case Received() if event.topic == self._answers:
@@ -178,8 +184,17 @@ class Sync:
                 self._uplink.stalled()
             else:
                 for item in published or ():
-                    self._link.publish(item.channel, item.payload)
+                    self._publish(item)
         self._changed.set()
+
+    def _publish(self, item: Publish) -> None:
+        """At once, but for a batch that the cap holds back; one that waits goes with the connection that it was for."""
+        loop = asyncio.get_running_loop()
+        wait_s = self._pace.wait_s(len(item.payload), loop.time()) if item.channel is Channel.JOURNAL else 0.0
+        if wait_s:
+            self._held = loop.call_later(wait_s, self._link.publish, item.channel, item.payload)
+        else:
+            self._link.publish(item.channel, item.payload)
 
     async def _tell_state(self) -> None:
         """Publish the state again when it differs, at most every five seconds."""

@@ -46,6 +46,7 @@ from agent.sync.contract import (
 )
 from offline_store.outbox import Position
 
+LEAST_BATCH_BYTES = 16 * 1024
 _NONCE_BYTES = 16
 _REMEMBERED_NONCES = 4
 _DURABLE_WITHIN_S = 5.0
@@ -83,7 +84,7 @@ class UplinkSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     batch_records: int = Field(default=200, ge=1, le=MAX_BATCH_RECORDS)
-    batch_bytes: int = Field(default=256 * 1024, ge=16 * 1024, le=MAX_BATCH_BYTES)
+    batch_bytes: int = Field(default=256 * 1024, ge=LEAST_BATCH_BYTES, le=MAX_BATCH_BYTES)
     answer_timeout_ms: int = Field(default=10_000, ge=100, le=120_000)
     answer_timeout_cap_ms: int = Field(default=300_000, ge=100, le=3_600_000)
     greet_every_ms: int = Field(default=3_600_000, ge=60_000, le=86_400_000)

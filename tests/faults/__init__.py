@@ -4,5 +4,6 @@ from __future__ import annotations
 
 import os
 
-ROUNDS = int(os.environ.get("ONECARD_FAULT_ROUNDS", "6"))
+SHORT_ROUNDS = 6
+ROUNDS = int(os.environ.get("ONECARD_FAULT_ROUNDS", SHORT_ROUNDS))
 SEED = int(os.environ.get("ONECARD_FAULT_SEED", "1"))

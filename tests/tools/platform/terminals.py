@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.clock import SystemClock, SystemRandom
@@ -23,22 +24,46 @@ from tools.platform.ca import Authority
 TERMINAL = "gate-1"
 PATIENCE_S = 25.0
 GROUP = 50
+UPLINK = UplinkSettings(batch_records=100, answer_timeout_ms=1000, answer_timeout_cap_ms=2000)
+
+
+@dataclass
+class Running:
+    """A terminal at work."""
+
+    outbox: Outbox
+    writer: Writer
+    sync: Sync
+    clock: SystemClock = field(default_factory=SystemClock)
+    random: SystemRandom = field(default_factory=SystemRandom)
+
+    def decide(self, count: int) -> None:
+        """So many passages more; returns when they are on the disk."""
+        self.writer.submit(Append(tuple(passage(self.clock, self.random) for _ in range(count)))).result(PATIENCE_S)
+        self.sync.wake()
 
 
 @asynccontextmanager
-async def terminal(
-    directory: Path, authority: Authority, endpoint: Endpoint, passages: int, name: str = TERMINAL
-) -> AsyncIterator[Outbox]:
-    """A terminal with that many passages in its journal, its uplink running; gives its outbox."""
+async def running_terminal(
+    directory: Path,
+    authority: Authority,
+    endpoint: Endpoint,
+    passages: int,
+    name: str = TERMINAL,
+    uplink: UplinkSettings = UPLINK,
+    **link: object,
+) -> AsyncIterator[Running]:
+    """A terminal with that many passages in its journal, its uplink running; ``link`` are settings of the link."""
     keys = authority.provision(name, directory / "terminal-keys")
     random, clock = SystemRandom(), SystemClock()
     writer = Writer(Journal.open(directory / "journal", random.token(16), clock=clock, random=random))
     for _ in range(passages // GROUP):
         writer.submit(Append(tuple(passage(clock, random) for _ in range(GROUP)))).result(PATIENCE_S)
+    values = {"host": endpoint.host, "port": endpoint.port, "backoff_first_ms": 20, "backoff_cap_ms": 200}
     with closing(Outbox.open(directory / "journal")) as outbox:
         sync = Sync(
             terminal=name,
-            settings=LinkSettings(host=endpoint.host, port=endpoint.port, backoff_first_ms=20, backoff_cap_ms=200),
+            settings=LinkSettings.model_validate(values | link),
             tls=keys.tls_files(),
             keys=lambda: keys.platform_keys(Role.ACKNOWLEDGEMENT),
             outbox=outbox,
@@ -47,15 +72,24 @@ async def terminal(
             platform_time=lambda issued_ms, round_trip_ms: None,
             clock=clock,
             random=random,
-            uplink_settings=UplinkSettings(batch_records=100, answer_timeout_ms=1000, answer_timeout_cap_ms=2000),
+            uplink_settings=uplink,
         )
         running = asyncio.create_task(sync.run())
         try:
-            yield outbox
+            yield Running(outbox, writer, sync)
         finally:
             sync.stop()
             await running
             assert writer.close(PATIENCE_S)
+
+
+@asynccontextmanager
+async def terminal(
+    directory: Path, authority: Authority, endpoint: Endpoint, passages: int, name: str = TERMINAL
+) -> AsyncIterator[Outbox]:
+    """The same, of which only the outbox is of interest."""
+    async with running_terminal(directory, authority, endpoint, passages, name) as running:
+        yield running.outbox
 
 
 def passage(clock: SystemClock, random: SystemRandom) -> Entry:
