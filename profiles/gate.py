@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from profiles.api import (
@@ -48,6 +48,7 @@ from profiles.api import (
 from profiles.code_reasons import CodeReason
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.admission import Admission
+from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.repeats import WINDOW_MS, Repeats
 from profiles.rules.schedule import Schedule
@@ -97,7 +98,9 @@ class GateSettings(ProfileSettings):
 
     direction: Direction = Direction.IN
     admit: Admission
-    least_assurance: Assurance = Field(default=Assurance.READ, description="uid, read, static-code, dynamic-code …")
+    least_assurance: LeastAssurance = Field(
+        default=Assurance.READ, description="uid, read, static-code, dynamic-code …"
+    )
     schedule: Schedule = Schedule()
     codes: CodePolicy = CodePolicy()
     double_tap_ms: int = Field(default=3_000, ge=0, le=60_000)
@@ -128,21 +131,6 @@ class GateSettings(ProfileSettings):
                 },
             )
         return self
-
-    @field_validator("least_assurance", mode="before")
-    @classmethod
-    def by_name(cls, value: object) -> object:
-        """Read the assurance by its name, as people write it."""
-        if isinstance(value, str):
-            names = {level.name.lower().replace("_", "-"): level for level in Assurance}
-            if value not in names:
-                raise PydanticCustomError(
-                    "said",
-                    "{en}",
-                    {"zh": f"应为 {'、'.join(names)} 之一", "en": f"should be one of {', '.join(names)}"},
-                )
-            return names[value]
-        return value
 
 
 class Crossing(State):

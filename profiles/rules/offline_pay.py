@@ -1,0 +1,55 @@
+"""How much a till sells while nobody can be asked: ceilings a payment, a person and a terminal, each day.
+
+What was sold offline is counted in durable marks that all lanes of a terminal share, saved with the payment's record:
+a restart forgets nothing. They end with the local day.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from profiles.api import Facts, Mark, Subject
+
+SCOPE = "pay.offline"
+_TERMINAL = b"terminal"
+
+
+class OfflinePay(BaseModel):
+    """Ceilings in fen; 0 sells nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    payment_fen: int = Field(default=2_000, ge=0, le=10_000_000, description="for one payment")
+    subject_fen: int = Field(default=5_000, ge=0, le=10_000_000, description="for one person and day")
+    provisional_fen: int = Field(
+        default=1_000, ge=0, le=10_000_000, description="the same for a card that no register knows"
+    )
+    terminal_fen: int = Field(default=200_000, ge=0, le=1_000_000_000, description="for this terminal and day")
+
+    def allows(self, amount_fen: int, subject: Subject, facts: Facts) -> bool:
+        """Whether this may be sold without asking."""
+        person_fen = self.provisional_fen if subject.provisional else self.subject_fen
+        return (
+            amount_fen <= self.payment_fen
+            and amount_fen + (facts.mark(SCOPE, _key(subject)) or 0) <= person_fen
+            and amount_fen + (facts.mark(SCOPE, _TERMINAL) or 0) <= self.terminal_fen
+        )
+
+
+def sold(amount_fen: int, subject: Subject, facts: Facts) -> tuple[Mark, ...]:
+    """The marks of an offline sale; of a negative amount, what takes one back."""
+    ends_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+    keys = (_key(subject), _TERMINAL)
+    return tuple(Mark(SCOPE, key, max(0, (facts.mark(SCOPE, key) or 0) + amount_fen), ends_ms) for key in keys)
+
+
+def until_midnight_ms(moment: datetime) -> int:
+    """How long the local day still lasts."""
+    midnight = datetime.combine(moment.date() + timedelta(days=1), time.min, moment.tzinfo)
+    return max(1, round((midnight - moment).total_seconds() * 1000))
+
+
+def _key(subject: Subject) -> bytes:
+    return subject.namespace.encode() + b":" + subject.id
