@@ -1,0 +1,192 @@
+"""`onecard platform account` and `onecard platform intents`: whose money there is, and what became of each payment."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from tools.cli.words import say
+from tools.platform.command_options import database_option, directory_option, json_option, print_table
+from tools.platform.errors import PlatformError
+from tools.platform.holds import State, intents
+from tools.platform.ledger import Owner, accounts, block, enter
+from tools.platform.service import Layout
+from tools.platform.store import Store
+
+_OWNER = re.compile(r"([a-z0-9][a-z0-9-]{0,63}):([0-9a-f]{32})")
+_YUAN = re.compile(r"([0-9]{1,8})(?:\.([0-9]{1,2}))?")
+STATES: Mapping[State, tuple[str, str]] = {
+    State.ASKED: ("已询问，未了结", "asked, not ended"),
+    State.HELD: ("已预占", "held"),
+    State.DECLINED: ("已拒绝", "declined"),
+    State.EXPIRED: ("预占已过期", "the hold has expired"),
+    State.CAPTURED: ("已扣款", "captured"),
+    State.CONTESTED: ("须人工核实，未扣款", "contested: a person decides"),
+    State.RELEASED: ("已释放", "released"),
+    State.REVERSED: ("已冲正", "reversed"),
+}
+FLAGS: Mapping[str, tuple[str, str]] = {
+    "no-hold": ("无预占", "no hold"),
+    "arrears": ("欠款", "arrears"),
+    "declined": ("平台曾拒绝", "was declined"),
+    "amount-differs": ("金额或付款人不符", "amount or person differs"),
+    "account-unknown": ("没有账户", "no account"),
+    "repeated": ("重复收款记录", "paid twice"),
+    "paid-after-reversal": ("冲正后又收款", "paid after its reversal"),
+}
+
+
+class _OwnerType(click.ParamType[Owner]):
+    name = "owner"
+
+    def convert(self, value: str | Owner, param: click.Parameter | None, ctx: click.Context | None) -> Owner:
+        if not isinstance(value, str):
+            return value
+        found = _OWNER.fullmatch(value)
+        if found is None:
+            said = ("应为命名空间、冒号和 32 位十六进制数字", "should be NAMESPACE:ID, the id 32 hex digits")
+            self.fail(say(*said), param, ctx)
+        return found[1], bytes.fromhex(found[2])
+
+
+class _FenType(click.ParamType[int]):
+    name = "yuan"
+
+    def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _YUAN.fullmatch(value)
+        if found is None:
+            self.fail(say("应为金额，如 12.50", "should be an amount, like 12.50"), param, ctx)
+        return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+
+
+_owner_argument = click.argument("owner", type=_OwnerType(), metavar=say("账户", "ACCOUNT"))
+
+
+@click.group(help=say("参考账户：供测试与演示", "Reference accounts, for tests and demonstrations"))
+def account() -> None:
+    """Hold the commands about accounts."""
+
+
+@account.command(help=say("存入金额；没有账户则开户", "Pay in; the first time opens the account"))
+@_owner_argument
+@click.argument("amount_fen", type=_FenType(), metavar=say("元", "YUAN"))
+@directory_option
+@database_option
+def pay_in(owner: Owner, amount_fen: int, directory: Path, database: str | None) -> None:
+    """Write a ledger entry, also while the platform runs."""
+    store = Store.open(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            balance_fen = enter(transaction, owner, amount_fen, _now_ms())
+    finally:
+        store.close()
+    click.echo(say(f"余额 {yuan(balance_fen)} 元", f"balance: {yuan(balance_fen)} yuan"))
+
+
+@account.command(
+    name="block", help=say("停用账户，或用 --undo 恢复", "Block an account, or with --undo let it pay again")
+)
+@_owner_argument
+@click.option("--undo", is_flag=True, help=say("恢复使用", "Let it pay again"))
+@directory_option
+@database_option
+def block_account(owner: Owner, undo: bool, directory: Path, database: str | None) -> None:
+    """What is held already may still be captured."""
+    store = Store.open(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            known = block(transaction, owner, blocked=not undo)
+    finally:
+        store.close()
+    if not known:
+        raise PlatformError(say("没有这个账户。", "There is no such account."))
+    click.echo(say("账户已恢复", "the account pays again") if undo else say("账户已停用", "the account is blocked"))
+
+
+@account.command(name="list", help=say("列出账户", "List the accounts"))
+@directory_option
+@database_option
+@json_option
+def list_accounts(directory: Path, database: str | None, as_json: bool) -> None:
+    """Balances, holds not taken off."""
+    store = Store.open_for_reading(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            found = accounts(transaction)
+    finally:
+        store.close()
+    rows = [
+        {"owner": _shown((row.namespace, row.subject)), "balance_fen": row.balance_fen, "blocked": row.blocked}
+        for row in found
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    print_table(
+        [say("账户", "account"), say("余额（元）", "balance, yuan"), say("停用", "blocked")],
+        [[_shown((row.namespace, row.subject)), yuan(row.balance_fen), say("是", "yes") if row.blocked else ""]
+         for row in found],
+    )  # fmt: skip
+
+
+@click.command(name="intents", help=say("每笔付款的去向", "What became of each payment"))
+@click.option("--open", "only_open", is_flag=True, help=say("只看没有了结的", "Only those without an end"))
+@directory_option
+@database_option
+@json_option
+def list_intents(only_open: bool, directory: Path, database: str | None, as_json: bool) -> None:
+    """The latest change first."""
+    store = Store.open_for_reading(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            found = intents(transaction, _now_ms(), only_open=only_open)
+    finally:
+        store.close()
+    if as_json:
+        rows = [
+            {
+                "intent": each.intent_id.hex(),
+                "terminal": each.terminal,
+                "state": each.state.value,
+                "amount_fen": each.amount_fen,
+                "merchant": each.merchant,
+                "business_date": each.business_date,
+                "owner": _shown(each.owner),
+                "until_ms": each.until_ms or None,
+                "code": each.code or None,
+                "flags": [flag for flag in each.flags.split(",") if flag],
+            }
+            for each in found
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    print_table(
+        [say("款项", "intent"), say("终端", "terminal"), say("金额（元）", "yuan"), say("商户", "merchant"),
+         say("营业日", "business date"), say("状态", "state"), say("说明", "remarks")],
+        [[each.intent_id.hex()[-8:], each.terminal, yuan(each.amount_fen), each.merchant, each.business_date,
+          say(*STATES[each.state]), _remarks(each.flags)] for each in found],
+    )  # fmt: skip
+
+
+def yuan(fen: int) -> str:
+    """`-1250` → `-12.50`."""
+    return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
+
+
+def _remarks(flags: str) -> str:
+    return say("，", ", ").join(say(*FLAGS.get(flag, (flag, flag))) for flag in flags.split(",") if flag)
+
+
+def _shown(owner: Owner) -> str:
+    return f"{owner[0]}:{owner[1].hex()}"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
