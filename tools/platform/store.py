@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from tools.cli.words import say
+from tools.platform import record_rows
 from tools.platform.arrived import Arrived
 from tools.platform.errors import PlatformError
 
@@ -178,13 +179,12 @@ class Transaction:
 
     def holds_any(self, ids: Sequence[bytes]) -> bool:
         """Whether a record with one of these ids is committed, in whatever chain."""
-        query = sa.select(record_table.c.seq).where(record_table.c.id.in_(ids)).limit(1)
-        return self._connection.execute(query).first() is not None
+        return record_rows.holds_any(self._connection, record_table, ids)
 
     def append(self, terminal: str, chain_id: bytes, records: Sequence[Arrived], now_ms: int) -> Position:
         """Store consecutive, verified records and move the chain's head to the last of them."""
         rows = [record_row(chain_id, arrived, now_ms) for arrived in records]
-        self._connection.execute(sa.insert(record_table), rows)
+        record_rows.insert(self._connection, record_table, rows)
         head = Position(terminal, chain_id, records[-1].seq, records[-1].hash)
         self._upsert(
             chain_table,
@@ -199,7 +199,7 @@ class Transaction:
         columns = record_table.c
         query = sa.select(columns.chain_id, columns.received_ms).where(columns.id == arrived.id)
         place = self._connection.execute(query).one()
-        row = record_row(place.chain_id, arrived, place.received_ms)
+        row = dict(zip(record_table.columns.keys(), record_row(place.chain_id, arrived, place.received_ms), strict=True))
         self._connection.execute(sa.update(record_table).where(columns.id == arrived.id).values(**row))
 
     def seen(self, terminal: str, now_ms: int) -> None:
@@ -313,23 +313,14 @@ def sqlite_url(path: Path) -> str:
     return str(sa.URL.create("sqlite", database=str(path.absolute())))
 
 
-def record_row(chain_id: bytes, arrived: Arrived, now_ms: int) -> dict[str, Any]:
-    """What stands in the table of one record; of one that could not be read, its place and its bytes."""
-    entry = arrived.record.entry if arrived.record is not None else None
-    return {
-        "chain_id": chain_id,
-        "seq": arrived.seq,
-        "id": arrived.id,
-        "hash": arrived.hash,
-        "kind": UNREAD if entry is None else entry.kind,
-        "time_ms": now_ms if entry is None else entry.time_ms,
-        "lane": entry and entry.lane,
-        "profile": entry and entry.profile,
-        "reason": entry and entry.reason,
-        "refers_to": entry and entry.refers_to,
-        "received_ms": now_ms,
-        "body": arrived.body,
-    }
+def record_row(chain_id: bytes, arrived: Arrived, now_ms: int) -> tuple[Any, ...]:
+    """The columns of one record, in the table's order; of one that could not be read, its place and its bytes."""
+    place = (chain_id, arrived.seq, arrived.id, arrived.hash)
+    if arrived.record is None:
+        return (*place, UNREAD, now_ms, None, None, None, None, now_ms, arrived.body)
+    entry = arrived.record.entry
+    said = (entry.kind, entry.time_ms, entry.lane, entry.profile, entry.reason, entry.refers_to)
+    return (*place, *said, now_ms, arrived.body)
 
 
 def _engine(url: str | sa.URL) -> sa.Engine:
