@@ -61,6 +61,7 @@ lock: $(VENV)/.tools $(LOCK_VENV)/.tools ## renew the pinned, hashed versions in
 	@$(COMPILE) requirements/cwt.in -o requirements/cwt.txt
 	@$(COMPILE) setup.cfg -c requirements/build.txt -o requirements/runtime.txt
 	@$(COMPILE) setup.cfg --extra dev -c requirements/build.txt -c requirements/runtime.txt -o requirements/dev.txt
+	@rm -rf *.egg-info # what resolving leaves would hide entry points that are added later
 
 .PHONY: clean
 clean: ## remove the environment and every build product; what terminals recorded lies elsewhere and stays

@@ -136,7 +136,13 @@ class Composition:
         ``rescued`` is called on the event loop when the file was found damaged.
         """
         tell = partial(post, asyncio.get_running_loop(), rescued)
-        return Writer(journal, tell=tell_store_health, kept_since=self._kept_since, rescued=tell)
+        return Writer(
+            journal,
+            tell=tell_store_health,
+            kept_since=self._kept_since,
+            rescued=tell,
+            reserve_bytes=self.config.journal.reserve_mb * MIB,
+        )
 
     def memory(self, writer: JournalWriter) -> Memory:
         """What all lanes remember."""
@@ -262,7 +268,7 @@ class Composition:
             monotonic_ms=self._clock.monotonic_ms(),
             public={"software": version("onecard-terminal"), "configuration": self._configuration},
         )
-        return Append((entry,))
+        return Append((entry,), vital=True)
 
     def backoff(self) -> Backoff:
         """Pauses between tries, for one part."""

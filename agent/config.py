@@ -11,7 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from agent.problems import Problem, problems_of
@@ -93,6 +93,22 @@ class JournalConfig(_Model):
     size_limit_mb: int = Field(
         default=4_096, ge=16, le=1_048_576, description="database and log together; leave the disk some room beyond it"
     )
+    reserve_mb: int = Field(
+        default=8, ge=0, le=1_024, description="kept for passages when the disk is full: new money stops there"
+    )
+
+    @model_validator(mode="after")
+    def _reserve_is_a_part(self) -> JournalConfig:
+        if 4 * self.reserve_mb > self.size_limit_mb:
+            raise PydanticCustomError(
+                "said",
+                "{en}",
+                {
+                    "zh": "reserve_mb 至多为 size_limit_mb 的四分之一",
+                    "en": "reserve_mb should be at most a quarter of size_limit_mb",
+                },
+            )
+        return self
 
 
 class LogConfig(_Model):

@@ -11,7 +11,7 @@ from offline_store.journal import Append
 from offline_store.journal import Mark as StoredMark
 from offline_store.record import Entry
 from offline_store.record import Money as StoredMoney
-from profiles.api import Record, State
+from profiles.api import Kind, Record, State
 from profiles.questions import Money
 
 
@@ -21,7 +21,14 @@ def append_of(lane: str, profile: str, records: Sequence[Record], state: State, 
     marks = tuple(
         StoredMark(mark.scope, mark.key, mark.value, mark.expires_ms) for record in records for mark in record.marks
     )
-    return Append(entries, {state_key(lane, profile): cbor2.dumps(state.model_dump())}, marks)
+    saves = {state_key(lane, profile): cbor2.dumps(state.model_dump())}
+    return Append(entries, saves, marks, vital=not any(map(_may_wait, records)))
+
+
+def _may_wait(record: Record) -> bool:
+    """On a full disk new money and debts stop first; what gives money back goes on with the doors."""
+    takes_money = record.money is not None and record.kind not in (Kind.REVERSAL, Kind.RELEASE)
+    return takes_money or record.evidence is not None
 
 
 def state_key(lane: str, profile: str) -> str:

@@ -68,7 +68,7 @@ class Timekeeper:
         floor_ms = self._clock.floor_ms
         saves = {SAVED_KEY: self._clock.saved(self._boot_id)}
         try:
-            await asyncio.wrap_future(self._writer.submit(Append(saves=saves)))
+            await asyncio.wrap_future(self._writer.submit(Append(saves=saves, vital=True)))
         except StoreError as error:
             self._log.error("clock could not be kept", detail=tell(error))
             await self._recover()

@@ -118,11 +118,16 @@ def open_writing(path: Path, size_limit_bytes: int) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA max_page_count = {max(1, size_limit_bytes // PAGE_BYTES)}")
+        connection.execute(f"PRAGMA max_page_count = {pages(size_limit_bytes)}")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def pages(size_bytes: int) -> int:
+    """How many pages fit into so many bytes; at least one, since 0 would ask SQLite and set nothing."""
+    return max(1, size_bytes // PAGE_BYTES)
 
 
 def open_reading(path: Path) -> sqlite3.Connection:

@@ -19,7 +19,7 @@ from offline_store.aside import settle
 from offline_store.bundles import PUT as _PUT_BUNDLE
 from offline_store.bundles import InstalledBundle
 from offline_store.checkpoint import Proof, Signatory
-from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, store_error
+from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, pages, store_error
 from offline_store.draft import Draft, Head
 from offline_store.errors import AcknowledgementRefused, Damaged, RecordInvalid
 from offline_store.genesis import GENESIS, Genesis, Predecessor
@@ -98,12 +98,16 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """What one decision changes, in one transaction: records, lane state (``None`` removes a key), marks, bundles."""
+    """What one decision changes, in one transaction: records, lane state (``None`` removes a key), marks, bundles.
+
+    What is ``vital`` may use the room that is kept for it on a full disk (:mod:`offline_store.reserve`).
+    """
 
     entries: tuple[Entry, ...] = ()
     saves: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
     marks: tuple[Mark, ...] = ()
     bundles: tuple[InstalledBundle, ...] = ()
+    vital: bool = False
 
     def __post_init__(self) -> None:
         for key, value in self.saves.items():
@@ -260,6 +264,17 @@ class Journal:
         """From now on the terminal's key signs the chain: with the next append, what was there before."""
         self._signatory = signatory
         self._unsigned = signatory.every_records
+
+    def limit(self, below_bytes: int) -> None:
+        """From now on the database stays so far below its size limit, if it is not larger already."""
+        self.log.limit(self._limits.size_bytes - below_bytes)
+        with self._faults(Doing.OPENING):
+            self._connection.execute(f"PRAGMA max_page_count = {pages(self._limits.size_bytes - below_bytes)}")
+
+    def has_room(self, size_bytes: int) -> bool:
+        """Whether the database could grow so much before its size limit."""
+        used = (self.directory / DATABASE_NAME).stat().st_size
+        return used + size_bytes <= self._limits.size_bytes
 
     def seal_with(self, sealer: Sealer) -> None:
         """From now on secrets can be appended: they are sealed for the platform."""

@@ -1,4 +1,5 @@
-"""What the journal's writer does in quiet moments: old records leave, and the terminal's key signs what waits."""
+"""What the journal's writer does in quiet moments: old records leave, the terminal's key signs what waits, and the
+reserve for a full disk is kept."""
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ class Upkeep:
 
     journal: Journal
     kept_since: KeptSince
+    keep_reserve: Callable[[], None] = lambda: None
     _due_s: float = 0.0
 
     def due_in_s(self) -> float:
@@ -38,6 +40,7 @@ class Upkeep:
         """One portion. A fault loses nothing, and is met again by the next append, which says so."""
         if time.monotonic() < self._due_s:
             return
+        self.keep_reserve()
         try:
             self.journal.sign_what_waits()
             kept_since_ms = self.kept_since()

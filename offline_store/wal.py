@@ -68,6 +68,10 @@ class WriteAheadLog:
         # The first commit after a log was moved whole gives back what lies beyond.
         connection.execute(f"PRAGMA journal_size_limit = {log_limit_bytes}")
 
+    def limit(self, size_limit_bytes: int) -> None:
+        """Another bound for both files together."""
+        self._size_limit_bytes = size_limit_bytes
+
     @property
     def due(self) -> bool:
         """Whether enough was committed to be worth moving."""

@@ -11,13 +11,15 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from offline_store.checkpoint import Signatory
-from offline_store.errors import CannotSeal, Closed, Damaged, QueueFull
+from offline_store.errors import CannotSeal, Closed, Damaged, DiskFull, QueueFull, StoreError
 from offline_store.journal import Append, Appended, Journal, Restored
 from offline_store.rescue import Rescued, heal
+from offline_store.reserve import Reserve
 from offline_store.sealing import Sealer
 from offline_store.upkeep import QUIET_S, KeptSince, Upkeep, keep_everything
 from offline_store.wal import Health, LogState
@@ -59,8 +61,10 @@ class JournalWriter(Protocol):
 class _Desk:
     """What both writers do with the journal: all appends fail from a fault until the reload."""
 
-    def __init__(self, journal: Journal, tell: Tell, rescued: TellRescued) -> None:
+    def __init__(self, journal: Journal, tell: Tell, rescued: TellRescued, reserve: Reserve | None = None) -> None:
         self.journal = journal
+        self._reserve = reserve or Reserve(journal.directory, 0)
+        self.keep_reserve()
         self._tell = tell
         self._tell_rescued = rescued
         self._told = LogState.FREE
@@ -71,7 +75,7 @@ class _Desk:
         results: list[Appended] = []
         if self._fault is None:
             try:
-                results = self.journal.append([append for append, _ in group])
+                results = self._append([append for append, _ in group])
             except BaseException as error:  # noqa: BLE001 - each caller raises it from its future
                 self._fault = error
         if self._fault is None:
@@ -82,10 +86,34 @@ class _Desk:
                 future.set_exception(self._fault)
         self._tell_changes()
 
-    def refuse_unsealable(self, append: Append) -> None:
-        """Here, where it concerns nobody else: within a group it would fail them all. Raises :class:`CannotSeal`."""
+    def admit(self, append: Append) -> None:
+        """Refuse here, where it concerns nobody else, what would fail a whole group.
+
+        Raises :class:`CannotSeal`, and :class:`DiskFull` for what must leave the last room to doors.
+        """
         if any(entry.secret is not None for entry in append.entries) and not self.journal.can_seal():
             raise CannotSeal
+        if self._reserve.holds_back and not append.vital:
+            raise DiskFull(
+                "磁盘已满，余下的空间留给通行记录；请清理磁盘，或让平台接收记录",
+                "the disk is full, and what is left is kept for passages; make room, or bring the network back",
+            )
+
+    def keep_reserve(self) -> None:
+        """Hold the reserve again as soon as there is room for it, on the disk and below the journal's limit."""
+        if self._reserve.size_bytes and not self._reserve.held and self.journal.has_room(2 * self._reserve.size_bytes):
+            below_bytes = self._reserve.size_bytes if self._reserve.make() else 0
+            with suppress(StoreError):  # a fault of the disk is met, and said, by the next append
+                self.journal.limit(below_bytes)
+
+    def _append(self, batch: list[Append]) -> list[Appended]:
+        try:
+            return self.journal.append(batch)
+        except DiskFull:
+            if not self._reserve.release():
+                raise
+            self.journal.limit(0)
+            return self.journal.append(batch)
 
     def checkpoint(self) -> None:
         """Move the log into the database as far as that can be done now."""
@@ -135,7 +163,8 @@ class Writer:
     At most ``queue_limit`` things wait; one more raises :class:`QueueFull` at once, so that the lane refuses instead
     of letting a citizen wait for a slow disk. ``tell`` is called, in the writer's thread, whenever the write-ahead
     log's state has changed, and not again before it changes back; ``kept_since`` says, there too, what is old, and
-    ``rescued`` is told, there too, of a file that was found damaged and exchanged.
+    ``rescued`` is told, there too, of a file that was found damaged and exchanged. ``reserve_bytes`` are kept for what
+    is vital (:mod:`offline_store.reserve`).
     """
 
     def __init__(
@@ -146,9 +175,10 @@ class Writer:
         tell: Tell = _nobody,
         kept_since: KeptSince = keep_everything,
         rescued: TellRescued = _nobody,
+        reserve_bytes: int = 0,
     ) -> None:
-        self._desk = _Desk(journal, tell, rescued)
-        self._upkeep = Upkeep(journal, kept_since)
+        self._desk = _Desk(journal, tell, rescued, Reserve(journal.directory, reserve_bytes))
+        self._upkeep = Upkeep(journal, kept_since, self._desk.keep_reserve)
         self._queue: queue.SimpleQueue[tuple[Append, Future[Appended]] | _Call | None] = queue.SimpleQueue()
         self._queue_limit = queue_limit
         self._gate = threading.Lock()
@@ -157,8 +187,8 @@ class Writer:
         self._thread.start()
 
     def submit(self, append: Append) -> Future[Appended]:
-        """Hand over one append. Raises :class:`QueueFull`, :class:`CannotSeal` and :class:`Closed`."""
-        self._desk.refuse_unsealable(append)
+        """Hand over one append. Raises :class:`QueueFull`, :class:`CannotSeal`, :class:`DiskFull`, :class:`Closed`."""
+        self._desk.admit(append)
         future: Future[Appended] = _running_future()
         self._put((append, future))
         return future
@@ -256,13 +286,13 @@ class Writer:
 class InlineWriter:
     """The same in the calling thread, for simulated time: every future is done when it is returned."""
 
-    def __init__(self, journal: Journal, *, tell: Tell = _nobody) -> None:
-        self._desk = _Desk(journal, tell, _nobody)
+    def __init__(self, journal: Journal, *, tell: Tell = _nobody, reserve_bytes: int = 0) -> None:
+        self._desk = _Desk(journal, tell, _nobody, Reserve(journal.directory, reserve_bytes))
         self._closed = False
 
     def submit(self, append: Append) -> Future[Appended]:
         """Commit one append. Raises :class:`CannotSeal` and :class:`Closed`."""
-        self._desk.refuse_unsealable(append)
+        self._desk.admit(append)
         future: Future[Appended] = self._future()
         self._desk.commit([(append, future)])
         if self._desk.journal.log.due:
@@ -276,6 +306,10 @@ class InlineWriter:
     def reload(self, now_ms: int) -> Future[Restored]:
         """State and marks from the disk, and after a fault the way back. Raises :class:`Closed`."""
         return self._call(lambda: self._desk.reload(now_ms))
+
+    def keep_reserve(self) -> None:
+        """What the writer's thread does in quiet moments."""
+        self._desk.keep_reserve()
 
     def close(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing waits here; the interface is JournalWriter's
         """Close the journal."""

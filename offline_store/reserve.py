@@ -1,0 +1,70 @@
+"""Room that is kept for doors: when the disk is full, money stops and passages still find a place to be recorded.
+
+The reserve is a file beside the journal whose blocks are allocated beforehand, and as much below the journal's own size
+limit. When an append meets a full disk the file goes, the limit rises, and the append is tried once more. From then on
+only what is ``vital`` is taken, until there is room for the reserve again.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from offline_store.durable import sync_directory
+
+RESERVE_NAME = "reserve"
+MARGIN_BYTES = 1024**2
+"""More than the reserve must be free before it is made again: the journal goes on growing meanwhile."""
+
+
+class Reserve:
+    """The reserve of one directory; of ``size_bytes`` 0 there is none, and nothing is ever held back."""
+
+    def __init__(self, directory: Path, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self._path = directory / RESERVE_NAME
+        self.held = False
+        """Whether the room is there, untouched. While it is not, only what is vital may be appended."""
+
+    def make(self) -> bool:
+        """Allocate what is missing, if the disk has room for it and some more; whether the reserve is held."""
+        if self.size_bytes == 0:
+            return True
+        if not self.held:
+            self.held = self._allocate()
+        return self.held
+
+    def release(self) -> bool:
+        """Give the room to the journal; ``False`` if it was given already, or there never was any."""
+        if not self.held or self.size_bytes == 0:
+            return False
+        self.held = False
+        self._remove()
+        return True
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether what is not vital has to wait."""
+        return self.size_bytes > 0 and not self.held
+
+    def _allocate(self) -> bool:
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if os.fstat(descriptor).st_blocks * 512 >= self.size_bytes:
+                    return True  # of an earlier start
+                os.posix_fallocate(descriptor, 0, self.size_bytes + MARGIN_BYTES)
+                os.ftruncate(descriptor, self.size_bytes)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError:
+            self._remove()
+            return False
+        return True
+
+    def _remove(self) -> None:
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+            sync_directory(self._path.parent)

@@ -1,0 +1,147 @@
+"""The room that is kept for doors: money stops first, passages go on, and the room is kept again when it is there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from offline_store.errors import DiskFull
+from offline_store.journal import Append, Journal
+from offline_store.reserve import RESERVE_NAME, Reserve
+from offline_store.writer import InlineWriter, Writer
+from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, entry
+
+MIB = 1024**2
+RESERVE_BYTES = 2 * MIB
+PATIENCE_S = 20.0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 12 MiB that only the tests fill."""
+    if os.geteuid() != 0:
+        pytest.skip("a small disk is mounted: run as root")
+    root = tmp_path / "disk"
+    root.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(root)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"this machine mounts nothing: {done.stderr.strip()}")
+    yield root
+    subprocess.run(["umount", "--lazy", str(root)], check=True)
+
+
+def opened(directory: Path, size_limit_bytes: int = 1 << 32) -> Journal:
+    return Journal.open(
+        directory, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1), size_limit_bytes=size_limit_bytes
+    )
+
+
+def passage(number: int) -> Append:
+    return Append((entry(number, public={"filling": os.urandom(4_000)}),), vital=True)
+
+
+def sale(number: int) -> Append:
+    return Append((entry(number),))
+
+
+def fill(directory: Path) -> Path:
+    """Take every free byte of the disk, as a log or a video would."""
+    path = directory / "others"
+    with path.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"\0" * 65_536):
+                pass
+        except OSError:
+            pass
+    return path
+
+
+def until_full(writer: Writer, first: int) -> int:
+    """Passages until one is refused; how many were taken."""
+    for number in range(first, first + 100_000):
+        try:
+            writer.submit(passage(number)).result(PATIENCE_S)
+        except DiskFull:
+            return number - first
+    raise AssertionError("the disk never was full")
+
+
+def test_on_a_full_disk_passages_are_recorded_in_the_reserve_and_money_stops(small_disk: Path) -> None:
+    writer = Writer(opened(small_disk / "journal"), reserve_bytes=RESERVE_BYTES)
+    try:
+        writer.submit(sale(1)).result(PATIENCE_S)
+        fill(small_disk)
+        writer.submit(passage(2)).result(PATIENCE_S)
+        taken = [writer.submit(passage(number)).result(PATIENCE_S) for number in range(3, 33)]
+        assert len(taken) == 30
+        with pytest.raises(DiskFull):
+            writer.submit(sale(1_000))
+        assert not (small_disk / "journal" / RESERVE_NAME).exists()
+        assert 0 < until_full(writer, 2_000) < 100_000
+    finally:
+        writer.close(PATIENCE_S)
+    journal = opened(small_disk / "journal")
+    assert journal.verify().broken is None
+    journal.close()
+
+
+def test_when_there_is_room_again_the_reserve_is_kept_again_and_money_goes_on(small_disk: Path) -> None:
+    journal = opened(small_disk / "journal")
+    writer = InlineWriter(journal, reserve_bytes=RESERVE_BYTES)
+    writer.submit(sale(1)).result()
+    others = fill(small_disk)
+    number = 2
+    while (small_disk / "journal" / RESERVE_NAME).exists():
+        writer.submit(passage(number)).result()
+        number += 1
+    writer.keep_reserve()
+    with pytest.raises(DiskFull):
+        writer.submit(sale(90_000))
+    others.unlink()
+    writer.keep_reserve()
+    assert (small_disk / "journal" / RESERVE_NAME).stat().st_blocks * 512 >= RESERVE_BYTES
+    assert writer.submit(sale(90_000)).result().records[0].seq == number + 1
+    writer.close(0)
+
+
+def test_below_the_journals_own_limit_the_same_holds_without_a_full_disk(tmp_path: Path) -> None:
+    writer = Writer(opened(tmp_path, 4 * MIB), reserve_bytes=MIB)
+    try:
+        number = 1
+        while (tmp_path / RESERVE_NAME).exists():
+            writer.submit(passage(number)).result(PATIENCE_S)
+            number += 1
+        assert (tmp_path / "journal.db").stat().st_size <= 3 * MIB + 65_536
+        with pytest.raises(DiskFull):
+            writer.submit(sale(90_000))
+        assert until_full(writer, number) > 0
+    finally:
+        writer.close(PATIENCE_S)
+
+
+def test_without_a_reserve_a_full_disk_refuses_everything(small_disk: Path) -> None:
+    writer = Writer(opened(small_disk / "journal"))
+    try:
+        fill(small_disk)
+        until_full(writer, 1)
+        assert not (small_disk / "journal" / RESERVE_NAME).exists()
+        with pytest.raises(DiskFull):
+            writer.submit(passage(99_999)).result(PATIENCE_S)
+    finally:
+        writer.close(PATIENCE_S)
+
+
+def test_a_disk_that_is_full_at_the_start_holds_money_back_from_the_start(small_disk: Path) -> None:
+    opened(small_disk / "journal").close()
+    others = fill(small_disk)
+    reserve = Reserve(small_disk / "journal", RESERVE_BYTES)
+    assert (reserve.make(), reserve.holds_back, reserve.release()) == (False, True, False)
+    others.unlink()
+    assert (reserve.make(), reserve.holds_back) == (True, False)
+    assert Reserve(small_disk / "journal", RESERVE_BYTES).make(), "the reserve of an earlier start counts"
