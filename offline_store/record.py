@@ -35,6 +35,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self, TypeAlias
 
 import cbor2
@@ -51,6 +52,8 @@ MAX_RECORD_BYTES = 16_384
 MAX_TEXT_CHARS = 64
 MAX_SECRET_BYTES = 8_192
 MAX_DEPTH = 4
+_REMEMBERED = 256
+_FEW = 16
 MAX_INTEGER = 2**53 - 1
 """The widest integer that every reader of the record, JavaScript included, holds exactly (RFC 8259 §6)."""
 
@@ -149,13 +152,9 @@ class Entry:
         _octets("id", self.id, ID_BYTES)
         if self.id[6] >> 4 != 7 or self.id[8] >> 6 != 2:
             raise _invalid("id", "UUIDv7（RFC 9562 §5.7）", "a UUIDv7 (RFC 9562 §5.7)")
-        _text("kind", self.kind)
+        _words(self.kind, self.time_quality, self.lane, self.profile, self.reason)
         _integer("time_ms", self.time_ms)
-        _text("time_quality", self.time_quality)
         _integer("monotonic_ms", self.monotonic_ms)
-        _optional_text("lane", self.lane)
-        _optional_text("profile", self.profile)
-        _optional_text("reason", self.reason)
         if self.medium is not None:
             _octets("medium", self.medium, ID_BYTES)
         if self.subject is not None:
@@ -207,27 +206,36 @@ class Record:
     def to_bytes(self) -> bytes:
         """The one encoding of this record; raises :class:`RecordInvalid` above ``MAX_RECORD_BYTES``."""
         entry = self.entry
-        values = (
-            self.suite,
-            self.seq,
-            entry.id,
-            entry.kind,
-            entry.time_ms,
-            entry.time_quality,
-            self.boot_id,
-            entry.monotonic_ms,
-            entry.lane,
-            entry.profile,
-            entry.reason,
-            entry.medium,
-            entry.subject,
-            entry.refers_to,
-            entry.money.to_map() if entry.money else None,
-            entry.public or None,
-            entry.sealed,
-            self.prev_hash,
-        )
-        data = cbor2.dumps({key: value for key, value in enumerate(values) if value is not None})
+        fields: dict[int, Any] = {
+            0: self.suite,
+            1: self.seq,
+            2: entry.id,
+            3: entry.kind,
+            4: entry.time_ms,
+            5: entry.time_quality,
+            6: self.boot_id,
+            7: entry.monotonic_ms,
+        }
+        if entry.lane is not None:
+            fields[8] = entry.lane
+        if entry.profile is not None:
+            fields[9] = entry.profile
+        if entry.reason is not None:
+            fields[10] = entry.reason
+        if entry.medium is not None:
+            fields[11] = entry.medium
+        if entry.subject is not None:
+            fields[12] = entry.subject
+        if entry.refers_to is not None:
+            fields[13] = entry.refers_to
+        if entry.money is not None:
+            fields[14] = entry.money.to_map()
+        if entry.public:
+            fields[15] = entry.public
+        if entry.sealed is not None:
+            fields[16] = entry.sealed
+        fields[17] = self.prev_hash
+        data = cbor2.dumps(fields)
         if len(data) > MAX_RECORD_BYTES:
             raise _too_long(data)
         return data
@@ -329,11 +337,22 @@ def _optional_text(name: str, value: object) -> None:
         _text(name, value)
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _words(kind: object, time_quality: object, lane: object, profile: object, reason: object) -> None:
+    """The texts of an entry. A terminal has few, so they are remembered; what raises is not."""
+    _text("kind", kind)
+    _text("time_quality", time_quality)
+    _optional_text("lane", lane)
+    _optional_text("profile", profile)
+    _optional_text("reason", reason)
+
+
 def _settled(name: str, value: object, depth: int) -> Any:
     """A private copy of a small value, every map in the key order of RFC 8949 §4.2.1."""
     kind = type(value)
     if isinstance(value, str):
-        _utf8(name, value)
+        if not value.isascii():
+            _utf8(name, value)
         return value
     if kind is int:
         _integer(name, value, -MAX_INTEGER)
@@ -345,13 +364,22 @@ def _settled(name: str, value: object, depth: int) -> Any:
     if isinstance(value, list | tuple):
         return tuple(_settled(name, item, depth + 1) for item in value)
     if isinstance(value, Mapping):
-        for key in value:
-            _text(f"{name} key", key)
-        ordered = sorted(value, key=_encoded_order)
-        return {key: _settled(name, value[key], depth + 1) for key in ordered}
+        order = _few_keys if len(value) <= _FEW else _keys
+        return {key: _settled(name, value[key], depth + 1) for key in order(f"{name} key", *value)}
     raise _invalid(
         name, "整数、文字、字节、布尔值、空、数组或映射", "integer, text, bytes, boolean, null, array or map"
     )
+
+
+def _keys(name: str, *keys: str) -> list[str]:
+    """A map's keys in the order of RFC 8949 §4.2.1."""
+    for key in keys:
+        _text(name, key)
+    return sorted(keys, key=_encoded_order)
+
+
+_few_keys = lru_cache(maxsize=_REMEMBERED)(_keys)
+"""The same for the small maps of which a terminal writes thousands; what raises is not remembered."""
 
 
 def _encoded_order(key: str) -> tuple[int, bytes]:
