@@ -199,7 +199,9 @@ class Transaction:
         columns = record_table.c
         query = sa.select(columns.chain_id, columns.received_ms).where(columns.id == arrived.id)
         place = self._connection.execute(query).one()
-        row = dict(zip(record_table.columns.keys(), record_row(place.chain_id, arrived, place.received_ms), strict=True))
+        row = dict(
+            zip(record_table.columns.keys(), record_row(place.chain_id, arrived, place.received_ms), strict=True)
+        )
         self._connection.execute(sa.update(record_table).where(columns.id == arrived.id).values(**row))
 
     def seen(self, terminal: str, now_ms: int) -> None:

@@ -1,6 +1,7 @@
 """The MQTT contract, version 1: topics, messages, signed answers. It knows no transport."""
 
 from agent.sync.contract.answers import Answer, open_answer, sign_answer
+from agent.sync.contract.downloads import Chunk, Offer, Want
 from agent.sync.contract.errors import ContractError
 from agent.sync.contract.messages import (
     MAX_BATCH_BYTES,
@@ -58,6 +59,7 @@ __all__ = [
     "Buffer",
     "BundleState",
     "Channel",
+    "Chunk",
     "ClockQuality",
     "Condition",
     "ContractError",
@@ -67,6 +69,7 @@ __all__ = [
     "Fork",
     "Hello",
     "JournalBatch",
+    "Offer",
     "Presence",
     "QueryBalance",
     "Question",
@@ -77,6 +80,7 @@ __all__ = [
     "Resolve",
     "Resolved",
     "State",
+    "Want",
     "decode_question",
     "kind_of",
     "open_answer",

@@ -29,6 +29,7 @@ class Channel(StrEnum):
     ASK = "up/ask"
     ACK = "down/ack"
     ANSWER = "down/answer"
+    OFFER = "down/offer"
 
 
 @dataclass(frozen=True)
@@ -73,3 +74,23 @@ def subscription(channel: Channel, shard: str = "+") -> str:
     if shard != "+" and not _SHARD.fullmatch(shard):
         raise ContractError("a shard is two hexadecimal digits")
     return f"{PREFIX}/{shard}/+/{channel.value}"
+
+
+BUNDLES = f"{PREFIX}/bundle"
+"""Below it is what all terminals may read: manifests, and the chunks of bodies."""
+MANIFESTS = f"{BUNDLES}/+/manifest"
+
+
+def manifest_topic(name: str) -> str:
+    """Where the offer of a bundle for all terminals is retained."""
+    return f"{BUNDLES}/{name}/manifest"
+
+
+def chunk_topic(name: str, version: int, number: int) -> str:
+    """Where one chunk of one version is published."""
+    return f"{BUNDLES}/{name}/{version}/{number}"
+
+
+def chunk_filter(name: str, version: int) -> str:
+    """What whoever downloads a version subscribes to."""
+    return f"{BUNDLES}/{name}/{version}/+"

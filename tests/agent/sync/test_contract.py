@@ -32,6 +32,7 @@ from agent.sync.contract import (
     Buffer,
     BundleState,
     Channel,
+    Chunk,
     ClockQuality,
     Condition,
     ContractError,
@@ -41,6 +42,7 @@ from agent.sync.contract import (
     Fork,
     Hello,
     JournalBatch,
+    Offer,
     Presence,
     QueryBalance,
     Question,
@@ -51,6 +53,7 @@ from agent.sync.contract import (
     Resolve,
     Resolved,
     State,
+    Want,
     decode_question,
     kind_of,
     open_answer,
@@ -62,6 +65,7 @@ from agent.sync.contract import (
     subscription,
 )
 from agent.sync.contract.answers import decode_answer
+from agent.sync.contract.downloads import CHUNK_BYTES
 from agent.sync.contract.questions import decode_reply
 from agent.sync.contract.wire import Message
 from offline_store.genesis import GENESIS, Genesis
@@ -127,7 +131,13 @@ REPLIES: list[Reply] = [
     Renewed(**_BOUND, due_ms=2**52),
     Resolved(**_BOUND, subject=("city", b"s" * 16)),
 ]
-MESSAGES = [*UPLINKS, *ANSWERS, *QUESTIONS, *REPLIES]
+DOWNLOADS: list[Message] = [
+    Offer(envelopes=(b"e",)),
+    Offer(envelopes=(b"e" * 1280,) * 8),
+    Want(name="status-1", bundle_version=7, body_sha256=HASH, first=0, count=16),
+    Chunk(body_sha256=HASH, number=32767, data=b"d" * CHUNK_BYTES),
+]
+MESSAGES = [*UPLINKS, *ANSWERS, *QUESTIONS, *REPLIES, *DOWNLOADS]
 SIGNER = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
 KEYS = cose.keyring([cose.VerifyKey.of(SIGNER.key.public_key())])
 
