@@ -177,14 +177,15 @@ class Sync:
         async with self._turn:
             try:
                 published = await in_thread(step, "uplink")
+                for item in published or ():
+                    self._publish(item)
+                if published:
+                    await in_thread(self._uplink.prepare, "uplink")
             except (StoreError, TimeoutError) as error:
                 _log.error(
                     "journal not readable for sync", detail=tell(error) if isinstance(error, StoreError) else "timeout"
                 )
                 self._uplink.stalled()
-            else:
-                for item in published or ():
-                    self._publish(item)
         self._changed.set()
 
     def _publish(self, item: Publish) -> None:

@@ -6,6 +6,7 @@ Every call is one thing that happened and returns what is to be published. The r
 2. The answer says where the platform is; from there batches of consecutive records follow, one in flight at a time.
 3. Only the platform's signed acknowledgement moves the outbox: for this terminal, this chain, the latest hello's nonce,
    at or below the head, with the hash that the journal has there. Anything else is counted, alarms, and moves nothing.
+   The next batch leaves while that is made durable here, and nothing is believed before it is.
 4. An acknowledgement may go beyond what was sent here, since records also travel by other ways; the hash proves it.
 5. ``expect`` below the acknowledged position sends again from there, or from the first record retained; above it, only
    if the hash proves that the platform has what lies between.
@@ -22,7 +23,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -83,7 +84,7 @@ class UplinkSettings(BaseModel):
     """Bounds of the uplink."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    batch_records: int = Field(default=200, ge=1, le=MAX_BATCH_RECORDS)
+    batch_records: int = Field(default=500, ge=1, le=MAX_BATCH_RECORDS)
     batch_bytes: int = Field(default=256 * 1024, ge=LEAST_BATCH_BYTES, le=MAX_BATCH_BYTES)
     answer_timeout_ms: int = Field(default=10_000, ge=100, le=120_000)
     answer_timeout_cap_ms: int = Field(default=300_000, ge=100, le=3_600_000)
@@ -134,6 +135,16 @@ class UplinkState:
     deadline_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A batch that is ready to leave. Records never change, so it stays right for as long as the chain leaves."""
+
+    chain_id: bytes
+    first: int
+    last: int
+    payload: bytes = field(repr=False)
+
+
 class Uplink:
     """One terminal's uplink. ``deadline_ms`` (monotonic) says when :meth:`tick` is due."""
 
@@ -159,6 +170,8 @@ class Uplink:
         self._patience = Backoff(random, self._settings.answer_timeout_ms, self._settings.answer_timeout_cap_ms)
         self._past_nonces: tuple[bytes, ...] = ()
         self._complaints = Complaints(clock)
+        self._noted: Future[int] | None = None
+        self._prepared: _Prepared | None = None
         self.state = UplinkState()
         self.counters: Counter[str] = Counter()
 
@@ -169,6 +182,7 @@ class Uplink:
 
     def disconnected(self) -> None:
         """The link is down."""
+        self._prepared = None
         self.state = UplinkState(nonce=self.state.nonce)
 
     def wake(self) -> tuple[Publish, ...]:
@@ -195,6 +209,7 @@ class Uplink:
         """Something came on ``down/ack``."""
         if self.state.phase is Phase.OFFLINE:
             return ()
+        self._settle()
         try:
             answer = open_answer(payload, self._keys(), self._terminal)
         except ContractError:
@@ -217,7 +232,25 @@ class Uplink:
             case Fork():
                 return self._forked(answer, position)
 
+    def prepare(self) -> None:
+        """While a batch is under way: see the last acknowledgement durable, and make the next batch ready."""
+        self._settle()
+        in_flight = self.state.in_flight
+        if in_flight is None:
+            return
+        position = self._outbox.position()
+        first = in_flight[1] + 1
+        if position.chain_id == self.state.chain_id and position.head_seq - first >= self._settings.batch_records:
+            self._prepared = self._batch(position.chain_id, first)
+
+    def _settle(self) -> None:
+        """Wait until the acknowledgement that was handed over is on the disk."""
+        noted, self._noted = self._noted, None
+        if noted is not None:
+            noted.result(_DURABLE_WITHIN_S)
+
     def _greet(self) -> tuple[Publish, ...]:
+        self._settle()
         position = self._outbox.position()
         if self.state.nonce:
             self._past_nonces = (*self._past_nonces, self.state.nonce)[-_REMEMBERED_NONCES:]
@@ -242,7 +275,9 @@ class Uplink:
             return self._refuse(Refusal.WRONG_HASH)
         advances = ack.seq > position.acked_seq
         if advances:
-            self._acknowledgements.acknowledge(ack.chain_id, ack.seq, ack.hash).result(_DURABLE_WITHIN_S)
+            self._noted = self._acknowledgements.acknowledge(ack.chain_id, ack.seq, ack.hash)
+            if ack.seq >= position.head_seq:
+                self._settle()  # which chain leaves next depends on it
             self.counters["acknowledgements"] += 1
         if self._settles(ack.seq, advances):
             return self._resume(ack.seq + 1)
@@ -292,16 +327,24 @@ class Uplink:
             return self._greet()
         if first > position.head_seq:
             return ()
+        prepared, self._prepared = self._prepared, None
+        if prepared is None or (prepared.chain_id, prepared.first) != (position.chain_id, first):
+            prepared = self._batch(position.chain_id, first)
+        if prepared is None:
+            return ()
+        sent = {"batches": 1, "records": prepared.last - first + 1, "bytes": len(prepared.payload)}
+        self.counters.update(sent)
+        self.state = replace(
+            self.state, phase=Phase.SENDING, in_flight=(first, prepared.last), deadline_ms=self._deadline()
+        )
+        return (Publish(Channel.JOURNAL, prepared.payload),)
+
+    def _batch(self, chain_id: bytes, first: int) -> _Prepared | None:
         records = self._outbox.batch(first - 1, self._settings.batch_records, self._settings.batch_bytes)
         if not records:
-            return ()
-        batch = JournalBatch(chain_id=position.chain_id, first_seq=first, records=tuple(records))
-        payload = batch.encode()
-        self.counters.update({"batches": 1, "records": len(records), "bytes": len(payload)})
-        self.state = replace(
-            self.state, phase=Phase.SENDING, in_flight=(first, batch.last_seq), deadline_ms=self._deadline()
-        )
-        return (Publish(Channel.JOURNAL, payload),)
+            return None
+        batch = JournalBatch(chain_id=chain_id, first_seq=first, records=tuple(records))
+        return _Prepared(chain_id, first, batch.last_seq, batch.encode())
 
     def _deadline(self) -> int:
         return self._clock.monotonic_ms() + self._patience.next_ms()

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent import cose
 from agent.clock import Clock, Moment, Random
 from agent.sync.contract import Ack, Answer, Expect, Fork, Hello, JournalBatch, sign_answer
-from agent.sync.uplink import Uplink, UplinkSettings
+from agent.sync.uplink import Acknowledgements, Uplink, UplinkSettings
 from offline_store.journal import Append, Journal
 from offline_store.outbox import Outbox
 from offline_store.record import Entry, hash_of, new_id
@@ -83,8 +83,12 @@ class Terminal:
         self.writer = InlineWriter(self.journal)
         self.outbox = Outbox.open(self.directory)
         self.heard: list[tuple[int, int]] = []
-        self.uplink = Uplink(
-            TERMINAL, self.outbox, self.writer, lambda: self.keys, self._hear, self.clock, self.random, self.settings
+        self.uplink = self.uplink_over(self.writer)
+
+    def uplink_over(self, disk: Acknowledgements) -> Uplink:
+        """An uplink whose acknowledgements go to ``disk``."""
+        return Uplink(
+            TERMINAL, self.outbox, disk, lambda: self.keys, self._hear, self.clock, self.random, self.settings
         )
 
     def _hear(self, issued_ms: int, round_trip_ms: int) -> None:

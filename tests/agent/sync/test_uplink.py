@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from random import Random as Seeded
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent import cose
 from agent.sync.contract import Ack, Address, Alarm, Channel, Hello, JournalBatch, sign_answer
 from agent.sync.uplink import Phase, Publish, UplinkSettings
+from offline_store.errors import IoFailed
 from tests.agent.sync.parts import TERMINAL, MemoryPlatform, Terminal
 
 Published = tuple[Publish, ...]
@@ -90,6 +92,68 @@ def test_one_batch_is_in_flight_at_a_time(terminal: Terminal, platform: MemoryPl
     assert JournalBatch.decode(batch.payload).last_seq == 10
     assert terminal.uplink.wake() == ()
     assert terminal.uplink.answered(answer) == ()
+
+
+def test_a_batch_that_was_prepared_leaves_only_where_the_platform_is(
+    terminal: Terminal, platform: MemoryPlatform
+) -> None:
+    terminal.append(50)
+    answer, _ = greet(terminal, platform)
+    (batch,) = terminal.uplink.answered(answer)
+    terminal.uplink.prepare()
+    acknowledged = platform.journal(batch.payload)
+    back = platform.expect(terminal.journal.head.chain_id, 5)
+    (again,) = terminal.uplink.answered(platform.sign(back))
+    assert JournalBatch.decode(again.payload).first_seq == 5
+    terminal.uplink.prepare()
+    answer_all(terminal, platform, terminal.uplink.answered(acknowledged))
+    answer_all(terminal, platform, terminal.uplink.answered(platform.journal(again.payload)))
+    assert platform.chains[terminal.journal.head.chain_id] == stored(terminal)
+    assert terminal.acknowledged == 51
+
+
+class LateDisk:
+    """Hands acknowledgements on to the writer only when it is told to."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._writer = terminal.writer
+        self._waiting: list[tuple[bytes, int, bytes, Future[int]]] = []
+
+    def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+        future: Future[int] = Future()
+        self._waiting.append((chain_id, seq, record_hash, future))
+        return future
+
+    def catch_up(self) -> None:
+        for chain_id, seq, record_hash, future in self._waiting:
+            future.set_result(self._writer.acknowledge(chain_id, seq, record_hash).result(0))
+        self._waiting.clear()
+
+    def fail(self) -> None:
+        for *_, future in self._waiting:
+            future.set_exception(IoFailed("磁盘", "disk"))
+
+
+def test_the_next_batch_leaves_before_the_acknowledgement_is_durable_and_the_one_after_does_not(
+    terminal: Terminal, platform: MemoryPlatform
+) -> None:
+    terminal.append(50)
+    disk = LateDisk(terminal)
+    terminal.uplink = terminal.uplink_over(disk)
+    answer, _ = greet(terminal, platform)
+    (first,) = terminal.uplink.answered(answer)
+    (second,) = terminal.uplink.answered(platform.journal(first.payload))
+    assert JournalBatch.decode(second.payload).first_seq == 11
+    assert terminal.acknowledged == 0
+    disk.catch_up()
+    terminal.uplink.prepare()
+    assert terminal.acknowledged == 10
+    (third,) = terminal.uplink.answered(platform.journal(second.payload))
+    assert JournalBatch.decode(third.payload).first_seq == 21
+    disk.fail()
+    with pytest.raises(IoFailed):
+        terminal.uplink.answered(platform.journal(third.payload))
+    assert terminal.acknowledged == 10
 
 
 def test_an_idle_uplink_sends_when_the_journal_grows(terminal: Terminal, platform: MemoryPlatform) -> None:
@@ -358,6 +422,8 @@ def test_whatever_the_broker_does_the_platform_has_the_journal_in_the_end(
                 up.extend(terminal.uplink.answered(dice.choice(seen)))
             case 4:
                 up.extend(terminal.uplink.answered(dice.randbytes(100)))
+            case 5:
+                terminal.uplink.prepare()
             case _ if up:
                 item = up.pop(dice.randrange(len(up)))
                 if item.channel is not Channel.ALARM and dice.random() < 0.8:
