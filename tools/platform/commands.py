@@ -25,7 +25,7 @@ from tools.platform.dead_letter_commands import dead_letter_group
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
 from tools.platform.holes import holes_of
-from tools.platform.money_commands import account, list_intents
+from tools.platform.money_commands import account, decide_intent, list_intents
 from tools.platform.reconcile_command import reconcile
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
@@ -190,7 +190,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
         store.close()
 
 
-for further in (worker, dead_letter_group, reconcile, issuer, evidence, account, list_intents):
+for further in (worker, dead_letter_group, reconcile, issuer, evidence, account, list_intents, decide_intent):
     platform.add_command(further)
 
 

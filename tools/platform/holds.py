@@ -4,7 +4,7 @@
 2. only a `payment` record of the journal captures, in the transaction that commits it, and each intent once;
 3. it captures with a hold or without: what was sold offline was sold. What the balance does not cover is arrears;
 4. money of which the evidence says that nobody was there, or that is large and proven by nothing, is contested: a
-   person decides, and until then nothing is captured;
+   person decides (`Holds.decide`), and until then nothing is captured;
 5. a `reversal` ends the hold or gives back what was captured; a `release` ends the hold and no more. After either, and
    after a capture, no question about the intent is answered with yes, whatever the broker delivers late;
 6. the balance of an account is the sum of its ledger entries.
@@ -208,6 +208,19 @@ class Holds:
             if after != known:
                 intents[intent_id] = self._put(after, known)
         return complaints
+
+    def decide(self, intent_id: bytes, *, capture: bool) -> bool:
+        """Do what a person decided on a contested payment; whether it was one."""
+        known = self._intents([intent_id]).get(intent_id)
+        if known is None or known.state is not State.CONTESTED or known.record_id is None:
+            return False
+        lock_accounts(self._transaction, [known.owner])
+        flags = ["decided"]
+        if capture and self._move(known, -known.amount_fen, known.record_id) < 0:
+            flags.append("arrears")
+        state = State.CAPTURED if capture else State.RELEASED
+        self._put(replace(known, state=state, flags=known.flagged(*flags)), known)
+        return True
 
     def _follow(self, known: Intent | None, entry: Entry) -> tuple[Intent, str | None]:
         """The intent after one record, and what is wrong with that."""

@@ -13,7 +13,7 @@ import click
 from tools.cli.words import say
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
-from tools.platform.holds import State, intents
+from tools.platform.holds import Holds, State, intents
 from tools.platform.ledger import Owner, accounts, block, enter
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -36,6 +36,7 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "declined": ("平台曾拒绝", "was declined"),
     "amount-differs": ("金额或付款人不符", "amount or person differs"),
     "account-unknown": ("没有账户", "no account"),
+    "decided": ("已人工核实", "a person decided"),
     "repeated": ("重复收款记录", "paid twice"),
     "paid-after-reversal": ("冲正后又收款", "paid after its reversal"),
 }
@@ -173,6 +174,35 @@ def list_intents(only_open: bool, directory: Path, database: str | None, as_json
         [[each.intent_id.hex()[-8:], each.terminal, yuan(each.amount_fen), each.merchant, each.business_date,
           say(*STATES[each.state]), _remarks(each.flags)] for each in found],
     )  # fmt: skip
+
+
+@click.command(name="decide", help=say("核实有争议的收款", "Decide on a contested payment"))
+@click.argument("intent", metavar=say("款项", "INTENT"))
+@click.option("--capture/--drop", required=True, help=say("扣款，或放弃", "Capture it, or drop it"))
+@directory_option
+@database_option
+def decide_intent(intent: str, capture: bool, directory: Path, database: str | None) -> None:
+    """The end of its id, as the table shows it, is enough where it is the only one."""
+    store = Store.open(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            contested = [
+                each
+                for each in intents(transaction, _now_ms())
+                if each.state is State.CONTESTED and each.intent_id.hex().endswith(intent.lower())
+            ]
+            if len(contested) != 1:
+                said = ("没有这笔有争议的收款，或不止一笔。", "There is no such contested payment, or several.")
+                raise PlatformError(say(*said))
+            (found,) = contested
+            Holds(transaction, found.terminal, _now_ms()).decide(found.intent_id, capture=capture)
+    finally:
+        store.close()
+    amount = yuan(found.amount_fen)
+    if capture:
+        click.echo(say(f"已扣款 {amount} 元", f"captured: {amount} yuan"))
+    else:
+        click.echo(say(f"已放弃 {amount} 元", f"dropped: {amount} yuan"))
 
 
 def yuan(fen: int) -> str:

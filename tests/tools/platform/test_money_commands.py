@@ -12,8 +12,11 @@ from click.testing import CliRunner, Result
 from agent.cose import Es256Signer
 from tests.house.test_words import check
 from tests.tools.platform.tills import LI, WANG, Bank, Till
+from tools.platform.ca import Authority
 from tools.platform.commands import platform
-from tools.platform.holds import State
+from tools.platform.evidence import Judge
+from tools.platform.holds import UNPROVEN_CAP_FEN, State
+from tools.platform.issuers import trust_in
 from tools.platform.money_commands import FLAGS, STATES, yuan
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -64,6 +67,32 @@ def test_the_intents_tell_what_became_of_each_payment_and_which_are_open(tmp_pat
     shown = run(tmp_path, "intents").output
     assert "2.50" in shown
     assert paid.intent_id.hex()[-8:] in shown
+
+
+def test_a_person_decides_on_a_contested_payment_once(
+    tmp_path: Path, signer: Es256Signer, authority: Authority
+) -> None:
+    judge = Judge(authority.load_sealing_key(), trust_in(authority.issuers))
+    bank = Bank(Store.open(Layout(tmp_path).database_url), signer, judge)
+    bank.pay_in(LI, 100)
+    till = Till(bank)
+    till.greet()
+    kept, dropped = (till.ask(LI, UNPROVEN_CAP_FEN + number) for number in (1, 2))
+    for payment in (kept, dropped):
+        till.pay(payment)
+    till.send()
+    assert run(tmp_path, "decide", "", "--capture").exit_code == 1
+    assert "captured: 500.01" in run(tmp_path, "decide", kept.intent_id.hex()[-8:], "--capture").output
+    assert "dropped: 500.02" in run(tmp_path, "decide", dropped.intent_id.hex(), "--drop").output
+    assert run(tmp_path, "decide", kept.intent_id.hex(), "--capture").exit_code == 1
+    assert bank.balance(LI) == 100 - UNPROVEN_CAP_FEN - 1
+    found = bank.intents()
+    assert (found[kept.intent_id].state, found[dropped.intent_id].state) == (State.CAPTURED, State.RELEASED)
+    assert found[kept.intent_id].flags == "no-hold,decided,arrears"
+    till.reverse(kept)
+    till.send()
+    assert bank.balance(LI) == 100
+    bank.store.close()
 
 
 def test_states_and_flags_are_said_in_both_languages() -> None:
