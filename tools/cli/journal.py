@@ -97,14 +97,28 @@ def show(seq: int, state_dir: Path, as_json: bool) -> None:
     line = _line_of(record, position.acked_seq)
     line |= {"profile": record.entry.profile, "hash": record.hash.hex(), "prev_hash": record.prev_hash.hex()}
     line |= {"sealed_bytes": len(record.entry.sealed or b""), "public": _plain(record.entry.public)}
+    line |= {"money": _money_of(record)}
     if as_json:
         click.echo(json.dumps(line, ensure_ascii=False))
         return
     click.echo(_text_of(line))
     for name in ("id", "refers_to", "hash", "prev_hash"):
         click.echo(f"  {say(_LABELS_ZH[name], name)}{say('：', ': ')}{line[name] or '-'}")
-    for name, value in line["public"].items():
+    for name, value in {**(line["money"] or {}), **line["public"]}.items():
         click.echo(f"  {name} = {value}")
+
+
+def _money_of(record: Record) -> dict[str, Any] | None:
+    """What it moves, without the operator and the account."""
+    money = record.entry.money
+    if money is None:
+        return None
+    return {
+        "amount_fen": money.amount_fen,
+        "intent": money.intent_id.hex(),
+        "merchant": money.merchant,
+        "business_date": money.business_date,
+    }
 
 
 @journal.command(help=say("记录数量、大小与增长", "How much there is, and how fast it grows"))
