@@ -1,11 +1,13 @@
-"""A disk whose power can be cut: ext4 on a loop device, shut down so that nothing unsynced survives.
+"""A disk that a test breaks: a small ext4 in a file, mounted; its power is cut, it hangs, it becomes read-only.
 
-``EXT4_IOC_SHUTDOWN`` with ``NOLOGFLUSH`` (fs/ext4/ioctl.c) is what xfstests uses for the same end. It needs root.
+``EXT4_IOC_SHUTDOWN`` with ``NOLOGFLUSH`` (fs/ext4/ioctl.c) is what xfstests uses for a power cut: nothing unsynced
+survives. ``FIFREEZE`` (ioctl_fsfreeze) lets every write wait until ``FITHAW``. All of it needs root.
 """
 
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import struct
 import subprocess
@@ -15,40 +17,64 @@ import pytest
 
 _SHUTDOWN = 0x8004587D
 _NO_LOG_FLUSH = 2
-_SIZE_MB = 64
+_FREEZE, _THAW = 0xC0045877, 0xC0045878
 
 
 class CuttableDisk:
     """One file system in a file, mounted at ``root``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, size_mb: int) -> None:
         if os.geteuid() != 0:
             pytest.skip("a power cut is played on a mounted file system: run as root")
-        self._image = directory / "disk.img"
+        self._images = (directory / f"disk-{number}.img" for number in itertools.count())
+        self._image = next(self._images)
         self.root = directory / "disk"
         self.root.mkdir()
         with self._image.open("wb") as image:
-            image.truncate(_SIZE_MB * 1024**2)
+            image.truncate(size_mb * 1024**2)
         subprocess.run(["/usr/sbin/mkfs.ext4", "-q", str(self._image)], check=True)
         self._mount()
 
     def cut(self) -> None:
         """The power goes: what was not synced is lost, and every later access fails."""
-        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.ioctl(descriptor, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
-        finally:
-            os.close(descriptor)
+        self._ioctl(_SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
 
     def come_back(self) -> None:
-        """The power returns: the file system replays its log."""
+        """The power returns: the file system replays its log.
+
+        On a copy of what the disk held: a mount namespace that somebody made meanwhile keeps the dead one alive, and
+        the kernel would hand that out again for the same disk.
+        """
         self.unmount()
+        dead, self._image = self._image, next(self._images)
+        subprocess.run(["cp", "--sparse=always", str(dead), str(self._image)], check=True)
+        dead.unlink()
         self._mount()
+
+    def freeze(self) -> None:
+        """Whoever writes or syncs waits, until :meth:`thaw`."""
+        self._ioctl(_FREEZE, bytes(4))
+
+    def thaw(self) -> None:
+        """Whoever waited goes on."""
+        self._ioctl(_THAW, bytes(4))
+
+    def remount(self, *, read_only: bool) -> None:
+        """As the kernel does by itself after an error of the file system. Nobody may have a file open for writing."""
+        option = f"remount,{'ro' if read_only else 'rw'}"
+        subprocess.run(["mount", "-o", option, str(self.root)], check=True)
 
     def unmount(self) -> None:
         """Nobody may have a file open there, but a test that failed: then it goes when that lets go."""
         if subprocess.run(["umount", str(self.root)], capture_output=True, check=False).returncode:
             subprocess.run(["umount", "--lazy", str(self.root)], check=True)
+
+    def _ioctl(self, request: int, argument: bytes) -> None:
+        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.ioctl(descriptor, request, argument)
+        finally:
+            os.close(descriptor)
 
     def _mount(self) -> None:
         done = subprocess.run(

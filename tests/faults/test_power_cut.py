@@ -8,12 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import pytest
 
 from offline_store.database import DATABASE_NAME
 from offline_store.journal import Journal
@@ -23,17 +19,6 @@ from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill
 
 ROOT = Path(__file__).parents[2]
 MAX_APPENDS = 200
-
-
-@pytest.fixture
-def disk() -> Iterator[CuttableDisk]:
-    # Not among the tests' own directories, which pytest clears: what is still mounted there would be in its way.
-    with TemporaryDirectory(prefix="onecard-disk-") as directory:
-        cuttable = CuttableDisk(Path(directory))
-        try:
-            yield cuttable
-        finally:
-            cuttable.unmount()
 
 
 def written_until_the_cut(disk: CuttableDisk, what: str, appends: int) -> int:

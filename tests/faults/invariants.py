@@ -1,0 +1,78 @@
+"""What must hold after every run, whatever was broken in it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from drivers.virtual.bench import RelayState
+from offline_store.outbox import Outbox
+from offline_store.record import Record
+from tools.platform.reconcile import reconcile
+from tools.platform.store import Store
+
+MOST_RECORDS, MOST_BYTES = 5_000, 1 << 30
+
+
+def whole_journal(directory: Path) -> list[Record]:
+    """What the journal holds, once proved: chain whole, numbers without a gap, no id twice."""
+    outbox = Outbox.open(directory)
+    try:
+        assert outbox.verify().broken is None
+        bodies: list[bytes] = []
+        seq = outbox.position().first_retained - 1
+        while portion := outbox.batch(seq + len(bodies), MOST_RECORDS, MOST_BYTES):
+            bodies += portion
+    finally:
+        outbox.close()
+    records = [Record.from_bytes(body) for body in bodies]
+    assert [record.seq for record in records] == list(range(seq + 1, seq + 1 + len(records)))
+    assert len({record.entry.id for record in records}) == len(records)
+    return records
+
+
+def platform_has_it_all(store: Store, directory: Path, *, open_for: Sequence[str] = ()) -> None:
+    """The platform holds the journal's chain byte for byte, each record once, and nothing is open.
+
+    ``open_for`` names the alarms that this run is meant to raise.
+    """
+    records = whole_journal(directory)
+    outbox = Outbox.open(directory)
+    try:
+        chain_id = outbox.position().chain_id
+    finally:
+        outbox.close()
+    with store.transaction() as transaction:
+        rows = list(transaction.records(chain_id))
+        report = reconcile(transaction)
+    assert [row.body for row in rows if row.seq >= records[0].seq] == [record.to_bytes() for record in records]
+    assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
+    assert all(chain.broken_at is None and not chain.holes for chain in report.chains)
+    assert not any(report.behind.values())
+    assert {code for _, code in report.serious} == set(open_for)
+    assert not report.letters
+
+
+def pulses_follow_their_records(records: Sequence[Record], relay: RelayState) -> int:
+    """Each time the relay was switched on, at least as many grants were decided before; how often it was.
+
+    For runs without fire, which needs no record to open.
+    """
+    slept_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
+    granted = sorted(
+        record.entry.monotonic_ms / 1000 - slept_s
+        for record in records
+        if record.entry.reason in ("granted", "granted-again")
+    )
+    pulses = sorted(change.at_ns / 1e9 for change in relay.history if change.on)
+    for number, pulse_s in enumerate(pulses, start=1):
+        before = sum(grant_s <= pulse_s for grant_s in granted)
+        assert before >= number, f"pulse {number} at {pulse_s:.3f} has {before} grants before it"
+    return len(pulses)
+
+
+def resident_kb(pid: int) -> int:
+    """The memory of a process that is its own, in KiB (proc(5): RssAnon)."""
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
