@@ -73,10 +73,10 @@ class Phone:
     grant: Grant
     key: PrivateKey = field(default_factory=lambda: signatures.generate(Algorithm.ES256))
 
-    def code(self, shown_s: int) -> str:
-        """The code that the phone shows at this moment, for passing."""
+    def code(self, shown_s: int, purpose: Purpose = Purpose.PASS) -> str:
+        """The code that the phone shows at this moment."""
         issued = citizen_code.issue(self.issuer.key, self.grant, self.key.public)
-        return citizen_code.show(issued, self.key, shown_s, Purpose.PASS, SystemRandom().token(4)).text
+        return citizen_code.show(issued, self.key, shown_s, purpose, SystemRandom().token(4)).text
 
 
 def trust_list(

@@ -11,9 +11,19 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
+from agent.keys import FileKeyStore, Role
+from agent.signatures import Algorithm
 from agent.sync.contract import Address, Authorise, Authorised, Channel, decode_question, open_reply, sign_reply
+from drivers.virtual.bench import Press
+from profiles.purpose import Purpose
 from tests.scenarios.site import DEADLINE_S, started
 from tests.scenarios.tills import City, TillSite, city, connected, till, with_account
+from tests.tools.platform.test_evidence import row_file
+from tools.bundles import signer_of
+from tools.city import Issuer, Phone, deny_list, trust_list
+from tools.cli import code_files
+from tools.platform import issuers
+from tools.platform.evidence import Verdict
 from tools.platform.holds import State
 from tools.platform.service import _now_ms
 
@@ -124,6 +134,42 @@ def test_no_answer_but_the_platforms_own_to_this_very_question_pays(tmp_path: Pa
         assert running.balance(owner) == 4900
         assert site.kinds()[2:] == [ASKED, ("reversal", "offline-ceiling"), ("release", "answered-late")]
         assert "answer-refused" in running.alarms()
+
+
+def test_a_code_that_was_shown_to_pay_pays_once_and_the_platform_proves_it(
+    tmp_path: Path,
+) -> None:
+    settings = {"ask_deadline_ms": 20_000, "codes": {"purposes": ["any", "pay"], "untrusted_clock": "judge"}}
+    with city(tmp_path) as running, till(tmp_path, running.authority, running.endpoint, **settings) as site:
+        issuer = Issuer.found(1, Algorithm.ES256, _now_ms())
+        phone = Phone(issuer, issuer.grant(5, (), _now_ms() // 1000))
+        believe(site, running, issuer)
+        owner = (issuer.row.namespace, phone.grant.token)
+        running.pay_in(owner, 5000)
+        site.devices.ask(Press(amount="12.50"))
+        site.expect("show", en="Please pay 12.50 yuan")
+        site.show_code(phone.code(_now_ms() // 1000))
+        site.expect("decision", reason="code-wrong-purpose")
+        code = phone.code(_now_ms() // 1000, Purpose.PAY)
+        site.show_code(code)
+        site.expect("payment", reason="paid")
+        site.show_code(code)
+        site.expect("decision", reason="code-replayed")
+        ended(running, site, State.CAPTURED)
+        assert running.balance(owner) == 3750
+        assert {running.verdict(record.entry.id) for record in site.money()} == {Verdict.PROVEN}
+        assert all(code.encode() not in record.to_bytes() for record in site.records())
+
+
+def believe(site: TillSite, running: City, issuer: Issuer) -> None:
+    """The till and the platform learn of an issuer, each in its way."""
+    signers = {role: signer_of(running.authority.role_keys[role][0]) for role in (Role.ROOT, Role.BUNDLE)}
+    sealing = FileKeyStore(site.state_dir / "keys").sealing_public()
+    site.install("trust", trust_list([issuer], [sealing], signers[Role.ROOT], _now_ms()))
+    site.install("deny-1", deny_list(issuer, 1, (), signers[Role.BUNDLE], _now_ms()))
+    row = site.config.with_name("row.json")
+    code_files.write(row, row_file(issuer))
+    issuers.add(running.authority.issuers, row)
 
 
 def hostile(running: City, terminal: str) -> list[bytes]:

@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
+from agent.bundles.incoming import Incoming
 from agent.config import load
 from agent.cose import Es256Signer
-from drivers.virtual.bench import Press
+from drivers.virtual.bench import Press, Scan
 from offline_store.outbox import Outbox
 from offline_store.record import Record
 from tests.scenarios.site import DEADLINE_S, Site, started
@@ -25,6 +26,7 @@ from tools.cli.presets import preset_text
 from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority
 from tools.platform.consumer import Consumer, Share
+from tools.platform.evidence import Verdict, verdict_of
 from tools.platform.holds import Intent, intents
 from tools.platform.ingest import Ingest, Message, Reply
 from tools.platform.ledger import Owner, accounts, enter
@@ -110,6 +112,10 @@ class City:
         with self.store.transaction() as transaction:
             return {each.intent_id: each for each in intents(transaction, _now_ms())}
 
+    def verdict(self, record_id: bytes) -> Verdict | None:
+        with self.store.transaction() as transaction:
+            return verdict_of(transaction, record_id)
+
     def alarms(self) -> dict[str, str | None]:
         with self.store.transaction() as transaction:
             return {row.code: row.source for row in transaction.alarms()}
@@ -124,6 +130,16 @@ class TillSite(Site):
         self.expect("show", en=f"Please pay {yuan} yuan")
         self.insert(card)
         self.expect("asked")
+
+    def show_code(self, text: str) -> None:
+        self.devices.ask(Scan(do="show", text=text))
+
+    def install(self, name: str, bundle: bytes) -> None:
+        """Bring a signed bundle on a stick, and wait until it is in force."""
+        file = self.config.with_name(name)
+        file.write_bytes(bundle)
+        Incoming(self.state_dir).drop(file, name)
+        self.expect("bundle installed")
 
     def money(self) -> list[Record]:
         """The records that move money."""
