@@ -31,7 +31,8 @@ from tools.platform.store import Transaction, metadata
 
 HOLD_MS = 600_000
 UNPROVEN_CAP_FEN = 50_000
-"""A payment beyond it that was neither authorised nor proven is contested."""
+"""A payment beyond it that nothing proves is contested, authorised or not: a stolen terminal can ask as well."""
+_UNPROVEN = frozenset({Verdict.NONE, Verdict.UNJUDGED})
 _MOVING = frozenset(kind.value for kind in (Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE))
 intent_table = sa.Table(
     "intent",
@@ -246,9 +247,12 @@ class Holds:
         if amount_fen <= 0:
             return replace(intent, flags=intent.flagged("amount-differs")), "payment-differs"
         owner = entry.subject or NOBODY
+        verdict = verdict_of(self._transaction, entry.id)
         flags, code = self._flags_of(intent, entry, owner)
+        if verdict in _UNPROVEN:
+            flags.append("unproven")
         paid = replace(intent, amount_fen=amount_fen, namespace=owner[0], subject=owner[1], record_id=entry.id)
-        if self._is_contested(intent, entry, amount_fen):
+        if verdict in DOUBTFUL or (verdict in _UNPROVEN and amount_fen > UNPROVEN_CAP_FEN):
             return replace(paid, state=State.CONTESTED, flags=intent.flagged(*flags)), "payment-contested"
         if self._move(paid, -amount_fen, entry.id) < 0:
             flags.append("arrears")
@@ -268,11 +272,6 @@ class Holds:
         if owner == NOBODY or owner not in lock_accounts(self._transaction, [owner]):
             flags.append("account-unknown")
         return flags, code
-
-    def _is_contested(self, intent: Intent, entry: Entry, amount_fen: int) -> bool:
-        verdict = verdict_of(self._transaction, entry.id)
-        unproven = verdict is Verdict.NONE and intent.state is not State.HELD and amount_fen > UNPROVEN_CAP_FEN
-        return unproven or verdict in DOUBTFUL
 
     def _reverse(self, intent: Intent, entry: Entry) -> tuple[Intent, str | None]:
         if intent.state is not State.CAPTURED:

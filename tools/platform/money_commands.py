@@ -32,6 +32,7 @@ STATES: Mapping[State, tuple[str, str]] = {
 }
 FLAGS: Mapping[str, tuple[str, str]] = {
     "no-hold": ("无预占", "no hold"),
+    "unproven": ("无持有人证据", "unproven"),
     "arrears": ("欠款", "arrears"),
     "declined": ("平台曾拒绝", "was declined"),
     "amount-differs": ("金额或付款人不符", "amount or person differs"),

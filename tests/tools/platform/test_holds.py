@@ -237,19 +237,27 @@ def test_another_terminals_intent_of_the_same_id_is_another_intent(bank: Bank, t
     assert bank.balance(LI) == 1900
 
 
-def test_a_large_payment_that_nothing_proves_and_nobody_authorised_is_contested(
+def test_a_large_payment_that_nothing_proves_is_contested_also_where_it_was_authorised(
     store: Store, signer: Es256Signer, authority: Authority
 ) -> None:
     bank = Bank(store, signer, Judge(authority.load_sealing_key(), trust_in(authority.issuers)))
     till = Till(bank)
     till.greet()
+    bank.pay_in(LI, 100 * UNPROVEN_CAP_FEN)
     small, large = till.ask(WANG, UNPROVEN_CAP_FEN), till.ask(WANG, UNPROVEN_CAP_FEN + 1)
-    for payment in (small, large):
+    asked, raised = till.ask(LI, UNPROVEN_CAP_FEN + 1), till.ask(LI, 1)
+    assert isinstance(till.put(asked.question), Authorised)
+    assert isinstance(till.put(raised.question), Authorised)
+    for payment in (small, large, asked):
         till.pay(payment)
+    till.pay(raised, 50 * UNPROVEN_CAP_FEN)
     till.send()
     assert bank.balance(WANG) == -UNPROVEN_CAP_FEN
-    assert bank.intents()[large.intent_id].state is State.CONTESTED
+    assert bank.balance(LI) == 100 * UNPROVEN_CAP_FEN
+    for payment in (large, asked, raised):
+        assert bank.intents()[payment.intent_id].state is State.CONTESTED
     assert bank.alarms() == {"payment-contested"}
+    assert {"unproven", "no-hold"} <= set(bank.intents()[small.intent_id].flags.split(","))
     till.reverse(large)
     till.send()
     assert bank.intents()[large.intent_id].state is State.RELEASED

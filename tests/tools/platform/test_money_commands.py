@@ -88,7 +88,7 @@ def test_a_person_decides_on_a_contested_payment_once(
     assert bank.balance(LI) == 100 - UNPROVEN_CAP_FEN - 1
     found = bank.intents()
     assert (found[kept.intent_id].state, found[dropped.intent_id].state) == (State.CAPTURED, State.RELEASED)
-    assert found[kept.intent_id].flags == "no-hold,decided,arrears"
+    assert found[kept.intent_id].flags == "no-hold,unproven,decided,arrears"
     till.reverse(kept)
     till.send()
     assert bank.balance(LI) == 100
