@@ -15,7 +15,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from profiles.purpose import Purpose
-from profiles.questions import Answered, AnsweredLate, Money, NotRecorded, Question, Unanswered
+from profiles.questions import Money, Question, Reply
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.codes import CodePolicy
 
@@ -309,8 +309,7 @@ class Restarted:
     """First event after a start: the state is what the last commit saved."""
 
 
-_Here = Presented | Rejected | AmountEntered | InputChanged | TimerFired | Actuated | RecordedLate | Restarted
-Event = _Here | Answered | Unanswered | AnsweredLate | NotRecorded
+Event = Presented | Rejected | AmountEntered | InputChanged | TimerFired | Actuated | RecordedLate | Restarted | Reply
 
 
 # Effects, carried out in this order: record, actuate, show, start a timer, ask ----------------------------------------

@@ -151,3 +151,7 @@ class NotRecorded:
     """What followed from an answer could not be recorded in time, and the citizen was told so."""
 
     about: bytes
+
+
+Reply = Answered | Unanswered | AnsweredLate | NotRecorded
+"""What can come of a question."""

@@ -203,7 +203,7 @@ class Till:
         """Nobody is paying."""
         return TillState()
 
-    def urgent(self, _event: InputChanged) -> ReasonEnum | None:
+    def urgent(self, event: InputChanged) -> ReasonEnum | None:  # noqa: ARG002 -- the protocol's
         """A till has no inputs."""
         return None
 
