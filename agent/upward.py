@@ -204,6 +204,10 @@ class _Told:
         future.add_done_callback(self._done)
         return future
 
+    def rescue(self) -> Future[None]:
+        """See :meth:`offline_store.writer.Writer.rescue`."""
+        return self._writer.rescue()
+
     def _done(self, future: Future[int]) -> None:
         error = future.exception()
         if error is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from offline_store.checkpoint import CHECKPOINT, Signatory
 from offline_store.errors import CannotSeal, RecordInvalid
-from offline_store.record import Entry, Record, Value, hash_of
+from offline_store.record import CARRIED, MAX_OWN_BYTES, Entry, Record, Value, hash_of
 from offline_store.sealing import SEALING_KEY, Sealer
 
 _INSERT_RECORD = (
@@ -79,6 +79,12 @@ class Draft:
         head = self.head
         record = Record(entry, head.seq + 1, self.boot_id, head.hash)
         body = record.to_bytes()
+        if len(body) > MAX_OWN_BYTES and entry.kind != CARRIED:
+            raise RecordInvalid.at(
+                "record",
+                f"至多 {MAX_OWN_BYTES} 字节，而非 {len(body)}",
+                f"at most {MAX_OWN_BYTES} bytes, not {len(body)},",
+            )
         row = (head.place + 1, entry.id, entry.kind, entry.lane, entry.reason, entry.time_ms, body)
         if not self.connection.execute(_INSERT_RECORD, row).rowcount:
             return None

@@ -49,6 +49,10 @@ ID_BYTES = 16
 HASH_BYTES = 32
 NO_HASH = bytes(HASH_BYTES)
 MAX_RECORD_BYTES = 16_384
+CARRIED = "carried"
+"""The kind of a record that holds another one's exact bytes, of a journal that was rescued."""
+MAX_OWN_BYTES = MAX_RECORD_BYTES - 512
+"""What a journal takes for itself: a rescued one must be able to carry it over within another record."""
 MAX_TEXT_CHARS = 64
 MAX_SECRET_BYTES = 8_192
 MAX_DEPTH = 4

@@ -20,12 +20,13 @@ from offline_store.bundles import InstalledBundle
 from offline_store.database import DATABASE_NAME, open_reading, os_error
 from offline_store.durable import sync_directory
 from offline_store.errors import Damaged, RecordInvalid
-from offline_store.genesis import Predecessor
+from offline_store.genesis import Genesis, Predecessor
 from offline_store.journal import Append, Clock, Journal, Mark, Random
-from offline_store.record import Entry, Record, Value, new_id
+from offline_store.record import CARRIED, Entry, Record, Value, new_id
+
+__all__ = ["CARRIED", "DAMAGE", "Rescued", "heal", "open_or_rescue", "rescue"]
 
 DAMAGE = "damage"
-CARRIED = "carried"
 _GROUP = 200
 _MAX_MISSES = 2_000
 """So many places in a row without a readable record, and there is nothing behind them."""
@@ -104,7 +105,11 @@ def _build(staging: Path, found: _Found, aside: str, boot_id: bytes, clock: Cloc
 
 
 def _carrier(body: bytes, clock: Clock, random: Random) -> Entry:
+    """What was carried before is carried on as itself: a second rescue wraps nothing twice."""
     inner = Record.from_bytes(body)
+    within = inner.entry.public.get("record") if inner.entry.kind == CARRIED else None
+    if isinstance(within, bytes):
+        return _carrier(within, clock, random)
     return _entry(CARRIED, {"record": body}, clock, random, refers_to=inner.entry.id)
 
 
@@ -139,11 +144,21 @@ def _read(path: Path) -> _Found:
         for chain_id, _, acked_seq, acked_hash in chains:
             if acked_seq:
                 found.predecessor = Predecessor(chain_id, acked_seq, acked_hash)
+        if chains and found.predecessor is None:
+            found.predecessor = _inherited(connection, chains[-1][1])
         acknowledged = max((base + acked_seq for _, base, acked_seq, _ in chains if acked_seq), default=0)
         _collect(connection, acknowledged, found)
     finally:
         connection.close()
     return found
+
+
+def _inherited(connection: sqlite3.Connection, base: int) -> Predecessor | None:
+    """What a chain of which the platform has nothing continues itself."""
+    body = _body(connection, base + 1)
+    with suppress(RecordInvalid):
+        return None if body is None else Genesis.of(Record.from_bytes(body)).predecessor
+    return None
 
 
 def _rows(connection: sqlite3.Connection, query: str) -> Iterator[Any]:

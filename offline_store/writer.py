@@ -54,6 +54,9 @@ class JournalWriter(Protocol):
     def reload(self, now_ms: int) -> Future[Restored]:
         """State and marks from the disk. After a fault this, once it succeeds, opens the writer again."""
 
+    def rescue(self) -> Future[None]:
+        """Go on in a new file and a new chain, with all that the platform has not acknowledged."""
+
     def close(self, timeout_s: float) -> bool:
         """Commit what waits, then close the journal; ``False`` if that took longer."""
 
@@ -213,7 +216,7 @@ class Writer:
         return self._call(lambda: journal.seal_with(sealer))
 
     def rescue(self) -> Future[None]:
-        """Exchange a file that was found damaged. Raises :class:`QueueFull` and :class:`Closed`."""
+        """Exchange a file that is damaged, or whose chain forked. Raises :class:`QueueFull` and :class:`Closed`."""
         return self._call(self._desk.rescue)
 
     @property
@@ -306,6 +309,10 @@ class InlineWriter:
     def reload(self, now_ms: int) -> Future[Restored]:
         """State and marks from the disk, and after a fault the way back. Raises :class:`Closed`."""
         return self._call(lambda: self._desk.reload(now_ms))
+
+    def rescue(self) -> Future[None]:
+        """Exchange the file. Raises :class:`Closed`."""
+        return self._call(self._desk.rescue)
 
     def keep_reserve(self) -> None:
         """What the writer's thread does in quiet moments."""

@@ -10,7 +10,8 @@ Every call is one thing that happened and returns what is to be published. The r
 4. An acknowledgement may go beyond what was sent here, since records also travel by other ways; the hash proves it.
 5. ``expect`` below the acknowledged position sends again from there, or from the first record retained; above it, only
    if the hash proves that the platform has what lies between.
-6. ``fork`` stops the chain; hellos go on at the slowest pace, until the platform says otherwise.
+6. ``fork`` ends the chain: the journal goes on in a new one that carries what is unacknowledged. If that forks as well,
+   within the hour, nothing is sent; hellos go on at the slowest pace, until the platform says otherwise.
 7. The first answer to a hello tells the platform's time: it was signed after the nonce was drawn. For its sake a hello
    goes out every hour even where all is well.
 
@@ -51,6 +52,8 @@ LEAST_BATCH_BYTES = 16 * 1024
 _NONCE_BYTES = 16
 _REMEMBERED_NONCES = 4
 _DURABLE_WITHIN_S = 5.0
+_ANEW_EVERY_MS = 3_600_000
+"""A platform that calls everything a fork must not make the terminal copy its journal again and again."""
 
 PlatformTime = Callable[[int, int], object]
 """Told ``issued_ms`` and ``round_trip_ms``: :meth:`agent.trusted_clock.TrustedClock.platform_said`."""
@@ -78,6 +81,9 @@ class Acknowledgements(Protocol):
 
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
         """Note durably that the platform has every record up to ``seq``."""
+
+    def rescue(self) -> Future[None]:
+        """Go on in a new chain that carries every record which the platform has not acknowledged."""
 
 
 class UplinkSettings(BaseModel):
@@ -171,6 +177,7 @@ class Uplink:
         self._past_nonces: tuple[bytes, ...] = ()
         self._complaints = Complaints(clock)
         self._noted: Future[int] | None = None
+        self._begun_anew_ms: int | None = None
         self._prepared: _Prepared | None = None
         self.state = UplinkState()
         self.counters: Counter[str] = Counter()
@@ -308,10 +315,15 @@ class Uplink:
         if fork.seq <= position.head_seq and self._outbox.hash_at(fork.seq) == fork.hash:
             return self._refuse(Refusal.WRONG_HASH)
         self.counters["forks"] += 1
-        pause_ms = self._settings.answer_timeout_cap_ms
-        deadline_ms = self._clock.monotonic_ms() + pause_ms
+        now_ms = self._clock.monotonic_ms()
+        deadline_ms = now_ms + self._settings.answer_timeout_cap_ms
         self.state = replace(self.state, phase=Phase.FORKED, in_flight=None, deadline_ms=deadline_ms)
-        return self._alarm("chain-forked", None)
+        alarm = self._alarm("chain-forked", None)
+        if self._begun_anew_ms is not None and now_ms < self._begun_anew_ms + _ANEW_EVERY_MS:
+            return alarm
+        self._begun_anew_ms = now_ms
+        self._acknowledgements.rescue().result(_DURABLE_WITHIN_S)
+        return (*alarm, *self._greet())
 
     def _resume(self, next_seq: int) -> tuple[Publish, ...]:
         self._patience.reset()

@@ -90,6 +90,9 @@ class HeldWriter:
     def reload(self, now_ms: int) -> Future[Restored]:
         return self._behind.reload(now_ms)
 
+    def rescue(self) -> Future[None]:
+        return self._behind.rescue()
+
     def close(self, timeout_s: float) -> bool:
         return self._behind.close(timeout_s)
 

@@ -12,11 +12,11 @@ import pytest
 from offline_store.aside import MAX_ASIDE, READY, settle
 from offline_store.bundles import InstalledBundle, installed
 from offline_store.database import DATABASE_NAME
-from offline_store.errors import Damaged, StoreError
+from offline_store.errors import Damaged, RecordInvalid, StoreError
 from offline_store.genesis import Genesis
 from offline_store.journal import Append, Appended, Journal, Mark
 from offline_store.outbox import Outbox
-from offline_store.record import Record
+from offline_store.record import MAX_OWN_BYTES, Record
 from offline_store.rescue import CARRIED, DAMAGE, Rescued, open_or_rescue, rescue
 from offline_store.writer import Writer
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry, fill, spoil
@@ -197,3 +197,30 @@ def test_damaged_files_are_bounded_in_number(directory: Path, clock: SteppingClo
     for seed in range(MAX_ASIDE + 2):
         rescue(directory, BOOT_ID, clock, SeededRandom(10 + seed))
     assert sorted(path.name for path in directory.glob("damaged-*")) == ["damaged-3", "damaged-4", "damaged-5"]
+
+
+def test_what_was_carried_is_carried_on_as_itself(lived: list[Record], directory: Path, clock: SteppingClock) -> None:
+    for seed in range(3):
+        rescue(directory, BOOT_ID, clock, SeededRandom(10 + seed))
+    records = all_records(directory)
+    within = carried(records)
+    assert [record for record in within if record.entry.kind == "passage"][:-1] == lived[99:]  # one came with state
+    assert not any(record.entry.kind == CARRIED for record in within)
+    # The platform has none of the chains in between: the last one continues what it has.
+    assert Genesis.of(records[0]).predecessor == Genesis.of(within[0]).predecessor is not None
+
+
+def test_the_largest_record_that_a_journal_takes_can_be_carried(directory: Path, clock: SteppingClock) -> None:
+    journal = Journal.open(directory, BOOT_ID, clock=clock, random=SeededRandom(1))
+    taken = 0
+    for size_bytes in range(MAX_OWN_BYTES, 0, -1):
+        try:
+            journal.append([Append((entry(1, sealed=bytes(size_bytes)),))])
+        except RecordInvalid:
+            continue
+        taken = size_bytes
+        break
+    journal.close()
+    assert taken > MAX_OWN_BYTES - 512
+    assert rescue(directory, BOOT_ID, clock, SeededRandom(2)).lost == 0
+    assert [len(record.entry.sealed or b"") for record in carried(all_records(directory))][-1] == taken

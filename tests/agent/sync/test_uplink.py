@@ -124,6 +124,9 @@ class LateDisk:
         self._waiting.append((chain_id, seq, record_hash, future))
         return future
 
+    def rescue(self) -> Future[None]:
+        return self._writer.rescue()
+
     def catch_up(self) -> None:
         for chain_id, seq, record_hash, future in self._waiting:
             future.set_result(self._writer.acknowledge(chain_id, seq, record_hash).result(0))
@@ -251,21 +254,6 @@ def test_an_acknowledgement_beyond_what_was_sent_counts_if_its_hash_is_right(
     assert terminal.uplink.answered(platform.sign(platform.ack(chain))) == ()
     assert terminal.acknowledged == 41
     assert terminal.uplink.state.phase is Phase.IDLE
-
-
-def test_a_fork_stops_the_chain_and_alarms(terminal: Terminal, platform: MemoryPlatform) -> None:
-    terminal.append(5)
-    answer_all(terminal, platform, terminal.uplink.connected())
-    chain = terminal.journal.head.chain_id
-    platform.chains[chain][-1] = b"another record of a cloned terminal"
-    terminal.uplink.disconnected()
-    (alarm,) = answer_all(terminal, platform, terminal.uplink.connected())
-    assert Alarm.decode(alarm.payload).code == "chain-forked"
-    assert terminal.uplink.state.phase is Phase.FORKED
-    terminal.append(1)
-    assert terminal.uplink.wake() == ()
-    terminal.clock.at_ms += 300_000
-    assert [item.channel for item in terminal.uplink.tick()] == [Channel.HELLO]
 
 
 def test_a_fork_at_a_record_that_is_the_same_is_refused(terminal: Terminal, platform: MemoryPlatform) -> None:

@@ -1,0 +1,69 @@
+"""The platform holds another record: the chain ends, and nothing that was not acknowledged is lost with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.sync.contract import Alarm, Channel
+from agent.sync.uplink import Phase, Publish
+from offline_store.record import Record
+from tests.agent.sync.parts import MemoryPlatform, Terminal
+from tests.agent.sync.test_uplink import answer_all, stored
+
+
+@pytest.fixture
+def platform() -> MemoryPlatform:
+    return MemoryPlatform()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, platform: MemoryPlatform) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path / "store", platform.verify_key)
+    yield terminal
+    terminal.close()
+
+
+def fork_the_chain(terminal: Terminal, platform: MemoryPlatform) -> list[Publish]:
+    """Another terminal with the same identity was there; what this one says to it."""
+    platform.chains[terminal.journal.head.chain_id][-1] = b"another record of a cloned terminal"
+    terminal.uplink.disconnected()
+    return answer_all(terminal, platform, terminal.uplink.connected())
+
+
+def test_a_fork_alarms_and_what_is_unacknowledged_goes_on_in_a_new_chain(
+    terminal: Terminal, platform: MemoryPlatform
+) -> None:
+    terminal.append(5)
+    answer_all(terminal, platform, terminal.uplink.connected())
+    terminal.append(2)
+    waiting = stored(terminal)[-2:]
+    forked = terminal.journal.head.chain_id
+    platform.chains[forked].append(b"its next record")
+    platform.chains[forked].append(b"and one more")
+    (alarm,) = fork_the_chain(terminal, platform)
+    assert Alarm.decode(alarm.payload).code == "chain-forked"
+    chain = terminal.journal.head.chain_id
+    assert chain != forked
+    assert platform.chains[chain] == stored(terminal)
+    carried = [Record.from_bytes(body).entry.public.get("record") for body in platform.chains[chain]]
+    assert [body for body in carried if body] == waiting
+    terminal.append(1)
+    answer_all(terminal, platform, terminal.uplink.wake())
+    assert terminal.acknowledged == terminal.outbox.position().head_seq
+
+
+def test_a_second_fork_within_the_hour_stops_the_chain(terminal: Terminal, platform: MemoryPlatform) -> None:
+    terminal.append(5)
+    answer_all(terminal, platform, terminal.uplink.connected())
+    fork_the_chain(terminal, platform)
+    terminal.append(5)
+    answer_all(terminal, platform, terminal.uplink.wake())
+    fork_the_chain(terminal, platform)
+    assert terminal.uplink.state.phase is Phase.FORKED
+    terminal.append(1)
+    assert terminal.uplink.wake() == ()
+    terminal.clock.at_ms += 300_000
+    assert [item.channel for item in terminal.uplink.tick()] == [Channel.HELLO]
