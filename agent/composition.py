@@ -21,6 +21,8 @@ from agent import cose, sm2
 from agent.backoff import Backoff
 from agent.buffer import BufferState, BufferWatch
 from agent.bundles.check import Place
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.manifest import Manifest
 from agent.bundles.service import BundlePorts, Bundles, BundleStanding
 from agent.clock import Random, RecordIds
 from agent.config import Resolved, profile_type
@@ -165,11 +167,18 @@ class Composition:
             devices=self.conditions.states,
             bundles=lambda: [] if self._bundles is None else self._bundles.standings(),
             rings=lambda: None if self._bundles is None else self._bundles.keys(),
+            judge=self._judge_bundle,
             buffer=lambda: self._buffer.state if self._buffer is not None else BufferState(),
             configuration=self._configuration.hex(),
             clock=self._clock,
             random=self._random,
         )
+
+    def _judge_bundle(self, envelope: bytes) -> Manifest:
+        """Raises :class:`BundleError`; before bundles are loaded nothing counts."""
+        if self._bundles is None:
+            raise BundleError(BundleFault.SIGNATURE)
+        return self._bundles.judge(envelope)
 
     def latches(self, alarm: Alarm) -> LatchWatch:
         """What says that a fire latch is not on the disk."""

@@ -195,6 +195,8 @@ class Terminal:
         if alarmed:
             self._log.info("in service again")
         self._bundles = bundles
+        if self._upward is not None:
+            self._upward.downloads.begin_service()
 
     def _report(self, part: str, error: Exception, retry_ms: int) -> None:
         state = DeviceState(part, "failed", Reason.OUT_OF_SERVICE.code, str(error), self._clock.now_ms(), retry_ms)

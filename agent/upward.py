@@ -14,6 +14,8 @@ from pathlib import Path
 
 from agent import cose
 from agent.buffer import BufferState
+from agent.bundles.download import Downloads, Judge
+from agent.bundles.incoming import Incoming
 from agent.bundles.rings import NOBODY, rings_on_disk
 from agent.bundles.roles import Rings
 from agent.bundles.service import BundleStanding
@@ -23,6 +25,7 @@ from agent.keys import KeyStore, KeyStoreError, Role
 from agent.logs import log
 from agent.question_forms import code_sealer
 from agent.questions import Questions
+from agent.sync.complaints import Complaints
 from agent.sync.contract import Alarm, Buffer, BundleState, ClockQuality, Condition, Report
 from agent.sync.contract import DeviceState as ReportedDevice
 from agent.sync.faults import LinkError
@@ -53,6 +56,7 @@ class Upward:
         devices: Callable[[], Iterable[DeviceState]],
         bundles: Callable[[], Iterable[BundleStanding]],
         rings: Callable[[], Rings | None],
+        judge: Judge,
         buffer: Callable[[], BufferState],
         configuration: str,
         clock: TrustedClock,
@@ -77,6 +81,8 @@ class Upward:
         self.questions = Questions(
             terminal, self._ask, self._answer_keys, code_sealer(terminal, self._sealing_keys), self._send, clock, random
         )
+        self._complaints = Complaints(clock)
+        self.downloads = Downloads(Incoming(state_dir).directory, judge, self._bundle_refused)
         self._head_seq = 0
         self._acked_seq = 0
         self._log = log(terminal=terminal)
@@ -101,6 +107,7 @@ class Upward:
                 clock=self._clock,
                 random=self._random,
                 replies=self.questions,
+                downloads=self.downloads,
             )
             while self._alarms:
                 self._sync.alarm(self._alarms.popleft())
@@ -135,6 +142,11 @@ class Upward:
             self._sync.alarm(alarm)
         else:
             self._alarms.append(alarm)
+
+    def _bundle_refused(self, code: str) -> None:
+        alarm = self._complaints.about("bundle-refused", code)
+        if alarm is not None:
+            self._send(alarm)
 
     def _answer_keys(self) -> Mapping[bytes, cose.VerifyKey]:
         """Of the bundles in force; before they are loaded, of what the disk says that will be in force."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from agent import cose
 from agent.bundles.check import Place, Standing, check
 from agent.bundles.contents import Content, Opener, snapshot
+from agent.bundles.envelope import unseal
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.incoming import Incoming
 from agent.bundles.install import Shelf, envelope_of
@@ -41,6 +42,10 @@ POLL_S = 0.5
 AGAIN_S = 30.0
 """A file for which there was no room, or no key, is tried again so much later."""
 HOUR_MS = 3_600_000
+SPOILT_S = 3_600.0
+"""A body that was not what was signed is not fetched again before."""
+MAX_SPOILT = 256
+_SPOILT = (BundleFault.TRUNCATED, BundleFault.ALTERED, BundleFault.CONTENT)
 _MAY_WAIT = (BundleFault.SIGNATURE, BundleFault.WRONG_ROLE, BundleFault.WRONG_BASE)
 """Faults that another file of the same visit may cure: new keys, or the base of a delta."""
 
@@ -90,6 +95,7 @@ class Bundles:
         self._in_force: dict[str, tuple[Manifest, Content]] = {}
         self._announced: dict[str, Freshness] = {}
         self._again_s: dict[str, float] = {}
+        self._spoilt: dict[bytes, float] = {}
         self._log = log()
 
     def load(self) -> None:
@@ -163,6 +169,16 @@ class Bundles:
         self._log.info("bundle installed", path=manifest.name, version=manifest.bundle_version)
         return manifest
 
+    def judge(self, envelope: bytes) -> Manifest:
+        """What an envelope promises, if it may be installed now. Raises :class:`BundleError`.
+
+        A body that was not what was signed is refused for a while: whoever brought it will bring the same again.
+        """
+        manifest = check(envelope, Signatory(self._rings), self._place, self._standing(), self._ports.clock.moment())
+        if self._spoilt.get(manifest.body_sha256, 0.0) > asyncio.get_running_loop().time():
+            raise BundleError(BundleFault.ALTERED, manifest.name)
+        return manifest
+
     def keys(self) -> Rings:
         """The platform's keys in force, by role: see :mod:`agent.bundles.rings`."""
         return self._rings
@@ -188,6 +204,8 @@ class Bundles:
             if error.fault in _MAY_WAIT and not last:
                 return False
             self._log.warning("bundle refused", path=path.name, fault=error.fault.code, detail=tell(error))
+            if error.fault in _SPOILT:
+                await self._remember_spoilt(path)
             return await self._put_aside(path, error)
         except StoreError as error:
             self._log.error("bundle could not be recorded", path=path.name, detail=tell(error))
@@ -201,6 +219,16 @@ class Bundles:
             return True
         await _remove(path)
         return True
+
+    async def _remember_spoilt(self, path: Path) -> None:
+        try:
+            envelope = await in_thread(partial(envelope_of, path), "bundles")
+            manifest = Manifest.decode(unseal(envelope, Signatory(self._rings).all_keys).payload)
+        except (BundleError, ContractError):
+            return  # nobody signed it: there is nothing to remember
+        if len(self._spoilt) >= MAX_SPOILT:
+            self._spoilt.pop(next(iter(self._spoilt)))
+        self._spoilt[manifest.body_sha256] = asyncio.get_running_loop().time() + SPOILT_S
 
     async def _put_aside(self, path: Path, error: BundleError) -> bool:
         try:

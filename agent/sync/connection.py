@@ -27,10 +27,12 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from agent.keys import TlsFiles
-from agent.sync.contract import Address, Channel
+from agent.sync.contract import BUNDLES, MANIFESTS, Address, Channel
 from agent.sync.faults import LinkError, LinkFault, fault_of
 
-_DOWN = (Channel.ACK, Channel.ANSWER)
+_DOWN = (Channel.ACK, Channel.ANSWER, Channel.OFFER)
+_MAX_BUNDLE_MESSAGES = 32
+"""Of these no more wait for the event loop: a flood of chunks keeps no answer out."""
 """What is subscribed to; anything else that a broker delivers is dropped."""
 _MAX_WAITING = 256
 _MAX_OUTGOING = 64
@@ -96,8 +98,10 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._room = threading.Semaphore(_MAX_WAITING)
+        self._bundle_room = threading.Semaphore(_MAX_BUNDLE_MESSAGES)
         self._address = address
         self._heard = tuple(address.topic(channel) for channel in _DOWN)
+        self._subscribing: int | None = None
         self._endpoint = endpoint
         self._counters = counters
         self._is_v5 = protocol == "5"
@@ -123,8 +127,16 @@ class Connection:
         """The next report of this connection; ``None`` after :meth:`interrupt`."""
         event = await self._events.get()
         if isinstance(event, Received):
-            self._room.release()
+            self._room_for(event.topic).release()
         return event
+
+    def hear(self, topic_filter: str) -> None:
+        """Subscribe to something below the bundles."""
+        self._client.subscribe(topic_filter, qos=1)
+
+    def hear_no_more(self, topic_filter: str) -> None:
+        """Unsubscribe from it."""
+        self._client.unsubscribe(topic_filter)
 
     def interrupt(self) -> None:
         """Let :meth:`next_event` return ``None``."""
@@ -251,7 +263,7 @@ class Connection:
     ) -> None:
         self._answered = True
         if not reason.is_failure:
-            client.subscribe([(topic, 1) for topic in self._heard])
+            _, self._subscribing = client.subscribe([(topic, 1) for topic in (*self._heard, MANIFESTS)])
         elif reason.getName() == "Unsupported protocol version":
             self._report(Down(LinkFault.VERSION))
         else:
@@ -261,24 +273,30 @@ class Connection:
         self,
         _client: mqtt.Client,
         _userdata: object,
-        _mid: int,
+        mid: int,
         reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        if any(reason.is_failure for reason in reasons):
+        if mid != self._subscribing:
+            return  # a bundle's: what does not come is asked for again
+        if any(reason.is_failure for reason in reasons[: len(self._heard)]):
             self._report(Down(LinkFault.NOT_SUBSCRIBED))
         else:
             self._report(Up())
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        topic = message.topic
         if (
-            message.topic not in self._heard
+            not (topic in self._heard or topic.startswith(f"{BUNDLES}/"))
             or len(message.payload) > _MAX_INBOUND_BYTES
-            or not self._room.acquire(blocking=False)
+            or not self._room_for(topic).acquire(blocking=False)
         ):
             self._counters["dropped"] += 1
         else:
-            self._report(Received(message.topic, bytes(message.payload)))
+            self._report(Received(topic, bytes(message.payload)))
+
+    def _room_for(self, topic: str) -> threading.Semaphore:
+        return self._room if topic in self._heard else self._bundle_room
 
     def _on_publish(
         self, _client: mqtt.Client, _userdata: object, _mid: int, reason: ReasonCode, _properties: Properties | None

@@ -214,6 +214,16 @@ class Link:
             self.counters["unsent"] += 1
         return accepted
 
+    def hear(self, topic_filter: str) -> None:
+        """Subscribe to something below the bundles, for as long as this connection stands."""
+        if self._connection is not None:
+            self._connection.hear(topic_filter)
+
+    def hear_no_more(self, topic_filter: str) -> None:
+        """Unsubscribe from it."""
+        if self._connection is not None:
+            self._connection.hear_no_more(topic_filter)
+
     def stop(self) -> None:
         """Make :meth:`run` say goodbye and end."""
         self._stopping.set()

@@ -13,7 +13,7 @@ import structlog
 
 from agent.clock import Clock, Random
 from agent.keys import TlsFiles
-from agent.sync.contract import Address, Alarm, Channel, Presence, Report, State
+from agent.sync.contract import BUNDLES, Address, Alarm, Channel, Presence, Report, State
 from agent.sync.link import Down, Event, Link, LinkSettings, LinkStatus, Received, Up
 from agent.sync.pace import Pace
 from agent.sync.uplink import Acknowledgements, AnswerKeys, Outbox, Phase, PlatformTime, Publish, Uplink, UplinkSettings
@@ -23,6 +23,7 @@ from offline_store.errors import StoreError
 
 _MAX_ALARMS = 64
 _STATE_PAUSE_S = 5.0
+_MANIFEST = "/manifest"
 
 StateSource = Callable[[], Report]
 """Says how the terminal is; called on the event loop, so it must not block."""
@@ -47,6 +48,49 @@ class Replies(Protocol):
 
     def disconnected(self) -> None:
         """The link is down: no reply can come."""
+
+
+class Wire(Protocol):
+    """What a download may do on the link while it is up."""
+
+    def ask(self, payload: bytes) -> bool:
+        """Publish on ``up/ask``; whether it was taken."""
+
+    def hear(self, topic_filter: str) -> None:
+        """Subscribe to something below the bundles."""
+
+    def hear_no_more(self, topic_filter: str) -> None:
+        """Unsubscribe from it."""
+
+
+class Downloads(Protocol):
+    """Who hears of bundles; called on the event loop."""
+
+    def connected(self, wire: Wire) -> None:
+        """The link is up."""
+
+    def disconnected(self) -> None:
+        """The link is down."""
+
+    def offered(self, payload: bytes) -> None:
+        """An offer came."""
+
+    def chunk(self, payload: bytes) -> None:
+        """A chunk came."""
+
+
+class _NobodyDownloads:
+    def connected(self, wire: Wire) -> None:
+        """Nobody wants anything."""
+
+    def disconnected(self) -> None:
+        """Nobody waits."""
+
+    def offered(self, payload: bytes) -> None:
+        """Nobody takes it."""
+
+    def chunk(self, payload: bytes) -> None:
+        """Nobody asked for it."""
 
 
 class _NobodyAsked:
@@ -77,6 +121,7 @@ class Sync:
         random: Random,
         uplink_settings: UplinkSettings | None = None,
         replies: Replies | None = None,
+        downloads: Downloads | None = None,
     ) -> None:
         self._clock = clock
         self._state_source = state_source
@@ -93,7 +138,9 @@ class Sync:
         fitting = self._pace.fitting(uplink_settings or UplinkSettings())
         self._uplink = Uplink(terminal, outbox, acknowledgements, keys, platform_time, clock, random, fitting)
         self._replies = replies or _NobodyAsked()
+        self._downloads = downloads or _NobodyDownloads()
         self._answers = Address(terminal).topic(Channel.ANSWER)
+        self._offers = Address(terminal).topic(Channel.OFFER)
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._grown = False
@@ -121,6 +168,14 @@ class Sync:
         """Publish a question; ``False`` while the link is down, since nobody would wait for its answer."""
         return self._link.publish(Channel.ASK, payload)
 
+    def hear(self, topic_filter: str) -> None:
+        """Subscribe to something below the bundles."""
+        self._link.hear(topic_filter)
+
+    def hear_no_more(self, topic_filter: str) -> None:
+        """Unsubscribe from it."""
+        self._link.hear_no_more(topic_filter)
+
     def stop(self) -> None:
         """Make :meth:`run` say goodbye to the platform and end, within a second."""
         self._link.stop()
@@ -142,6 +197,7 @@ class Sync:
                 for _ in range(len(self._alarms)):
                     self.alarm(self._alarms.popleft())
                 await self._step(self._uplink.connected)
+                self._downloads.connected(self)
             case Down():
                 fault = event.fault
                 _log.warning("link down", fault=fault.code, zh=fault.zh, en=fault.en, detail=event.detail)
@@ -149,9 +205,14 @@ class Sync:
                 if self._held is not None:
                     self._held.cancel()
                 self._replies.disconnected()
+                self._downloads.disconnected()
                 await self._step(self._uplink.disconnected)
             case Received() if event.topic == self._answers:
                 self._replies.answered(event.payload)
+            case Received() if event.topic == self._offers or event.topic.endswith(_MANIFEST):
+                self._downloads.offered(event.payload)
+            case Received() if event.topic.startswith(f"{BUNDLES}/"):
+                self._downloads.chunk(event.payload)
             case Received():
                 await self._step(lambda: self._uplink.answered(event.payload))
 

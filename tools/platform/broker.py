@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from drivers.virtual.child import bound_to_parent
 from tools.cli.words import say
-from tools.platform.ca import MAX_WORKERS, Authority, make_private_directory, worker_name, write_private
+from tools.platform.ca import PUBLISHER, Authority, make_private_directory, worker_name, write_private
 from tools.platform.errors import PlatformError
 
 DEFAULT_PORT = 8883
@@ -70,6 +70,7 @@ acl_file {directory}/acl
 
 _RIGHTS = """\
 {workers}
+pattern read onecard/1/bundle/#
 pattern write onecard/1/+/%u/up/#
 pattern read onecard/1/+/%u/down/#
 """
@@ -194,7 +195,7 @@ class Broker:
         self._process = None
 
     def _write_configuration(self) -> None:
-        names = (worker_name(number) for number in range(MAX_WORKERS + 1))
+        names = (worker_name(number) for number in range(PUBLISHER + 1))
         workers = "\n".join(_RIGHTS_OF_A_WORKER.format(name=name) for name in names)
         write_private(self._directory / "acl", _RIGHTS.format(workers=workers).encode())
         text = _CONFIGURATION.format(

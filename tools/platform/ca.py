@@ -33,6 +33,8 @@ from tools.platform.errors import PlatformError
 
 PLATFORM_NAME = "platform"
 MAX_WORKERS = 64
+PUBLISHER = MAX_WORKERS + 1
+"""The number of the client that gives out bundles."""
 ROLES = (Role.ROOT, Role.BUNDLE, Role.SEALING)
 """Beside the acknowledgement's, whose files have names of their own."""
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n?", re.DOTALL)

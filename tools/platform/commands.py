@@ -19,6 +19,7 @@ from tools.platform import shards as sharding
 from tools.platform import stick
 from tools.platform.alarms import alarm_words
 from tools.platform.broker import DEFAULT_PORT
+from tools.platform.bundle_commands import list_bundles, publish
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.dead_letter_commands import dead_letter_group
@@ -190,7 +191,11 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
         store.close()
 
 
-for further in (worker, dead_letter_group, reconcile, issuer, evidence, account, list_intents, decide_intent):
+_FURTHER = (
+    *(publish, list_bundles, worker, dead_letter_group, reconcile),
+    *(issuer, evidence, account, list_intents, decide_intent),
+)
+for further in _FURTHER:
     platform.add_command(further)
 
 

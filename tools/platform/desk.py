@@ -31,6 +31,7 @@ from dataclasses import dataclass
 from agent import cose
 from agent.checkpoints import proof
 from agent.sync.contract import (
+    WANT,
     Ack,
     Alarm,
     Answer,
@@ -42,6 +43,7 @@ from agent.sync.contract import (
     JournalBatch,
     Reply,
     State,
+    kind_of,
 )
 from offline_store.checkpoint import CHECKPOINT, holds
 from offline_store.errors import RecordInvalid
@@ -106,6 +108,8 @@ class Desk:
                     return self._batch(JournalBatch.decode(payload))
                 case Channel.HELLO:
                     return self._hello(Hello.decode(payload))
+                case Channel.ASK if kind_of(payload) == WANT:
+                    return None  # the publisher's to hear
                 case Channel.ASK:
                     return reply_to(Holds(self.transaction, self.terminal, self.now_ms), payload)
                 case Channel.STATE:

@@ -21,6 +21,7 @@ from tools.platform.errors import PlatformError
 from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
 from tools.platform.issuers import trust_in
+from tools.platform.publisher import Publisher
 from tools.platform.shards import EVERY
 from tools.platform.store import Store, sqlite_url
 
@@ -52,6 +53,11 @@ class Layout:
     def lock(self) -> Path:
         """Held by the platform that runs."""
         return self.directory / "lock"
+
+    @property
+    def bundles(self) -> Path:
+        """What is given out to terminals."""
+        return self.directory / "bundles"
 
     @property
     def endpoint(self) -> Path:
@@ -90,6 +96,7 @@ class Platform:
         store: Store,
         broker: Broker | None,
         endpoint: Endpoint,
+        publisher: Publisher,
         shards: Sequence[str] = EVERY,
     ) -> None:
         self.authority = authority
@@ -97,6 +104,7 @@ class Platform:
         self.broker = broker
         self.endpoint = endpoint
         self._lock = lock
+        self._publisher = publisher
         self._consumer = Consumer(endpoint, authority, ingest_of(store, authority), Share(0, shards))
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="platform-supervisor")
@@ -126,7 +134,8 @@ class Platform:
             lock.close()
             raise
         write_private(layout.endpoint, str(endpoint).encode())
-        platform = cls(lock, authority, store, broker, endpoint, settings.shards)
+        publisher = Publisher(endpoint, authority, layout.bundles)
+        platform = cls(lock, authority, store, broker, endpoint, publisher, settings.shards)
         platform._run()
         return platform
 
@@ -134,6 +143,7 @@ class Platform:
         """Finish the message in hand, then end consumer, broker and database."""
         self._stopping.set()
         self._supervisor.join()
+        self._publisher.stop()
         self._consumer.stop()
         if self.broker is not None:
             self.broker.stop()
@@ -154,6 +164,7 @@ class Platform:
 
     def _run(self) -> None:
         self._consumer.start()
+        self._publisher.start()
         self._supervisor.start()
         if not self.wait_until_ready(_READY_TIMEOUT_S):
             self.stop()

@@ -1,7 +1,7 @@
 """The MQTT contract, version 1: topics, messages, signed answers. It knows no transport."""
 
 from agent.sync.contract.answers import Answer, open_answer, sign_answer
-from agent.sync.contract.downloads import Chunk, Offer, Want
+from agent.sync.contract.downloads import WANT, Chunk, Offer, Want
 from agent.sync.contract.errors import ContractError
 from agent.sync.contract.messages import (
     MAX_BATCH_BYTES,
@@ -41,14 +41,28 @@ from agent.sync.contract.questions import (
     question_hash,
     sign_reply,
 )
-from agent.sync.contract.topics import PREFIX, Address, Channel, parse_topic, subscription
+from agent.sync.contract.topics import (
+    BUNDLES,
+    MANIFESTS,
+    PREFIX,
+    Address,
+    Channel,
+    chunk_filter,
+    chunk_topic,
+    manifest_topic,
+    parse_topic,
+    subscription,
+)
 
 __all__ = [
+    "BUNDLES",
+    "MANIFESTS",
     "MAX_BATCH_BYTES",
     "MAX_BATCH_RECORDS",
     "MAX_RECORD_BYTES",
     "PREFIX",
     "QUESTION_KINDS",
+    "WANT",
     "Ack",
     "Address",
     "Alarm",
@@ -81,8 +95,11 @@ __all__ = [
     "Resolved",
     "State",
     "Want",
+    "chunk_filter",
+    "chunk_topic",
     "decode_question",
     "kind_of",
+    "manifest_topic",
     "open_answer",
     "open_reply",
     "parse_topic",

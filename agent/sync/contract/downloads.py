@@ -20,6 +20,8 @@ CHUNK_BYTES = 48 * 1024
 MAX_CHUNKS = 1 << 15
 MAX_WINDOW = 16
 
+WANT = "want"
+
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,48}\z")]
 _Envelope = Annotated[bytes, Field(min_length=1, max_length=MAX_ENVELOPE_BYTES)]
 _Number = Annotated[int, Field(ge=0, lt=MAX_CHUNKS)]

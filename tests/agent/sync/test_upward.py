@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent.backoff import Backoff
 from agent.buffer import BufferState
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.manifest import Manifest
 from agent.bundles.service import BundleStanding
 from agent.clock import SystemRandom
 from agent.devices import DeviceState
@@ -30,6 +32,10 @@ from tests.agent.sync.test_service import watcher
 
 ANSWERS = "platform-acknowledgement.pem"
 Devices = Callable[[], tuple[DeviceState, ...]]
+
+
+def nothing_counts(_envelope: bytes) -> Manifest:
+    raise BundleError(BundleFault.SIGNATURE)
 
 
 class Site:
@@ -58,6 +64,7 @@ class Site:
             devices=devices,
             bundles=lambda: [BundleStanding("trust", 3, None)],
             rings=lambda: None,
+            judge=nothing_counts,
             buffer=lambda: BufferState(4096, 37),
             configuration="c0ffee",
             clock=self.clock,

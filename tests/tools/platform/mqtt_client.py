@@ -63,6 +63,11 @@ class MqttClient:
         self._client.publish(topic, payload, qos=1)
         return self._reasons.get(timeout=PATIENCE_S)
 
+    def retain(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message and wait for the broker's PUBACK."""
+        self._client.publish(topic, payload, qos=1, retain=True)
+        self._reasons.get(timeout=PATIENCE_S)
+
     def receive(self) -> tuple[str, bytes]:
         return self.got.get(timeout=PATIENCE_S)
 

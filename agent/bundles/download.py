@@ -1,0 +1,280 @@
+"""Bundles that come over the link: what is offered is judged, fetched chunk by chunk, and handed to the drop folder.
+
+Rules, so that no broker can do more than delay:
+
+1. Of an offer only what would be installed counts: signature, role, audience, version and time are checked before a
+   byte is asked for. Of what counts the smallest is taken, so a delta where its base is in force.
+2. One bundle at a time, ``WINDOW`` chunks under way; more are not held in memory. Others wait, one of each name, the
+   newest; at most ``MAX_WAITING``.
+3. A chunk counts if it is of the body that was asked for, within the window, and has its size. The whole must have the
+   signed SHA-256, which is held against it when it is installed; a body that had not is not fetched again for a while
+   (:meth:`agent.bundles.service.Bundles.judge`), its siblings are.
+4. What does not come is asked for again after a pause that doubles up to ``PAUSE_CAP_S``; after ``MAX_SILENCES`` of
+   them the others have their turn, and this one comes last.
+5. The link going away stops nothing but the asking; a restart goes on from the part file.
+
+Used on one event loop. Files grow here by single chunks; what takes long is the service's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.install import RESERVE_BYTES
+from agent.bundles.manifest import Manifest
+from agent.bundles.part import Part, leftovers
+from agent.logs import log
+from agent.sync.contract import Chunk, ContractError, Offer, Want, chunk_filter
+from agent.sync.service import Wire
+from agent.words import say, why_en, why_zh
+
+WINDOW = 8
+MAX_WAITING = 64
+PAUSE_S = 5.0
+PAUSE_CAP_S = 300.0
+MAX_SILENCES = 6
+_QUIET = frozenset({BundleFault.INSTALLED, BundleFault.ROLLBACK, BundleFault.AUDIENCE, BundleFault.WRONG_BASE})
+"""What every offer to everybody says to most: no cause for a complaint."""
+
+Judge = Callable[[bytes], Manifest]
+"""What an envelope promises, if it may be installed now; raises :class:`BundleError`."""
+Complain = Callable[[str], None]
+"""Told the code of a fault, for the platform."""
+
+
+@dataclass
+class _Fetch:
+    """The bundle that comes now; ``early`` holds chunks that overtook others, at most ``WINDOW``."""
+
+    envelope: bytes
+    part: Part
+    asked_until: int = 0
+    silences: int = 0
+    early: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.part.manifest
+
+    @property
+    def topics(self) -> str:
+        return chunk_filter(self.manifest.name, self.manifest.bundle_version)
+
+
+class Downloads:
+    """All downloads of one terminal."""
+
+    def __init__(self, directory: Path, judge: Judge, complain: Complain) -> None:
+        self._directory = directory
+        self._judge = judge
+        self._complain = complain
+        self._in_service = False
+        self._early_offers: list[bytes] = []
+        self._waiting: dict[str, tuple[bytes, Manifest]] = {}
+        self._now: _Fetch | None = None
+        self._wire: Wire | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.counters: Counter[str] = Counter()
+        self._log = log()
+
+    def begin_service(self) -> None:
+        """The bundles in force are known: go on with what an earlier start left, and with what came meanwhile."""
+        self._in_service = True
+        for path, envelope in leftovers(self._directory).items():
+            try:
+                self._put(envelope, self._judge(envelope))
+            except BundleError:
+                path.unlink(missing_ok=True)
+        for payload in self._early_offers:
+            self.offered(payload)
+        self._early_offers.clear()
+        self._next()
+
+    def connected(self, wire: Wire) -> None:
+        """The link is up."""
+        self._wire = wire
+        if self._now is not None:
+            self._now.silences = 0
+            wire.hear(self._now.topics)
+            self._request(self._now)
+        self._next()
+
+    def disconnected(self) -> None:
+        """The link is down."""
+        self._wire = None
+        self._stop_waiting()
+
+    def offered(self, payload: bytes) -> None:
+        """Something came as an offer, from whomever."""
+        if not self._in_service:
+            self._early_offers = [*self._early_offers, payload][-MAX_WAITING:]
+            return
+        try:
+            envelopes = Offer.decode(payload).envelopes
+        except ContractError:
+            self._refuse("malformed-offer")
+            return
+        fitting = [(envelope, manifest) for envelope in envelopes if (manifest := self._promised(envelope))]
+        if fitting:
+            self._put(*min(fitting, key=lambda choice: choice[1].body_bytes))
+            self._next()
+
+    def chunk(self, payload: bytes) -> None:
+        """Something came below a version's topic."""
+        now = self._now
+        try:
+            chunk = Chunk.decode(payload)
+        except ContractError:
+            self._refuse("malformed-chunk")
+            return
+        if now is None or chunk.body_sha256 != now.manifest.body_sha256:
+            self.counters["stray-chunks"] += 1
+            return
+        if not now.part.chunks <= chunk.number < now.part.chunks + WINDOW or not now.part.fits(
+            chunk.number, chunk.data
+        ):
+            self.counters["unwanted-chunks"] += 1
+            return
+        now.early[chunk.number] = chunk.data
+        self._write(now)
+
+    def _promised(self, envelope: bytes) -> Manifest | None:
+        try:
+            return self._judge(envelope)
+        except BundleError as error:
+            self.counters[f"refused-{error.fault.code}"] += 1
+            if error.fault not in _QUIET:
+                self._refuse(error.fault.code)
+            return None
+
+    def _refuse(self, code: str) -> None:
+        self.counters[code] += 1
+        self._complain(code)
+
+    def _put(self, envelope: bytes, manifest: Manifest) -> None:
+        """Let a bundle wait for its turn, in the place of an older one of its name."""
+        now = self._now
+        if now is not None and now.manifest.name == manifest.name:
+            if now.manifest.bundle_version >= manifest.bundle_version:
+                return
+            self._give_up(now)
+        known = self._waiting.get(manifest.name)
+        if known is not None and known[1].bundle_version > manifest.bundle_version:
+            return
+        if known is None and len(self._waiting) >= MAX_WAITING:
+            self.counters["too-many-waiting"] += 1  # it is offered again
+            return
+        self._waiting[manifest.name] = envelope, manifest
+
+    def _next(self) -> None:
+        """Begin with what has waited longest, if nothing is under way and somebody can be asked."""
+        while self._in_service and self._wire is not None and self._now is None and self._waiting:
+            envelope, _ = self._waiting.pop(next(iter(self._waiting)))
+            manifest = self._promised(envelope)
+            if manifest is None:
+                continue
+            fetch = _Fetch(envelope, Part(self._directory, envelope, manifest))
+            try:
+                self._check_room(manifest)
+                fetch.part.open()
+            except OSError as error:
+                self._failed(fetch, error)
+                return
+            self._now = fetch
+            self._wire.hear(fetch.topics)
+            self._write(fetch)
+
+    def _write(self, now: _Fetch) -> None:
+        """Write what has come in order, ask for what is missing, and finish when nothing is."""
+        before = now.part.chunks
+        try:
+            while now.part.chunks in now.early:
+                now.part.append(now.early.pop(now.part.chunks))
+            if now.part.chunks == now.part.total:
+                self._finish(now)
+                return
+        except OSError as error:
+            self._failed(now, error)
+            return
+        if now.part.chunks > before:
+            self.counters["chunks"] += now.part.chunks - before
+            now.silences = 0
+        if now.part.chunks >= now.asked_until:
+            self._request(now)
+
+    def _request(self, now: _Fetch) -> None:
+        if self._wire is None:
+            return
+        count = min(WINDOW, now.part.total - now.part.chunks)
+        manifest = now.manifest
+        want = Want(
+            name=manifest.name,
+            bundle_version=manifest.bundle_version,
+            body_sha256=manifest.body_sha256,
+            first=now.part.chunks,
+            count=count,
+        )
+        now.asked_until = now.part.chunks + count
+        self._wire.ask(want.encode())
+        self._stop_waiting()
+        pause_s = min(PAUSE_CAP_S, PAUSE_S * 2**now.silences)
+        self._timer = asyncio.get_running_loop().call_later(pause_s, self._silent, now)
+
+    def _silent(self, now: _Fetch) -> None:
+        """Nothing came for a while: ask again, or let the others have their turn."""
+        if now is not self._now:
+            return
+        now.silences += 1
+        self.counters["silences"] += 1
+        if now.silences > MAX_SILENCES and self._waiting:
+            self._leave(now)
+            self._put(now.envelope, now.manifest)
+            self._next()
+        else:
+            now.silences = min(now.silences, MAX_SILENCES)
+            self._request(now)
+
+    def _finish(self, now: _Fetch) -> None:
+        path = now.part.finish()
+        self._leave(now)
+        self.counters["fetched"] += 1
+        self._log.info("bundle fetched", path=path.name, version=now.manifest.bundle_version)
+        self._next()
+
+    def _failed(self, fetch: _Fetch, error: OSError) -> None:
+        """The disk does not take it: others may be smaller; this one is offered again some day."""
+        self._log.error(
+            "bundle could not be fetched", path=fetch.manifest.name, detail=say(why_zh(error), why_en(error))
+        )
+        self._refuse("no-room" if error.errno == errno.ENOSPC else "disk")
+        self._give_up(fetch)
+        self._next()
+
+    def _give_up(self, fetch: _Fetch) -> None:
+        self._leave(fetch)
+        fetch.part.remove()
+
+    def _leave(self, fetch: _Fetch) -> None:
+        if fetch is self._now:
+            self._now = None
+            self._stop_waiting()
+            if self._wire is not None:
+                self._wire.hear_no_more(fetch.topics)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check_room(self, manifest: Manifest) -> None:
+        wanted_bytes = manifest.body_bytes + manifest.content_bytes + RESERVE_BYTES
+        if shutil.disk_usage(self._directory).free < wanted_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._directory))
