@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from agent.words import say
+from tools.bench import fleet as fleet_bench
 from tools.bench import scan as scan_bench
 from tools.bench import start as start_bench
 from tools.bench import status as status_bench
@@ -14,6 +15,8 @@ from tools.bench import store as store_bench
 from tools.bench import sync as sync_bench
 from tools.bench import tap as tap_bench
 from tools.bench import verify as verify_bench
+from tools.platform.broker import Endpoint
+from tools.platform.errors import PlatformError
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help=say("最后一行输出 JSON", "End with one line of JSON")
@@ -169,6 +172,49 @@ def sync(records: int, rounds: int, as_json: bool) -> None:
     sync_bench.run(records, rounds).tell(as_json=as_json)
 
 
+@bench.command(
+    help=say("断网后全城终端同时补传", "A city's terminals reconnect all at once, with a day's backlog each")
+)
+@click.option(
+    "--terminals",
+    type=click.IntRange(20, 10_000),
+    default=2_000,
+    show_default=True,
+    help=say("终端数", "How many terminals"),
+)
+@click.option(
+    "--records",
+    type=click.IntRange(2, 100_000),
+    default=200,
+    show_default=True,
+    help=say("每台积压的记录数", "How many records wait in each"),
+)
+@click.option(
+    "--rounds", type=click.IntRange(1, 100), default=3, show_default=True, help=say("轮数", "How many rounds")
+)
+@click.option("--broker", metavar="URL", help=say("使用已有的消息服务器", "Use the broker at mqtts://host:port"))
+@click.option(
+    "--platform-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=say("该服务器所信任的平台目录", "The directory of the platform whose certificates that broker trusts"),
+)
+@json_option
+def fleet(
+    terminals: int, records: int, rounds: int, broker: str | None, platform_dir: Path | None, as_json: bool
+) -> None:
+    """Measure a fleet."""
+    if (broker is None) != (platform_dir is None):
+        raise click.UsageError(say("--broker 与 --platform-dir 须同时给出", "--broker and --platform-dir go together"))
+    try:
+        given = None
+        if broker is not None and platform_dir is not None:
+            given = fleet_bench.Given(Endpoint.parse(broker), platform_dir)
+        report = fleet_bench.run(terminals, records, rounds, given)
+    except PlatformError as error:
+        raise click.ClickException(str(error)) from error
+    report.tell(as_json=as_json)
+
+
 @bench.command(help=say("从照片中识读二维码", "Codes read from a set of photographs, beside three other decoders"))
 @click.option(
     "--set",
@@ -196,3 +242,4 @@ def all_benches(as_json: bool) -> None:
     status_bench.run(10_000_000, 5_000_000, 100_000, 5).tell(as_json=as_json)
     store_bench.run(3_000_000, 300, 7).tell(as_json=as_json)
     sync_bench.run(100_000, 5).tell(as_json=as_json)
+    fleet_bench.run(2_000, 200, 3).tell(as_json=as_json)

@@ -137,7 +137,7 @@ def _drain(scene: _Scene, devices: VirtualDevices, number: int) -> Drain:
         stack.callback(broker.stop)
         broker.start()
         database = sqlite_url(scene.directory / f"platform-{number}.db")
-        stack.enter_context(PlatformProcess(scene.platform, database, str(broker.endpoint)))
+        stack.enter_context(PlatformProcess.run(scene.platform, database, str(broker.endpoint)))
         broker.stop()  # it remembers whom the platform listens to
         link = {"host": "localhost", "port": broker.endpoint.port, "backoff_first_ms": 50, "backoff_cap_ms": 200}
         environment = {**os.environ, **devices.environment}

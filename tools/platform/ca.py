@@ -164,6 +164,11 @@ class Authority:
             ) from error
         return store
 
+    def client_pair(self, terminal: str) -> tuple[bytes, bytes]:
+        """A certificate with CN = `terminal` and its key, both PEM, for a terminal that is only simulated."""
+        certificate, key = self._certify(terminal, _CLIENT_LIFE)
+        return _certificate_pem(certificate), _private_pem(key)
+
     def checkpoint_keys(self, terminal: str) -> Mapping[bytes, VerifyKey]:
         """Every key that the terminal was enrolled with, by `kid`: a chain of before is signed by the key of before."""
         try:

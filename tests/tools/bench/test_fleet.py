@@ -1,0 +1,48 @@
+"""The bench of the fleet in its smallest form: simulated terminals drain real chains over real TLS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from offline_store.genesis import Genesis
+from offline_store.record import Record, hash_of
+from tools.bench import fleet
+from tools.bench.command import bench
+from tools.bench.fleet_outbox import FleetOutbox, make
+
+
+def test_it_measures_every_figure_that_is_promised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ONECARD_BENCH_DIR", str(tmp_path))
+    tmp_path.chmod(0o711)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o711)  # PostgreSQL runs as a user of its own
+    report = fleet.run(terminals=20, records=30, rounds=1)
+    figures = {figure.name: figure for figure in report.figures}
+    promised = {name for name, figure in figures.items() if figure.target is not None}
+    assert promised == {"fleet.linear"}
+    assert figures["fleet.records_s"].value > 0
+    assert figures["fleet.workers_ratio"].value > 0
+    assert 0 < figures["fleet.lag_p50_s"].value <= figures["fleet.lag_p99_s"].value
+    assert figures["fleet.lost"].value == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_simulated_terminal_has_a_real_chain(tmp_path: Path) -> None:
+    make(tmp_path / "one.journal", 9)
+    outbox = FleetOutbox(tmp_path / "one.journal")
+    bodies = outbox.batch(0, 100, 1 << 20)
+    records = [Record.from_bytes(body) for body in bodies]
+    assert Genesis.of(records[0]).chain_id == outbox.position().chain_id
+    assert [record.prev_hash for record in records[1:]] == [hash_of(body) for body in bodies[:-1]]
+    assert outbox.position().head_hash == hash_of(bodies[-1]) == outbox.hash_at(9)
+    assert (outbox.hash_at(0), outbox.hash_at(10)) == (None, None)
+    assert outbox.batch(7, 100, 1) == bodies[7:8]
+
+
+def test_a_broker_is_given_with_the_platform_that_it_trusts() -> None:
+    alone = CliRunner().invoke(bench, ["fleet", "--broker", "mqtts://localhost:8883"])
+    assert alone.exit_code == 2
+    assert "--platform-dir" in alone.output
