@@ -61,5 +61,9 @@ class FleetOutbox:
         future.set_result(seq)
         return future
 
+    def rescue(self) -> Future[None]:
+        """See :class:`agent.sync.uplink.Acknowledgements`: nobody has another record of a chain that was made here."""
+        raise AssertionError("the platform says that a simulated chain forked")
+
     def _load(self) -> Any:
         return cbor2.loads(self._path.read_bytes())
