@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,19 @@ from offline_store.record import Record, hash_of
 from tools.bench import fleet
 from tools.bench.command import bench
 from tools.bench.fleet_outbox import FleetOutbox, make
+from tools.scratch import scratch
 
 
-def test_it_measures_every_figure_that_is_promised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("ONECARD_BENCH_DIR", str(tmp_path))
-    tmp_path.chmod(0o711)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o711)  # PostgreSQL runs as a user of its own
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A place whose path leaves room for the name of PostgreSQL's socket, and whose user may pass."""
+    with scratch("fleet") as directory:
+        directory.chmod(0o711)
+        yield directory
+
+
+def test_it_measures_every_figure_that_is_promised(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
+    monkeypatch.setenv("ONECARD_BENCH_DIR", str(short))
     report = fleet.run(terminals=20, records=30, rounds=1)
     figures = {figure.name: figure for figure in report.figures}
     promised = {name for name, figure in figures.items() if figure.target is not None}
@@ -27,7 +34,7 @@ def test_it_measures_every_figure_that_is_promised(monkeypatch: pytest.MonkeyPat
     assert figures["fleet.workers_ratio"].value > 0
     assert 0 < figures["fleet.lag_p50_s"].value <= figures["fleet.lag_p99_s"].value
     assert figures["fleet.lost"].value == 0
-    assert list(tmp_path.iterdir()) == []
+    assert list(short.iterdir()) == []
 
 
 def test_a_simulated_terminal_has_a_real_chain(tmp_path: Path) -> None:
