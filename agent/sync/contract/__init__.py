@@ -23,7 +23,6 @@ from agent.sync.contract.messages import (
     State,
 )
 from agent.sync.contract.questions import (
-    QUESTION_KINDS,
     Authorise,
     Authorised,
     Balance,
@@ -61,7 +60,6 @@ __all__ = [
     "MAX_BATCH_RECORDS",
     "MAX_RECORD_BYTES",
     "PREFIX",
-    "QUESTION_KINDS",
     "WANT",
     "Ack",
     "Address",

@@ -167,7 +167,6 @@ _REPLIES: Mapping[str, type[Authorised | Declined | Balance | Renewed | Resolved
     "renewed": Renewed,
     "resolved": Resolved,
 }
-QUESTION_KINDS = frozenset(_QUESTIONS)
 
 
 def kind_of(payload: bytes) -> str:
