@@ -77,7 +77,7 @@ class City:
         self.store = Store.open(self._url)
         self.valve = Valve(ingest_of(self.store, self.authority))
         self.signer = Es256Signer(self.authority.load_ack_key())
-        self._consumer = Consumer(self.broker.endpoint, self.authority, self.valve, Share())
+        self._consumer = Consumer((self.broker.endpoint,), self.authority, self.valve, Share())
         self._consumer.start()
         assert self._consumer.wait_until_ready(DEADLINE_S)
 

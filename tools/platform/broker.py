@@ -104,6 +104,11 @@ class Endpoint:
             )
         return cls(host, port)
 
+    @classmethod
+    def parse_all(cls, urls: str) -> tuple[Endpoint, ...]:
+        """Read several, such as the nodes of a cluster, separated by commas."""
+        return tuple(cls.parse(url.strip()) for url in urls.split(","))
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"mqtts://{host}:{self.port}"

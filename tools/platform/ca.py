@@ -177,6 +177,10 @@ class Authority:
             return {}
         return keyring(VerifyKey.from_pem(block) for block in _PEM_BLOCK.findall(known))
 
+    def enrolled(self) -> list[str]:
+        """Every terminal that was ever added, by its id."""
+        return sorted(path.stem for path in self.terminals.glob("*.pem"))
+
     def _enrol(self, terminal: str, public: bytes) -> None:
         make_private_directory(self.terminals)
         path = self.terminals / f"{terminal}.pem"

@@ -27,6 +27,7 @@ from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
 from tools.platform.holes import holes_of
 from tools.platform.money_commands import account, decide_intent, list_intents
+from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
@@ -61,7 +62,11 @@ def platform() -> None:
 )
 @click.option("--listen", default="127.0.0.1", show_default=True, help=say("监听地址", "The address to listen on"))
 @click.option("--name", "names", multiple=True, help=say("终端使用的主机名", "A host name that terminals use"))
-@click.option("--broker", metavar="URL", help=say("使用已有的消息服务器", "Use the broker at mqtts://host:port"))
+@click.option(
+    "--broker",
+    metavar="URL",
+    help=say("使用已有的消息服务器", "Use brokers at mqtts://host:port,…"),
+)
 @click.option(
     "--shards", metavar="00-7f", default="00-ff", help=say("自己负责的分片", "The shards that it serves itself")
 )
@@ -192,7 +197,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 
 
 _FURTHER = (
-    *(publish, list_bundles, worker, dead_letter_group, reconcile),
+    *(publish, list_bundles, worker, dead_letter_group, reconcile, rabbitmq),
     *(issuer, evidence, account, list_intents, decide_intent),
 )
 for further in _FURTHER:

@@ -5,7 +5,8 @@ worker that dies in between gets it again. The session is persistent, so what te
 While one group is committed the next one gathers: the slower the database, the larger the groups.
 
 MQTT 5 where the broker has it, 3.1.1 otherwise. Workers share the load by shards, each under a number of its own, which
-is its name at the broker; where shards overlap, the database still commits each record once.
+is its name at the broker; where shards overlap, the database still commits each record once. Of several brokers, the
+nodes of a cluster, it goes to the next one when it loses one.
 """
 
 from __future__ import annotations
@@ -69,9 +70,12 @@ class _Waiting:
 class Consumer:
     """Consumes its share in a thread of its own, until it is stopped."""
 
-    def __init__(self, endpoint: Endpoint, authority: Authority, ingest: Ingest, share: Share | None = None) -> None:
+    def __init__(
+        self, endpoints: Sequence[Endpoint], authority: Authority, ingest: Ingest, share: Share | None = None
+    ) -> None:
         self._share = share or Share()
-        self._endpoint = endpoint
+        self._endpoints = tuple(endpoints)
+        self._at = 0
         self._ingest = ingest
         pair = authority.worker(self._share.number)
         self._served = Served(authority.workers, self._share.number)
@@ -162,15 +166,15 @@ class Consumer:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
+        client.on_connect_fail = self._go_on
         client.on_message = self._on_message
+        endpoint = self._endpoints[self._at]
         properties = None
         if self._is_v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = _SESSION_EXPIRY_S
         clean_start: bool | Literal[3] = False if self._is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY
-        client.connect_async(
-            self._endpoint.host, self._endpoint.port, _KEEPALIVE_S, clean_start=clean_start, properties=properties
-        )
+        client.connect_async(endpoint.host, endpoint.port, _KEEPALIVE_S, clean_start=clean_start, properties=properties)
         client.loop_start()
         return client
 
@@ -208,6 +212,14 @@ class Consumer:
         if not self._proven:
             # A 3.1.1 broker may also answer a level that it does not know by closing (MQTT 3.1.1 §3.1.2.2).
             self._speak_the_other()
+        self._go_on()
+
+    def _go_on(self, *_: object) -> None:
+        """Where there is another broker, try that one; paho alone would stay with this one for ever."""
+        if len(self._endpoints) > 1:
+            self._at = (self._at + 1) % len(self._endpoints)
+            self._broken.set()
+            self._waiting.put(None)
 
     def _speak_the_other(self) -> None:
         self._is_v5 = not self._is_v5

@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -54,8 +55,9 @@ log = logging.getLogger(__name__)
 class Publisher:
     """Runs in a thread of its own from `start` until `stop`."""
 
-    def __init__(self, endpoint: Endpoint, authority: Authority, directory: Path) -> None:
-        self._endpoint = endpoint
+    def __init__(self, endpoints: Sequence[Endpoint], authority: Authority, directory: Path) -> None:
+        self._endpoints = tuple(endpoints)
+        self._at = 0
         self._store = BundleStore(directory)
         pair = authority.worker(PUBLISHER)
         self._context = ssl.create_default_context(cafile=authority.ca.certificate)
@@ -75,7 +77,7 @@ class Publisher:
 
     def start(self) -> None:
         """Begin to connect and to give out."""
-        self._client.connect_async(self._endpoint.host, self._endpoint.port, _KEEPALIVE_S)
+        self._aim(self._client)
         self._client.loop_start()
         self._thread.start()
 
@@ -99,7 +101,8 @@ class Publisher:
         client.tls_set_context(self._context)
         client.reconnect_delay_set(1, _MAX_DELAY_S)
         client.on_connect = self._on_connect
-        client.on_disconnect = lambda *_: self._connected.clear()
+        client.on_disconnect = self._on_disconnect
+        client.on_connect_fail = lambda client, _userdata: self._aim(client)
         client.on_message = self._on_message
         client.on_publish = lambda *_: self._room.release()
         return client
@@ -111,6 +114,16 @@ class Publisher:
         client.subscribe([(subscription(Channel.ASK), 1), (subscription(Channel.STATE), 1)])
         self._seen = None  # what the broker retains may be gone
         self._connected.set()
+
+    def _on_disconnect(self, client: mqtt.Client, *_: object) -> None:
+        self._connected.clear()
+        self._aim(client)
+
+    def _aim(self, client: mqtt.Client) -> None:
+        """The next try goes to the next broker."""
+        endpoint = self._endpoints[self._at]
+        self._at = (self._at + 1) % len(self._endpoints)
+        client.connect_async(endpoint.host, endpoint.port, _KEEPALIVE_S)
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         with suppress(queue.Full):  # what is not heard is asked for again

@@ -72,7 +72,8 @@ class Layout:
 
 @dataclass(frozen=True)
 class Settings:
-    """`port` 0 chooses a free one. With `broker` (`mqtts://host:port`) no mosquitto is started.
+    """`port` 0 chooses a free one. With `broker` (`mqtts://host:port`, several separated by commas) no
+    mosquitto is started.
 
     `names` are host names under which terminals reach the private broker, beside localhost; `shards` is what it serves
     itself, beside other workers.
@@ -95,17 +96,17 @@ class Platform:
         authority: Authority,
         store: Store,
         broker: Broker | None,
-        endpoint: Endpoint,
+        endpoints: Sequence[Endpoint],
         publisher: Publisher,
         shards: Sequence[str] = EVERY,
     ) -> None:
         self.authority = authority
         self.store = store
         self.broker = broker
-        self.endpoint = endpoint
+        self.endpoint = endpoints[0]
         self._lock = lock
         self._publisher = publisher
-        self._consumer = Consumer(endpoint, authority, ingest_of(store, authority), Share(0, shards))
+        self._consumer = Consumer(endpoints, authority, ingest_of(store, authority), Share(0, shards))
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="platform-supervisor")
 
@@ -128,14 +129,14 @@ class Platform:
         try:
             if broker is not None:
                 broker.start()
-            endpoint = broker.endpoint if broker is not None else Endpoint.parse(settings.broker or "")
+            endpoints = (broker.endpoint,) if broker is not None else Endpoint.parse_all(settings.broker or "")
         except PlatformError:
             store.close()
             lock.close()
             raise
-        write_private(layout.endpoint, str(endpoint).encode())
-        publisher = Publisher(endpoint, authority, layout.bundles)
-        platform = cls(lock, authority, store, broker, endpoint, publisher, settings.shards)
+        write_private(layout.endpoint, ",".join(map(str, endpoints)).encode())
+        publisher = Publisher(endpoints, authority, layout.bundles)
+        platform = cls(lock, authority, store, broker, endpoints, publisher, settings.shards)
         platform._run()
         return platform
 

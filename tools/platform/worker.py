@@ -29,16 +29,16 @@ class Worker:
         """Start a worker beside the platform of `directory`, and return when it consumes. Raises `PlatformError`."""
         layout = Layout(directory)
         authority = Authority.at(layout.keys)
-        endpoint = Endpoint.parse(broker or _endpoint_of(layout))
+        endpoints = Endpoint.parse_all(broker or _endpoint_of(layout))
         store = Store.open(database)
-        worker = cls(store, Consumer(endpoint, authority, ingest_of(store, authority), share))
+        worker = cls(store, Consumer(endpoints, authority, ingest_of(store, authority), share))
         worker._consumer.start()
         if not worker._consumer.wait_until_ready(READY_S):
             worker.stop()
             raise PlatformError(
                 say(
-                    f"无法在消息服务器 {endpoint} 订阅：请检查地址，以及它是否使用本平台的证书。",
-                    f"Cannot subscribe at the broker {endpoint}: "
+                    f"无法在消息服务器 {endpoints[0]} 订阅：请检查地址，以及它是否使用本平台的证书。",
+                    f"Cannot subscribe at the broker {endpoints[0]}: "
                     "check the address, and that it uses this platform's certificates.",
                 )
             )

@@ -30,15 +30,19 @@ def context_of(keys: Path) -> ssl.SSLContext:
 class MqttClient:
     """Connected for the length of a `with` block; `got` holds (topic, payload), `puback` the reason of each publish."""
 
-    def __init__(self, endpoint: Endpoint, context: ssl.SSLContext, client_id: str = "") -> None:
+    def __init__(
+        self, endpoint: Endpoint, context: ssl.SSLContext, client_id: str = "", *, version_5: bool = True
+    ) -> None:
         self._endpoint = endpoint
         self._reasons: queue.SimpleQueue[ReasonCode] = queue.SimpleQueue()
         self._events: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.got: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5)
+        version = MQTTProtocolVersion.MQTTv5 if version_5 else MQTTProtocolVersion.MQTTv311
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False)
         self._client.tls_set_context(context)
         self._client.on_connect = lambda *_: self._events.put("connected")
-        self._client.on_subscribe = lambda *_: self._events.put("subscribed")
+        self._client.on_subscribe = self._on_subscribe
+        self._client.on_disconnect = lambda *_: self._events.put("ended")
         self._client.on_publish = lambda _client, _userdata, _mid, reason, _properties: self._reasons.put(reason)
         self._client.on_message = self._on_message
 
@@ -55,13 +59,23 @@ class MqttClient:
         self._client.loop_stop()
 
     def subscribe(self, pattern: str) -> None:
-        self._client.subscribe(pattern, qos=1)
-        assert self._events.get(timeout=PATIENCE_S) == "subscribed"
+        assert self.may_subscribe(pattern)
 
     def publish(self, topic: str, payload: bytes) -> ReasonCode:
         """Publish at QoS 1 and return the broker's reason code."""
         self._client.publish(topic, payload, qos=1)
         return self._reasons.get(timeout=PATIENCE_S)
+
+    def may_subscribe(self, pattern: str) -> bool:
+        """Whether the broker grants it; 3.1.1 brokers may also answer by closing."""
+        self._client.subscribe(pattern, qos=1)
+        return self._events.get(timeout=PATIENCE_S) == "subscribed"
+
+    def may_publish(self, topic: str) -> bool:
+        """Whether the broker takes it; a 3.1.1 broker answers what it denies by closing."""
+        self._client.publish(topic, b"", qos=1)
+        wait_until(lambda: not self._reasons.empty() or not self._events.empty(), "neither PUBACK nor an end")
+        return not self._reasons.empty()
 
     def retain(self, topic: str, payload: bytes) -> None:
         """Publish a retained message and wait for the broker's PUBACK."""
@@ -73,6 +87,9 @@ class MqttClient:
 
     def is_connected(self) -> bool:
         return self._client.is_connected()
+
+    def _on_subscribe(self, _client: mqtt.Client, _userdata: Any, _mid: int, reasons: Any, _properties: Any) -> None:
+        self._events.put("denied" if any(reason.is_failure for reason in reasons) else "subscribed")
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         self.got.put((message.topic, bytes(message.payload)))

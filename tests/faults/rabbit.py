@@ -1,0 +1,174 @@
+"""A RabbitMQ cluster of three nodes, each in a network namespace of its own, with the configuration that we ship.
+
+Debian's package, its MQTT plugin, quorum queues. The nodes' addresses are 10.77.0.1 to .3 on a bridge that exists for
+this alone; nothing else is reached. It needs root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tools.platform.ca import Authority
+from tools.platform.rabbitmq import configuration, definitions
+
+BRIDGE = "onecard-rmq"
+NODES = (1, 2, 3)
+PORT = 8883
+_BIN = Path("/usr/lib/rabbitmq/bin")
+_BOOT_S = 120.0
+_POLL_S = 0.5
+
+
+def address(node: int) -> str:
+    """The node's address."""
+    return f"10.77.0.{node}"
+
+
+def _ip(*arguments: str, check: bool = True) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        pytest.skip(f"this machine makes no network namespace: {done.stderr.strip()}")
+
+
+@dataclass
+class Cluster:
+    """Three nodes; `kill` and `start` one of them."""
+
+    directory: Path
+    authority: Authority
+    terminals: tuple[str, ...]
+    _processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Namespaces, wires and files."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.remove_network()
+        _ip("link", "add", BRIDGE, "type", "bridge")
+        _ip("addr", "add", "10.77.0.254/24", "dev", BRIDGE)
+        _ip("link", "set", BRIDGE, "up")
+        for node in NODES:
+            name, outer = self._namespace(node), f"oc-rmq-{node}"
+            _ip("netns", "add", name)
+            _ip("link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", name)
+            _ip("link", "set", outer, "master", BRIDGE, "up")
+            _ip("-n", name, "addr", "add", f"{address(node)}/24", "dev", "eth0")
+            _ip("-n", name, "link", "set", "eth0", "up")
+            _ip("-n", name, "link", "set", "lo", "up")
+        rights = self.directory / "definitions.json"
+        rights.write_text(definitions(self.terminals))
+        members = "\n".join(f"cluster_formation.classic_config.nodes.{node} = {self._name(node)}" for node in NODES)
+        common = configuration(self.authority, rights)
+        (self.directory / "rabbitmq.conf").write_text(
+            f"{common}cluster_formation.peer_discovery_backend = classic_config\n{members}\nlog.console = false\n"
+        )
+        (self.directory / "enabled_plugins").write_text("[rabbitmq_mqtt].\n")
+        cookie = self.directory / ".erlang.cookie"
+        cookie.write_text(secrets.token_hex(16))
+        cookie.chmod(0o400)
+
+    def start(self, *nodes: int) -> None:
+        """Start nodes, and return when they take MQTT."""
+        for node in nodes:
+            command = ["ip", "netns", "exec", self._namespace(node), str(_BIN / "rabbitmq-server")]
+            quiet = subprocess.DEVNULL
+            self._processes[node] = subprocess.Popen(
+                command, env=self._environment(node), stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+            )
+        deadline_s = time.monotonic() + _BOOT_S
+        while not all(self._listens(node) for node in nodes):
+            assert time.monotonic() < deadline_s, f"RabbitMQ did not start; see {self.directory}"
+            assert all(self._processes[node].poll() is None for node in nodes), f"a node ended; see {self.directory}"
+            time.sleep(_POLL_S)
+
+    def kill(self, node: int) -> None:
+        """End a node as a power cut would."""
+        process = self._processes.pop(node)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def control(self, node: int, *arguments: str) -> str:
+        """What `rabbitmqctl` prints."""
+        command = ["ip", "netns", "exec", self._namespace(node), str(_BIN / "rabbitmqctl"), "--quiet", *arguments]
+        done = subprocess.run(
+            command, env=self._environment(node), capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def end(self) -> None:
+        """End everything."""
+        for node in list(self._processes):
+            self.kill(node)
+        self._end_port_mappers()
+        self.remove_network()
+
+    def remove_network(self) -> None:
+        """Harmless where there is none."""
+        for node in NODES:
+            _ip("netns", "del", self._namespace(node), check=False)
+        _ip("link", "del", BRIDGE, check=False)
+
+    def _end_port_mappers(self) -> None:
+        """Erlang's epmd detaches itself from the node that started it; ours are those in our namespaces."""
+        for node in NODES:
+            listed = subprocess.run(
+                ["ip", "netns", "pids", self._namespace(node)], capture_output=True, text=True, check=False
+            )
+            for pid in listed.stdout.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+
+    def _listens(self, node: int) -> bool:
+        probe = ["timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{address(node)}/{PORT}"]
+        return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+    def _namespace(self, node: int) -> str:
+        return f"{BRIDGE}-{node}"
+
+    def _name(self, node: int) -> str:
+        return f"rabbit@{address(node)}"
+
+    def _environment(self, node: int) -> dict[str, str]:
+        own = self.directory / str(node)
+        own.mkdir(exist_ok=True)
+        return os.environ | {
+            "HOME": str(self.directory),
+            "RABBITMQ_NODENAME": self._name(node),
+            "RABBITMQ_USE_LONGNAME": "true",
+            "RABBITMQ_CONFIG_FILE": str(self.directory / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.directory / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(own / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(own / "log"),
+            "RABBITMQ_PID_FILE": str(own / "pid"),
+            # Two cores for three nodes and all that is tested: no busy waiting, two schedulers each.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
+        }
+
+
+@contextmanager
+def running_cluster(directory: Path, authority: Authority, terminals: Iterable[str]) -> Iterator[Cluster]:
+    """A cluster of three; skips, with the reason, where none can be made."""
+    if os.geteuid() != 0:
+        pytest.skip("a cluster in network namespaces needs root")
+    if shutil.which("rabbitmqctl", path=str(_BIN)) is None:
+        pytest.fail("rabbitmq-server is not installed: make test installs it")
+    cluster = Cluster(directory, authority, tuple(terminals))
+    try:
+        cluster.prepare()
+        cluster.start(*NODES)
+        yield cluster
+    finally:
+        cluster.end()

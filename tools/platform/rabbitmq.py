@@ -1,0 +1,120 @@
+"""What RabbitMQ needs to be this platform's broker: its configuration, and who may do what.
+
+Its MQTT plugin speaks 3.1.1 (5 from 3.13 on). A client's name is the CN of its certificate, and its rights are bound to
+that name in two ways: on the queue of its session, whose name holds the client id, so that nobody takes over another's;
+and on topics, so that a terminal writes below its own `up` and reads its own `down` and the bundles. Sessions are
+quorum queues: a classic queue loses with its node what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from agent.sync.contract import PREFIX, Address
+from tools.platform.ca import PUBLISHER, Authority, worker_name
+
+CONFIGURATION = """\
+# For each node of the cluster; `rabbitmq.conf`.
+listeners.tcp = none
+mqtt.listeners.tcp = none
+mqtt.listeners.ssl.default = 8883
+ssl_options.cacertfile = {ca}
+ssl_options.certfile = {certificate}
+ssl_options.keyfile = {key}
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+ssl_options.versions.1 = tlsv1.3
+ssl_options.versions.2 = tlsv1.2
+# Who a client is, is what its certificate says.
+ssl_cert_login_from = common_name
+mqtt.ssl_cert_login = true
+mqtt.allow_anonymous = false
+mqtt.vhost = /
+mqtt.exchange = amq.topic
+# Of a classic queue everything is lost that was acknowledged when its node is.
+mqtt.durable_queue_type = quorum
+mqtt.subscription_ttl = 604800000
+mqtt.prefetch = 20
+# Without it each acknowledgement waits for 40 ms.
+mqtt.tcp_listen_options.nodelay = true
+load_definitions = {definitions}
+"""
+
+_VHOST = "/"
+_EXCHANGE = "amq.topic"
+
+
+def configuration(authority: Authority, definitions: Path) -> str:
+    """The settings that every node has; a cluster's own (its members, its cookie) come beside them."""
+    return CONFIGURATION.format(
+        ca=authority.ca.certificate.absolute(),
+        certificate=authority.server.certificate.absolute(),
+        key=authority.server.key.absolute(),
+        definitions=definitions.absolute(),
+    )
+
+
+def definitions(terminals: Iterable[str]) -> str:
+    """Users and rights as JSON, for `load_definitions` and `rabbitmqctl import_definitions`; again, it changes nothing.
+
+    Nobody has a password that anybody knows: certificates alone open the door.
+    """
+    platform = [worker_name(number) for number in range(PUBLISHER + 1)]
+    terminals = list(terminals)
+    return json.dumps(
+        {
+            "vhosts": [{"name": _VHOST}],
+            "users": [_user(name) for name in (*platform, *terminals)],
+            "permissions": [_session_rights(name) for name in (*platform, *terminals)],
+            "topic_permissions": [
+                *(_topic_rights(name, _everything(), _everything()) for name in platform),
+                *(_topic_rights(name, *_own_topics(name)) for name in terminals),
+            ],
+        },
+        indent=1,
+    )
+
+
+def _user(name: str) -> dict[str, object]:
+    # A random hash is the hash of no known password; rabbitmqctl's clear_password says the same by an empty one.
+    return {
+        "name": name,
+        "password_hash": base64.b64encode(secrets.token_bytes(36)).decode(),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": "",
+    }
+
+
+def _session_rights(name: str) -> dict[str, str]:
+    """Its own session's queues, and the exchange that all messages go through."""
+    own = f"mqtt-(subscription|will)-{re.escape(name)}(qos[01])?"
+    return {
+        "user": name,
+        "vhost": _VHOST,
+        "configure": f"^{own}$",
+        "write": f"^(amq\\.topic|{own})$",
+        "read": f"^(amq\\.topic|{own})$",
+    }
+
+
+def _topic_rights(name: str, write: str, read: str) -> dict[str, str]:
+    return {"user": name, "vhost": _VHOST, "exchange": _EXCHANGE, "write": write, "read": read}
+
+
+def _everything() -> str:
+    return f"^{_routing(PREFIX)}\\."
+
+
+def _own_topics(terminal: str) -> tuple[str, str]:
+    """What a terminal may write, and what it may read; topics as routing keys, with dots for slashes."""
+    own = f"{_routing(PREFIX)}\\.{Address(terminal).shard}\\.{re.escape(terminal)}"
+    return f"^{own}\\.up\\.[a-z]+$", f"^({own}\\.down\\.[a-z]+|{_routing(PREFIX)}\\.bundle\\..+)$"
+
+
+def _routing(topic: str) -> str:
+    return re.escape(topic.replace("/", "."))
