@@ -23,10 +23,10 @@ import click
 from agent.words import say
 from drivers.virtual.child import bound_to_parent
 from tools.bench import fleet_outbox
-from tools.bench.memory import rss_mb
 from tools.bench.place import bench_directory
 from tools.bench.platform_process import PlatformProcess
 from tools.bench.postgres import new_database, running_postgres
+from tools.bench.process import cpu_s, rss_mb
 from tools.bench.report import Figure, Report, median
 from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority
@@ -48,12 +48,14 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One outage's end: what the terminals say of it, and how far the broker's memory grew for each."""
+    """One outage's end: what the terminals say of it, how far the broker's memory grew for each, and the processor
+    time of the platform's first worker."""
 
     said: dict[str, float]
     terminals: int
     records: int
     broker_kib: float
+    worker_s: float
 
     @property
     def record_us(self) -> float:
@@ -77,6 +79,8 @@ def run(terminals: int, records: int, rounds: int, given: Given | None = None) -
         Figure("fleet.linear", _us(many) / _us(few), "×", target=1.3),
         Figure("fleet.records_s", 1_000_000 / _us(many), "1/s", digits=0),
         Figure("fleet.workers_ratio", _us(many) / _us(shared), "×"),
+        Figure("fleet.worker_cpu_us", _cpu_us(many), "µs", digits=1),
+        Figure("fleet.worker_cpu_linear", _cpu_us(many) / _cpu_us(few), "×"),
         Figure("fleet.connected_s", _said(many, "connected_s"), "s", digits=1),
         Figure("fleet.lag_p50_s", _said(many, "lag_p50_s"), "s"),
         Figure("fleet.lag_p99_s", _said(many, "lag_p99_s"), "s"),
@@ -92,6 +96,11 @@ def run(terminals: int, records: int, rounds: int, given: Given | None = None) -
 
 def _us(runs: list[Run]) -> float:
     return median([run.record_us for run in runs])
+
+
+def _cpu_us(runs: list[Run]) -> float:
+    """Of the one worker, a record: what a busy machine distorts less than time."""
+    return median([max(run.worker_s, 0.01) * 1_000_000 / run.records for run in runs])
 
 
 def _said(runs: list[Run], name: str) -> float:
@@ -123,16 +132,19 @@ class _Scene:
         with ExitStack() as stack:
             endpoint, pid = stack.enter_context(self._broker(name))
             own = HALVES[0] if workers > 1 else "00-ff"
-            stack.enter_context(PlatformProcess.run(self._platform, database, str(endpoint), own))
+            platform = stack.enter_context(PlatformProcess.run(self._platform, database, str(endpoint), own))
             if workers > 1:
                 stack.enter_context(PlatformProcess.worker(self._platform, database, str(endpoint), 1, HALVES[1]))
             process = stack.enter_context(self._terminals(endpoint, terminals))
             before_mb = peak_mb = rss_mb(pid) if pid is not None else 0.0
+            used_s = cpu_s(platform.pid)
             _tell(process, "\n")
             while process.stdout is not None and not select.select([process.stdout], [], [], _WATCH_S)[0]:
                 peak_mb = max(peak_mb, rss_mb(pid)) if pid is not None else 0.0
             said = json.loads(_line(process))
-        return Run(said, terminals, terminals * self._records, (peak_mb - before_mb) * _KIB_PER_MB / terminals)
+            used_s = cpu_s(platform.pid) - used_s
+        broker_kib = (peak_mb - before_mb) * _KIB_PER_MB / terminals
+        return Run(said, terminals, terminals * self._records, broker_kib, used_s)
 
     @contextmanager
     def _broker(self, name: str) -> Iterator[tuple[Endpoint, int | None]]:

@@ -31,7 +31,7 @@ from agent.sync.connection import tls_context
 from agent.sync.contract import Address, Channel
 from agent.sync.uplink import Publish, Uplink
 from tools.bench.fleet_outbox import FleetOutbox
-from tools.bench.memory import rss_mb
+from tools.bench.process import rss_mb
 from tools.bench.report import percentile
 
 _CONNECTING = 4

@@ -13,8 +13,8 @@ import yaml
 
 from agent.config import load
 from agent.words import say
-from tools.bench.memory import rss_mb
 from tools.bench.place import bench_directory, terminal_id
+from tools.bench.process import rss_mb
 from tools.bench.report import Figure, Report, median
 from tools.cli.bench_process import running_devices
 from tools.cli.presets import preset_text

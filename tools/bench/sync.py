@@ -31,9 +31,9 @@ from drivers.virtual.child import bound_to_parent
 from offline_store.database import DATABASE_NAME
 from offline_store.outbox import Outbox
 from tools.bench.backlog import fill
-from tools.bench.memory import rss_mb
 from tools.bench.place import bench_directory, terminal_id
 from tools.bench.platform_process import PlatformProcess
+from tools.bench.process import rss_mb
 from tools.bench.raw_drain import make_outbox
 from tools.bench.report import Figure, Report, median, percentile
 from tools.bench.tap import Cycle, configure

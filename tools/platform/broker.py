@@ -51,8 +51,8 @@ persistent_client_expiration 2m
 
 set_tcp_nodelay true
 max_inflight_messages 100
-max_queued_messages 1000
-max_queued_bytes 67108864
+max_queued_messages 20000
+max_queued_bytes 268435456
 message_size_limit 2097152
 max_keepalive 300
 
