@@ -17,7 +17,8 @@ from agent.composition import keys_dir
 from agent.cose import Es256Signer, VerifyKey
 from agent.keys import FileKeyStore
 from offline_store.checkpoint import Signatory
-from offline_store.journal import Journal
+from offline_store.journal import Append, Journal
+from offline_store.record import Entry, Money, new_id
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
 from tools.platform import stick as sticks
 from tools.platform.ca import Authority
@@ -95,6 +96,33 @@ def test_show_tells_one_record_without_medium_and_subject(state_dir: Path) -> No
     assert "direction = in" in onecard("journal", "show", "5", "--state-dir", state_dir).stdout
     missing = onecard("journal", "show", "700", "--state-dir", state_dir)
     assert (missing.returncode, "holds 1 to 618" in missing.stderr) == (1, True)
+
+
+def test_show_tells_what_moved_without_operator_and_account(tmp_path: Path) -> None:
+    random = SeededRandom(4)
+    journal = Journal.open(tmp_path / "till", BOOT_ID, clock=SteppingClock(), random=random)
+    money = Money(-1250, random.token(16), "canteen-1", "20261123", operator="Li", account="a-7")
+    entry = Entry(
+        id=new_id(5, random.token(10)),
+        kind="reversal",
+        time_ms=5,
+        time_quality="synchronised",
+        monotonic_ms=5,
+        money=money,
+    )
+    journal.append([Append((entry,))])
+    journal.close()
+    shown = told("journal", "show", "2", "--state-dir", tmp_path / "till")
+    assert shown["money"] == {
+        "amount_fen": -1250,
+        "intent": money.intent_id.hex(),
+        "merchant": "canteen-1",
+        "business_date": "20261123",
+    }
+    said = onecard("journal", "show", "2", "--state-dir", tmp_path / "till").stdout
+    assert "amount_fen = -1250" in said
+    assert "a-7" not in said
+    assert told("journal", "show", "1", "--state-dir", tmp_path / "till")["money"] is None
 
 
 def test_stats_tell_how_much_there_is(state_dir: Path) -> None:
