@@ -21,7 +21,7 @@ from tools.cli.bench_process import BenchError
 from tools.platform.holds import State
 
 LONGEST_LIFE_S = 1.0
-PAID_IN_FEN = 20_000
+PAID_IN_FEN = 4_000 * ROUNDS
 ENDS = (Kind.PAYMENT, Kind.REVERSAL)
 
 
