@@ -35,7 +35,7 @@ test: $(VENV)/.dev $(CWT_VENV)/.tools ## run every test
 
 .PHONY: faults
 faults: $(VENV)/.dev ## break it on purpose, for long: ONECARD_FAULT_ROUNDS=100 ONECARD_FAULT_SEED=1
-	@echo "faults: kill -9 under taps, payments and at every commit point; power, disks, clocks and lines"
+	@echo "faults: kill -9 under taps, payments and at every commit point; power, disks, clocks, lines, networks and brokers"
 	@ONECARD_FAULT_ROUNDS=$${ONECARD_FAULT_ROUNDS:-100} $(PYTHON) -P -m pytest tests/faults
 
 .PHONY: check
