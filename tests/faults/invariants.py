@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from drivers.virtual.bench import RelayState
@@ -32,7 +32,7 @@ def whole_journal(directory: Path) -> list[Record]:
     return records
 
 
-def platform_has_it_all(store: Store, directory: Path, *, open_for: Sequence[str] = ()) -> None:
+def platform_has_it_all(store: Store, directory: Path, *, open_for: Collection[str] = ()) -> None:
     """The platform holds the journal's chain byte for byte, each record once, and nothing is open.
 
     ``open_for`` names the alarms that this run is meant to raise.

@@ -16,11 +16,15 @@ from typing import Any
 import yaml
 
 from agent.config import load
+from agent.lane import TURN_AWAY_AGAIN_S
+from offline_store.errors import Damaged
+from offline_store.outbox import Outbox
 from tests.house import ROOT
-from tests.scenarios.site import Site
+from tests.scenarios.site import DEADLINE_S, Site
+from tests.tools.platform.terminals import drained
 from tools.cli.bench_process import VirtualDevices, running_devices
 from tools.cli.presets import preset_text
-from tools.cli.terminal_process import TerminalProcess
+from tools.cli.terminal_process import Line, TerminalProcess
 from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority
 from tools.platform.service import Layout
@@ -119,6 +123,35 @@ class FaultySite(Site):
 
 def _process(config: Path, devices: VirtualDevices, environment: Mapping[str, str]) -> TerminalProcess:
     return TerminalProcess(config, {**os.environ, **devices.environment, **environment}, ("--set", "logs.level=debug"))
+
+
+def tap(site: FaultySite, card: str = "gen3-chen") -> bool:
+    """Somebody taps; whether the gate opened. It answers in any case, but for who is turned away within a second."""
+    shown = _shown(site, card, TURN_AWAY_AGAIN_S) or _shown(site, card, DEADLINE_S)
+    assert shown is not None, f"nobody was told anything: {site.terminal.lines[site.seen :]}"
+    return bool(shown["tone"] == "ok")
+
+
+def _shown(site: FaultySite, card: str, timeout_s: float) -> Line | None:
+    site.seen = len(site.terminal.lines)
+    site.insert(card)
+    found = site.terminal.wait_for(
+        lambda line: line.get("event") == "show" and line["tone"] != "wait", timeout_s, site.seen
+    )
+    site.remove()
+    site.expect("removed")
+    return None if found is None else found[1]
+
+
+def is_drained(site: FaultySite) -> bool:
+    """Whether the platform has acknowledged everything."""
+    outbox = Outbox.open(site.state_dir)
+    try:
+        return drained(outbox)
+    except Damaged:
+        return False  # it is being rescued
+    finally:
+        outbox.close()
 
 
 @contextmanager

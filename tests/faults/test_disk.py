@@ -13,7 +13,7 @@ import pytest
 from tests.faults.broken_disk import BrokenDisk, Fault
 from tests.faults.invariants import pulses_follow_their_records, whole_journal
 from tests.faults.power import CuttableDisk
-from tests.faults.site import FaultySite, faulty_gate
+from tests.faults.site import FaultySite, faulty_gate, tap, wait_until
 
 CARD = "gen3-chen"
 DEADLINE_MS = 1_000
@@ -46,17 +46,7 @@ def refused(site: FaultySite) -> None:
 
 def works_again(site: FaultySite) -> None:
     """What was wrong is over: within the bounds of the backoff people pass, and the chain is whole."""
-    for _ in range(40):
-        site.seen = len(site.terminal.lines)
-        site.insert(CARD)
-        shown = site.expect("show", lane="north-in")
-        while shown.get("tone") == "wait":
-            shown = site.expect("show", lane="north-in")
-        site.remove()
-        if shown.get("tone") == "ok":
-            break
-    else:
-        raise AssertionError("the gate never worked again")
+    wait_until(lambda: tap(site), "the gate works again")
     assert site.terminal.stop() == 0
     assert pulses_follow_their_records(whole_journal(site.state_dir), site.relay()) > 0
 
@@ -126,16 +116,8 @@ def test_a_full_disk_admits_nobody_without_a_record_and_empties_by_itself(
     ) as site:
         pass_through(site)
         with filled(small_disk):
-            while site.terminal.wait_for(lambda line: line.get("event") == "append failed", 0, site.seen) is None:
-                before = pulses(site)
-                site.insert(CARD)
-                shown = site.expect("show", lane="north-in")
-                while shown.get("tone") == "wait":
-                    shown = site.expect("show", lane="north-in")
-                site.remove()
-                if shown.get("tone") == "no":
-                    assert pulses(site) == before
-                    break
+            wait_until(lambda: not tap(site), "the disk is full for the journal too")
+            refused(site)
         works_again(site)
 
 

@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from offline_store.outbox import Outbox
 from tests.faults import ROUNDS, SEED
 from tests.faults.invariants import platform_has_it_all, pulses_follow_their_records, whole_journal
-from tests.faults.site import City, FaultySite, city, faulty_gate, wait_until
-from tests.tools.platform.terminals import drained
+from tests.faults.site import City, FaultySite, city, faulty_gate, is_drained, wait_until
 from tools.cli.bench_process import BenchError
 
 CARDS = ("gen3-chen", "gen3-transit", "t-union")
@@ -30,14 +28,6 @@ def taps(site: FaultySite, dice: random.Random) -> None:
             time.sleep(dice.uniform(0.0, 0.05))
             site.press("passage", active=dice.random() < 0.5)
             site.remove()
-
-
-def is_drained(site: FaultySite) -> bool:
-    outbox = Outbox.open(site.state_dir)
-    try:
-        return drained(outbox)
-    finally:
-        outbox.close()
 
 
 def conduct(site: FaultySite, running: City, dice: random.Random) -> None:
