@@ -34,7 +34,7 @@ from agent.sync.service import Sync
 from agent.threads import in_thread, post
 from agent.trusted_clock import TrustedClock
 from agent.words import say
-from offline_store.errors import StoreError
+from offline_store.errors import Damaged, StoreError
 from offline_store.outbox import Outbox, Position
 from offline_store.writer import JournalWriter
 from profiles.api import ClockState
@@ -164,8 +164,10 @@ class Upward:
         outbox = Outbox.open(self._state_dir)
         try:
             return outbox, outbox.position()
-        except BaseException:
+        except BaseException as error:
             outbox.close()
+            if isinstance(error, Damaged):
+                self._writer.rescue().result()  # then the supervisor begins again
             raise
 
     def _acknowledged(self, seq: int) -> None:

@@ -58,6 +58,8 @@ _FAULTS: dict[int, tuple[type[StoreError], str, str]] = {
         "the database cannot be opened; check the directory and its owner",
     ),
 }
+_SCHEMA_GONE = ("no such ", "malformed")
+"""How SQLite words it when the tables that the migrations made are not there: under SQLITE_ERROR, like much else."""
 _OTHER = (IoFailed, "SQLite 未能完成；请检查磁盘", "SQLite could not do it; check the disk")
 
 
@@ -88,7 +90,10 @@ def store_error(error: sqlite3.Error, doing: Doing, path: Path | None = None) ->
     """The store's fault for one of SQLite's, met at what it was doing, with the file where that helps."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    fault, zh, en = _FAULTS.get(code & _PRIMARY_CODE, _OTHER)
+    primary = code & _PRIMARY_CODE
+    if primary == sqlite3.SQLITE_ERROR and str(error).startswith(_SCHEMA_GONE):
+        primary = sqlite3.SQLITE_CORRUPT
+    fault, zh, en = _FAULTS.get(primary, _OTHER)
     detail = name if path is None else f"{name} {path}"
     return fault(f"{doing.zh}时：{zh}（{detail}）", f"while {doing.en}: {en} ({detail})")
 

@@ -19,7 +19,7 @@ from agent.sync.pace import Pace
 from agent.sync.uplink import Acknowledgements, AnswerKeys, Outbox, Phase, PlatformTime, Publish, Uplink, UplinkSettings
 from agent.threads import in_thread
 from agent.words import tell
-from offline_store.errors import StoreError
+from offline_store.errors import Damaged, StoreError
 
 _MAX_ALARMS = 64
 _STATE_PAUSE_S = 5.0
@@ -235,6 +235,7 @@ class Sync:
 
     async def _step(self, step: Callable[[], tuple[Publish, ...] | None]) -> None:
         """One step of the uplink in a thread: it reads the disk, compresses and checks signatures."""
+        damaged = False
         async with self._turn:
             try:
                 published = await in_thread(step, "uplink")
@@ -247,7 +248,11 @@ class Sync:
                     "journal not readable for sync", detail=tell(error) if isinstance(error, StoreError) else "timeout"
                 )
                 self._uplink.stalled()
+                damaged = isinstance(error, Damaged)
         self._changed.set()
+        if damaged and step != self._uplink.begin_anew:
+            # The writer may not meet it for long: it knows pages that a reader must fetch.
+            await self._step(self._uplink.begin_anew)
 
     def _publish(self, item: Publish) -> None:
         """At once, but for a batch that the cap holds back; one that waits goes with the connection that it was for."""

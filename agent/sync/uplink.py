@@ -212,6 +212,15 @@ class Uplink:
         if self.state.phase is not Phase.OFFLINE:
             self.state = replace(self.state, phase=Phase.GREETING, in_flight=None, deadline_ms=self._deadline())
 
+    def begin_anew(self) -> tuple[Publish, ...]:
+        """The chain forked, or cannot be read: go on in a new one, unless that was done within the hour."""
+        now_ms = self._clock.monotonic_ms()
+        if self._begun_anew_ms is not None and now_ms < self._begun_anew_ms + _ANEW_EVERY_MS:
+            return ()
+        self._begun_anew_ms = now_ms
+        self._acknowledgements.rescue().result(_DURABLE_WITHIN_S)
+        return self._greet() if self.state.phase is not Phase.OFFLINE else ()
+
     def answered(self, payload: bytes) -> tuple[Publish, ...]:
         """Something came on ``down/ack``."""
         if self.state.phase is Phase.OFFLINE:
@@ -315,15 +324,10 @@ class Uplink:
         if fork.seq <= position.head_seq and self._outbox.hash_at(fork.seq) == fork.hash:
             return self._refuse(Refusal.WRONG_HASH)
         self.counters["forks"] += 1
-        now_ms = self._clock.monotonic_ms()
-        deadline_ms = now_ms + self._settings.answer_timeout_cap_ms
+        deadline_ms = self._clock.monotonic_ms() + self._settings.answer_timeout_cap_ms
         self.state = replace(self.state, phase=Phase.FORKED, in_flight=None, deadline_ms=deadline_ms)
         alarm = self._alarm("chain-forked", None)
-        if self._begun_anew_ms is not None and now_ms < self._begun_anew_ms + _ANEW_EVERY_MS:
-            return alarm
-        self._begun_anew_ms = now_ms
-        self._acknowledgements.rescue().result(_DURABLE_WITHIN_S)
-        return (*alarm, *self._greet())
+        return (*alarm, *self.begin_anew())
 
     def _resume(self, next_seq: int) -> tuple[Publish, ...]:
         self._patience.reset()
