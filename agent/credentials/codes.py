@@ -23,7 +23,7 @@ issuer chooses its tokens, and must not choose another's citizens with them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.clock import Moment
 from agent.credentials import cwt, replay
@@ -45,8 +45,9 @@ SOURCE = "citizen-code"
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A code whose issuer's signature holds."""
+    """A code whose issuer's signature holds, and its text as it was read."""
 
+    text: str = field(repr=False)
     code: Ec1
     row: TrustRow
     token: bytes
@@ -114,7 +115,7 @@ class CodeVerifier:
         entitlements, shown = _entitlements(read, holder, lists), read.code.shown
         if shown is not None:
             return _once(read, subject, entitlements, shown, moment.now_ms, marks)
-        proof = CodeEvidence(read.code.text).encode()
+        proof = CodeEvidence(read.text).encode()
         return Presented(Credential(read.token, subject, SOURCE, Assurance.STATIC_CODE, entitlements, evidence=proof))
 
 
@@ -140,7 +141,7 @@ def _read(text: str, trust: TrustList | None, site: str | None, now_ms: int) -> 
     exceeds = issued.ttl_h > row.max_ttl_hours or entitlements & ~row.entitlements
     if exceeds or (code.shown is None and not row.static_allowed):
         return CodeReason.ISSUER_EXCEEDED
-    return _Read(code, row, token, entitlements)
+    return _Read(text, code, row, token, entitlements)
 
 
 def _validity(issued: Issued, policy: CodePolicy, moment: Moment) -> CodeReason | None:
@@ -220,7 +221,7 @@ def _once(
         purpose=Purpose(shown.purpose),
         presentation=showing,
         marks=replay.acceptance(marks, showing, shown.at_s, now_ms),
-        evidence=CodeEvidence(read.code.text).encode(),
+        evidence=CodeEvidence(read.text).encode(),
     )
     return Presented(credential)
 
