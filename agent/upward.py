@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
@@ -30,6 +31,8 @@ from agent.sync.contract import Alarm, Buffer, BundleState, ClockQuality, Condit
 from agent.sync.contract import DeviceState as ReportedDevice
 from agent.sync.faults import LinkError
 from agent.sync.link import LinkSettings
+from agent.sync.metrics import LinkMetrics, link_metrics
+from agent.sync.metrics import write as write_metrics
 from agent.sync.service import Sync
 from agent.threads import in_thread, post
 from agent.trusted_clock import TrustedClock
@@ -41,6 +44,7 @@ from profiles.api import ClockState
 from profiles.reasons import ReasonEnum
 
 MAX_ALARMS = 16
+METRICS_PAUSE_S = 5.0
 
 
 class Upward:
@@ -91,6 +95,7 @@ class Upward:
         """Sync until :meth:`stop`. Each run builds link, uplink and outbox anew, so that a fault ends one run only."""
         self._rings_on_disk = await in_thread(partial(rings_on_disk, self._state_dir, self._keys), "read-keys")
         outbox, position = await in_thread(self._open_outbox, "open-outbox")
+        telling = asyncio.create_task(self._tell_metrics())
         try:
             if not self._answer_keys():
                 self._keys.platform_keys(Role.ACKNOWLEDGEMENT)  # says which file is missing, and what to do
@@ -117,6 +122,7 @@ class Upward:
             self._log.error("the platform cannot be reached with these keys", detail=say(error.zh, error.en))
             raise
         finally:
+            telling.cancel()
             self._sync = None
             # It may wait for a reading that hangs in the disk.
             threading.Thread(target=outbox.close, name="close-outbox", daemon=True).start()
@@ -159,6 +165,29 @@ class Upward:
 
     def _ask(self, payload: bytes) -> bool:
         return self._sync is not None and self._sync.ask(payload)
+
+    async def _tell_metrics(self) -> None:
+        """In a file, for whoever stands beside the terminal; on a disk that takes nothing it grows old."""
+        while True:
+            metrics = self.metrics()
+            if metrics is not None:
+                with contextlib.suppress(OSError):
+                    await in_thread(partial(write_metrics, self._state_dir, metrics), "write-metrics")
+            await asyncio.sleep(METRICS_PAUSE_S)
+
+    def metrics(self) -> LinkMetrics | None:
+        """How the link does; ``None`` while there is none."""
+        if self._sync is None:
+            return None
+        status = self._sync.status
+        return link_metrics(
+            status,
+            self._settings.brokers[status.link.broker].host,
+            self._clock.now_ms(),
+            max(0, self._head_seq - self._acked_seq),
+            self.questions.counters,
+            self.downloads.counters,
+        )
 
     def _open_outbox(self) -> tuple[Outbox, Position]:
         outbox = Outbox.open(self._state_dir)

@@ -38,6 +38,8 @@ class SyncStatus:
     link: LinkStatus
     phase: Phase
     counters: Mapping[str, int]
+    round_trip_ms: int | None
+    alarms_waiting: int
 
 
 class Replies(Protocol):
@@ -152,7 +154,8 @@ class Sync:
     def status(self) -> SyncStatus:
         """The present state, for faces and logs."""
         counters = dict(self._uplink.counters) | dict(self._link.counters)
-        return SyncStatus(self._link.status, self._uplink.state.phase, counters)
+        uplink = self._uplink
+        return SyncStatus(self._link.status, uplink.state.phase, counters, uplink.round_trip_ms, len(self._alarms))
 
     def wake(self) -> None:
         """Say that the journal has grown. Call it on the event loop."""

@@ -179,8 +179,12 @@ class Uplink:
         self._noted: Future[int] | None = None
         self._begun_anew_ms: int | None = None
         self._prepared: _Prepared | None = None
+        self._asked_ms = 0
+        self._sent_to = (b"", 0)
         self.state = UplinkState()
         self.counters: Counter[str] = Counter()
+        self.round_trip_ms: int | None = None
+        """From the latest hello or batch that was answered to its answer."""
 
     def connected(self) -> tuple[Publish, ...]:
         """The link is up and the answers are subscribed to."""
@@ -271,7 +275,7 @@ class Uplink:
         if self.state.nonce:
             self._past_nonces = (*self._past_nonces, self.state.nonce)[-_REMEMBERED_NONCES:]
         nonce = self._random.token(_NONCE_BYTES)
-        greeted_ms = self._clock.monotonic_ms()
+        greeted_ms = self._asked_ms = self._clock.monotonic_ms()
         self.state = UplinkState(Phase.GREETING, position.chain_id, nonce, greeted_ms, deadline_ms=self._deadline())
         hello = Hello(
             chain_id=position.chain_id,
@@ -331,6 +335,7 @@ class Uplink:
 
     def _resume(self, next_seq: int) -> tuple[Publish, ...]:
         self._patience.reset()
+        self._note_round_trip()
         greet_ms = self.state.greeted_ms + self._settings.greet_every_ms
         self.state = replace(self.state, phase=Phase.IDLE, next_seq=next_seq, in_flight=None, deadline_ms=greet_ms)
         if self._clock.monotonic_ms() >= greet_ms:
@@ -348,12 +353,24 @@ class Uplink:
             prepared = self._batch(position.chain_id, first)
         if prepared is None:
             return ()
-        sent = {"batches": 1, "records": prepared.last - first + 1, "bytes": len(prepared.payload)}
-        self.counters.update(sent)
+        self._count(prepared)
         self.state = replace(
             self.state, phase=Phase.SENDING, in_flight=(first, prepared.last), deadline_ms=self._deadline()
         )
         return (Publish(Channel.JOURNAL, prepared.payload),)
+
+    def _count(self, batch: _Prepared) -> None:
+        chain_id, sent_to = self._sent_to
+        sent_to = sent_to if chain_id == batch.chain_id else 0
+        again = max(0, min(batch.last, sent_to) - batch.first + 1)
+        self._sent_to = (batch.chain_id, max(batch.last, sent_to))
+        self._asked_ms = self._clock.monotonic_ms()
+        records = batch.last - batch.first + 1
+        self.counters.update({"batches": 1, "records": records, "sent-again": again, "bytes": len(batch.payload)})
+
+    def _note_round_trip(self) -> None:
+        if self.state.phase in (Phase.GREETING, Phase.SENDING):
+            self.round_trip_ms = self._clock.monotonic_ms() - self._asked_ms
 
     def _batch(self, chain_id: bytes, first: int) -> _Prepared | None:
         records = self._outbox.batch(first - 1, self._settings.batch_records, self._settings.batch_bytes)

@@ -32,6 +32,7 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "hcert": ("tools.cli.hcert", "hcert", "验证健康证明", "Verify European health certificates (HCERT)"),
     "decode": ("tools.cli.decode", "decode", "识读图片中的码", "Read the codes in pictures"),
     "clock": ("tools.cli.clock", "clock", "终端的时钟与下限", "The terminal's clock and its floor"),
+    "status": ("tools.cli.status", "status", "与平台的连接情况", "How the link to the platform does"),
     "journal": ("tools.cli.journal", "journal", "查看与校验本机日志", "Look at and verify this terminal's journal"),
     "platform": ("tools.platform.commands", "platform", "参考平台", "The reference central platform"),
     "demo": ("tools.demo.command", "demo", "演示：从刷卡到平台确认", "The whole way of a tap, from reader to platform"),

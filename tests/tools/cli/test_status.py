@@ -1,0 +1,83 @@
+"""``onecard status``: the link in sentences, in both languages, and as JSON."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.clock import SystemClock
+from agent.sync.link import LinkFault, LinkPhase, LinkStatus
+from agent.sync.metrics import NAME, LinkMetrics, link_metrics, write
+from agent.sync.service import SyncStatus
+from agent.sync.uplink import Phase
+
+
+def onecard(state_dir: Path, *arguments: str, lang: str = "en") -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "agent", "status", "--state-dir", str(state_dir), *arguments],
+        env=os.environ | {"ONECARD_LANG": lang},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def metrics(age_ms: int = 0) -> LinkMetrics:
+    counters = {"refused-stale": 3, "ended-expired": 2, "records": 700, "sent-again": 50, "batches": 7}
+    link = LinkStatus(LinkPhase.WAITING, "3.1.1", LinkFault.EXPIRED, broker=1)
+    status = SyncStatus(link, Phase.OFFLINE, counters, 42, 4)
+    return link_metrics(status, "b.example", SystemClock().now_ms() - age_ms, 650, {"asked": 1}, {})
+
+
+def test_it_says_which_broker_what_is_wrong_and_what_waits(tmp_path: Path) -> None:
+    write(tmp_path, metrics())
+    code, said = onecard(tmp_path)
+    assert code == 0
+    for words in (
+        "waiting to try again (broker 2, b.example, MQTT 3.1.1)",
+        f"last fault: {LinkFault.EXPIRED.en}",
+        "ended: expired 2",
+        "7 batches, 700 records, 50 of them sent again",
+        "650 records, 4 alarms",
+        "answers refused: stale 3",
+        "round trip: 42 ms",
+    ):
+        assert words in said
+    assert " s ago" not in said
+    code, said = onecard(tmp_path, lang="zh")
+    assert code == 0
+    assert f"上次故障：{LinkFault.EXPIRED.zh}" in said
+
+
+def test_what_is_old_is_said_to_be(tmp_path: Path) -> None:
+    write(tmp_path, metrics(age_ms=90_000))
+    _, said = onecard(tmp_path)
+    assert "the terminal does not run" in said
+
+
+def test_as_json_it_is_the_snapshot_itself(tmp_path: Path) -> None:
+    written = metrics()
+    write(tmp_path, written)
+    code, said = onecard(tmp_path, "--json")
+    assert code == 0
+    assert LinkMetrics.model_validate_json(said) == written
+
+
+@pytest.mark.parametrize(("lang", "missing", "nonsense"), [("en", "never ran", "anew"), ("zh", "未运行过", "重写")])
+def test_a_file_that_is_missing_or_nonsense_gives_a_sentence(
+    tmp_path: Path, lang: str, missing: str, nonsense: str
+) -> None:
+    code, said = onecard(tmp_path, lang=lang)
+    assert code != 0
+    assert missing in said
+    (tmp_path / NAME).write_text("{")
+    code, said = onecard(tmp_path, lang=lang)
+    assert code != 0
+    assert nonsense in said

@@ -1,0 +1,109 @@
+"""``onecard status``: how a terminal's link to the platform does, by what the terminal wrote last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from agent.clock import SystemClock
+from agent.sync.faults import LinkFault
+from agent.sync.link import LinkPhase
+from agent.sync.metrics import NAME, LinkMetrics, read
+from agent.words import say
+from tools.cli.place import existing, state_dir_option
+
+_OLD_S = 30
+_PHASES = {
+    LinkPhase.UP: ("已连接", "up"),
+    LinkPhase.CONNECTING: ("正在连接", "connecting"),
+    LinkPhase.WAITING: ("等待重试", "waiting to try again"),
+    LinkPhase.STOPPED: ("已停止", "stopped"),
+}
+_FAULTS = {fault.code: (fault.zh, fault.en) for fault in LinkFault}
+
+
+@click.command(
+    help=say(
+        "与平台的连接情况：服务器、故障、流量、重发、被拒的回执、待发",
+        "How the link to the platform does: broker, faults, traffic, what was sent again, refused answers, what waits",
+    )
+)
+@state_dir_option
+@click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
+def status(state_dir: Path, as_json: bool) -> None:
+    """Read the file that the terminal renews every few seconds; nothing is asked of the terminal."""
+    metrics = _read(existing(state_dir))
+    age_s = max(0, SystemClock().now_ms() - metrics.at_ms) // 1000
+    click.echo(metrics.model_dump_json() if as_json else "\n".join(_lines(metrics, age_s)))
+
+
+def _read(state_dir: Path) -> LinkMetrics:
+    path = state_dir / NAME
+    try:
+        return read(state_dir)
+    except FileNotFoundError as error:
+        raise click.ClickException(
+            say(
+                f"{path} 不存在：终端未运行过，或未配置平台（platform:）",
+                f"{path} does not exist: the terminal never ran, or has no platform (`platform:`)",
+            )
+        ) from error
+    except ValueError as error:
+        raise click.ClickException(
+            say(
+                f"{path} 无法识别；运行中的终端会重写它",
+                f"{path} cannot be read as a terminal's; one that runs writes it anew",
+            )
+        ) from error
+
+
+def _lines(metrics: LinkMetrics, age_s: int) -> list[str]:
+    lines = []
+    if age_s > _OLD_S:
+        lines.append(
+            say(
+                f"以下为 {age_s} 秒前的情况：终端没有运行，或磁盘写不进去",
+                f"this was {age_s} s ago: the terminal does not run, or its disk takes nothing",
+            )
+        )
+    at = f"{metrics.broker + 1}, {metrics.host}, MQTT {metrics.protocol}"
+    lines.append(
+        say(f"连接：{_PHASES[metrics.phase][0]}（服务器 {at}）", f"link: {_PHASES[metrics.phase][1]} (broker {at})")
+    )
+    if metrics.fault is not None:
+        zh, en = _FAULTS.get(metrics.fault, (metrics.fault, metrics.fault))
+        lines.append(say(f"上次故障：{zh}", f"last fault: {en}"))
+    ended = _counted(metrics.ended)
+    lines += [
+        say(
+            f"连接成功 {metrics.connections} 次；断开：{ended}",
+            f"connected {metrics.connections} times; ended: {ended}",
+        ),
+        say(
+            f"上行：{metrics.up.messages} 条消息，{metrics.up.bytes} 字节",
+            f"up: {metrics.up.messages} messages, {metrics.up.bytes} bytes",
+        ),
+        say(
+            f"下行：{metrics.down.messages} 条消息，{metrics.down.bytes} 字节",
+            f"down: {metrics.down.messages} messages, {metrics.down.bytes} bytes",
+        ),
+        say(
+            f"日志：{metrics.batches} 批，{metrics.records} 条记录，其中重发 {metrics.sent_again} 条",
+            f"journal: {metrics.batches} batches, {metrics.records} records, {metrics.sent_again} of them sent again",
+        ),
+        say(
+            f"待确认：{metrics.unacknowledged} 条记录；待发告警：{metrics.alarms_waiting} 条",
+            f"waiting: {metrics.unacknowledged} records, {metrics.alarms_waiting} alarms",
+        ),
+        say(f"应答超时：{metrics.overdue} 次", f"answers overdue: {metrics.overdue}"),
+        say(f"被拒的回执：{_counted(metrics.refused)}", f"answers refused: {_counted(metrics.refused)}"),
+    ]
+    if metrics.round_trip_ms is not None:
+        lines.append(say(f"往返：{metrics.round_trip_ms} 毫秒", f"round trip: {metrics.round_trip_ms} ms"))
+    return lines
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or say("无", "none")
