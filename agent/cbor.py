@@ -74,8 +74,9 @@ def _narrow(value: object) -> object:
         case None | bool() | int() | bytes() | str():
             return value
         case tuple() | list():
-            for inner in value:
-                _narrow(inner)
+            if set(map(type, value)) != {bytes}:  # a batch's records, a thousand at a time
+                for inner in value:
+                    _narrow(inner)
             return value
         case Mapping():
             for key, inner in value.items():

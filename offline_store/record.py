@@ -258,28 +258,25 @@ class Record:
         get: Callable[..., Any] = fields.get
         if get(0) != SUITE:
             raise _unknown_suite()
+        own, kind, time_ms, time_quality, boot_id, monotonic_ms, lane, profile, reason, medium = map(get, range(2, 12))
         subject = get(12)
-        record = cls(
-            Entry(
-                id=get(2),
-                kind=get(3),
-                time_ms=get(4),
-                time_quality=get(5),
-                monotonic_ms=get(7),
-                lane=get(8),
-                profile=get(9),
-                reason=get(10),
-                medium=get(11),
-                subject=tuple(subject) if isinstance(subject, list) else subject,
-                refers_to=get(13),
-                money=Money.from_map(fields[14]) if 14 in fields else None,
-                public=get(15, {}),
-                sealed=get(16),
-            ),
-            seq=get(1),
-            boot_id=get(6),
-            prev_hash=get(17),
+        entry = Entry(
+            own,
+            kind,
+            time_ms,
+            time_quality,
+            monotonic_ms,
+            lane,
+            profile,
+            reason,
+            medium,
+            tuple(subject) if isinstance(subject, list) else subject,
+            get(13),
+            Money.from_map(fields[14]) if 14 in fields else None,
+            get(15, {}),
+            get(16),
         )
+        record = cls(entry, get(1), boot_id, get(17))
         if record.to_bytes() != data:
             raise RecordInvalid.at(
                 "record", "确定性编码（RFC 8949 §4.2）", "the deterministic encoding (RFC 8949 §4.2)"

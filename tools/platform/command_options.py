@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.text import Text
 from tools.cli.words import say
 
 PIPE_COLUMNS = 200
+_NEW_OBJECTS = 20_000
 
 
 def _default_directory() -> Path:
@@ -34,6 +36,12 @@ database_option = click.option(
     "--database", metavar="URL", help=say("数据库（SQLAlchemy 地址）", "The database, as an SQLAlchemy URL")
 )
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
+
+
+def expect_batches() -> None:
+    """Once all is loaded: thousands of short-lived records are usual, and a search for cycles among them is wasted."""
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def print_table(titles: list[str], rows: list[list[Any]]) -> None:

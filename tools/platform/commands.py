@@ -21,7 +21,13 @@ from tools.platform.alarms import alarm_words
 from tools.platform.broker import DEFAULT_PORT
 from tools.platform.bundle_commands import list_bundles, publish
 from tools.platform.ca import Authority
-from tools.platform.command_options import database_option, directory_option, json_option, print_table
+from tools.platform.command_options import (
+    database_option,
+    directory_option,
+    expect_batches,
+    json_option,
+    print_table,
+)
 from tools.platform.dead_letter_commands import dead_letter_group
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
@@ -88,6 +94,7 @@ def run(
         click.echo(say(f"平台已就绪：{running.endpoint}", f"The platform is ready: {running.endpoint}"))
         add = f"onecard platform terminal add ID --to KEYS --dir {directory}"
         click.echo(say(f"添加终端：{add}", f"To add a terminal: {add}"))
+        expect_batches()
         stop.get()
         click.echo(say("正在停止。", "Stopping."))
 

@@ -29,6 +29,9 @@ UNKNOWN = "unknown"
 """The presence of a terminal that the platform has not heard of since it was started."""
 
 _BUSY_TIMEOUT_S = 10
+_LOG_PAGES = 8_000
+"""A log of 32 MB: pages that a drain writes again and again reach the database once."""
+_CACHE_KIB = 32_768
 
 metadata = sa.MetaData()
 
@@ -348,6 +351,8 @@ def _configure_writer(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver would begin late, after the first reads
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_S * 1000}")
 
 

@@ -11,7 +11,7 @@ import click
 from tools.cli.words import say
 from tools.platform import shards as sharding
 from tools.platform.ca import MAX_WORKERS
-from tools.platform.command_options import directory_option
+from tools.platform.command_options import directory_option, expect_batches
 from tools.platform.consumer import Share
 from tools.platform.worker import Worker
 
@@ -44,5 +44,6 @@ def worker(number: int, text: str, database: str, broker: str | None, directory:
     share = Share(number, sharding.parse(text))
     with Worker.start(directory, database, broker, share):
         click.echo(say(f"{number} 号接收进程已就绪", f"worker {number} is ready"))
+        expect_batches()
         stop.get()
         click.echo(say("正在停止。", "Stopping."))
