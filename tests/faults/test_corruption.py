@@ -65,8 +65,10 @@ def test_whatever_flips_the_lane_works_on_and_the_platform_gets_what_is_decided(
             before = tapped(site, TAPS)
             wait_until(lambda: is_drained(site), "the platform has what was decided")
             is_running = dice.random() < 0.5
-            if not is_running:
-                site.kill()
+            site.kill()
+            if is_running:  # a fresh one: the same agent begins a new chain but once an hour
+                site.start()
+                site.expect("ready")
             what = flip(site.state_dir, dice)
             if not is_running:
                 site.start()

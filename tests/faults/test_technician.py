@@ -11,9 +11,9 @@ import pytest
 
 from offline_store.database import DATABASE_NAME
 from tests.faults.invariants import pulses_follow_their_records, whole_journal
-from tests.faults.site import FaultySite, faulty_gate, tap, wait_until
+from tests.faults.site import faulty_gate, tap, wait_until
 
-READS = 30
+READS = 12
 
 
 @contextmanager
@@ -33,10 +33,6 @@ def sqlite3_shell(database: Path, *statements: str) -> Iterator[None]:
         finally:
             shell.stdin.close()
             shell.wait()
-
-
-def shown_not_recorded(site: FaultySite) -> bool:
-    return any(line.get("event") == "append failed" for line in site.terminal.lines)
 
 
 @pytest.mark.parametrize("lock", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
