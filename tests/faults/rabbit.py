@@ -29,6 +29,7 @@ PORT = 8883
 _BIN = Path("/usr/lib/rabbitmq/bin")
 _BOOT_S = 120.0
 _POLL_S = 0.5
+_NO_NAMESPACES = ("Operation not permitted", "Operation not supported", "Unknown device type")
 
 
 def address(node: int) -> str:
@@ -38,8 +39,10 @@ def address(node: int) -> str:
 
 def _ip(*arguments: str, check: bool = True) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    if check and done.returncode:
+    if check and any(refusal in done.stderr for refusal in _NO_NAMESPACES):
         pytest.skip(f"this machine makes no network namespace: {done.stderr.strip()}")
+    # Anything else is a fault of ours: a skip would hide that nothing was tested.
+    assert not check or done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr.strip()}"
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Cluster:
         _ip("addr", "add", "10.77.0.254/24", "dev", BRIDGE)
         _ip("link", "set", BRIDGE, "up")
         for node in NODES:
-            name, outer = self._namespace(node), f"oc-rmq-{node}"
+            name, outer = self._namespace(node), self._wire(node)
             _ip("netns", "add", name)
             _ip("link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", name)
             _ip("link", "set", outer, "master", BRIDGE, "up")
@@ -91,6 +94,8 @@ class Cluster:
             assert time.monotonic() < deadline_s, f"RabbitMQ did not start; see {self.directory}"
             assert all(self._processes[node].poll() is None for node in nodes), f"a node ended; see {self.directory}"
             time.sleep(_POLL_S)
+        for node in nodes:  # it listens before it has the rights
+            self.control(node, "await_startup")
 
     def kill(self, node: int) -> None:
         """End a node as a power cut would."""
@@ -117,6 +122,8 @@ class Cluster:
     def remove_network(self) -> None:
         """Harmless where there is none."""
         for node in NODES:
+            # A namespace outlives its name while a process dies in it, and would keep the wire.
+            _ip("link", "del", self._wire(node), check=False)
             _ip("netns", "del", self._namespace(node), check=False)
         _ip("link", "del", BRIDGE, check=False)
 
@@ -136,6 +143,9 @@ class Cluster:
 
     def _namespace(self, node: int) -> str:
         return f"{BRIDGE}-{node}"
+
+    def _wire(self, node: int) -> str:
+        return f"oc-rmq-{node}"
 
     def _name(self, node: int) -> str:
         return f"rabbit@{address(node)}"
@@ -168,7 +178,8 @@ def running_cluster(directory: Path, authority: Authority, terminals: Iterable[s
     cluster = Cluster(directory, authority, tuple(terminals))
     try:
         cluster.prepare()
-        cluster.start(*NODES)
+        cluster.start(NODES[0])
+        cluster.start(*NODES[1:])
         yield cluster
     finally:
         cluster.end()

@@ -101,6 +101,27 @@ def test_a_certificate_opens_no_other_terminals_session(cluster: Cluster, direct
     assert cluster.terminals
 
 
+async def test_a_thief_under_a_terminals_client_id_interrupts_it_and_takes_nothing_of_its_session(
+    cluster: Cluster, platform: Platform, directory: Path, tmp_path: Path
+) -> None:
+    endpoint = Endpoint(address(3), PORT)
+    async with running_terminal(tmp_path, platform.authority, endpoint, PASSAGES) as terminal:
+        await until(lambda: drained(terminal.outbox))
+        await asyncio.to_thread(knock, endpoint, directory / "gate-2", "gate-1")
+        queues = await asyncio.to_thread(cluster.control, 1, "list_queues", "name")
+        assert "mqtt-subscription-gate-1qos1" in queues.split()
+        terminal.decide(25)
+        await until(lambda: drained(terminal.outbox))
+        assert terminal.sync.status.link.phase is LinkPhase.UP
+        assert is_whole(platform, terminal)
+
+
+def knock(endpoint: Endpoint, keys: Path, client_id: str) -> None:
+    """Ask for a clean session, which would delete the owner's."""
+    with MqttClient(endpoint, context_of(keys), client_id, version_5=False) as thief:
+        assert not thief.may_subscribe(Address(client_id).topic(Channel.ACK))
+
+
 def test_a_terminal_writes_its_own_topics_and_no_others(cluster: Cluster, directory: Path) -> None:
     endpoint = Endpoint(address(3), PORT)
     for topic, allowed in (

@@ -19,7 +19,8 @@ from agent.sync.contract import PREFIX, Address
 from tools.platform.ca import PUBLISHER, Authority, worker_name
 
 CONFIGURATION = """\
-# For each node of the cluster; `rabbitmq.conf`.
+# For each node of the cluster; `rabbitmq.conf`. Start the first node alone, and the others when it is up: of nodes
+# that make the virtual host at the same moment, one may be left without it, and then refuses every connection.
 listeners.tcp = none
 mqtt.listeners.tcp = none
 mqtt.listeners.ssl.default = 8883
