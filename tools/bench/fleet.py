@@ -75,7 +75,7 @@ def run(terminals: int, records: int, rounds: int, given: Given | None = None) -
             few.append(scene.outage(f"few-{number}", max(2, terminals // TENTH), workers=1))
             many.append(scene.outage(f"many-{number}", terminals, workers=1))
             shared.append(scene.outage(f"shared-{number}", terminals, workers=2))
-    figures = (
+    figures: tuple[Figure, ...] = (
         Figure("fleet.linear", _us(many) / _us(few), "×", target=1.3),
         Figure("fleet.records_s", 1_000_000 / _us(many), "1/s", digits=0),
         Figure("fleet.workers_ratio", _us(many) / _us(shared), "×"),
@@ -87,8 +87,9 @@ def run(terminals: int, records: int, rounds: int, given: Given | None = None) -
         Figure("fleet.overdue", _said(many, "overdue"), "hellos", digits=0),
         Figure("fleet.lost", _said(many, "lost"), "connections", digits=0),
         Figure("fleet.terminal_kib", _said(many, "kib_a_terminal"), "KiB", digits=0),
-        Figure("fleet.broker_kib", median([run.broker_kib for run in many]), "KiB", digits=0),
     )
+    if given is None:  # a broker elsewhere does not show its memory
+        figures += (Figure("fleet.broker_kib", median([run.broker_kib for run in many]), "KiB", digits=0),)
     broker = "mosquitto" if given is None else str(given.endpoint)
     conditions: dict[str, str | int | float] = {"terminals": terminals, "records_each": records, "rounds": rounds}
     return Report("fleet", figures, conditions | {"broker": f"{broker}, mutual TLS", "database": "PostgreSQL"})
