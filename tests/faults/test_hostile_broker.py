@@ -238,4 +238,4 @@ async def test_poison_that_is_retained_wedges_nobody(platform: Platform, tmp_pat
 def committed(platform: Platform) -> int:
     """How many records the platform has."""
     with platform.store.transaction() as transaction:
-        return sum(1 for chain in transaction.chains() for _ in transaction.records(chain.chain_id))
+        return sum(chain.seq for chain in transaction.chains())
