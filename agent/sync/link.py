@@ -59,6 +59,8 @@ _OTHER: dict[Protocol, Protocol] = {"5": "3.1.1", "3.1.1": "5"}
 
 
 MAX_FALLBACKS = 7
+STEADY_S = 60.0
+"""A connection that stood for so long was a good one: the next pause is short, and the first broker comes first."""
 
 
 class BrokerAddress(BaseModel):
@@ -191,6 +193,7 @@ class Link:
             for broker in settings.brokers
         ]
         self._at = 0
+        self._up_at_s = 0.0
         self._failback_s = settings.failback_s
         self._random = random
         self.counters: Counter[str] = Counter()
@@ -305,7 +308,7 @@ class Link:
             case Up():
                 self.counters["connections"] += 1
                 self._broker.proven = True
-                self._backoff.reset()
+                self._up_at_s = asyncio.get_running_loop().time()
                 self.status = LinkStatus(LinkPhase.UP, self._broker.protocol, broker=self._at)
             case Down(fault, detail):
                 self.counters[f"ended-{fault.code}"] += 1
@@ -319,8 +322,13 @@ class Link:
         """To the broker that is better; after a connection that stood, to the first; else to the next one."""
         if better is not None:
             self._at = better
-        elif came_up:
+        elif came_up and asyncio.get_running_loop().time() - self._up_at_s >= STEADY_S:
+            self._backoff.reset()
             self._at = 0
+            await self._pause()
+        elif came_up:
+            # A broker that takes everybody and drops them keeps nobody from the others, and is not hammered.
+            self._at = (self._at + 1) % len(self._brokers)
             await self._pause()
         else:
             self._at = (self._at + 1) % len(self._brokers)

@@ -292,7 +292,7 @@ class Uplink:
             return self._refuse(Refusal.BEYOND_HEAD)
         known = self._outbox.hash_at(ack.seq)
         if known != ack.hash and (known is not None or ack.seq > position.acked_seq):
-            return self._refuse(Refusal.WRONG_HASH)
+            return (*self._refuse(Refusal.WRONG_HASH), *self._show_ours(position))
         advances = ack.seq > position.acked_seq
         if advances:
             self._noted = self._acknowledgements.acknowledge(ack.chain_id, ack.seq, ack.hash)
@@ -304,6 +304,13 @@ class Uplink:
         if not advances:
             self.counters["duplicates"] += 1
         return ()
+
+    def _show_ours(self, position: Position) -> tuple[Publish, ...]:
+        """The platform has another record than we: after a hello it gets ours, and can say where they part."""
+        if self.state.phase is not Phase.GREETING:
+            return ()
+        self.state = replace(self.state, next_seq=position.acked_seq + 1)
+        return self._send_next(position)
 
     def _settles(self, seq: int, advances: bool) -> bool:
         """Whether an acknowledgement is what is waited for, and no echo of an earlier one."""

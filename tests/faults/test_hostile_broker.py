@@ -1,7 +1,7 @@
 """A broker in an enemy's hands delays, and no more: nothing moves, every lie is told, and the drain ends well.
 
 The terminal's line leads to the hostile broker first, and then to the honest one, without its knowing. The same lies on
-the way of questions stand in ``tests/scenarios/test_till.py``, of bundles in ``tests/agent/bundles/test_download.py``.
+the way of questions stand in ``tests/agent/test_questions.py``, of bundles in ``tests/agent/bundles/test_download.py``.
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ ALARMS: Mapping[str, Sentence] = {
         "收款与询问平台时的金额或付款人不同", "a payment of another amount or person than was asked for"
     ),
     "payment-repeated": _S("同一笔款有第二条收款记录，只扣一次", "one intent was paid twice; it is captured once"),
+    "not-storable": _S("数据库无法保存这条消息", "the database cannot hold what a message says"),
     "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),
     "unread-record": _S("已收下一条本版本读不懂的记录", "a record is kept that this version cannot read"),
     "reversal-differs": _S("冲正金额与收款不同，已全额退回", "a reversal of another amount; all of it was given back"),

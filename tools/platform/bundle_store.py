@@ -115,7 +115,14 @@ class BundleStore:
 
     def fingerprint(self) -> tuple[tuple[str, int], ...]:
         """Changes when a file comes or goes."""
-        return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(self.directory.glob(f"*/*{_SUFFIX}")))
+        return tuple((str(path), _changed_ns(path)) for path in sorted(self.directory.glob(f"*/*{_SUFFIX}")))
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0  # it has gone meanwhile
 
 
 def _read(path: Path) -> Published | None:

@@ -183,10 +183,11 @@ class Desk:
         return self._commit(batch, _read(batch), self._own_position(batch.chain_id))
 
     def _commit(self, batch: JournalBatch, arrived: list[Arrived], head: Position | None) -> Outcome:
+        bridged_from: Position | None = head
         if batch.first_seq > (head.seq if head else 0) + 1:
             if self.transaction.first_retained(self.terminal, batch.chain_id) != batch.first_seq:
                 return Gap(head)
-            head = self._bridge(batch.chain_id, head, arrived[0])
+            head = Position(self.terminal, batch.chain_id, batch.first_seq - 1, arrived[0].prev_hash)
         if head is None:
             self._check_genesis(batch.chain_id, arrived[0])
         else:
@@ -197,16 +198,17 @@ class Desk:
             if not arrived:
                 return head
         self._check_ids(arrived)
-        self._check_signatures(batch.chain_id, arrived)
+        self.check_signatures(batch.chain_id, arrived)
+        if head is not None and head is not bridged_from:
+            self._note_hole(bridged_from, head)
         committed = self.transaction.append(self.terminal, batch.chain_id, arrived, self.now_ms)
         self._understand(arrived)
         return committed
 
-    def _bridge(self, chain_id: bytes, head: Position | None, first: Arrived) -> Position:
-        """What lies before `first` has left the terminal's disk: the chain goes on from the hash that it names."""
-        missing = (head.seq if head else 0) + 1
-        holes.note(self.transaction, chain_id, missing, first.seq - 1, first.prev_hash, self.now_ms)
-        return Position(self.terminal, chain_id, first.seq - 1, first.prev_hash)
+    def _note_hole(self, known: Position | None, bridge: Position) -> None:
+        """What lies before has left the terminal's disk: the chain goes on from the hash that its next record names."""
+        missing = (known.seq if known else 0) + 1
+        holes.note(self.transaction, bridge.chain_id, missing, bridge.seq, bridge.hash, self.now_ms)
 
     def _understand(self, arrived: Sequence[Arrived]) -> None:
         """What follows from the contents of records that were just committed."""
@@ -225,7 +227,8 @@ class Desk:
         for complaint in Holds(self.transaction, self.terminal, self.now_ms).settle(records):
             self.alarm(complaint.code, f"record {complaint.seq}")
 
-    def _check_signatures(self, chain_id: bytes, arrived: Sequence[Arrived]) -> None:
+    def check_signatures(self, chain_id: bytes, arrived: Sequence[Arrived]) -> None:
+        """Say which checkpoints were not signed with a key that this terminal was enrolled with."""
         records = [item.record for item in arrived if item.record is not None]
         checkpoints = [record for record in records if record.entry.kind == CHECKPOINT]
         if not checkpoints:

@@ -24,6 +24,7 @@ from offline_store.errors import RecordInvalid
 from offline_store.record import Record
 from offline_store.rescue import CARRIED
 from offline_store.sealing import SEALING_KEY
+from profiles.api import Kind
 from profiles.code_reasons import CodeReason
 from tools.platform.store import Transaction, metadata
 
@@ -71,10 +72,18 @@ evidence_table = sa.Table(
     sa.Column("terminal", sa.String(32), nullable=False, index=True),
     sa.Column("verdict", sa.String(16), nullable=False),
     sa.Column("showing", sa.LargeBinary, unique=True, comment="of a dynamic code: it proves one record, and no other"),
+    sa.Column("hash", sa.LargeBinary, nullable=False, comment="of the record that was judged"),
+    sa.Column("medium", sa.LargeBinary),
+    sa.Column("subject", sa.String(100), comment="namespace and pseudonym"),
+    sa.Column("intent_id", sa.LargeBinary, comment="the one payment that this presentation serves"),
     sa.Column("moves_money", sa.Boolean, nullable=False),
     sa.Column("time_ms", sa.BigInteger, nullable=False),
     sa.Column("judged_ms", sa.BigInteger, nullable=False),
 )
+
+_ROW = sa.select(evidence_table)
+_MOVES_NOTHING = frozenset({Kind.ASKED, Kind.REVERSAL, Kind.RELEASE})
+"""Kinds that name an amount and take none."""
 
 
 class Judge:
@@ -92,7 +101,7 @@ class Judge:
         for record in map(inner, records):
             if record.entry.kind == SEALING_KEY:
                 self._keep(transaction, terminal, record)
-            elif record.entry.sealed is not None or record.entry.money is not None:
+            elif record.entry.sealed is not None or _takes_money(record):
                 verdict = self._judge(transaction, terminal, record, now_ms)
                 if verdict in DOUBTFUL:
                     doubtful.append(record)
@@ -106,14 +115,14 @@ class Judge:
 
     def _judge(self, transaction: Transaction, terminal: str, record: Record, now_ms: int) -> Verdict:
         entry = record.entry
-        earlier = verdict_of(transaction, entry.id)
-        if earlier is not None:
-            return earlier  # a rescued journal brings it a second time
+        known = transaction.connection.execute(_ROW.where(evidence_table.c.id == entry.id)).one_or_none()
+        if known is not None:  # a rescued journal brings it a second time
+            return Verdict(known.verdict) if known.hash == record.hash else Verdict.FORGED
         showing: bytes | None = None
         if entry.sealed is not None:
             verdict, showing = self._open(transaction, terminal, record)
         elif entry.refers_to is not None:
-            verdict = verdict_of(transaction, entry.refers_to) or Verdict.NONE
+            verdict = _inherited(transaction, terminal, record)
         else:
             verdict = Verdict.NONE
         if showing is not None and _is_used(transaction, showing):
@@ -123,7 +132,11 @@ class Judge:
             "terminal": terminal,
             "verdict": verdict.value,
             "showing": showing,
-            "moves_money": entry.money is not None,
+            "hash": record.hash,
+            "medium": entry.medium,
+            "subject": _subject(record),
+            "intent_id": None if entry.money is None else entry.money.intent_id,
+            "moves_money": entry.money is not None and entry.kind not in _MOVES_NOTHING,
             "time_ms": entry.time_ms,
             "judged_ms": now_ms,
         }
@@ -162,6 +175,32 @@ class Judge:
         if len(self._keys) > MAX_KEYS_IN_MEMORY:
             self._keys.popitem(last=False)
         return key
+
+
+def _inherited(transaction: Transaction, terminal: str, record: Record) -> Verdict:
+    """The verdict of the presentation that a record refers to, if it is of the same person, for this one payment."""
+    entry = record.entry
+    shown = transaction.connection.execute(_ROW.where(evidence_table.c.id == entry.refers_to)).one_or_none()
+    if shown is None:
+        return Verdict.NONE
+    if (shown.terminal, shown.medium, shown.subject) != (terminal, entry.medium, _subject(record)):
+        return Verdict.FORGED
+    intent_id = None if entry.money is None else entry.money.intent_id
+    if intent_id is not None and shown.intent_id is None:
+        claim = sa.update(evidence_table).where(evidence_table.c.id == entry.refers_to)
+        transaction.connection.execute(claim.values(intent_id=intent_id))
+    elif shown.intent_id != intent_id:
+        return Verdict.REUSED
+    return Verdict(shown.verdict)
+
+
+def _takes_money(record: Record) -> bool:
+    return record.entry.money is not None and record.entry.kind not in (Kind.REVERSAL, Kind.RELEASE)
+
+
+def _subject(record: Record) -> str | None:
+    subject = record.entry.subject
+    return None if subject is None else f"{subject[0]}:{subject[1].hex()}"
 
 
 def verdict_of(transaction: Transaction, record_id: bytes) -> Verdict | None:

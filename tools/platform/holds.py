@@ -30,9 +30,11 @@ from tools.platform.ledger import NOBODY, Owner, enter, lock_accounts
 from tools.platform.store import Transaction, metadata
 
 HOLD_MS = 600_000
+MAX_PAYMENT_FEN = 100_000_000
+"""What no till takes at once: a record that says more is contested, and moves nothing."""
 UNPROVEN_CAP_FEN = 50_000
 """A payment beyond it that nothing proves is contested, authorised or not: a stolen terminal can ask as well."""
-_UNPROVEN = frozenset({Verdict.NONE, Verdict.UNJUDGED})
+_UNPROVEN = frozenset({Verdict.NONE, Verdict.UNJUDGED, Verdict.STATIC})
 _MOVING = frozenset(kind.value for kind in (Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE))
 intent_table = sa.Table(
     "intent",
@@ -238,7 +240,7 @@ class Holds:
 
     def _pay(self, intent: Intent, entry: Entry) -> tuple[Intent, str | None]:
         amount_fen = _money(entry).amount_fen
-        if intent.state in {State.CAPTURED, State.CONTESTED, State.REVERSED} and intent.record_id == entry.id:
+        if intent.record_id == entry.id:
             return intent, None  # a rescued journal brings it a second time
         if intent.state in {State.CAPTURED, State.CONTESTED}:
             return replace(intent, flags=intent.flagged("repeated")), "payment-repeated"
@@ -252,7 +254,8 @@ class Holds:
         if verdict in _UNPROVEN:
             flags.append("unproven")
         paid = replace(intent, amount_fen=amount_fen, namespace=owner[0], subject=owner[1], record_id=entry.id)
-        if verdict in DOUBTFUL or (verdict in _UNPROVEN and amount_fen > UNPROVEN_CAP_FEN):
+        unproven_fen = amount_fen if verdict in _UNPROVEN else 0
+        if verdict in DOUBTFUL or unproven_fen > UNPROVEN_CAP_FEN or amount_fen > MAX_PAYMENT_FEN:
             return replace(paid, state=State.CONTESTED, flags=intent.flagged(*flags)), "payment-contested"
         if self._move(paid, -amount_fen, entry.id) < 0:
             flags.append("arrears")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from agent import cose
 from agent.sync.contract import (
@@ -30,11 +30,12 @@ from tools.platform.arrived import Arrived
 from tools.platform.desk import CheckpointKeys, Desk, Forked, Gap, Outcome, Refused
 from tools.platform.errors import PlatformError
 from tools.platform.evidence import Judge
-from tools.platform.store import Store, Transaction
+from tools.platform.store import Position, Store, Transaction
 
 __all__ = ["Forked", "Gap", "Ingest", "Message", "Outcome", "Reply", "nobody_enrolled"]
 
 UNKNOWN_TERMINAL = "unknown"
+_TRIES = 3
 _CONTENTION = frozenset({"40001", "40P01"})
 """PostgreSQL's `serialization_failure` and `deadlock_detected` (its manual, appendix A)."""
 
@@ -100,8 +101,8 @@ class Ingest:
     def handle_all(self, messages: Sequence[Message]) -> list[Reply | None]:
         """Take messages that came one after another, in one transaction; one reply, or none, for each.
 
-        Of one terminal they are taken in their order, and terminals in the order of their topics: so two workers never
-        wait for each other in a circle.
+        Of one terminal they are taken in their order, and terminals in the order of their topics, so that two workers
+        seldom wait for each other in a circle; where they do, or a message cannot be stored, each is taken alone.
         """
         order = sorted(range(len(messages)), key=lambda place: messages[place].topic.split("/up/")[0])
         answers: dict[int, tuple[str, Answer | Told] | None] = {}
@@ -109,11 +110,31 @@ class Ingest:
             with self._store.transaction() as transaction:
                 for place in order:
                     answers[place] = self._take(transaction, messages[place])
-        except DBAPIError as error:
-            if len(messages) == 1 or not _is_contention(error):
+        except (DBAPIError, ValueError) as error:
+            if not _is_the_messages(error):
                 raise
-            return [self.handle(message.topic, message.payload) for message in messages]
+            return [self._alone(message) for message in messages]
         return [self._signed(answers[place]) for place in range(len(messages))]
+
+    def _alone(self, message: Message) -> Reply | None:
+        """One message by itself; what cannot be stored, however often it is tried, becomes a dead letter."""
+        for left in reversed(range(_TRIES)):
+            try:
+                with self._store.transaction() as transaction:
+                    answer = self._take(transaction, message)
+                return self._signed(answer)
+            except (DBAPIError, ValueError) as error:
+                if not _is_the_messages(error):
+                    raise
+                if not left:
+                    self._keep_poison(message, error)
+        return None
+
+    def _keep_poison(self, message: Message, error: Exception) -> None:
+        with self._store.transaction() as transaction:
+            address, _ = parse_topic(message.topic)
+            refusal = Refused("not-storable", type(error).__name__)
+            self._desk(transaction, address.terminal).refuse(refusal, message.topic, message.payload)
 
     def replay(self, letter_id: str) -> bool:
         """Take a dead letter again; whether it could be taken now. Raises `PlatformError` if there is none such."""
@@ -150,8 +171,13 @@ class Ingest:
         return None if answer is None else (address.terminal, answer)
 
     def _take_again(self, desk: Desk, message: Message) -> bool:
+        """Only a batch that is committed counts, and what is told again without harm: no hello, no question."""
         try:
             _, channel = parse_topic(message.topic)
+            if channel is Channel.JOURNAL:
+                return isinstance(desk.commit(JournalBatch.decode(message.payload)), Position)
+            if channel not in (Channel.STATE, Channel.ALARM):
+                return False
             desk.take(channel, message.payload)
         except (ContractError, Refused):
             return False
@@ -161,7 +187,8 @@ class Ingest:
         arrived = Arrived.of(body)
         if arrived.record is None:
             return False
-        desk.transaction.understood(arrived)
+        chain_id = desk.transaction.understood(arrived)
+        desk.check_signatures(chain_id, [arrived])
         desk.follow([arrived.record])
         return True
 
@@ -177,6 +204,8 @@ class Ingest:
         return Desk(transaction, terminal, self._now_ms(), self._keys_of, self._judge)
 
 
-def _is_contention(error: DBAPIError) -> bool:
-    """Whether the transaction met another one, or one of its messages another's id: alone each may do better."""
-    return isinstance(error, IntegrityError) or getattr(error.orig, "sqlstate", None) in _CONTENTION
+def _is_the_messages(error: DBAPIError | ValueError) -> bool:
+    """Whether a message, or what two transactions wanted at once, is the cause, and not the database."""
+    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError | DataError):
+        return True
+    return getattr(error.orig, "sqlstate", None) in _CONTENTION

@@ -133,8 +133,11 @@ class Publisher:
         while not self._stopping.is_set():
             with suppress(queue.Empty):
                 self._hear(*self._wanted.get(timeout=LOOK_S))
-            if self._connected.is_set():
-                self._look()
+            try:
+                if self._connected.is_set():
+                    self._look()
+            except OSError as error:
+                log.error("the bundles cannot be read: %s", error.strerror)  # noqa: TRY400 - a sentence for the operator
 
     def _look(self) -> None:
         """Retain anew what has changed in the directory."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from offline_store.errors import RecordInvalid
 from offline_store.record import Record
+from profiles.api import Kind
 from tools.platform import dead_letters, evidence
 from tools.platform.holes import Hole, holes_of
 from tools.platform.store import Position, Transaction, alarm_table
@@ -86,14 +87,27 @@ def reconcile(transaction: Transaction, terminal: str | None = None) -> Reconcil
 def _walk(
     transaction: Transaction, head: Position, takings: defaultdict[tuple[str, str, str], list[int]]
 ) -> Iterator[tuple[bytes, bytes]]:
+    paid: set[bytes] = set()
     for row in transaction.records(head.chain_id):
         try:
-            money = Record.from_bytes(row.body).entry.money
+            entry = Record.from_bytes(row.body).entry
         except RecordInvalid:
-            money = None
-        if money is not None:
+            kind, money = row.kind, None
+        else:
+            kind, money = entry.kind, entry.money
+        if money is not None and _counts(kind, money.intent_id, paid):
             takings[head.terminal, money.business_date, money.merchant].append(money.amount_fen)
         yield row.body, row.hash
+
+
+def _counts(kind: str, intent_id: bytes, paid: set[bytes]) -> bool:
+    """Whether a record moved money: no question does, and a reversal only of what was paid before."""
+    if kind in (Kind.ASKED, Kind.RELEASE):
+        return False
+    if kind == Kind.REVERSAL:
+        return intent_id in paid
+    paid.add(intent_id)
+    return True
 
 
 def _behind(transaction: Transaction, terminal: str | None) -> dict[str, int]:

@@ -197,8 +197,8 @@ class Transaction:
         )
         return head
 
-    def understood(self, arrived: Arrived) -> None:
-        """Fill in what a record says that could not be read when it was committed."""
+    def understood(self, arrived: Arrived) -> bytes:
+        """Fill in what a record says that could not be read when it was committed; the id of its chain."""
         columns = record_table.c
         query = sa.select(columns.chain_id, columns.received_ms).where(columns.id == arrived.id)
         place = self._connection.execute(query).one()
@@ -206,6 +206,8 @@ class Transaction:
             zip(record_table.columns.keys(), record_row(place.chain_id, arrived, place.received_ms), strict=True)
         )
         self._connection.execute(sa.update(record_table).where(columns.id == arrived.id).values(**row))
+        chain_id: bytes = place.chain_id
+        return chain_id
 
     def seen(self, terminal: str, now_ms: int) -> None:
         """Note that the terminal sent something."""

@@ -13,7 +13,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, TypeAlias, TypedDict
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from agent import cose
 from agent.sync.contract.errors import ContractError
@@ -28,7 +28,15 @@ MAX_QUESTION_LIFE_MS = 60_000
 _KIND_KEY = 1
 
 Id = Annotated[bytes, Field(min_length=16, max_length=16)]
-Word = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a word has printable characters only")
+    return text
+
+
+Word = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
 SubjectRef = tuple[Word, Id]
 """Namespace and pseudonym."""
 Fen = Annotated[int, Field(ge=-(2**53) + 1, lt=2**53)]

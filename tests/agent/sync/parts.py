@@ -141,6 +141,9 @@ class MemoryPlatform:
         records = self.chains.setdefault(batch.chain_id, [])
         if batch.first_seq > len(records) + 1:
             return self.sign(self.expect(batch.chain_id))
+        for seq, record in enumerate(batch.records, batch.first_seq):
+            if seq <= len(records) and records[seq - 1] != record:
+                return self.sign(self.fork(batch.chain_id, seq))
         records.extend(batch.records[len(records) + 1 - batch.first_seq :])
         return self.sign(self.ack(batch.chain_id))
 

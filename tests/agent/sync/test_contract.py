@@ -458,3 +458,11 @@ def test_a_question_that_is_altered_in_any_bit_has_another_hash() -> None:
     altered = {question_hash(bytes([*payload[:at], payload[at] ^ 1, *payload[at + 1 :]])) for at in range(len(payload))}
     assert question_hash(payload) not in altered
     assert len(altered) == len(payload)
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\n", "", "w" * 65])
+def test_words_of_questions_are_printable_and_bounded(word: str) -> None:
+    plain = QueryBalance(nonce=NONCE, asked_ms=5, expires_ms=6, subject=("city", b"s" * 16))
+    hostile = plain.model_copy(update={"subject": (word, b"s" * 16)})
+    with pytest.raises(ContractError):
+        decode_question(hostile.encode())

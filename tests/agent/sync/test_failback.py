@@ -15,6 +15,7 @@ from agent.sync.link import LinkFault, LinkPhase, LinkSettings, Up
 from tests.agent.sync.broker import Authority, Mosquitto
 from tests.agent.sync.parts import TERMINAL
 from tests.agent.sync.test_link import running, settings, until
+from tests.faults.proxy import proxy_to
 
 
 @pytest.fixture
@@ -72,6 +73,20 @@ async def test_looking_for_the_first_broker_disturbs_nobody(
         await until(lambda: visits[0] >= before + 2)
         assert (run.link.status.phase, run.link.status.broker) == (LinkPhase.UP, 1)
         assert run.events.empty()
+
+
+async def test_a_broker_that_takes_everybody_and_drops_them_keeps_nobody_from_the_next(
+    authority: Authority, broker: Mosquitto, second: Mosquitto
+) -> None:
+    async with (
+        proxy_to(broker.port) as proxy,
+        running(both(proxy.port, second.port, failback_s=600), authority.issue(TERMINAL)) as run,
+    ):
+        await run.next(Up)
+        assert run.link.status.broker == 0
+        proxy.cut()
+        await run.next(Up)
+        assert run.link.status.broker == 1
 
 
 async def test_with_no_broker_at_all_it_pauses_between_the_rounds(authority: Authority) -> None:

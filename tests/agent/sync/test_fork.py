@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,3 +68,28 @@ def test_a_second_fork_within_the_hour_stops_the_chain(terminal: Terminal, platf
     assert terminal.uplink.wake() == ()
     terminal.clock.at_ms += 300_000
     assert [item.channel for item in terminal.uplink.tick()] == [Channel.HELLO]
+
+
+def test_an_old_copy_that_went_on_by_itself_beyond_the_platform_finds_that_it_forked(
+    tmp_path: Path, terminal: Terminal, platform: MemoryPlatform
+) -> None:
+    """Its head lies above the platform's, so the answer to its hello is an acknowledgement that it cannot believe."""
+    terminal.append(5)
+    terminal.close()
+    shutil.copytree(tmp_path / "store", tmp_path / "old")
+    restored = Terminal(tmp_path / "old", platform.verify_key)
+    original = Terminal(tmp_path / "store", platform.verify_key)
+    original.clock.at_ms += 1_000  # other passages than the copy's
+    original.append(5)
+    answer_all(original, platform, original.uplink.connected())
+    original.close()
+    forked = restored.journal.head.chain_id
+    restored.append(20)
+    last = stored(restored)[-1]
+    answer_all(restored, platform, restored.uplink.connected())
+    assert restored.uplink.counters["refused-wrong-hash"] >= 1
+    assert restored.journal.head.chain_id != forked
+    anew = platform.chains[restored.journal.head.chain_id]
+    carried = [Record.from_bytes(body).entry.public.get("record") for body in anew]
+    assert last in carried
+    restored.close()

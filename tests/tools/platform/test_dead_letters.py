@@ -11,11 +11,11 @@ from agent.sync.contract import Ack, Address, Channel
 from offline_store.record import Record, hash_of
 from tests.tools.platform import chains
 from tests.tools.platform.chains import CHAIN, NOW_MS, Desk, batch, batch_of, make_chain, of_a_later_version
-from tools.platform import dead_letters
+from tools.platform import dead_letters, holes
 from tools.platform.dead_letters import FULL, MAX_MESSAGES, Kind, letters
 from tools.platform.errors import PlatformError
 from tools.platform.holes import holes_of
-from tools.platform.ingest import Ingest
+from tools.platform.ingest import Ingest, Message
 from tools.platform.store import UNREAD, Store, record_table
 from tools.platform.verification import verify_chain
 
@@ -172,3 +172,56 @@ def test_the_chain_of_another_terminal_has_no_holes_to_leap(store: Store, signer
     thief.hand(Channel.HELLO, chains.hello(records, first_retained=5))
     assert thief.batch(records, 5, 6) is None
     assert alarms(store)["foreign-chain"] == 2
+
+
+def test_a_hole_is_noted_only_with_the_records_behind_it(desk: Desk, store: Store, signer: Es256Signer) -> None:
+    records, other = make_chain(6), make_chain(6, chain_id=bytes([7]) * 16, seed=1)
+    desk.hello(records)
+    desk.batch(records, 1, 6)
+    twin = Desk(store, signer, "gate-2")
+    twin.hand(Channel.HELLO, chains.hello(other, chain_id=bytes([7]) * 16, first_retained=4))
+    for _ in range(3):  # its ids are another's: refused each time, and never a fault of the database
+        assert twin.batch(other, 4, 6, bytes([7]) * 16) is None
+    assert alarms(store)["duplicate-id"] == 3
+    with store.transaction() as transaction:
+        assert holes_of(transaction, bytes([7]) * 16) == []
+
+
+def test_what_the_database_cannot_hold_is_a_dead_letter_and_wedges_nobody(
+    desk: Desk, store: Store, ingest: Ingest
+) -> None:
+    """Here the place of a hole is taken already, whatever is tried; others in the same group are not held up."""
+    records, healthy = make_chain(9), make_chain(3, chain_id=bytes([5]) * 16, seed=5)
+    desk.hello(records)
+    desk.batch(records, 1, 3)
+    desk.hello(records, first_retained=6)
+    with store.transaction() as transaction:
+        holes.note(transaction, CHAIN, 4, 5, bytes(32), NOW_MS)
+    neighbour = Address("gate-2").topic
+    replies = ingest.handle_all(
+        [
+            Message(TOPIC, batch(records, 6, 9)),
+            Message(neighbour(Channel.HELLO), chains.hello(healthy, chain_id=bytes([5]) * 16)),
+            Message(neighbour(Channel.JOURNAL), batch(healthy, 1, 3, bytes([5]) * 16)),
+        ]
+    )
+    assert [reply is None for reply in replies] == [True, False, False]
+    assert alarms(store)["not-storable"] == 1
+    with store.transaction() as transaction:
+        [letter] = letters(transaction)
+    assert (letter.reason, letter.payload) == ("not-storable", batch(records, 6, 9))
+
+
+def test_a_replay_that_commits_nothing_keeps_the_letter(desk: Desk, store: Store, ingest: Ingest) -> None:
+    records = make_chain(6)
+    desk.hello(records)
+    desk.batch(records, 1, 2)
+    question = Address("gate-1").topic(Channel.ASK)
+    for topic, payload in ((TOPIC, batch(records, 4, 6)), (question, b"\xa0"), (TOPIC, b"garbage")):
+        with store.transaction() as transaction:
+            dead_letters.keep_message(transaction, "gate-1", topic, payload, "bad-record", "once", NOW_MS)
+            letter = letters(transaction)[-1]
+        assert not ingest.replay(letter.id)
+    with store.transaction() as transaction:
+        assert len(letters(transaction)) == 3
+    assert len(kinds(store)) == 2

@@ -126,6 +126,17 @@ def test_a_record_that_refers_to_a_presentation_has_its_evidence(till: Till) -> 
     assert till.verdict(paid) is Verdict.PROVEN
 
 
+def test_one_showing_proves_one_payment_of_the_one_who_showed_it(till: Till) -> None:
+    shown = till.sale(PHONE.code(SHOWN_S), paid=False)
+    own, second = till.sale(None, refers_to=shown), till.sale(None, refers_to=shown)
+    anothers = till.sale(None, refers_to=shown, medium=bytes(16))
+    till.bring()
+    assert [till.verdict(sale) for sale in (own, second, anothers)] == [
+        Verdict.PROVEN, Verdict.REUSED, Verdict.FORGED
+    ]  # fmt: skip
+    assert till.alarms() == {"evidence-doubtful": 2}
+
+
 def test_a_printed_code_and_a_card_are_told_apart_from_a_phone(till: Till) -> None:
     printed = till.sale(CITY.printed(PHONE.grant))
     card = till.sale(None)

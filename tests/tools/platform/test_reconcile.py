@@ -16,6 +16,7 @@ from offline_store.record import Money, Record
 from tests.tools.platform.chains import Desk, batch_of, hello, make_chain
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
+from tools.platform.reconcile import _counts
 from tools.platform.reconcile_command import yuan
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -67,6 +68,13 @@ def test_all_that_was_announced_is_here_and_sums_up(directory: Path) -> None:
         ("canteen", 2, 0), ("kiosk", 1, 1_250)
     ]  # fmt: skip
     assert "nothing is open" in invoke(directory, "reconcile").output
+
+
+def test_questions_take_nothing_and_a_reversal_only_what_was_paid() -> None:
+    paid: set[bytes] = set()
+    first, second = b"1" * 16, b"2" * 16
+    story = [("asked", first), ("payment", first), ("asked", second), ("reversal", second), ("reversal", first)]
+    assert [_counts(kind, intent, paid) for kind, intent in story] == [False, True, False, False, True]
 
 
 def test_what_has_not_come_is_open(directory: Path) -> None:
