@@ -364,10 +364,15 @@ def _begin_immediate(connection: sa.Connection) -> None:
 
 def _cannot_open(url: sa.URL) -> PlatformError:
     # A file is named by its path, not by the URL that opens it for reading.
-    if url.get_backend_name() == "sqlite":
-        shown = (url.database or "").removeprefix("file:")
-    else:
-        shown = url.render_as_string(hide_password=True)
+    if url.get_backend_name() != "sqlite":
+        server = url.render_as_string(hide_password=True)
+        return PlatformError(
+            say(
+                f"无法使用数据库 {server}：请检查主机、用户、密码和库名，以及平台是否启动过。",
+                f"Cannot use the database {server}: check host, user, password and name, and that the platform ever ran.",
+            )
+        )
+    shown = (url.database or "").removeprefix("file:")
     return PlatformError(
         say(
             f"无法打开平台数据库 {shown}：平台启动过吗（onecard platform run）？",
