@@ -369,7 +369,7 @@ def _cannot_open(url: sa.URL) -> PlatformError:
         return PlatformError(
             say(
                 f"无法使用数据库 {server}：请检查主机、用户、密码和库名，以及平台是否启动过。",
-                f"Cannot use the database {server}: check host, user, password and name, and that the platform ever ran.",
+                f"Cannot use the database {server}: check host, user, password, name, and that the platform ever ran.",
             )
         )
     shown = (url.database or "").removeprefix("file:")
