@@ -100,12 +100,18 @@ def show(
 def _read(source: CardSource, wait_s: float) -> Reading | None:
     """Wait for a card; one that a running terminal reads at the same moment is read when that lets it go."""
     deadline_s = time.monotonic() + wait_s
+    held: CardError | None = None
     while True:
         try:
-            return source.read(max(0.0, deadline_s - time.monotonic()))
+            reading = source.read(max(0.0, deadline_s - time.monotonic()))
         except CardError as error:
             if error.fault is not CardFault.SHARED or time.monotonic() >= deadline_s:
                 raise
+            held = error
+        else:
+            if reading is None and held is not None:
+                raise held  # it lay there all the time, and was never let go
+            return reading
         time.sleep(_HELD_PAUSE_S)
 
 
