@@ -6,6 +6,7 @@ Every call is one thing that happened and returns what is to be published. The r
 2. The answer says where the platform is; from there batches of consecutive records follow, one in flight at a time.
 3. Only the platform's signed acknowledgement moves the outbox: for this terminal, this chain, the latest hello's nonce,
    at or below the head, with the hash that the journal has there. Anything else is counted, alarms, and moves nothing.
+   Who names another hash in the answer to a hello is sent our records all the same, so that it can say where they part.
    The next batch leaves while that is made durable here, and nothing is believed before it is.
 4. An acknowledgement may go beyond what was sent here, since records also travel by other ways; the hash proves it.
 5. ``expect`` below the acknowledged position sends again from there, or from the first record retained; above it, only
