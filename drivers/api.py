@@ -211,7 +211,10 @@ class CardReader(Device, Protocol):
         """
 
     def wait_removal(self, timeout_s: float) -> bool:
-        """Wait until no card is presented; ``False`` after the timeout or :meth:`cancel`."""
+        """Wait until no card is presented; ``False`` after the timeout or :meth:`cancel`.
+
+        The reading is over: the channel is not used any more, and a reader that programs share lets the card go.
+        """
 
 
 class Pulse(NamedTuple):

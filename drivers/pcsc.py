@@ -69,7 +69,8 @@ class PcscSettings(DriverSettings):
         description="auto tells by the ATR; state it where the reader has one interface only, then it is certain",
     )
     exclusive: bool = Field(
-        default=True, description="no other program may speak to a card while it lies here, so none can disturb a read"
+        default=True,
+        description="while a card is being read no other program may speak to it, so none can disturb the reading",
     )
     shared_retry_ms: int = Field(
         default=500, ge=50, le=10_000, description="how often to ask again for a card that another program holds"
@@ -138,10 +139,13 @@ class PcscReader:
         return None
 
     def wait_removal(self, timeout_s: float) -> bool:
-        """Also true when the card of the last presentation has left and another one lies there already."""
+        """Also true when the card of the last presentation has left and another one lies there already.
+
+        The connection ends here, and other programs may use the card: status changes tell of its leaving without one.
+        """
+        self._end_presentation()
         for state in self._states(timeout_s):
             if not state & scard.SCARD_STATE_PRESENT or self._seen not in (None, _presentation(state)):
-                self._end_presentation()
                 return True
         return False
 

@@ -173,6 +173,35 @@ def test_a_shared_card_that_another_program_resets_is_handed_out_again(pcscd: Vi
         sharing.close()
 
 
+@pytest.mark.parametrize("leave", ["reset", "leave"])
+def test_a_card_that_was_read_is_free_for_another_program_and_its_leaving_is_still_seen(
+    pcscd: VirtualPcscd, reader: PcscReader, leave: Literal["reset", "leave"]
+) -> None:
+    pcscd.slots[0].insert(EchoCard())
+    channel = present(reader)
+    assert reader.wait_removal(0.1) is False
+    assert card_fault(lambda: channel.transmit(echo(b"x"))) is CardFault.REMOVED
+    with other_program(pcscd.reader_names[0], leave=leave) as other:
+        assert reader.wait_removal(0.1) is False
+        other.release()
+    assert reader.wait_card(0.6) is None, "the same presentation was handed out twice"
+    pcscd.slots[0].remove()
+    assert reader.wait_removal(DEADLINE_S) is True
+    pcscd.slots[0].insert(EchoCard())
+    assert present(reader).transmit(echo(b"next")) == b"next\x90\x00"
+
+
+def test_a_card_that_leaves_while_another_program_holds_it_after_our_reading_is_seen_to_leave(
+    pcscd: VirtualPcscd, reader: PcscReader
+) -> None:
+    pcscd.slots[0].insert(EchoCard())
+    present(reader)
+    assert reader.wait_removal(0.1) is False
+    with other_program(pcscd.reader_names[0]):
+        pcscd.slots[0].remove()
+        assert reader.wait_removal(DEADLINE_S) is True
+
+
 def test_a_card_swapped_behind_our_back_ends_the_first_presentation(pcscd: VirtualPcscd, reader: PcscReader) -> None:
     pcscd.slots[0].insert(EchoCard())
     first = present(reader)
