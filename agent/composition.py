@@ -25,7 +25,7 @@ from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Manifest
 from agent.bundles.service import BundlePorts, Bundles, BundleStanding
 from agent.clock import Random, RecordIds
-from agent.config import Resolved, profile_type
+from agent.config import HolderConfig, Resolved, profile_type
 from agent.credentials.lists import CurrentLists
 from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
@@ -56,6 +56,7 @@ from offline_store.record import Entry
 from offline_store.rescue import Rescued, open_or_rescue
 from offline_store.writer import JournalWriter, Writer
 from profiles.api import ClockState, Reason, Subject
+from profiles.person import Person
 
 MEDIUM_KEY = "medium-1"
 MIB = 1024**2
@@ -94,6 +95,7 @@ class Composition:
         self._ids = RecordIds(clock, random)
         self._marks = Marks()
         self._zone = timezone(timedelta(minutes=self.config.terminal.utc_offset_minutes))
+        self._people = {_subject_of(holder): holder.person.known() for holder in self.config.holders if holder.person}
         self._configuration = hashlib.sha256(self.config.model_dump_json().encode()).digest()[:8]
         used = {name for lane in self.config.lanes.values() for name in (*lane.readers, lane.board) if name}
         self._devices = {name: self._device(name) for name in used}
@@ -275,7 +277,11 @@ class Composition:
             time_ms=self._clock.now_ms(),
             time_quality=self._clock.state().value,
             monotonic_ms=self._clock.monotonic_ms(),
-            public={"software": version("onecard-terminal"), "configuration": self._configuration},
+            public={
+                "software": version("onecard-terminal"),
+                "configuration": self._configuration,
+                "bundles": {} if self._bundles is None else self._bundles.versions(),
+            },
         )
         return Append((entry,), vital=True)
 
@@ -314,13 +320,20 @@ class Composition:
         return SourceThread(source, loop, deliver, self.conditions.report, self.backoff(), self._clock.now_ms)
 
     def _facts(self) -> TerminalFacts:
-        return TerminalFacts(self._clock, self._ids, self._marks, self._zone)
+        return TerminalFacts(self._clock, self._ids, self._marks, self._zone, self._person)
+
+    def _person(self, subject: Subject) -> Person | None:
+        """What this terminal's own register says goes before the rosters, as it does for media."""
+        own = self._people.get(subject)
+        return own if own is not None else self._lists.current().person(subject)
 
     def _holders(self) -> Iterator[tuple[bytes, Holder]]:
         for holder in self.config.holders:
-            medium = bytes.fromhex(holder.medium)
-            subject = Subject(SITE, bytes.fromhex(holder.subject) if holder.subject else medium)
-            yield medium, Holder(subject, holder.entitlements, holder.lost)
+            yield bytes.fromhex(holder.medium), Holder(_subject_of(holder), holder.entitlements, holder.lost)
+
+
+def _subject_of(holder: HolderConfig) -> Subject:
+    return Subject(SITE, bytes.fromhex(holder.subject or holder.medium))
 
 
 def keys_dir(state_dir: Path) -> Path:

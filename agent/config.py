@@ -25,6 +25,7 @@ from drivers.registry import UnknownDriver, driver
 from drivers.registry import names as driver_names
 from drivers.virtual.place import PLACEHOLDER, virtual_dir
 from profiles.api import Profile, ProfileSettings, Wiring
+from profiles.person import Person
 
 PROFILE_GROUP = "onecard.profiles"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
@@ -73,6 +74,29 @@ class LaneConfig(_Model):
     )
 
 
+_Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+
+
+class PersonConfig(_Model):
+    """What a roster would say of a holder; every text is a code of the site's own."""
+
+    unit: _Code | None = Field(default=None, description="class, department, household")
+    areas: frozenset[_Code] = Field(default=frozenset(), max_length=64)
+    category: _Code | None = Field(default=None, description="such as student or retired")
+    price_class: _Code | None = None
+    subsidy: _Code | None = Field(default=None, description="which subsidy rule applies")
+
+    def known(self) -> Person:
+        """The same as profiles have it."""
+        return Person(
+            unit=self.unit or "",
+            areas=self.areas,
+            category=self.category or "",
+            price_class=self.price_class or "",
+            subsidy=self.subsidy or "",
+        )
+
+
 class HolderConfig(_Model):
     """One row of the terminal's own register, for sites without a platform's card register."""
 
@@ -82,6 +106,7 @@ class HolderConfig(_Model):
     )
     entitlements: frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]] = frozenset()
     lost: bool = False
+    person: PersonConfig | None = Field(default=None, description="for sites without a roster")
 
 
 class JournalConfig(_Model):

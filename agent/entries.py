@@ -14,6 +14,9 @@ from offline_store.record import Money as StoredMoney
 from profiles.api import Kind, Record, State
 from profiles.questions import Money
 
+RULES = "rules"
+"""The public field of a decision that holds its rule trace (:mod:`profiles.trace`)."""
+
 
 def append_of(lane: str, profile: str, records: Sequence[Record], state: State, facts: TerminalFacts) -> Append:
     """One decision's append: its records, and the state that goes with them."""
@@ -50,7 +53,7 @@ def _entry(lane: str, profile: str, record: Record, facts: TerminalFacts) -> Ent
         subject=(record.subject.namespace, record.subject.id) if record.subject else None,
         refers_to=record.refers_to,
         money=None if record.money is None else _money(record.money),
-        public=record.public,
+        public={**record.public, RULES: record.trace} if record.trace else record.public,
         secret=record.evidence,
     )
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
 from operator import itemgetter
 
 from agent.clock import Clock, RecordIds
-from profiles.api import ClockState, Mark
+from profiles.api import ClockState, Mark, Subject
+from profiles.person import Person
 
 MAX_MARKS = 100_000
+People = Callable[[Subject], Person | None]
+"""Where the site's rosters are asked."""
+
+
+def nobody(subject: Subject) -> Person | None:  # noqa: ARG001 -- the rosters' interface
+    """A place without rosters knows nobody."""
+    return None
 
 
 class Marks:
@@ -58,7 +66,7 @@ class Marks:
 class TerminalFacts:
     """Implements :class:`profiles.api.Facts` for one decision."""
 
-    def __init__(self, clock: Clock, ids: RecordIds, marks: Marks, zone: tzinfo) -> None:
+    def __init__(self, clock: Clock, ids: RecordIds, marks: Marks, zone: tzinfo, people: People = nobody) -> None:
         self.moment = clock.moment()
         self.now_ms = self.moment.now_ms
         self.clock: ClockState = self.moment.state
@@ -66,6 +74,7 @@ class TerminalFacts:
         self._ids = ids
         self._marks = marks
         self._zone = zone
+        self._people = people
 
     @property
     def local_time(self) -> datetime:
@@ -79,3 +88,7 @@ class TerminalFacts:
     def mark(self, scope: str, key: bytes) -> int | None:
         """The value of a mark that has not expired."""
         return self._marks.get(scope, key, self.now_ms)
+
+    def person(self, subject: Subject) -> Person | None:
+        """What the site's roster says of somebody."""
+        return self._people(subject)

@@ -14,10 +14,12 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from profiles.person import Person
 from profiles.purpose import Purpose
 from profiles.questions import Money, Question, Reply
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.codes import CodePolicy
+from profiles.trace import RuleEnum
 
 _S = Sentence
 
@@ -343,6 +345,8 @@ class Record:
     evidence: bytes | None = field(default=None, repr=False)
     """The credential's, where money, a loan or a debt follows: sealed for the platform alone."""
     money: Money | None = None
+    trace: bytes = b""
+    """Which rules were asked, and what each said (:mod:`profiles.trace`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,6 +463,9 @@ class Facts(Protocol):
     def mark(self, scope: str, key: bytes) -> int | None:
         """The value of a durable mark that has not expired."""
 
+    def person(self, subject: Subject) -> Person | None:
+        """What the site's roster says of somebody; ``None`` if it does not know them."""
+
 
 class Profile(Protocol[S]):
     """One kind of scene."""
@@ -468,6 +475,8 @@ class Profile(Protocol[S]):
     State: ClassVar[type[State]]
     wants: ClassVar[frozenset[str]]
     """Card fields that the profile needs beyond identifier and validity."""
+    rules: ClassVar[type[RuleEnum]]
+    """The rules that only this profile asks; the empty ``RuleEnum`` if it has none."""
 
     @property
     def codes(self) -> CodePolicy:

@@ -10,7 +10,7 @@ profile only records it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import ClassVar
 
@@ -52,6 +52,7 @@ from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.repeats import WINDOW_MS, Repeats
 from profiles.rules.schedule import Schedule
+from profiles.trace import Asked, Rule, RuleEnum, judge
 
 _S = Sentence
 PASSAGE_TIMER = "passage"
@@ -167,6 +168,7 @@ class Gate:
     Settings: ClassVar[type[ProfileSettings]] = GateSettings
     State: ClassVar[type[State]] = GateState
     wants: ClassVar[frozenset[str]] = frozenset()
+    rules: ClassVar[type[RuleEnum]] = RuleEnum
 
     def __init__(self, settings: GateSettings) -> None:
         self._settings = settings
@@ -216,14 +218,13 @@ class Gate:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
         if state.crossing is not None and state.crossing.medium == credential.medium:
             return self._grant_again(state, _shown_by(state.crossing, credential), facts, credential.marks)
-        refusal = self._refusal(state, credential, facts)
-        if refusal is None and self._used_just_now(credential.medium, facts):
-            if state.latest is not None and state.latest.medium == credential.medium:
-                return self._grant_again(state, _shown_by(state.latest, credential), facts, credential.marks)
-            refusal = GateReason.JUST_PASSED
-        if refusal is not None:
-            return self._refuse(state, facts, refusal, credential.medium, credential.subject)
-        return self._grant(state, credential, facts)
+        verdict = judge(self._rules(state, credential, facts))
+        again = state.latest if verdict.refusal is GateReason.JUST_PASSED else None
+        if again is not None and again.medium == credential.medium:
+            return self._grant_again(state, _shown_by(again, credential), facts, credential.marks, verdict.trace)
+        if verdict.refusal is not None:
+            return self._refuse(state, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
+        return self._grant(state, credential, facts, verdict.trace)
 
     def _replayed(self, state: GateState, rejected: Rejected, presentation: bytes, facts: Facts) -> Step[GateState]:
         """A showing that was accepted before: only the crossing that it opened may be taken up again."""
@@ -240,18 +241,15 @@ class Gate:
         granted_ms = facts.mark(self._mark_scope, medium)
         return granted_ms is not None and 0 <= facts.now_ms - granted_ms < self._settings.double_tap_ms
 
-    def _refusal(self, state: GateState, credential: Credential, facts: Facts) -> ReasonEnum | None:
-        if credential.assurance < self._settings.least_assurance:
-            return Reason.ASSURANCE_TOO_LOW
-        if not self._settings.admit.admits(credential):
-            return Reason.NOT_ENTITLED
-        if not self._settings.schedule.is_open(facts.local_time):
-            return Reason.OUT_OF_HOURS
-        if state.crossing is not None:
-            return Reason.BUSY
-        return None
+    def _rules(self, state: GateState, credential: Credential, facts: Facts) -> Iterator[Asked]:
+        settings = self._settings
+        yield Rule.ASSURANCE, credential.assurance >= settings.least_assurance, Reason.ASSURANCE_TOO_LOW
+        yield Rule.ADMISSION, settings.admit.admits(credential), Reason.NOT_ENTITLED
+        yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
+        yield Rule.LANE_FREE, state.crossing is None, Reason.BUSY
+        yield Rule.NOT_REPEATED, not self._used_just_now(credential.medium, facts), GateReason.JUST_PASSED
 
-    def _grant(self, state: GateState, credential: Credential, facts: Facts) -> Step[GateState]:
+    def _grant(self, state: GateState, credential: Credential, facts: Facts, trace: bytes) -> Step[GateState]:
         record_id = facts.new_id()
         crossing = Crossing.model_construct(  # made of what is checked already, on the way of a tap
             record_id=record_id,
@@ -270,12 +268,13 @@ class Gate:
             subject=credential.subject,
             public=self._public(credential),
             marks=(Mark(self._mark_scope, credential.medium, facts.now_ms, expires_ms), *credential.marks),
+            trace=trace,
         )
         state = state.model_copy(update={"crossing": crossing, "latest": None, "unused": None})
         return Step(state, (record, *self._open(record_id)))
 
     def _grant_again(
-        self, state: GateState, crossing: Crossing, facts: Facts, marks: tuple[Mark, ...] = ()
+        self, state: GateState, crossing: Crossing, facts: Facts, marks: tuple[Mark, ...] = (), trace: bytes = b""
     ) -> Step[GateState]:
         """The same holder again while nobody has passed: the same decision, the gate gets its pulse again."""
         record = Record(
@@ -286,6 +285,7 @@ class Gate:
             subject=crossing.subject,
             refers_to=crossing.record_id,
             marks=marks,
+            trace=trace,
         )
         state = state.model_copy(update={"crossing": crossing, "latest": None, "unused": None})
         return Step(state, (record, *self._open(crossing.record_id)))
@@ -300,12 +300,20 @@ class Gate:
         return (*effects, StartTimer(PASSAGE_TIMER, self._settings.passage_timeout_ms, about))
 
     def _refuse(
-        self, state: GateState, facts: Facts, reason: ReasonEnum, medium: bytes | None, subject: Subject | None
+        self,
+        state: GateState,
+        facts: Facts,
+        reason: ReasonEnum,
+        medium: bytes | None,
+        subject: Subject | None,
+        trace: bytes = b"",
     ) -> Step[GateState]:
         if state.fire:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
         public = {"direction": self._settings.direction.value}
-        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, public=public)
+        record = Record(
+            facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, public=public, trace=trace
+        )
         return self._record_once(state, record)
 
     def _record_once(self, state: GateState, record: Record, *effects: Effect) -> Step[GateState]:

@@ -8,6 +8,7 @@ A code is spent with the record of the intent: who is refused shows a fresh one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from pydantic import Field
@@ -57,6 +58,7 @@ from profiles.rules.codes import CodePolicy
 from profiles.rules.offline_pay import OfflinePay, sold
 from profiles.rules.repeats import WINDOW_MS, Repeats
 from profiles.rules.schedule import Schedule
+from profiles.trace import Asked, Rule, RuleEnum, judge
 
 _S = Sentence
 MAX_AMOUNT_FEN = 10_000_000
@@ -190,6 +192,7 @@ class Till:
     Settings: ClassVar[type[ProfileSettings]] = TillSettings
     State: ClassVar[type[State]] = TillState
     wants: ClassVar[frozenset[str]] = frozenset()
+    rules: ClassVar[type[RuleEnum]] = RuleEnum
 
     def __init__(self, settings: TillSettings) -> None:
         self._settings = settings
@@ -235,10 +238,10 @@ class Till:
 
     def _presented(self, state: TillState, credential: Credential, facts: Facts) -> Step[TillState]:
         amount_fen = self._settings.amount_fen or state.amount_fen
-        refusal = self._refusal(state, credential, amount_fen, facts)
-        if refusal is not None or amount_fen is None:
-            reason = refusal or TillReason.NO_AMOUNT
-            return self._refuse(state, facts, reason, credential.medium, credential.subject)
+        verdict = judge(self._rules(state, credential, amount_fen, facts))
+        if verdict.refusal is not None or amount_fen is None:
+            reason = verdict.refusal or TillReason.NO_AMOUNT
+            return self._refuse(state, facts, reason, credential.medium, credential.subject, verdict.trace)
         payment = Payment(
             asked_id=facts.new_id(),
             intent_id=facts.new_id(),
@@ -259,35 +262,38 @@ class Till:
             marks=credential.marks,
             evidence=credential.evidence,
             money=self._money(payment),
+            trace=verdict.trace,
         )
         question = Authorise(self._money(payment))
         ask = Ask(question, self._settings.ask_deadline_ms, payment.asked_id, payment.medium, payment.subject)
         after = state.model_copy(update={"asking": payment, "amount_fen": None})
         return Step(after, (record, Show(TillReason.ASKED.citizen, Tone.WAIT), ask))
 
-    def _refusal(
-        self, state: TillState, credential: Credential, amount_fen: int | None, facts: Facts
-    ) -> ReasonEnum | None:
-        if credential.assurance < self._settings.least_assurance:
-            return Reason.ASSURANCE_TOO_LOW
-        if not self._settings.admit.admits(credential):
-            return Reason.NOT_ENTITLED
-        if not self._settings.schedule.is_open(facts.local_time):
-            return Reason.OUT_OF_HOURS
-        if state.asking is not None:
-            return Reason.BUSY
-        if amount_fen is None:
-            return TillReason.NO_AMOUNT
-        paid_ms = facts.mark(PAID_SCOPE, credential.medium)
-        if paid_ms is not None and 0 <= facts.now_ms - paid_ms < self._settings.double_tap_ms:
-            return TillReason.JUST_PAID
-        return None
+    def _rules(self, state: TillState, credential: Credential, amount_fen: int | None, facts: Facts) -> Iterator[Asked]:
+        settings = self._settings
+        yield Rule.ASSURANCE, credential.assurance >= settings.least_assurance, Reason.ASSURANCE_TOO_LOW
+        yield Rule.ADMISSION, settings.admit.admits(credential), Reason.NOT_ENTITLED
+        yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
+        yield Rule.LANE_FREE, state.asking is None, Reason.BUSY
+        yield Rule.AMOUNT, amount_fen is not None, TillReason.NO_AMOUNT
+        yield Rule.NOT_REPEATED, not self._paid_just_now(credential.medium, facts), TillReason.JUST_PAID
+
+    def _paid_just_now(self, medium: bytes, facts: Facts) -> bool:
+        """Whether the medium paid within the window; a mark from a clock that ran ahead counts for nothing."""
+        paid_ms = facts.mark(PAID_SCOPE, medium)
+        return paid_ms is not None and 0 <= facts.now_ms - paid_ms < self._settings.double_tap_ms
 
     def _refuse(
-        self, state: TillState, facts: Facts, reason: ReasonEnum, medium: bytes | None, subject: Subject | None
+        self,
+        state: TillState,
+        facts: Facts,
+        reason: ReasonEnum,
+        medium: bytes | None,
+        subject: Subject | None,
+        trace: bytes = b"",
     ) -> Step[TillState]:
         """Refuse and record, unless the same stands in the window already; the citizen is told each time."""
-        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject)
+        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
         repeats, is_first = state.repeats.note(reason.code, medium, record.id)
         after, shown = state.model_copy(update={"repeats": repeats}), Show(reason.citizen, Tone.NO)
         if not is_first:
@@ -317,33 +323,40 @@ class Till:
                 payment.intent_id,
                 payment.amount_fen,
             ):
-                return self._paid(state, payment, TillReason.PAID, facts)
+                return self._paid(state, payment, TillReason.PAID, facts, judge([(Rule.PLATFORM, True, None)]).trace)
             case Declined(code) if code != _TOO_LATE_FOR_THE_PLATFORM:
-                return self._give_up(state, payment, _DECLINED.get(code, TillReason.PLATFORM_DECLINED), facts)
+                reason = _DECLINED.get(code, TillReason.PLATFORM_DECLINED)
+                return self._give_up(state, payment, reason, facts, judge([(Rule.PLATFORM, False, reason)]).trace)
             case _:
                 return self._alone(state, payment, facts)
 
     def _alone(self, state: TillState, payment: Payment, facts: Facts) -> Step[TillState]:
         """Nobody said yes or no in time: the ceilings decide."""
-        if not self._settings.offline.allows(payment.amount_fen, payment.subject, facts):
-            return self._give_up(state, payment, TillReason.OFFLINE_CEILING, facts)
+        ceilings = self._settings.offline.rules(payment.amount_fen, payment.subject, facts, TillReason.OFFLINE_CEILING)
+        verdict = judge([(Rule.PLATFORM, False, None)]).then(ceilings)
+        if verdict.refusal is not None:
+            return self._give_up(state, payment, verdict.refusal, facts, verdict.trace)
         offline = payment.model_copy(update={"offline": True})
-        return self._paid(state, offline, TillReason.PAID_OFFLINE, facts)
+        return self._paid(state, offline, TillReason.PAID_OFFLINE, facts, verdict.trace)
 
-    def _paid(self, state: TillState, payment: Payment, reason: TillReason, facts: Facts) -> Step[TillState]:
+    def _paid(
+        self, state: TillState, payment: Payment, reason: TillReason, facts: Facts, trace: bytes
+    ) -> Step[TillState]:
         marks = sold(payment.amount_fen, payment.subject, facts) if payment.offline else ()
         if self._settings.amount_fen is not None:
             ends_ms = facts.now_ms + self._settings.double_tap_ms
             marks = (*marks, Mark(PAID_SCOPE, payment.medium, facts.now_ms, ends_ms))
-        record = self._record(Kind.PAYMENT, reason, payment, self._money(payment), facts, marks)
+        record = self._record(Kind.PAYMENT, reason, payment, self._money(payment), facts, marks, trace)
         yuan = _yuan(payment.amount_fen)
         said = Sentence(f"{reason.citizen.zh}：{yuan} 元", f"{reason.citizen.en}: {yuan} yuan")
         after = state.model_copy(update={"asking": None, "latest": payment})
         return Step(after, (record, Show(said, Tone.OK)))
 
-    def _give_up(self, state: TillState, payment: Payment, reason: ReasonEnum, facts: Facts) -> Step[TillState]:
+    def _give_up(
+        self, state: TillState, payment: Payment, reason: ReasonEnum, facts: Facts, trace: bytes = b""
+    ) -> Step[TillState]:
         """Nothing is paid, and nothing may stay held; another card may pay the same amount."""
-        record = self._record(Kind.REVERSAL, reason, payment, self._money(payment).back(), facts)
+        record = self._record(Kind.REVERSAL, reason, payment, self._money(payment).back(), facts, trace=trace)
         typed = self._settings.amount_fen is None and state.amount_fen is None
         again = payment.amount_fen if typed else state.amount_fen
         after = state.model_copy(update={"asking": None, "amount_fen": again})
@@ -388,6 +401,7 @@ class Till:
         money: Money,
         facts: Facts,
         marks: tuple[Mark, ...] = (),
+        trace: bytes = b"",
     ) -> Record:
         return Record(
             id=facts.new_id(),
@@ -398,6 +412,7 @@ class Till:
             refers_to=payment.asked_id,
             marks=marks,
             money=money,
+            trace=trace,
         )
 
     def _money(self, payment: Payment) -> Money:

@@ -23,11 +23,11 @@ from agent.bundles.people import ID_BYTES, MediumState, register_row, register_s
 from agent.bundles.roles import RoleKey, RoleKeys
 from agent.bundles.table import Shape
 from agent.bundles.trust_list import Entitlement, Row, Seal, TrustContent
-from agent.credentials.roster import Enrolment
 from agent.credentials.trust import TrustRow
 from agent.keys import KeyStoreError, Role
 from agent.sync.contract.errors import ContractError
 from agent.words import why_en, why_zh
+from profiles.person import Person
 from profiles.reasons import Sentence
 
 _LEVEL = 3
@@ -151,9 +151,9 @@ def register_content(namespace: str, rows: Iterable[tuple[bytes, bytes, int, Med
     return table.encode(shape, (register_row(*row) for row in rows))
 
 
-def roster_content(namespace: str, enrolments: Sequence[tuple[bytes, Enrolment]]) -> bytes:
+def roster_content(namespace: str, people: Sequence[tuple[bytes, Person]]) -> bytes:
     """The content of a site's roster: what it says of each subject (16 bytes) of this namespace."""
-    size_bytes, rows = roster_rows(enrolments)
+    size_bytes, rows = roster_rows(people)
     return table.encode(Shape(ID_BYTES, size_bytes, namespace), rows)
 
 

@@ -2,7 +2,7 @@
 
 The table's label is the namespace of its subjects. A register's row is medium (16 bytes), subject (16), entitlement
 bits (4, big-endian), state (1). A roster's row is subject (16), the length of what follows (2, big-endian), the
-enrolment as deterministic CBOR, zeros to the end of the row.
+person as deterministic CBOR, zeros to the end of the row.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from pydantic import Field
 
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.table import Shape, Table
+from agent.credentials.lists import ListLost
 from agent.credentials.register import Holder, Register
-from agent.credentials.roster import Enrolment
 from agent.sync.contract.errors import ContractError
 from agent.sync.contract.wire import Key, Message, Wire
 from profiles.api import Subject
+from profiles.person import Person
 from profiles.reasons import Sentence
 
 ID_BYTES = 16
@@ -86,7 +87,7 @@ class _Number(Wire):
     sealed: Annotated[bytes, Field(max_length=256), Key(2)]
 
 
-class _EnrolmentWire(Message):
+class _PersonWire(Message):
     unit: Annotated[_Code, Key(1)]
     areas: Annotated[tuple[_Code, ...], Field(max_length=MAX_AREAS), Key(2)]
     category: Annotated[_Code, Key(3)]
@@ -95,9 +96,9 @@ class _EnrolmentWire(Message):
     numbers: Annotated[tuple[_Number, ...], Field(max_length=MAX_NUMBERS), Key(6)]
 
 
-def roster_rows(enrolments: Sequence[tuple[bytes, Enrolment]]) -> tuple[int, list[bytes]]:
+def roster_rows(people: Sequence[tuple[bytes, Person]]) -> tuple[int, list[bytes]]:
     """The rows of a roster, all of the size that is given first: that of the largest."""
-    items = [(subject, _encode(enrolment)) for subject, enrolment in enrolments]
+    items = [(subject, _encode(person)) for subject, person in people]
     size_bytes = ID_BYTES + _LENGTH_BYTES + max((len(item) for _, item in items), default=0)
     rows = [
         (subject + len(item).to_bytes(_LENGTH_BYTES, "big") + item).ljust(size_bytes, b"\0") for subject, item in items
@@ -111,10 +112,13 @@ class RosterTable:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def enrolment(self, subject: Subject) -> Enrolment | None:
-        """What the site says of a subject of this roster's namespace."""
+    def person(self, subject: Subject) -> Person | None:
+        """What the site says of a subject of this roster's namespace. Raises :class:`ListLost`."""
         value = self._table.get(subject.id) if subject.namespace == self._table.shape.label else None
-        return None if value is None else _decode(value)
+        try:
+            return None if value is None else _decode(value)
+        except BundleError as error:  # it was whole when it was put in force
+            raise ListLost from error
 
 
 def check_register(table: Table) -> None:
@@ -144,27 +148,27 @@ def check_emergency(table: Table) -> None:
     table.check()
 
 
-def _encode(enrolment: Enrolment) -> bytes:
-    numbers = tuple(_Number(kind=kind, sealed=sealed) for kind, sealed in sorted(enrolment.sealed_numbers.items()))
-    return _EnrolmentWire(
-        unit=enrolment.unit,
-        areas=tuple(sorted(enrolment.areas)),
-        category=enrolment.category,
-        price_class=enrolment.price_class,
-        subsidy=enrolment.subsidy,
+def _encode(person: Person) -> bytes:
+    numbers = tuple(_Number(kind=kind, sealed=sealed) for kind, sealed in sorted(person.sealed_numbers.items()))
+    return _PersonWire(
+        unit=person.unit,
+        areas=tuple(sorted(person.areas)),
+        category=person.category,
+        price_class=person.price_class,
+        subsidy=person.subsidy,
         numbers=numbers,
     ).encode()
 
 
-def _decode(value: bytes) -> Enrolment:
+def _decode(value: bytes) -> Person:
     end = _LENGTH_BYTES + int.from_bytes(value[:_LENGTH_BYTES], "big")
     if end > len(value) or any(value[end:]):
-        raise BundleError(BundleFault.CONTENT, Sentence("名册条目与其行不符", "an enrolment does not fit its row"))
+        raise BundleError(BundleFault.CONTENT, Sentence("名册条目与其行不符", "a person does not fit the row"))
     try:
-        wire = _EnrolmentWire.decode(value[_LENGTH_BYTES:end])
+        wire = _PersonWire.decode(value[_LENGTH_BYTES:end])
     except ContractError as error:
         raise BundleError(BundleFault.CONTENT, error) from error
-    return Enrolment(
+    return Person(
         unit=wire.unit,
         areas=frozenset(wire.areas),
         category=wire.category,

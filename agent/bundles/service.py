@@ -183,6 +183,10 @@ class Bundles:
         """The platform's keys in force, by role: see :mod:`agent.bundles.rings`."""
         return self._rings
 
+    def versions(self) -> dict[str, int]:
+        """The version of every bundle that is in force, by name."""
+        return {name: manifest.bundle_version for name, (manifest, _) in self._in_force.items()}
+
     def standings(self) -> list[BundleStanding]:
         """What is installed, by name."""
         now_ms = self._ports.clock.now_ms()

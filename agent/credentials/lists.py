@@ -7,6 +7,7 @@ next decision and never half of this one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -15,6 +16,8 @@ from agent.credentials.register import Holder, Register, SiteRegister
 from agent.credentials.roster import Roster
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import TrustList
+from profiles.api import Subject
+from profiles.person import Person
 
 
 class ListLost(Exception):
@@ -52,6 +55,17 @@ class Lists:
     """By the bundle's name, such as ``roster-school-3``."""
     signers: SignerList | None = None
     """Of health certificates."""
+
+    def person(self, subject: Subject) -> Person | None:
+        """What the first roster that knows a subject says, in the order of their names.
+
+        A roster that is damaged knows nobody: what it would have granted is not granted.
+        """
+        for roster in self.rosters.values():
+            with suppress(ListLost):
+                if (person := roster.person(subject)) is not None:
+                    return person
+        return None
 
 
 class CurrentLists:

@@ -6,11 +6,14 @@ a restart forgets nothing. They end with the local day.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from profiles.api import Facts, Mark, Subject
+from profiles.reasons import ReasonEnum
+from profiles.trace import Asked, Rule
 
 SCOPE = "pay.offline"
 _TERMINAL = b"terminal"
@@ -28,14 +31,14 @@ class OfflinePay(BaseModel):
     )
     terminal_fen: int = Field(default=200_000, ge=0, le=1_000_000_000, description="for this terminal and day")
 
-    def allows(self, amount_fen: int, subject: Subject, facts: Facts) -> bool:
-        """Whether this may be sold without asking."""
+    def rules(self, amount_fen: int, subject: Subject, facts: Facts, refusal: ReasonEnum) -> Iterator[Asked]:
+        """Whether this may be sold without asking; ``refusal`` is what the scene says where it may not."""
         person_fen = self.provisional_fen if subject.provisional else self.subject_fen
-        return (
-            amount_fen <= self.payment_fen
-            and amount_fen + (facts.mark(SCOPE, _key(subject)) or 0) <= person_fen
-            and amount_fen + (facts.mark(SCOPE, _TERMINAL) or 0) <= self.terminal_fen
-        )
+        yield Rule.OFFLINE_PAYMENT, amount_fen <= self.payment_fen, refusal
+        person_so_far_fen = facts.mark(SCOPE, _key(subject)) or 0
+        yield Rule.OFFLINE_PERSON, amount_fen + person_so_far_fen <= person_fen, refusal
+        terminal_so_far_fen = facts.mark(SCOPE, _TERMINAL) or 0
+        yield Rule.OFFLINE_TERMINAL, amount_fen + terminal_so_far_fen <= self.terminal_fen, refusal
 
 
 def sold(amount_fen: int, subject: Subject, facts: Facts) -> tuple[Mark, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent.config import ConfigError, Resolved, load, parse
+from profiles.person import Person
 from tools.cli.presets import preset_names, preset_text
 
 GOOD = preset_text("gate")
@@ -196,3 +197,11 @@ def test_a_tag_that_its_text_does_not_fit_is_one_sentence(value: str) -> None:
 def test_a_file_without_end_is_not_read_to_its_end() -> None:
     with pytest.raises(ConfigError):
         load(Path("/dev/zero"))
+
+
+def test_a_holder_may_be_described_as_a_roster_would() -> None:
+    row = f'holders:\n  - {{medium: "{"a" * 32}", person: {{unit: kitchen, areas: [hall], subsidy: lunch}}}}\n'
+    (holder,) = read(GOOD + row).config.holders
+    assert holder.person is not None
+    assert holder.person.known() == Person(unit="kitchen", areas=frozenset({"hall"}), subsidy="lunch")
+    assert "holders.0.person.unit" in problem(GOOD + row.replace("kitchen", "Küche"))

@@ -17,6 +17,7 @@ import click
 import pytest
 
 from agent import problems
+from agent.config import profile_names, profile_type
 from agent.records import CONTEXT, SERVICE
 from agent.sync.faults import LinkFault
 from drivers.api import CardFault, ReaderFault
@@ -25,6 +26,7 @@ from offline_store.database import Doing
 from offline_store.sealing import SEALING_KEY
 from offline_store.wal import LogState
 from profiles.api import Kind
+from profiles.trace import Rule, RuleEnum
 from tools.cli import click_words
 from tools.cli.codes import KINDS, reasons
 from tools.cli.main import cli
@@ -71,6 +73,14 @@ def test_every_reason_is_said_in_both_languages_to_citizen_and_technician() -> N
     for reason in reasons().values():
         check(reason.citizen.zh, reason.citizen.en, reason)
         check(reason.technician.zh, reason.technician.en, reason)
+
+
+def test_every_rule_is_asked_in_both_languages() -> None:
+    assert {profile_type(name) for name in profile_names()}  # a profile's own rules are known once it is imported
+    kinds: list[type[RuleEnum]] = RuleEnum.__subclasses__()
+    assert Rule in kinds
+    for rule in (rule for kind in kinds for rule in kind):
+        check(rule.question.zh, rule.question.en, rule)
 
 
 def test_every_kind_of_record_and_every_alarm_of_the_platform_is_said_in_both_languages() -> None:

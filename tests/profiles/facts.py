@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from profiles.api import ClockState, Effect, Mark, Record
+from profiles.api import ClockState, Effect, Mark, Record, Subject
+from profiles.person import Person
 
 NOON_MS = int(datetime(2026, 11, 23, 12, 0, tzinfo=timezone(timedelta(hours=8))).timestamp() * 1000)
 """Monday, 2026-11-23, 12:00 in China."""
@@ -17,6 +18,7 @@ class HeldFacts:
         self.now_ms = now_ms
         self.clock = ClockState.SYNCHRONISED
         self.marks: dict[tuple[str, bytes], Mark] = {}
+        self.people: dict[Subject, Person] = {}
         self._ids = 0
 
     @property
@@ -30,6 +32,9 @@ class HeldFacts:
     def mark(self, scope: str, key: bytes) -> int | None:
         mark = self.marks.get((scope, key))
         return mark.value if mark is not None and mark.expires_ms > self.now_ms else None
+
+    def person(self, subject: Subject) -> Person | None:
+        return self.people.get(subject)
 
     def keep(self, effects: tuple[Effect, ...]) -> None:
         """Do what the agent does with the marks of recorded effects."""

@@ -19,12 +19,12 @@ from agent.bundles.service import BundlePorts, Bundles, BundleStanding
 from agent.bundles.table import Shape
 from agent.clock import Moment, RecordIds
 from agent.credentials.lists import CurrentLists
-from agent.credentials.roster import Enrolment
 from agent.credentials.trust import TrustRow
 from agent.keys import FileKeyStore, Role
 from offline_store.journal import Journal
 from offline_store.writer import InlineWriter
 from profiles.api import ClockState
+from profiles.person import Person
 from profiles.purpose import Purpose
 from tests.agent.credentials.health_issuer import Signer
 from tools import bundles as platform
@@ -204,8 +204,8 @@ class Terminal:
                 ]
                 return table.encode(register_shape("city"), rows_of_media)
             case Kind.ROSTER:
-                enrolment = Enrolment("3-2", frozenset({"library"}), "student", "b", "meal-1", {"patron": b"sealed"})
-                size_bytes, rows_of_people = roster_rows([(some_id(2), enrolment), (some_id(10 + version), enrolment)])
+                person = Person("3-2", frozenset({"library"}), "student", "b", "meal-1", {"patron": b"sealed"})
+                size_bytes, rows_of_people = roster_rows([(some_id(2), person), (some_id(10 + version), person)])
                 return table.encode(Shape(ID_BYTES, size_bytes, "city"), rows_of_people)
 
             case Kind.HCERT:

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from agent.bundles import bitmap, people, signer_list, table, trust_list
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Kind
-from agent.bundles.people import MAX_AREAS, MediumState, register_row, register_shape, roster_rows
+from agent.bundles.people import MAX_AREAS, MediumState, RosterTable, register_row, register_shape, roster_rows
 from agent.bundles.table import Shape, Table
-from agent.credentials.roster import Enrolment
+from agent.credentials.lists import Lists
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import Freshness, Term
 from profiles.api import Subject
+from profiles.person import Person
 from tests.agent.bundles.parts import ENTITLEMENTS, HEALTH_SIGNERS, ISSUER, NOW_MS, ROOT, ROW, Terminal, issue, some_id
 from tools import bundles as platform
 
@@ -172,11 +173,23 @@ async def test_a_register_maps_cards_to_people_and_names_what_they_are_entitled_
 async def test_a_roster_says_what_the_site_knows_of_a_subject(terminal: Terminal) -> None:
     await terminal.install(terminal.full(Kind.ROSTER))
     roster = terminal.bundles.lists.current().rosters["roster-school-3"]
-    enrolment = roster.enrolment(Subject("city", some_id(2)))
-    assert enrolment == Enrolment("3-2", frozenset({"library"}), "student", "b", "meal-1", {"patron": b"sealed"})
-    assert "sealed" not in repr(enrolment)
-    assert roster.enrolment(Subject("school", some_id(2))) is None
-    assert roster.enrolment(Subject("city", some_id(99))) is None
+    person = roster.person(Subject("city", some_id(2)))
+    assert person == Person("3-2", frozenset({"library"}), "student", "b", "meal-1", {"patron": b"sealed"})
+    assert "sealed" not in repr(person)
+    assert roster.person(Subject("school", some_id(2))) is None
+    assert roster.person(Subject("city", some_id(99))) is None
+    assert terminal.bundles.lists.current().person(Subject("city", some_id(2))) == person
+
+
+def test_the_first_roster_by_name_that_knows_somebody_speaks_and_a_damaged_one_knows_nobody() -> None:
+    size_bytes, rows = roster_rows([(some_id(1), Person(unit="kitchen"))])
+    spoiled = [some_id(1) + bytes([0, 1]) + b"\xff".ljust(size_bytes - 18, b"\0")]
+    whole, broken = (
+        RosterTable(Table.open(table.encode(Shape(16, size_bytes, "city"), each))) for each in (rows, spoiled)
+    )
+    asked = Subject("city", some_id(1))
+    assert Lists(rosters={"roster-a": broken, "roster-b": whole}).person(asked) == Person(unit="kitchen")
+    assert Lists(rosters={"roster-a": broken}).person(asked) is None
 
 
 async def test_a_trust_list_comes_with_the_reading_keys_that_were_sealed_for_this_terminal(terminal: Terminal) -> None:
@@ -235,7 +248,7 @@ def spoiled_register() -> Table:
 
 
 def spoiled_roster() -> Table:
-    size_bytes, rows = roster_rows([(some_id(1), Enrolment(areas=frozenset({"a"})))])
+    size_bytes, rows = roster_rows([(some_id(1), Person(areas=frozenset({"a"})))])
     return Table.open(table.encode(Shape(16, size_bytes + 1), [rows[0] + b"x"]))
 
 
@@ -255,9 +268,9 @@ def test_a_row_that_is_not_of_its_kind_is_refused(check: Callable[[Table], None]
         check(held)
 
 
-def test_an_enrolment_has_bounds() -> None:
+def test_an_person_has_bounds() -> None:
     with pytest.raises(ValueError, match=f"at most {MAX_AREAS}"):
-        roster_rows([(some_id(1), Enrolment(areas=frozenset(map(str, range(MAX_AREAS + 1)))))])
+        roster_rows([(some_id(1), Person(areas=frozenset(map(str, range(MAX_AREAS + 1)))))])
 
 
 async def test_signers_of_health_certificates_are_in_force_with_their_term(terminal: Terminal) -> None:

@@ -88,7 +88,7 @@ def test_every_form_is_what_the_cddl_says(kind: Kind) -> None:
         assert told("hcert-delta", parts_of(bytes.fromhex(told_by_vector["delta"]))[1]) == ""
     if kind is Kind.ROSTER:
         row = next(Table.open(content).rows())
-        assert told("enrolment", row[18 : 18 + int.from_bytes(row[16:18], "big")]) == ""
+        assert told("person", row[18 : 18 + int.from_bytes(row[16:18], "big")]) == ""
 
 
 @pytest.mark.parametrize("change", [{0: 2}, {1: "tariff"}, {3: 0}, {8: "everybody"}, {9: b"short"}, {12: 0}, {13: 1}])

@@ -205,7 +205,7 @@ def records() -> list[Record]:
         subject=("city", draw(16)),
         refers_to=draw(16),
         money=money,
-        public={"rule": "meal", "n": [1, None, True, {"x": b"y"}]},  # type: ignore[dict-item]
+        public={"rule": "meal", "rules": b"\x01\x82", "n": [1, None, True, {"x": b"y"}]},  # type: ignore[dict-item]
         sealed=bytes(45),
         **common,  # type: ignore[arg-type]
     )
@@ -216,7 +216,9 @@ def test_every_form_of_record_is_what_the_cddl_says() -> None:
     for record in records():
         assert told("record", record.to_bytes()) == ""
     fields = cbor2.loads(records()[1].to_bytes())
-    for spoiled in ({**fields, 17: b"short"}, {**fields, 18: 1}, {**fields, 15: {"n": 1.5}}, {**fields, 8: ""}):
+    wrong: list[dict[int, object]] = [{17: b"short"}, {18: 1}, {8: ""}]
+    wrong += [{15: public} for public in ({"n": 1.5}, {"rules": b""}, {"rules": bytes(33)}, {"rules": "assurance"})]
+    for spoiled in ({**fields, **change} for change in wrong):
         assert told("record", encoded(spoiled))
 
 

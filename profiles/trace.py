@@ -1,0 +1,94 @@
+"""The rules of a decision, asked in order, and the compact trace of what each said.
+
+A profile yields its rules one after the other, each as ``(rule, holds, refusal)``; :func:`judge` asks until the first
+that does not hold and has a refusal. One that does not hold and refuses nothing (``None``) is tolerated: it stands in
+the trace as an objection, and the asking goes on. What stands after the rule that refused is never computed.
+
+The trace is one byte a rule, in the order of asking: the rule's number, and the high bit if it objected. It stands in
+the record's public field ``rules``; numbers are never given to another rule, so that ``onecard explain`` reads old
+records too (docs/contract.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+from profiles.reasons import ReasonEnum, Sentence
+
+_S = Sentence
+OBJECTED = 0x80
+OWN = 64
+"""Rules of all scenes have numbers from 1, those of one profile from this one, up to 127."""
+MAX_RULES = 32
+"""So many bytes a trace has at most; of a longer one the last rules stay, since the last one decided."""
+
+
+class RuleEnum(Enum):
+    """Base without members; a member is ``(number, question)``: a yes lets the asking go on."""
+
+    def __init__(self, number: int, question: Sentence) -> None:
+        self.number = number
+        self.question = question
+
+
+class Rule(RuleEnum):
+    """What all scenes may ask. A profile's own rules stand in its own file, with numbers from :data:`OWN`."""
+
+    ASSURANCE = (1, _S("凭证的可信等级达到此处的要求？", "Is the credential's assurance enough for this place?"))
+    ADMISSION = (2, _S("持有人有此处的权限？", "Is the holder entitled here?"))
+    SCHEDULE = (3, _S("现在是开放时间？", "Is it within the opening hours?"))
+    LANE_FREE = (4, _S("没有别人正在使用此通道？", "Is the lane free, with nobody still being served?"))
+    NOT_REPEATED = (5, _S("不是刚刚用过的同一凭证？", "Was this credential not used just now?"))
+    AMOUNT = (6, _S("已知应付金额？", "Is it known how much is to be paid?"))
+    PLATFORM = (7, _S("平台及时同意？", "Did the platform agree, and in time?"))
+    OFFLINE_PAYMENT = (8, _S("未超过单笔离线限额？", "Is it within the offline ceiling of one payment?"))
+    OFFLINE_PERSON = (9, _S("未超过此人当日离线限额？", "Is it within this person's offline ceiling of the day?"))
+    OFFLINE_TERMINAL = (
+        10,
+        _S("未超过本终端当日离线限额？", "Is it within this terminal's offline ceiling of the day?"),
+    )
+
+
+Asked: TypeAlias = tuple[RuleEnum, bool, ReasonEnum | None]
+"""A rule, whether it holds, and what refuses if it does not; ``None`` where that is tolerated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules came to: the first refusal, if any, and the trace of all that were asked."""
+
+    refusal: ReasonEnum | None
+    trace: bytes
+
+    def then(self, rules: Iterable[Asked]) -> Verdict:
+        """Ask further rules, where none has refused yet."""
+        return self if self.refusal is not None else judge(rules, self.trace)
+
+
+def judge(rules: Iterable[Asked], before: bytes = b"") -> Verdict:
+    """Ask in order, up to the first refusal; ``before`` is the trace of what was asked already."""
+    trace = bytearray(before)
+    for rule, holds, refusal in rules:
+        trace.append(rule.number if holds else rule.number | OBJECTED)
+        if not holds and refusal is not None:
+            return Verdict(refusal, bytes(trace[-MAX_RULES:]))
+    return Verdict(None, bytes(trace[-MAX_RULES:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one rule said; ``rule`` is ``None`` for a number that this software does not know."""
+
+    number: int
+    rule: RuleEnum | None
+    held: bool
+
+
+def read_trace(trace: bytes, own: type[RuleEnum]) -> tuple[Said, ...]:
+    """What the rules said, in order; ``own`` are those of the profile that decided."""
+    known: dict[int, RuleEnum] = {rule.number: rule for rule in (*Rule, *own)}
+    numbers = ((byte & ~OBJECTED, not byte & OBJECTED) for byte in trace)
+    return tuple(Said(number, known.get(number), held) for number, held in numbers)
