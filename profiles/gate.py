@@ -191,7 +191,8 @@ class Gate:
         """One event in, one step out."""
         match event:
             case Presented(credential):
-                return self._presented(state, credential, facts)
+                step = self._presented(state, credential, facts)
+                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
             case Rejected(CodeReason.REPLAYED, presentation=bytes() as presentation) as rejected:
                 return self._replayed(state, rejected, presentation, facts)
             case Rejected(reason, medium, subject):

@@ -214,7 +214,8 @@ class Till:
         """One event in, one step out."""
         match event:
             case Presented(credential):
-                return self._presented(state, credential, facts)
+                step = self._presented(state, credential, facts)
+                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
             case Rejected(reason, medium, subject):
                 return self._refuse(state, facts, reason, medium, subject)
             case AmountEntered(amount_fen) if self._settings.amount_fen is None:
