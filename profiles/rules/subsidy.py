@@ -1,0 +1,100 @@
+"""Subsidised meals: who has one, how much of it, how often a period; and how an amount is split over the funds.
+
+The subsidy pays first and the holder's account the rest. What goes back goes back the other way round: first to the
+account, so that a citizen's own money returns before anybody else's.
+
+A subsidised meal is counted in a durable mark of the person, business date and period, saved with the record that
+claims it, and taken back when nothing comes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
+
+from profiles.api import Credential, Facts, Mark, Subject
+from profiles.rules.admission import Entitlement
+from profiles.rules.meals import MAX_PRICE_FEN, PeriodName
+from profiles.rules.tally import count, counted, key_of
+
+SCOPE = "meal.subsidised"
+ACCOUNT = "account"
+"""The fund of what the holder's own account pays."""
+FundName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+
+
+class Subsidy(BaseModel):
+    """What one fund pays of one meal."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fund: FundName = Field(default="subsidy", description="who pays it, as the record's split has it")
+    entitlement: Entitlement = Field(description="whose meals it is for")
+    periods: frozenset[PeriodName] = Field(default=frozenset(), description="in which periods; none: in every one")
+    meal_fen: int = Field(ge=1, le=MAX_PRICE_FEN, strict=True, description="at most so much of one meal")
+    meals: int = Field(default=1, ge=1, le=10, strict=True, description="so many meals a person and period")
+
+    @field_validator("fund")
+    @classmethod
+    def not_the_account(cls, value: str) -> str:
+        """A subsidy that is the account would be charged to the citizen."""
+        if value == ACCOUNT:
+            raise PydanticCustomError(
+                "said", "{en}", {"zh": "account 是本人账户，不是补贴", "en": "account is the holder's own, no subsidy"}
+            )
+        return value
+
+
+def subsidy_of(
+    subsidies: tuple[Subsidy, ...], credential: Credential, period: str, date: str, facts: Facts
+) -> Subsidy | None:
+    """The first subsidy that pays for this person's next meal; nobody's who stands in no register."""
+    if credential.subject.provisional:
+        return None
+    had = counted(SCOPE, _key(credential.subject, period, date), facts)
+    return next(
+        (
+            subsidy
+            for subsidy in subsidies
+            if subsidy.entitlement in credential.entitlements
+            and (not subsidy.periods or period in subsidy.periods)
+            and had < subsidy.meals
+        ),
+        None,
+    )
+
+
+def claimed(subject: Subject, period: str, date: str, ends_ms: int, facts: Facts, *, meals: int = 1) -> Mark:
+    """The mark of a subsidised meal; of a negative number, what gives the right back."""
+    return count(SCOPE, _key(subject, period, date), meals, ends_ms, facts)
+
+
+def split(amount_fen: int, subsidy: Subsidy | None) -> dict[str, int]:
+    """Who pays what of an amount, every share above zero, in the order of paying. Their sum is the amount."""
+    if subsidy is None:
+        return {ACCOUNT: amount_fen}
+    paid_fen = min(amount_fen, subsidy.meal_fen)
+    rest_fen = amount_fen - paid_fen
+    return {subsidy.fund: paid_fen} | ({ACCOUNT: rest_fen} if rest_fen else {})
+
+
+def share_back(left: Mapping[str, int], amount_fen: int) -> dict[str, int]:
+    """Who gets what of an amount that goes back, where each fund still has ``left`` of what it paid.
+
+    Raises ``ValueError`` if that is less than the amount.
+    """
+    back: dict[str, int] = {}
+    for fund in sorted(left, key=lambda name: (name != ACCOUNT, name)):
+        share_fen = min(left[fund], amount_fen - sum(back.values()))
+        if share_fen > 0:
+            back[fund] = share_fen
+    if amount_fen < 0 or sum(back.values()) != amount_fen:
+        raise ValueError("more than was paid cannot go back")
+    return back
+
+
+def _key(subject: Subject, period: str, date: str) -> bytes:
+    return key_of(subject, date, period)
