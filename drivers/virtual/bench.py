@@ -18,8 +18,10 @@ SOCKET_NAME = "virtual.sock"
 CAMERA_FILE = "camera.url"
 """In the bench's directory: the address of the camera's stream."""
 USUAL_DEVICES = ("pcscd", "pn532", "relay", "scanner", "keypad")
-DEVICES = (*USUAL_DEVICES, "camera")
-"""The camera stands only where it is asked for: its pictures cost a share of a core."""
+DEVICES = (*USUAL_DEVICES, "camera", "library")
+"""Camera and library stand only where they are asked for: a camera's pictures cost a share of a core."""
+LIBRARY_FILE = "sip2.address"
+"""In the bench's directory: where the library's system listens, as HOST:PORT."""
 LINE_MAX_BYTES = 65_536
 ANSWER_MAX_BYTES = 1_048_576
 
@@ -109,6 +111,12 @@ class Relay(_Message):
     do: Literal["relay"] = "relay"
 
 
+class Library(_Message):
+    """Ask for the library's loans, and for what was done with its items."""
+
+    do: Literal["library"] = "library"
+
+
 class Plug(_Message):
     """Pull out a device, or connect it again: ``pcscd`` (the daemon stops), ``pn532``, ``relay``, ``scanner``, …"""
 
@@ -129,7 +137,8 @@ class Stop(_Message):
 
 
 Command = Annotated[
-    Insert | Remove | Scan | Hold | Trouble | Shown | Press | Relay | Plug | Status | Stop, Field(discriminator="do")
+    Insert | Remove | Scan | Hold | Trouble | Shown | Press | Relay | Library | Plug | Status | Stop,
+    Field(discriminator="do"),
 ]
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Command)
 
@@ -148,6 +157,25 @@ class RelayState(_Message):
     outputs: dict[str, bool]
     inputs: dict[str, bool]
     history: tuple[Change, ...]
+
+
+class LibraryMove(_Message):
+    """What was asked of the library about an item: ``out``, ``in`` or ``renew``; dates as they came over SIP2."""
+
+    act: str
+    item: str
+    patron: str | None = Field(default=None, repr=False)
+    no_block: bool
+    cancel: bool
+    date: str
+    due: str
+
+
+class LibraryState(_Message):
+    """Who has what, by item, and what was done, oldest first."""
+
+    loans: dict[str, str] = Field(repr=False)
+    moves: tuple[LibraryMove, ...]
 
 
 class Showing(_Message):
@@ -180,6 +208,7 @@ class Answer(_Message):
     ok: bool
     error: Refusal | None = None
     relay: RelayState | None = None
+    library: LibraryState | None = None
     shown: tuple[Showing, ...] | None = None
     state: BenchState | None = None
 

@@ -1,11 +1,11 @@
-"""What stands on the bench: virtual readers, board, scanner and keypad, and what can be done with them."""
+"""What stands on the bench: virtual readers, board, scanner, keypad, library, and what can be done with them."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -13,6 +13,7 @@ from drivers.api import Interface
 from drivers.virtual.api import CardSlot, Use
 from drivers.virtual.bench import (
     CAMERA_FILE,
+    LIBRARY_FILE,
     SOCKET_NAME,
     USUAL_DEVICES,
     Answer,
@@ -21,6 +22,9 @@ from drivers.virtual.bench import (
     Command,
     Hold,
     Insert,
+    Library,
+    LibraryMove,
+    LibraryState,
     Plug,
     Press,
     Relay,
@@ -41,6 +45,7 @@ from drivers.virtual.scanner import VirtualScanner
 
 if TYPE_CHECKING:
     from drivers.virtual.camera import VirtualCamera
+    from drivers.virtual.library import VirtualLibrary
 
 PCSCD, PN532 = "pcscd", "pn532"
 OUTPUTS = {"gate": 0}
@@ -111,6 +116,7 @@ class Bench:
         self._scanner: VirtualScanner | None = None
         self._keypad: VirtualKeypad | None = None
         self._camera: VirtualCamera | None = None
+        self._library: VirtualLibrary | None = None
         self._plugging = asyncio.Lock()
         self._stack = ExitStack()
         for device in plan.devices:
@@ -145,6 +151,11 @@ class Bench:
 
                 path = self._directory / CAMERA_FILE
                 self._camera = self._pluggables[device] = VirtualCamera(path, fps=plan.camera_fps)
+            case "library":
+                from drivers.virtual.library import VirtualLibrary
+
+                path = self._directory / LIBRARY_FILE
+                self._library = self._pluggables[device] = VirtualLibrary(path)
             case _:
                 raise ValueError(f"no such virtual device: {device}")
         self._ports[device] = path
@@ -197,6 +208,8 @@ class Bench:
                     await self._plug(command)
                 case Relay():
                     return Answer(ok=True, relay=self._relay_state())
+                case Library():
+                    return Answer(ok=True, library=self._library_state())
                 case Status():
                     return Answer(ok=True, state=self.state)
         except _Refused as refused:
@@ -350,6 +363,15 @@ class Bench:
             outputs=self._relay.outputs,
             inputs=self._relay.inputs,
             history=tuple(Change(output=each.output, on=each.on, at_ns=each.at_ns) for each in history),
+        )
+
+    def _library_state(self) -> LibraryState:
+        if self._library is None:
+            raise _missing("library")
+        shelves = self._library.shelves
+        return LibraryState(
+            loans={number: item.holder for number, item in shelves.items.items() if item.holder is not None},
+            moves=tuple(LibraryMove(**asdict(move)) for move in shelves.moves[-HISTORY_SHOWN:]),
         )
 
 

@@ -20,6 +20,8 @@ from drivers.virtual.bench import (
     Command,
     Hold,
     Insert,
+    Library,
+    LibraryState,
     Plug,
     Press,
     Relay,
@@ -208,6 +210,16 @@ def relay(terminal: str, as_json: bool) -> None:
         click.echo(board.model_dump_json(indent=2) if as_json else _words_of_board(board))
 
 
+@virtual.command(help=say("图书馆系统：谁借了什么，做过什么", "The library's system: who has what, and what was done"))
+@_terminal
+@json_option
+def library(terminal: str, as_json: bool) -> None:
+    """Show what the library's system knows."""
+    state = ask(virtual_dir(terminal) / SOCKET_NAME, Library()).library
+    if state is not None:
+        click.echo(state.model_dump_json(indent=2) if as_json else _words_of_library(state))
+
+
 @virtual.command(help=say("拔出设备", "Unplug a device"))
 @click.argument("device", metavar=say("设备", "DEVICE"))
 @_terminal
@@ -245,6 +257,17 @@ def _words_of_board(board: RelayState) -> str:
     for change in board.history[-MAX_CHANGES:]:
         ago = f"{(now_ns - change.at_ns) / 1e9:.1f}"
         lines.append(f"  {change.output}  {on if change.on else off}  " + say(f"{ago} 秒前", f"{ago} s ago"))
+    return "\n".join(lines)
+
+
+def _words_of_library(state: LibraryState) -> str:
+    """Loans by item, and the latest moves with the dates that came with them."""
+    lines = [say("在借：", "on loan:"), *(f"  {item}  {patron}" for item, patron in state.loans.items())]
+    lines.append(say(f"经过（最近 {MAX_CHANGES} 次）：", f"what was done (the latest {MAX_CHANGES}):"))
+    acts = {"out": say("借出", "out"), "in": say("归还", "in"), "renew": say("续借", "renewed")}
+    for move in state.moves[-MAX_CHANGES:]:
+        late = say("（补登）", " (afterwards)") if move.no_block else ""
+        lines.append(f"  {move.date}  {move.item}  {acts[move.act]}{late}")
     return "\n".join(lines)
 
 

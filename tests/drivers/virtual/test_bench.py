@@ -355,3 +355,22 @@ def test_what_the_camera_cannot_show_is_refused(start: Callable[..., Started]) -
     camera.close()
     assert ask(bench, do="trouble", trouble="frozen") == {"ok": True}
     assert ask(bench, do="hold") == {"ok": True}
+
+
+def test_the_library_is_unplugged_and_comes_back_where_it_was_with_all_that_was_lent(
+    start: Callable[..., Started],
+) -> None:
+    bench = start("library")[1]
+    host, _, port = bench.ports["library"].read_text().strip().partition(":")
+    with socket.create_connection((host, int(port)), WAIT_S) as link, link.makefile("rwb") as stream:
+        stream.write(b"11NN20261126    120000                  AOcity|AAp1|AB310000000001|AC|\r")
+        stream.flush()
+        assert stream.read(3) == b"121"
+        ask(bench, do="unplug", device="library")
+        assert stream.read().startswith(b"NNY")  # the rest, and the end
+    assert not bench.ports["library"].exists()
+    ask(bench, do="replug", device="library")
+    assert bench.ports["library"].read_text().strip() == f"{host}:{port}"
+    state = ask(bench, do="library")["library"]
+    assert state["loans"] == {"310000000001": "p1"}
+    assert [(move["act"], move["no_block"]) for move in state["moves"]] == [("out", False)]
