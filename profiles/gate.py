@@ -11,7 +11,6 @@ profile only records it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import Field, model_validator
@@ -46,10 +45,12 @@ from profiles.api import (
     Wiring,
 )
 from profiles.code_reasons import CodeReason
+from profiles.direction import Direction
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.admission import Admission
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
+from profiles.rules.double_tap import not_used, used, used_just_now
 from profiles.rules.repeats import WINDOW_MS, Repeats
 from profiles.rules.schedule import Schedule
 from profiles.trace import Asked, Rule, RuleEnum, judge
@@ -85,13 +86,6 @@ class GateReason(ReasonEnum):
         _S("未授权通过", "somebody passed without a grant"),
         True,
     )
-
-
-class Direction(StrEnum):
-    """Which way this lane leads."""
-
-    IN = "in"
-    OUT = "out"
 
 
 class GateSettings(ProfileSettings):
@@ -238,14 +232,12 @@ class Gate:
         return self._refuse(state, facts, rejected.reason, rejected.medium, rejected.subject)
 
     def _used_just_now(self, medium: bytes, facts: Facts) -> bool:
-        """Whether the medium was granted within the window; a mark from a clock that ran ahead counts for nothing."""
-        granted_ms = facts.mark(self._mark_scope, medium)
-        return granted_ms is not None and 0 <= facts.now_ms - granted_ms < self._settings.double_tap_ms
+        return used_just_now(self._mark_scope, medium, self._settings.double_tap_ms, facts)
 
     def _rules(self, state: GateState, credential: Credential, facts: Facts) -> Iterator[Asked]:
         settings = self._settings
         yield Rule.ASSURANCE, credential.assurance >= settings.least_assurance, Reason.ASSURANCE_TOO_LOW
-        yield Rule.ADMISSION, settings.admit.admits(credential), Reason.NOT_ENTITLED
+        yield Rule.ADMISSION, settings.admit.admits(credential, facts), Reason.NOT_ENTITLED
         yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
         yield Rule.LANE_FREE, state.crossing is None, Reason.BUSY
         yield Rule.NOT_REPEATED, not self._used_just_now(credential.medium, facts), GateReason.JUST_PASSED
@@ -260,7 +252,7 @@ class Gate:
             granted_ms=facts.now_ms,
             presentation=credential.presentation,
         )
-        expires_ms = facts.now_ms + self._settings.double_tap_ms
+        used_now = used(self._mark_scope, credential.medium, self._settings.double_tap_ms, facts)
         record = Record(
             id=record_id,
             kind=Kind.DECISION,
@@ -268,7 +260,7 @@ class Gate:
             medium=credential.medium,
             subject=credential.subject,
             public=self._public(credential),
-            marks=(Mark(self._mark_scope, credential.medium, facts.now_ms, expires_ms), *credential.marks),
+            marks=(used_now, *credential.marks),
             trace=trace,
         )
         state = state.model_copy(update={"crossing": crossing, "latest": None, "unused": None})
@@ -367,7 +359,7 @@ class Gate:
             # A passage that was not used gives the right back: its mark ends now. Nobody knows what a restart cut off.
             marks=()
             if used or reason is Reason.OUTCOME_UNKNOWN
-            else (Mark(self._mark_scope, crossing.medium, 0, facts.now_ms),),
+            else (not_used(self._mark_scope, crossing.medium, facts),),
         )
         ended = {
             "crossing": None,

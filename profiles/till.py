@@ -55,6 +55,7 @@ from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.admission import Admission
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
+from profiles.rules.double_tap import used, used_just_now
 from profiles.rules.offline_pay import OfflinePay, sold
 from profiles.rules.repeats import WINDOW_MS, Repeats
 from profiles.rules.schedule import Schedule
@@ -273,16 +274,14 @@ class Till:
     def _rules(self, state: TillState, credential: Credential, amount_fen: int | None, facts: Facts) -> Iterator[Asked]:
         settings = self._settings
         yield Rule.ASSURANCE, credential.assurance >= settings.least_assurance, Reason.ASSURANCE_TOO_LOW
-        yield Rule.ADMISSION, settings.admit.admits(credential), Reason.NOT_ENTITLED
+        yield Rule.ADMISSION, settings.admit.admits(credential, facts), Reason.NOT_ENTITLED
         yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
         yield Rule.LANE_FREE, state.asking is None, Reason.BUSY
         yield Rule.AMOUNT, amount_fen is not None, TillReason.NO_AMOUNT
         yield Rule.NOT_REPEATED, not self._paid_just_now(credential.medium, facts), TillReason.JUST_PAID
 
     def _paid_just_now(self, medium: bytes, facts: Facts) -> bool:
-        """Whether the medium paid within the window; a mark from a clock that ran ahead counts for nothing."""
-        paid_ms = facts.mark(PAID_SCOPE, medium)
-        return paid_ms is not None and 0 <= facts.now_ms - paid_ms < self._settings.double_tap_ms
+        return used_just_now(PAID_SCOPE, medium, self._settings.double_tap_ms, facts)
 
     def _refuse(
         self,
@@ -345,8 +344,7 @@ class Till:
     ) -> Step[TillState]:
         marks = sold(payment.amount_fen, payment.subject, facts) if payment.offline else ()
         if self._settings.amount_fen is not None:
-            ends_ms = facts.now_ms + self._settings.double_tap_ms
-            marks = (*marks, Mark(PAID_SCOPE, payment.medium, facts.now_ms, ends_ms))
+            marks = (*marks, used(PAID_SCOPE, payment.medium, self._settings.double_tap_ms, facts))
         record = self._record(Kind.PAYMENT, reason, payment, self._money(payment), facts, marks, trace)
         yuan = _yuan(payment.amount_fen)
         said = Sentence(f"{reason.citizen.zh}：{yuan} 元", f"{reason.citizen.en}: {yuan} yuan")

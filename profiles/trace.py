@@ -50,6 +50,12 @@ class Rule(RuleEnum):
         10,
         _S("未超过本终端当日离线限额？", "Is it within this terminal's offline ceiling of the day?"),
     )
+    PASSBACK = (
+        20,
+        _S("此人上一次走的是相反方向？", "Did this person go the other way last, as far as is known?"),
+    )
+    CAPACITY = (21, _S("区域内还有位置？", "Is there room in the area?"))
+    AGE = (22, _S("年龄符合此处的规定？", "Does this place allow the holder's age?"))
 
 
 Asked: TypeAlias = tuple[RuleEnum, bool, ReasonEnum | None]

@@ -40,4 +40,8 @@ class HeldFacts:
         """Do what the agent does with the marks of recorded effects."""
         for effect in effects:
             if isinstance(effect, Record):
-                self.marks.update({(mark.scope, mark.key): mark for mark in effect.marks})
+                self.put(*effect.marks)
+
+    def put(self, *marks: Mark) -> None:
+        """Set marks."""
+        self.marks.update({(mark.scope, mark.key): mark for mark in marks})
