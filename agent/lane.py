@@ -33,12 +33,14 @@ from drivers.api import (
     CodeProblem,
     CodeReading,
     InputReading,
+    NoAmount,
     Pulse,
     Reading,
     SourceHealth,
 )
 from offline_store.errors import StoreError
 from offline_store.journal import Appended
+from profiles.amounts import AmountProblem, AmountRefused
 from profiles.api import (
     Actuate,
     Actuated,
@@ -77,7 +79,7 @@ TURN_AWAY_AGAIN_S = 1.0
 
 _UNDONE_WHEN_LATE = frozenset({Kind.DECISION, Kind.ASKED, Kind.PAYMENT})
 """What nobody was told of when its record came too late: the profile takes it back."""
-_WAITS = Presented | Rejected | AmountEntered | Answered | Unanswered
+_WAITS = Presented | Rejected | AmountEntered | AmountRefused | Answered | Unanswered
 """After these somebody stands there and waits to hear what became of it."""
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
@@ -92,7 +94,7 @@ _HINTS = {
     ),
 }
 
-Presentation = CardReading | CodeReading | AmountReading | CardFault
+Presentation = CardReading | CodeReading | AmountReading | NoAmount | CardFault
 
 
 class Lane:
@@ -247,7 +249,7 @@ class Lane:
 
     def _verdict(
         self, verifier: Verifier, reading: Presentation, facts: TerminalFacts
-    ) -> Presented | Rejected | AmountEntered:
+    ) -> Presented | Rejected | AmountEntered | AmountRefused:
         match reading:
             case CardReading():
                 return verifier.card(reading, facts.local_time)
@@ -257,6 +259,8 @@ class Lane:
                 return verifier.fault(reading)
             case AmountReading():
                 return AmountEntered(reading.amount_fen)
+            case NoAmount():
+                return AmountRefused(AmountProblem[reading.problem.name])
 
     async def _decide(self, event: Event, facts: TerminalFacts, deadline_s: float, read_ns: int | None = None) -> bool:
         """One step of the profile; ``False`` if it was not recorded. Up to the queued append nothing is awaited."""

@@ -51,7 +51,7 @@ _PATTERNS: dict[str, tuple[str, str]] = {
         "应为 32 位十六进制数字（0-9、a-f），请加引号",
         "should be 32 hex digits (0-9, a-f), in quotes",
     ),
-    r"^[0-9.c]{1,32}$": ("应为金额，如 12.50", "should be an amount, like 12.50"),
+    r"^[0-9.c]{1,32}$": ("键盘只有 0-9、小数点和 c（清除）", "a keypad has the keys 0-9, the point and c (clear)"),
 }
 """Every pattern that a setting can be held against, as words."""
 

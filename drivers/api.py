@@ -130,6 +130,19 @@ class AmountReading(_Reading):
     amount_fen: int = Field(ge=0, le=10_000_000)
 
 
+class AmountProblem(StrEnum):
+    """Why what was entered on a keypad is no amount."""
+
+    UNREADABLE = "unreadable"
+    TOO_MUCH = "too-much"
+
+
+class NoAmount(_Reading):
+    """Something was entered on a keypad, and it is no amount."""
+
+    problem: AmountProblem
+
+
 class InputReading(_Reading):
     """A digital input changed: passage sensor, door contact, fire line, button."""
 
@@ -157,7 +170,7 @@ class SourceHealth(_Reading):
     poor: bool
 
 
-Reading = CardReading | CardRemoved | CodeReading | CodeHint | SourceHealth | AmountReading | InputReading
+Reading = CardReading | CardRemoved | CodeReading | CodeHint | SourceHealth | AmountReading | NoAmount | InputReading
 
 
 class Device(Protocol):

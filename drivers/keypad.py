@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from drivers.api import AmountReading, DriverSettings
+from drivers.api import AmountProblem, AmountReading, DriverSettings, NoAmount
 from drivers.lines import LineSource
 from drivers.serial_port import SerialPort
 
 ENTRY_MAX_BYTES = 64
 AMOUNT_MAX_FEN = 10_000_000
+_KEYS = b"0123456789.c"
 _YUAN = re.compile(rb"(?=\.?[0-9])([0-9]*)(?:\.([0-9]{0,2}))?")
 
 
@@ -24,19 +25,28 @@ class KeypadSettings(DriverSettings):
 
 
 class SerialKeypad(LineSource):
-    """Yuan as typed to :class:`AmountReading` in fen. Driver ``keypad``. What is no amount, or too much, is dropped."""
+    """Yuan as typed to :class:`AmountReading` in fen, or to :class:`NoAmount`. Driver ``keypad``."""
 
     Settings: ClassVar[type[DriverSettings]] = KeypadSettings
 
     def __init__(self, name: str, settings: KeypadSettings) -> None:
         super().__init__(name, SerialPort(settings.port, settings.baud), ENTRY_MAX_BYTES)
 
-    def parse(self, line: bytes, at_ns: int) -> AmountReading | None:
-        """One entered amount; only what follows the last ``c`` counts."""
-        amount_fen = fen(line.lower().rpartition(b"c")[2])
-        if amount_fen is None or amount_fen > AMOUNT_MAX_FEN:
+    def parse(self, line: bytes, at_ns: int) -> AmountReading | NoAmount | None:
+        """What was entered; only what follows the last ``c`` counts, and if that is nothing, nothing was."""
+        typed = line.lower().rpartition(b"c")[2]
+        if not typed and not line.lower().strip(_KEYS):
             return None
+        amount_fen = fen(typed)
+        if amount_fen is None:
+            return NoAmount(reader=self.name, at_ns=at_ns, problem=AmountProblem.UNREADABLE)
+        if amount_fen > AMOUNT_MAX_FEN:
+            return NoAmount(reader=self.name, at_ns=at_ns, problem=AmountProblem.TOO_MUCH)
         return AmountReading(reader=self.name, at_ns=at_ns, amount_fen=amount_fen)
+
+    def too_long(self, at_ns: int) -> NoAmount:
+        """Nobody types so many keys for an amount."""
+        return NoAmount(reader=self.name, at_ns=at_ns, problem=AmountProblem.UNREADABLE)
 
 
 def fen(yuan: bytes) -> int | None:

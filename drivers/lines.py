@@ -16,8 +16,8 @@ class LineSource(ABC):
     """A source whose device sends lines; empty ones mean nothing.
 
     A line ends where ``end`` matches (CR, LF or CRLF unless told otherwise); without ``end``, when nothing has come for
-    ``gap_ms``. The bytes ``ignored`` are taken out wherever they come. A line that is too long, or that :meth:`parse`
-    makes nothing of, is dropped and counted; the device stays open.
+    ``gap_ms``. The bytes ``ignored`` are taken out wherever they come. A line that :meth:`parse`, or :meth:`too_long`,
+    makes nothing of is dropped and counted; the device stays open.
     """
 
     def __init__(
@@ -46,6 +46,10 @@ class LineSource(ABC):
     def parse(self, line: bytes, at_ns: int) -> Reading | None:
         """The reading in one line, not empty and without its end; ``None`` if it makes no sense."""
 
+    def too_long(self, at_ns: int) -> Reading | None:  # noqa: ARG002 -- for those who override it
+        """The reading that a line beyond the bound makes: none, unless the device's user is told so."""
+        return None
+
     def open(self) -> None:
         """Open the port and forget what was begun before."""
         self._port.open()
@@ -65,7 +69,7 @@ class LineSource(ABC):
         deadline_ns = time.monotonic_ns() + int(timeout_s * 1e9)
         while True:
             while (line := self._take_line()) is not None:
-                reading = self.parse(line, self._received_ns)
+                reading = self.parse(line, self._received_ns) if line else self.too_long(self._received_ns)
                 if reading is not None:
                     return reading
                 self.dropped += 1
@@ -91,14 +95,15 @@ class LineSource(ABC):
         return self._received_ns + self._gap_ns
 
     def _take_line(self) -> bytes | None:
+        """The next line that is not empty; an empty one stands for one that was too long."""
         while (end := self._find_end()) is not None:
             line = self._received[: end[0]]
             self._received = self._received[end[1] :]
             overlong = self._overlong or len(line) > self._line_max_bytes
             self._overlong = False
             if overlong:
-                self.dropped += 1
-            elif line:
+                return b""
+            if line:
                 return line
         if len(self._received) > self._line_max_bytes:
             self._received = b""

@@ -14,6 +14,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from profiles.amounts import AmountRefused
 from profiles.person import Person
 from profiles.purpose import Purpose
 from profiles.questions import Money, Question, Reply
@@ -311,7 +312,8 @@ class Restarted:
     """First event after a start: the state is what the last commit saved."""
 
 
-Event = Presented | Rejected | AmountEntered | InputChanged | TimerFired | Actuated | RecordedLate | Restarted | Reply
+_OfPeople = Presented | Rejected | AmountEntered | AmountRefused
+Event = _OfPeople | InputChanged | TimerFired | Actuated | RecordedLate | Restarted | Reply
 
 
 # Effects, carried out in this order: record, actuate, show, start a timer, ask ----------------------------------------

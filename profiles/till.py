@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from profiles.amounts import MAX_AMOUNT_FEN, NOTHING_DUE, AmountRefused, yuan
 from profiles.api import (
     AmountEntered,
     Ask,
@@ -62,7 +63,6 @@ from profiles.rules.schedule import Schedule
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 _S = Sentence
-MAX_AMOUNT_FEN = 10_000_000
 REPEATS_TIMER = "repeats"
 PAID_SCOPE = "till.paid"
 
@@ -219,8 +219,14 @@ class Till:
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
             case Rejected(reason, medium, subject):
                 return self._refuse(state, facts, reason, medium, subject)
-            case AmountEntered(amount_fen) if self._settings.amount_fen is None:
+            case AmountEntered() | AmountRefused() if self._settings.amount_fen is not None:
+                price = yuan(self._settings.amount_fen)
+                return Step(state, (Show(Sentence(f"价格固定：{price} 元", f"One price: {price} yuan"), Tone.WAIT),))
+            case AmountEntered(amount_fen):
                 return self._entered(state, amount_fen)
+            case AmountRefused(problem):
+                # Whoever typed another amount wants the former one no more.
+                return self._no_amount(state, problem.sentence)
             case Answered(about, answer) if state.asking is not None and state.asking.asked_id == about:
                 return self._answered(state, state.asking, answer, facts)
             case Answered(about, Authorised() as answer) | AnsweredLate(about, answer):
@@ -311,9 +317,12 @@ class Till:
     def _entered(self, state: TillState, amount_fen: int) -> Step[TillState]:
         """The amount for whoever pays next; 0 takes it back."""
         if amount_fen == 0:
-            return Step(state.model_copy(update={"amount_fen": None}))
-        due = Sentence(f"请付款 {_yuan(amount_fen)} 元", f"Please pay {_yuan(amount_fen)} yuan")
+            return self._no_amount(state, NOTHING_DUE)
+        due = Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
         return Step(state.model_copy(update={"amount_fen": amount_fen}), (Show(due, Tone.WAIT),))
+
+    def _no_amount(self, state: TillState, why: Sentence) -> Step[TillState]:
+        return Step(state.model_copy(update={"amount_fen": None}), (Show(why, Tone.NO),))
 
     # What becomes of an intent --------------------------------------------------------------------------------------
 
@@ -346,8 +355,8 @@ class Till:
         if self._settings.amount_fen is not None:
             marks = (*marks, used(PAID_SCOPE, payment.medium, self._settings.double_tap_ms, facts))
         record = self._record(Kind.PAYMENT, reason, payment, self._money(payment), facts, marks, trace)
-        yuan = _yuan(payment.amount_fen)
-        said = Sentence(f"{reason.citizen.zh}：{yuan} 元", f"{reason.citizen.en}: {yuan} yuan")
+        paid = yuan(payment.amount_fen)
+        said = Sentence(f"{reason.citizen.zh}：{paid} 元", f"{reason.citizen.en}: {paid} yuan")
         after = state.model_copy(update={"asking": None, "latest": payment})
         return Step(after, (record, Show(said, Tone.OK)))
 
@@ -420,9 +429,5 @@ class Till:
 
 def _last(payment: Payment) -> Show:
     """After a restart nobody need wonder: what the journal has is paid."""
-    yuan = _yuan(payment.amount_fen)
-    return Show(Sentence(f"上一笔已付款：{yuan} 元", f"The last payment was made: {yuan} yuan"), Tone.OK)
-
-
-def _yuan(amount_fen: int) -> str:
-    return f"{amount_fen // 100}.{amount_fen % 100:02d}"
+    paid = yuan(payment.amount_fen)
+    return Show(Sentence(f"上一笔已付款：{paid} 元", f"The last payment was made: {paid} yuan"), Tone.OK)

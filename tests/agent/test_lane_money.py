@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agent.lane import Lane
 from agent.questions import Asker, NobodyToAsk, Tell
-from drivers.api import AmountReading
+from drivers.api import AmountProblem, AmountReading, NoAmount
 from profiles.api import Ask
 from profiles.questions import Answered, AnsweredLate, Authorise, Authorised, Unanswered
 from profiles.till import Till, TillSettings
@@ -85,6 +85,23 @@ def test_the_platform_is_asked_after_the_intent_is_on_the_disk(tmp_path: Path) -
         platform.yes()
 
     assert run(tmp_path, script) == ["asked", "paid"]
+
+
+def test_what_is_entered_and_no_amount_is_told_to_the_till_in_its_turn(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = till(site, NobodyToAsk())
+
+        async def script() -> None:
+            lane.offer(amount(700))
+            lane.offer(NoAmount(reader="keypad", at_ns=0, problem=AmountProblem.TOO_MUCH))
+            lane.offer(card(1))
+
+        await serve(lane, script)
+        assert site.reasons() == ["no-amount"]
+        site.close()
+
+    run_simulated(main())
 
 
 def test_a_terminal_without_a_platform_decides_at_once(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import AmountReading, Source
+from drivers.api import AmountProblem, AmountReading, NoAmount, Source
 from drivers.keypad import AMOUNT_MAX_FEN, KeypadSettings, SerialKeypad, fen
 from drivers.virtual.keypad import VirtualKeypad
 
@@ -53,11 +53,24 @@ def test_yuan_become_fen(device: VirtualKeypad, keypad: SerialKeypad, typed: str
     assert amount(keypad) == expected_fen
 
 
-@pytest.mark.parametrize("typed", ["1.234", "1.2.3", ".", "-5", "1e3", "12,5", "abc1x", "", "100000.01", "9" * 65])
-def test_what_is_no_amount_never_becomes_one(device: VirtualKeypad, keypad: SerialKeypad, typed: str) -> None:
+@pytest.mark.parametrize(
+    "typed", ["1.234", "1.2.3", ".", "-5", "1e3", "12,5", "abc1x", "abc", "", "100000.01", "9" * 65]
+)
+def test_what_is_no_amount_never_becomes_one_and_is_said(
+    device: VirtualKeypad, keypad: SerialKeypad, typed: str
+) -> None:
     device.press(typed + "\r8.00\r")
+    if typed:
+        refused = keypad.read(WAIT_S)
+        assert isinstance(refused, NoAmount)
+        too_much = typed == "100000.01"
+        assert refused.problem is (AmountProblem.TOO_MUCH if too_much else AmountProblem.UNREADABLE)
     assert amount(keypad) == 800
-    assert keypad.dropped == (1 if typed else 0)
+
+
+def test_clearing_without_typing_anything_enters_nothing(device: VirtualKeypad, keypad: SerialKeypad) -> None:
+    device.press("12c\r8.00\r")
+    assert amount(keypad) == 800
 
 
 def test_the_largest_amount_is_accepted(device: VirtualKeypad, keypad: SerialKeypad) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from profiles.amounts import AmountProblem, AmountRefused
 from profiles.api import (
     AmountEntered,
     Ask,
@@ -287,12 +288,34 @@ def test_without_an_amount_nobody_pays_and_while_one_pays_the_next_waits() -> No
     lane.tell(AmountEntered(0))
     lane.present()
     assert [record.reason for record in lane.journal] == [TillReason.NO_AMOUNT]
-    assert len([show for show in lane.shown if show.tone is Tone.NO]) == 2
+    assert [show.sentence.en for show in lane.shown if show.tone is Tone.NO] == [
+        TillReason.NO_AMOUNT.citizen.en,
+        "0: nothing is to be paid",
+        TillReason.NO_AMOUNT.citizen.en,
+    ]
     lane.tell(AmountEntered(100))
     lane.present()
     lane.present(WANG)
     assert lane.journal[-1].reason is Reason.BUSY
     assert len(lane.asks) == 1
+
+
+@pytest.mark.parametrize("problem", AmountProblem)
+def test_what_is_no_amount_is_said_and_nobody_pays_the_one_before(problem: AmountProblem) -> None:
+    lane = Lane()
+    lane.tell(AmountEntered(100))
+    lane.tell(AmountRefused(problem))
+    assert (lane.shown[-1].sentence, lane.shown[-1].tone) == (problem.sentence, Tone.NO)
+    lane.present()
+    assert lane.kinds() == [(Kind.DECISION, "no-amount")]
+
+
+@pytest.mark.parametrize("typed", [AmountEntered(1), AmountEntered(0), AmountRefused(AmountProblem.TOO_MUCH)])
+def test_a_fixed_price_is_said_to_whoever_types_another(typed: Event) -> None:
+    lane = Lane(amount_fen=300)
+    lane.tell(typed)
+    assert lane.shown[-1].sentence.en == "One price: 3.00 yuan"
+    assert lane.journal == []
 
 
 def test_an_amount_typed_while_somebody_pays_is_for_the_next() -> None:

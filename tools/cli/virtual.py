@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import time
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from agent.words import say, why_en, why_zh
+from drivers.keypad import AMOUNT_MAX_FEN, fen
 from drivers.virtual.bench import (
     SOCKET_NAME,
     BenchState,
@@ -38,6 +39,8 @@ from tools.cli.place import resolve
 PRESS_MS = 200
 MAX_HOLD_MS = 60_000
 MAX_CHANGES = 20
+_NUMBER = re.compile(r"[+-]?[.]?[0-9]")
+"""How an amount begins; an input's name begins otherwise."""
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 
@@ -177,27 +180,55 @@ def scan(text: str, terminal: str) -> None:
 
 @virtual.command(
     help=say(
-        "按下输入（passage、fire、fire-reset）或键入金额（12.50）",
-        "Press an input (passage, fire, fire-reset), or type an amount (12.50)",
+        "按下输入（passage、fire、fire-reset）五分之一秒，或在键盘上键入金额（12.50）并回车；0 取消金额",
+        "Press an input (passage, fire, fire-reset) for a fifth of a second, or type an amount (12.50) on the keypad"
+        " and enter it; 0 takes it back",
     )
 )
 @click.argument("what", metavar=say("输入或金额", "WHAT"))
 @click.option("--hold", is_flag=True, help=say("保持不放", "Keep it active"))
 @click.option("--release", is_flag=True, help=say("放开", "Let it go"))
+@click.option(
+    "--keys",
+    is_flag=True,
+    help=say(
+        "把这些键（0-9、. 和 c）原样按下，不是金额也按：看终端怎么说",
+        "Press these keys (0-9, . and c) as they stand, also if they are no amount: see what the till says",
+    ),
+)
 @_terminal
-def press(what: str, hold: bool, release: bool, terminal: str) -> None:
+def press(what: str, hold: bool, release: bool, keys: bool, terminal: str) -> None:
     """Press an input for a fifth of a second, or type an amount."""
     if hold and release:
         raise click.UsageError(say("--hold 与 --release 只能选一个", "give --hold or --release, not both"))
-    try:
-        Decimal(what)
-    except InvalidOperation:
+    if keys or _NUMBER.match(what):
         if hold or release:
-            _do(terminal, Press(input=what, active=hold))
-        else:
-            _do(terminal, Press(input=what, pulse_ms=PRESS_MS))
+            raise click.UsageError(
+                say(
+                    "--hold 与 --release 只用于输入，不用于金额", "--hold and --release are for inputs, not for amounts"
+                )
+            )
+        _do(terminal, Press(amount=what if keys else _amount(what)))
+    elif hold or release:
+        _do(terminal, Press(input=what, active=hold))
     else:
-        _do(terminal, Press(amount=what))
+        _do(terminal, Press(input=what, pulse_ms=PRESS_MS))
+
+
+def _amount(typed: str) -> str:
+    """What a keypad's driver takes for an amount. Raises :class:`click.ClickException` with what would be right."""
+    amount_fen = fen(typed.encode())
+    if amount_fen is None:
+        raise click.ClickException(
+            say(
+                f"{typed} 不是金额：请给出如 12.50 的数，最多两位小数",
+                f"{typed} is no amount: give one like 12.50, with at most two decimals",
+            )
+        )
+    if amount_fen > AMOUNT_MAX_FEN:
+        most = AMOUNT_MAX_FEN // 100
+        raise click.ClickException(say(f"{typed} 过大：最多 {most} 元", f"{typed} is too much: at most {most} yuan"))
+    return typed
 
 
 @virtual.command(help=say("继电器的状态与历史", "State and history of the relay"))

@@ -1,0 +1,46 @@
+"""Amounts that a cashier types: their range, and what is said when one is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from profiles.reasons import Sentence
+
+MAX_AMOUNT_FEN = 10_000_000
+
+
+def yuan(amount_fen: int) -> str:
+    """``1250`` → ``12.50``."""
+    return f"{amount_fen // 100}.{amount_fen % 100:02d}"
+
+
+_MAX_YUAN = yuan(MAX_AMOUNT_FEN)
+
+
+class AmountProblem(Enum):
+    """Why what was typed is no amount, with the sentence for whoever typed it."""
+
+    UNREADABLE = (
+        f"金额不可用：请输入 0.01 至 {_MAX_YUAN} 元，最多两位小数",
+        f"This is no amount: enter 0.01 to {_MAX_YUAN} yuan, with at most two decimals",
+    )
+    TOO_MUCH = (
+        f"金额过大：最多 {_MAX_YUAN} 元，请重新输入",
+        f"This is too much: at most {_MAX_YUAN} yuan; enter it again",
+    )
+
+    @property
+    def sentence(self) -> Sentence:
+        """For the screen."""
+        return Sentence(*self.value)
+
+
+NOTHING_DUE = Sentence("金额为 0：没有应付金额", "0: nothing is to be paid")
+
+
+@dataclass(frozen=True, slots=True)
+class AmountRefused:
+    """The cashier typed what is no amount."""
+
+    problem: AmountProblem
