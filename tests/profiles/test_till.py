@@ -30,6 +30,8 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.code_reasons import CodeReason
+from profiles.payment_reasons import PaymentReason
 from profiles.questions import (
     Answered,
     AnsweredLate,
@@ -42,7 +44,7 @@ from profiles.questions import (
     Unanswered,
 )
 from profiles.rules.repeats import WINDOW_MS
-from profiles.till import Till, TillReason, TillSettings, TillState
+from profiles.till import Till, TillSettings, TillState
 from tests.profiles.facts import HeldFacts
 
 LI, WANG = b"l" * 16, b"w" * 16
@@ -112,7 +114,7 @@ def test_the_intent_is_recorded_before_the_platform_is_asked_and_its_yes_is_a_pa
     assert (ask.about, ask.medium, ask.subject) == (asked.id, LI, Subject("city", LI))
     lane.tell(Answered(asked.id, lane.yes()))
     paid = lane.journal[1]
-    assert (paid.kind, paid.reason, paid.refers_to) == (Kind.PAYMENT, TillReason.PAID, asked.id)
+    assert (paid.kind, paid.reason, paid.refers_to) == (Kind.PAYMENT, PaymentReason.PAID, asked.id)
     assert paid.money == asked.money
     assert (lane.shown[-1].sentence.en, lane.shown[-1].tone) == ("Paid: 12.50 yuan", Tone.OK)
     assert lane.state.asking is None
@@ -178,7 +180,7 @@ def test_a_person_and_a_terminal_have_a_ceiling_a_day_that_a_restart_keeps() -> 
     assert reasons == [paid, refused, refused, paid, paid, refused]
     lane.facts.now_ms += DAY_MS // 2
     lane.pay(WANG, 2000)
-    assert lane.journal[-1].reason is TillReason.PAID_OFFLINE
+    assert lane.journal[-1].reason is PaymentReason.PAID_OFFLINE
 
 
 def test_a_card_that_no_register_knows_has_the_lower_ceiling() -> None:
@@ -196,7 +198,7 @@ def test_a_late_yes_is_journalled_as_a_release_and_nothing_follows_from_it() -> 
     about = lane.asks[-1].about
     lane.tell(AnsweredLate(about, lane.yes()))
     release = lane.journal[-1]
-    assert (release.kind, release.reason, release.refers_to) == (Kind.RELEASE, TillReason.ANSWERED_LATE, about)
+    assert (release.kind, release.reason, release.refers_to) == (Kind.RELEASE, PaymentReason.ANSWERED_LATE, about)
     assert release.money is not None
     assert (release.money.amount_fen, release.money.intent_id) == (-1250, lane.yes().intent_id)
     assert len(lane.shown) == shown
@@ -252,7 +254,7 @@ def test_a_payment_that_the_disk_took_too_late_is_taken_back_with_what_it_counte
     assert [kind for kind, _ in lane.kinds()] == [Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL]
     lane.present()
     lane.tell(Unanswered(lane.asks[-1].about))
-    assert lane.journal[-1].reason is TillReason.PAID_OFFLINE
+    assert lane.journal[-1].reason is PaymentReason.PAID_OFFLINE
 
 
 def test_with_one_price_the_same_card_does_not_pay_twice_in_a_moment() -> None:
@@ -263,7 +265,7 @@ def test_with_one_price_the_same_card_does_not_pay_twice_in_a_moment() -> None:
     lane.facts.now_ms += 5_000
     lane.present()
     reasons = [record.reason for record in lane.journal]
-    assert reasons == [TillReason.ASKED, TillReason.PAID, TillReason.JUST_PAID, TillReason.ASKED]
+    assert reasons == [PaymentReason.ASKED, PaymentReason.PAID, PaymentReason.JUST_PAID, PaymentReason.ASKED]
 
 
 def test_who_may_not_pay_is_refused_before_anything_is_asked() -> None:
@@ -287,11 +289,11 @@ def test_without_an_amount_nobody_pays_and_while_one_pays_the_next_waits() -> No
     lane.tell(AmountEntered(100))
     lane.tell(AmountEntered(0))
     lane.present()
-    assert [record.reason for record in lane.journal] == [TillReason.NO_AMOUNT]
+    assert [record.reason for record in lane.journal] == [PaymentReason.NO_AMOUNT]
     assert [show.sentence.en for show in lane.shown if show.tone is Tone.NO] == [
-        TillReason.NO_AMOUNT.citizen.en,
+        PaymentReason.NO_AMOUNT.citizen.en,
         "0: nothing is to be paid",
-        TillReason.NO_AMOUNT.citizen.en,
+        PaymentReason.NO_AMOUNT.citizen.en,
     ]
     lane.tell(AmountEntered(100))
     lane.present()
@@ -390,6 +392,21 @@ def test_every_intent_ends_in_one_payment_or_one_reversal_and_is_paid_only_after
         moved = [kind for kind in kinds if kind is not Kind.RELEASE]
         asked = Kind.ASKED
         assert moved in ([asked, Kind.PAYMENT], [asked, Kind.REVERSAL], [asked, Kind.PAYMENT, Kind.REVERSAL])
-    offline = [record for record in lane.journal if record.reason is TillReason.PAID_OFFLINE]
-    undone = {record.refers_to for record in lane.journal if record.reason is TillReason.NOT_PAID}
+    offline = [record for record in lane.journal if record.reason is PaymentReason.PAID_OFFLINE]
+    undone = {record.refers_to for record in lane.journal if record.reason is PaymentReason.NOT_PAID}
     assert sum(record.money.amount_fen for record in offline if record.money and record.refers_to not in undone) <= 3000
+
+
+def test_a_code_shown_again_hears_what_became_of_it_and_pays_nothing_more() -> None:
+    lane = Lane()
+    lane.tell(AmountEntered(1250))
+    lane.present(presentation=b"showing")
+    again = Rejected(CodeReason.REPLAYED, LI, Subject("city", LI), b"showing")
+    lane.tell(again)
+    assert (lane.shown[-1].tone, len(lane.journal)) == (Tone.WAIT, 1)
+    lane.tell(Answered(lane.asks[-1].about, lane.yes()))
+    lane.tell(again)
+    assert lane.shown[-1].sentence.en == "The last payment was made: 12.50 yuan"
+    lane.tell(Rejected(CodeReason.REPLAYED, LI, Subject("city", LI), b"another"))
+    assert lane.shown[-1].tone is Tone.NO
+    assert [kind for kind, _ in lane.kinds()] == [Kind.ASKED, Kind.PAYMENT, Kind.DECISION]

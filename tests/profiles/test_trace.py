@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles.api import Reason, Record
+from profiles.payment_reasons import PaymentReason
 from profiles.reasons import Sentence
-from profiles.till import TillReason
 from profiles.trace import MAX_RULES, OBJECTED, OWN, Asked, Rule, RuleEnum, Verdict, judge, read_trace
 from tests.profiles import test_gate, test_till
 
@@ -70,7 +70,7 @@ def test_an_offline_sale_says_that_the_platform_was_silent_and_which_ceilings_he
     till.pay(amount_fen=700)
     asked, reversal = till.journal
     assert asked_of(asked)[-2:] == [(Rule.AMOUNT, True), (Rule.NOT_REPEATED, True)]
-    assert reversal.reason is TillReason.OFFLINE_CEILING
+    assert reversal.reason is PaymentReason.OFFLINE_CEILING
     assert asked_of(reversal) == [(Rule.PLATFORM, False), (Rule.OFFLINE_PAYMENT, True), (Rule.OFFLINE_PERSON, False)]
 
 

@@ -1,0 +1,418 @@
+"""What every scene that takes money does alike: one intent at a time, from its question to its end.
+
+A scene decides who pays what (:meth:`Cashier.admission`, :class:`Bill`) and hands that to :meth:`Cashier.ask`. From
+there on the four rules of :mod:`profiles.questions` are kept here: the intent is recorded, the platform is asked, and
+the answer, or the deadline and the offline ceilings, end it in a ``payment`` or a ``reversal``. What a scene counts
+with a payment it adds in :meth:`Cashier.paid` and takes back in :meth:`Cashier.undone`. A code is spent with the record
+of the intent: who is refused shows a fresh one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeAlias, TypeVar
+
+from pydantic import Field
+
+from profiles.amounts import yuan
+from profiles.api import (
+    Ask,
+    Assurance,
+    Credential,
+    Effect,
+    Event,
+    Facts,
+    InputChanged,
+    Kind,
+    Mark,
+    ProfileSettings,
+    Reason,
+    Record,
+    RecordedLate,
+    Rejected,
+    Restarted,
+    Show,
+    StartTimer,
+    State,
+    Step,
+    Subject,
+    TimerFired,
+    Tone,
+)
+from profiles.payment_reasons import DECLINED, PaymentReason
+from profiles.purpose import Purpose
+from profiles.questions import (
+    Answer,
+    Answered,
+    AnsweredLate,
+    Authorise,
+    Authorised,
+    Declined,
+    Money,
+    NotRecorded,
+    Unanswered,
+)
+from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules.admission import Admission
+from profiles.rules.assurance import LeastAssurance
+from profiles.rules.codes import CodePolicy
+from profiles.rules.double_tap import not_used, used, used_just_now
+from profiles.rules.offline_pay import OfflinePay, sold
+from profiles.rules.repeats import WINDOW_MS, Repeats
+from profiles.rules.schedule import Schedule
+from profiles.trace import Asked, Rule, judge
+
+REPEATS_TIMER = "repeats"
+PAID_SCOPE = "till.paid"
+_TOO_LATE_FOR_THE_PLATFORM = "expired"
+
+
+class PaySettings(ProfileSettings):
+    """Settings that every scene with payments has."""
+
+    merchant: str = Field(min_length=1, max_length=64, description="who is paid, as the platform knows it")
+    admit: Admission
+    least_assurance: LeastAssurance = Field(
+        default=Assurance.READ, description="uid, read, static-code, dynamic-code …"
+    )
+    schedule: Schedule = Schedule()
+    codes: CodePolicy = CodePolicy(purposes=frozenset({Purpose.ANY, Purpose.PAY}))
+    ask_deadline_ms: int = Field(
+        default=2_500,
+        ge=100,
+        le=30_000,
+        description="so long the citizen waits for the platform",
+    )
+    offline: OfflinePay = OfflinePay()
+    double_tap_ms: int = Field(
+        default=5_000, ge=0, le=60_000, description="with one price: the same card again within it pays nothing"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What is to be paid, and how it is booked."""
+
+    amount_fen: int
+    business_date: str
+    """``YYYYMMDD``."""
+    operator: str | None = None
+    shift: str | None = None
+    account: str | None = None
+    funds: Mapping[str, int] = field(default_factory=dict)
+
+
+class Payment(State):
+    """One intent."""
+
+    asked_id: bytes
+    intent_id: bytes
+    amount_fen: int
+    business_date: str
+    medium: bytes
+    subject_namespace: str
+    subject_id: bytes
+    provisional: bool
+    presentation: bytes | None = None
+    offline: bool = False
+    operator: str | None = None
+    shift: str | None = None
+    account: str | None = None
+    funds: dict[str, int] = Field(default_factory=dict)
+
+    @property
+    def subject(self) -> Subject:
+        """The person who pays."""
+        return Subject(self.subject_namespace, self.subject_id, self.provisional)
+
+    def money(self, merchant: str) -> Money:
+        """As its records have it."""
+        return Money(
+            amount_fen=self.amount_fen,
+            intent_id=self.intent_id,
+            merchant=merchant,
+            business_date=self.business_date,
+            operator=self.operator,
+            shift=self.shift,
+            account=self.account,
+            funds=self.funds,
+        )
+
+
+class PayState(State):
+    """Base of the state of a scene with payments."""
+
+    asking: Payment | None = Field(default=None, description="recorded and not decided yet")
+    latest: Payment | None = Field(default=None, description="the last payment: its record may still prove late")
+    repeats: Repeats = Repeats()
+
+
+P = TypeVar("P", bound=PayState)
+Kept: TypeAlias = tuple[P, tuple[Mark, ...]]
+"""A state, and the marks that go with it."""
+
+
+class Cashier(Generic[P]):
+    """Base of the reducers that take money."""
+
+    def __init__(self, settings: PaySettings) -> None:
+        self._pay = settings
+
+    @property
+    def codes(self) -> CodePolicy:
+        """Which codes this lane accepts."""
+        return self._pay.codes
+
+    def urgent(self, event: InputChanged) -> ReasonEnum | None:  # noqa: ARG002 -- the protocol's
+        """A till has no inputs."""
+        return None
+
+    def handle(self, state: P, event: Event, facts: Facts) -> Step[P]:
+        """What all scenes with payments make of an event; a scene asks here after its own."""
+        match event:
+            case Rejected(reason, medium, subject, presentation):
+                return self._rejected(state, facts, reason, medium, subject, presentation)
+            case Answered(about, answer) if state.asking is not None and state.asking.asked_id == about:
+                return self._answered(state, state.asking, answer, facts)
+            case Answered(about, Authorised() as answer) | AnsweredLate(about, answer):
+                return self._late(state, about, answer, facts)
+            case Unanswered(about) if state.asking is not None and state.asking.asked_id == about:
+                return self._alone(state, state.asking, facts)
+            case RecordedLate(about) | NotRecorded(about):
+                return self._undo(state, about, facts)
+            case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
+                return self._end_window(state, facts)
+            case Restarted():
+                return self._restarted(state, facts)
+            case _:
+                return Step(state)
+
+    # What a scene adds ----------------------------------------------------------------------------------------------
+
+    def paid(self, state: P, payment: Payment, facts: Facts) -> Kept[P]:  # noqa: ARG002
+        """The state and the marks of a payment."""
+        return state, ()
+
+    def undone(self, state: P, payment: Payment, facts: Facts, was_paid: bool) -> Kept[P]:  # noqa: ARG002
+        """The state and the marks after an intent came to nothing, or its payment was taken back."""
+        return state, ()
+
+    def anew(self, state: P) -> P:
+        """The state after a restart: of what stood on the counter nobody knows."""
+        return state
+
+    # Who may pay ----------------------------------------------------------------------------------------------------
+
+    def admission(self, state: P, credential: Credential, facts: Facts) -> Iterator[Asked]:
+        """The rules that all scenes with payments begin with."""
+        pay = self._pay
+        yield Rule.ASSURANCE, credential.assurance >= pay.least_assurance, Reason.ASSURANCE_TOO_LOW
+        yield Rule.ADMISSION, pay.admit.admits(credential, facts), Reason.NOT_ENTITLED
+        yield Rule.SCHEDULE, pay.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
+        yield Rule.LANE_FREE, state.asking is None, Reason.BUSY
+
+    def paid_just_now(self, medium: bytes, facts: Facts) -> bool:
+        """Whether the medium paid within the window."""
+        return used_just_now(PAID_SCOPE, medium, self._pay.double_tap_ms, facts)
+
+    def just_paid_mark(self, payment: Payment, facts: Facts) -> Mark:
+        """The mark that :meth:`paid_just_now` looks for."""
+        return used(PAID_SCOPE, payment.medium, self._pay.double_tap_ms, facts)
+
+    def refuse(
+        self,
+        state: P,
+        facts: Facts,
+        reason: ReasonEnum,
+        medium: bytes | None = None,
+        subject: Subject | None = None,
+        trace: bytes = b"",
+        shown: Show | None = None,
+    ) -> Step[P]:
+        """Refuse and record, unless the same stands in the window already; the citizen is told each time."""
+        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
+        repeats, is_first = state.repeats.note(reason.code, medium, record.id)
+        after, told = state.model_copy(update={"repeats": repeats}), shown or Show(reason.citizen, Tone.NO)
+        if not is_first:
+            return Step(after, (told,))
+        begin = () if state.repeats.window else (StartTimer(REPEATS_TIMER, WINDOW_MS, record.id),)
+        return Step(after, (record, told, *begin))
+
+    def _rejected(
+        self,
+        state: P,
+        facts: Facts,
+        reason: ReasonEnum,
+        medium: bytes | None,
+        subject: Subject | None,
+        presentation: bytes | None,
+    ) -> Step[P]:
+        """A showing that was accepted before is told what became of it, and pays nothing more."""
+        if presentation is not None and state.asking is not None and state.asking.presentation == presentation:
+            return Step(state, (Show(PaymentReason.ASKED.citizen, Tone.WAIT),))
+        paid = state.latest if presentation is not None else None
+        shown = last_payment(paid) if paid is not None and paid.presentation == presentation else None
+        return self.refuse(state, facts, reason, medium, subject, shown=shown)
+
+    def _end_window(self, state: P, facts: Facts) -> Step[P]:
+        records = (
+            Record(facts.new_id(), Kind.OUTCOME, Reason.REPEATED, refers_to=first, public={"repeated": repeated})
+            for first, repeated in state.repeats.counted()
+        )
+        return Step(state.model_copy(update={"repeats": Repeats()}), tuple(records))
+
+    # What becomes of an intent --------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        state: P,
+        credential: Credential,
+        bill: Bill,
+        trace: bytes,
+        facts: Facts,
+        marks: tuple[Mark, ...] = (),
+        public: Mapping[str, str | int | bool] | None = None,
+    ) -> Step[P]:
+        """Record the intent, then ask the platform."""
+        payment = Payment(
+            asked_id=facts.new_id(),
+            intent_id=facts.new_id(),
+            amount_fen=bill.amount_fen,
+            business_date=bill.business_date,
+            medium=credential.medium,
+            subject_namespace=credential.subject.namespace,
+            subject_id=credential.subject.id,
+            provisional=credential.subject.provisional,
+            presentation=credential.presentation,
+            operator=bill.operator,
+            shift=bill.shift,
+            account=bill.account,
+            funds=dict(bill.funds),
+        )
+        money = payment.money(self._pay.merchant)
+        record = Record(
+            id=payment.asked_id,
+            kind=Kind.ASKED,
+            reason=PaymentReason.ASKED,
+            medium=payment.medium,
+            subject=payment.subject,
+            public={"source": credential.source, "assurance": int(credential.assurance), **(public or {})},
+            marks=(*credential.marks, *marks),
+            evidence=credential.evidence,
+            money=money,
+            trace=trace,
+        )
+        ask = Ask(Authorise(money), self._pay.ask_deadline_ms, payment.asked_id, payment.medium, payment.subject)
+        after = state.model_copy(update={"asking": payment})
+        return Step(after, (record, Show(PaymentReason.ASKED.citizen, Tone.WAIT), ask))
+
+    def _answered(self, state: P, payment: Payment, answer: Answer, facts: Facts) -> Step[P]:
+        match answer:
+            case Authorised(intent_id, amount_fen) if (intent_id, amount_fen) == (
+                payment.intent_id,
+                payment.amount_fen,
+            ):
+                trace = judge([(Rule.PLATFORM, True, None)]).trace
+                return self._settle(state, payment, PaymentReason.PAID, facts, trace)
+            case Declined(code) if code != _TOO_LATE_FOR_THE_PLATFORM:
+                reason = DECLINED.get(code, PaymentReason.PLATFORM_DECLINED)
+                return self._give_up(state, payment, reason, facts, judge([(Rule.PLATFORM, False, reason)]).trace)
+            case _:
+                return self._alone(state, payment, facts)
+
+    def _alone(self, state: P, payment: Payment, facts: Facts) -> Step[P]:
+        """Nobody said yes or no in time: the ceilings decide."""
+        refusal = PaymentReason.OFFLINE_CEILING
+        ceilings = self._pay.offline.rules(payment.amount_fen, payment.subject, facts, refusal)
+        verdict = judge([(Rule.PLATFORM, False, None)]).then(ceilings)
+        if verdict.refusal is not None:
+            return self._give_up(state, payment, verdict.refusal, facts, verdict.trace)
+        offline = payment.model_copy(update={"offline": True})
+        return self._settle(state, offline, PaymentReason.PAID_OFFLINE, facts, verdict.trace)
+
+    def _settle(self, state: P, payment: Payment, reason: PaymentReason, facts: Facts, trace: bytes) -> Step[P]:
+        after = state.model_copy(update={"asking": None, "latest": payment})
+        after, marks = self.paid(after, payment, facts)
+        if payment.offline:
+            marks = (*sold(payment.amount_fen, payment.subject, facts), *marks)
+        record = self.end(Kind.PAYMENT, reason, payment, payment.money(self._pay.merchant), facts, marks, trace)
+        return Step(after, (record, Show(_with_amount(reason.citizen, payment.amount_fen), Tone.OK)))
+
+    def _give_up(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts, trace: bytes = b"") -> Step[P]:
+        """Nothing is paid, and nothing may stay held."""
+        after, marks = self.undone(state.model_copy(update={"asking": None}), payment, facts, False)
+        money = payment.money(self._pay.merchant).back()
+        record = self.end(Kind.REVERSAL, reason, payment, money, facts, marks, trace)
+        return Step(after, (record, Show(reason.citizen, Tone.NO)))
+
+    def take_back(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts) -> tuple[P, Record]:
+        """Reverse a whole payment: the state after it, and its record."""
+        after, marks = self.undone(state, payment, facts, True)
+        if payment.offline:
+            marks = (*sold(-payment.amount_fen, payment.subject, facts), *marks)
+        marks = (*marks, not_used(PAID_SCOPE, payment.medium, facts))
+        money = payment.money(self._pay.merchant).back()
+        return after, self.end(Kind.REVERSAL, reason, payment, money, facts, marks)
+
+    def _undo(self, state: P, about: bytes, facts: Facts) -> Step[P]:
+        """The citizen was told that nothing happened, so nothing has."""
+        if state.asking is not None and state.asking.asked_id == about:
+            step = self._give_up(state, state.asking, PaymentReason.NOT_PAID, facts)
+            return Step(step.state, tuple(effect for effect in step.effects if not isinstance(effect, Show)))
+        if state.latest is None or state.latest.asked_id != about:
+            return Step(state)
+        after = state.model_copy(update={"latest": None})
+        after, record = self.take_back(after, state.latest, PaymentReason.NOT_PAID, facts)
+        return Step(after, (record,))
+
+    def _late(self, state: P, about: bytes, answer: Authorised, facts: Facts) -> Step[P]:
+        """Nothing may be held for an answer that nobody waits for any more."""
+        date = facts.local_time.strftime("%Y%m%d")
+        money = Money(-answer.amount_fen, answer.intent_id, self._pay.merchant, date)
+        record = Record(facts.new_id(), Kind.RELEASE, PaymentReason.ANSWERED_LATE, refers_to=about, money=money)
+        return Step(state, (record,))
+
+    def _restarted(self, state: P, facts: Facts) -> Step[P]:
+        """Nobody knows what the citizen saw: what was not paid is not paid, and the cashier begins anew."""
+        counts = self._end_window(state, facts)
+        fresh = counts.state.model_copy(update={"latest": None})
+        if fresh.asking is None:
+            last = () if state.latest is None else (last_payment(state.latest),)
+            return Step(self.anew(fresh), (*counts.effects, *last))
+        step = self._give_up(fresh, fresh.asking, Reason.OUTCOME_UNKNOWN, facts)
+        effects: tuple[Effect, ...] = (*step.effects, *counts.effects)
+        return Step(self.anew(step.state), effects)
+
+    def end(
+        self,
+        kind: Kind,
+        reason: ReasonEnum,
+        payment: Payment,
+        money: Money,
+        facts: Facts,
+        marks: tuple[Mark, ...] = (),
+        trace: bytes = b"",
+    ) -> Record:
+        """A record that ends an intent, or takes something of it back."""
+        return Record(
+            id=facts.new_id(),
+            kind=kind,
+            reason=reason,
+            medium=payment.medium,
+            subject=payment.subject,
+            refers_to=payment.asked_id,
+            marks=marks,
+            money=money,
+            trace=trace,
+        )
+
+
+def last_payment(payment: Payment) -> Show:
+    """Nobody need wonder: what the journal has is paid."""
+    sentence = Sentence("上一笔已付款", "The last payment was made")
+    return Show(_with_amount(sentence, payment.amount_fen), Tone.OK)
+
+
+def _with_amount(sentence: Sentence, amount_fen: int) -> Sentence:
+    return Sentence(f"{sentence.zh}：{yuan(amount_fen)} 元", f"{sentence.en}: {yuan(amount_fen)} yuan")
