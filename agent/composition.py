@@ -51,11 +51,12 @@ from drivers.cards.source import CardSource
 from drivers.registry import driver
 from offline_store.checkpoint import Signatory
 from offline_store.database import os_error
+from offline_store.figures import Instead
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
 from offline_store.rescue import Rescued, open_or_rescue
 from offline_store.writer import JournalWriter, Writer
-from profiles.api import ClockState, Reason, Subject
+from profiles.api import ClockState, Subject
 from profiles.person import Person
 
 MEDIUM_KEY = "medium-1"
@@ -134,17 +135,21 @@ class Composition:
             raise
         return journal
 
-    def writer(self, journal: Journal, rescued: Callable[[Rescued], None]) -> Writer:
+    def writer(
+        self, journal: Journal, rescued: Callable[[Rescued], None], settled: Callable[[int, int], None]
+    ) -> Writer:
         """The thread that writes it; what is acknowledged leaves the disk when its time is over.
 
-        ``rescued`` is called on the event loop when the file was found damaged.
+        On the event loop ``rescued`` is called when the file was found damaged, ``settled`` when what a full disk did
+        not take is recorded, with the number of openings and the journal's last seq.
         """
-        tell = partial(post, asyncio.get_running_loop(), rescued)
+        loop = asyncio.get_running_loop()
         return Writer(
             journal,
             tell=tell_store_health,
             kept_since=self._kept_since,
-            rescued=tell,
+            rescued=partial(post, loop, rescued),
+            settled=partial(post, loop, settled),
             reserve_bytes=self.config.journal.reserve_mb * MIB,
         )
 
@@ -156,7 +161,7 @@ class Composition:
         """What keeps the clock's knowledge on the disk; ``alarm`` hears that the clock stays untrusted."""
         return Timekeeper(self._clock, boot_id(), writer, memory.reload, alarm)
 
-    def upward(self, writer: JournalWriter) -> Upward | None:
+    def upward(self, writer: Writer) -> Upward | None:
         """The way to the platform; ``None`` for a terminal that has none."""
         if self.config.platform is None:
             return None
@@ -171,6 +176,7 @@ class Composition:
             rings=lambda: None if self._bundles is None else self._bundles.keys(),
             judge=self._judge_bundle,
             buffer=lambda: self._buffer.state if self._buffer is not None else BufferState(),
+            unrecorded=lambda: writer.unrecorded,
             configuration=self._configuration.hex(),
             clock=self._clock,
             random=self._random,
@@ -198,8 +204,7 @@ class Composition:
     def lanes(self, writer: JournalWriter, memory: Memory, alarm: Alarm, upward: Upward | None) -> dict[str, Lane]:
         """Every lane; none accepts anybody before its :meth:`~agent.lane.Lane.begin_service`."""
         loop = asyncio.get_running_loop()
-        tell = partial(alarm, JOURNAL, Reason.NOT_RECORDED, b"")
-        condition = JournalCondition(self.conditions, tell, self._clock.now_ms)
+        condition = JournalCondition(self.conditions, lambda reason: alarm(JOURNAL, reason, b""), self._clock.now_ms)
         lanes: dict[str, Lane] = {}
         for name, settings in self.config.lanes.items():
             board = settings.board
@@ -215,7 +220,8 @@ class Composition:
                 asker=NobodyToAsk() if upward is None else upward.questions,
             )
             profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])
-            lanes[name] = Lane(name, profile, ports, settings.append_deadline_ms)
+            full_disk = self._resolved.profiles[name].on_full_disk()
+            lanes[name] = Lane(name, profile, ports, settings.append_deadline_ms, full_disk)
         return lanes
 
     def connect(self, boards: dict[str, Board], lanes: dict[str, Lane]) -> None:
@@ -283,7 +289,7 @@ class Composition:
                 "bundles": {} if self._bundles is None else self._bundles.versions(),
             },
         )
-        return Append((entry,), vital=True)
+        return Append((entry,), vital=True, instead=Instead(kept=True))
 
     def backoff(self) -> Backoff:
         """Pauses between tries, for one part."""

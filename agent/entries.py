@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cbor2
 
 from agent.facts import TerminalFacts
+from offline_store.figures import Instead
 from offline_store.journal import Append
 from offline_store.journal import Mark as StoredMark
 from offline_store.record import Entry
 from offline_store.record import Money as StoredMoney
-from profiles.api import Kind, Record, State
+from profiles.api import Actuate, Ask, Kind, Record, State, Step
 from profiles.questions import Money
 
 RULES = "rules"
 """The public field of a decision that holds its rule trace (:mod:`profiles.trace`)."""
 
+_MONEY = frozenset({Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE})
 
-def append_of(lane: str, profile: str, records: Sequence[Record], state: State, facts: TerminalFacts) -> Append:
+
+def append_of(
+    lane: str, profile: str, records: Sequence[Record], state: State, facts: TerminalFacts, instead: Instead | None
+) -> Append:
     """One decision's append: its records, and the state that goes with them."""
     entries = tuple(_entry(lane, profile, record, facts) for record in records)
     marks = tuple(
         StoredMark(mark.scope, mark.key, mark.value, mark.expires_ms) for record in records for mark in record.marks
     )
     saves = {state_key(lane, profile): cbor2.dumps(state.model_dump())}
-    return Append(entries, saves, marks, vital=not any(map(_may_wait, records)))
+    return Append(entries, saves, marks, vital=not any(map(_may_wait, records)), instead=instead)
+
+
+def counted_instead(step: Step[Any]) -> Instead | None:
+    """How a step is counted where a full disk does not take it; ``None`` if it has to do with money: never."""
+    records = [effect for effect in step.effects if isinstance(effect, Record)]
+    if any(record.money is not None or record.evidence is not None or record.kind in _MONEY for record in records):
+        return None
+    if any(isinstance(effect, Ask) for effect in step.effects):
+        return None
+    opens = bool(records) and any(isinstance(effect, Actuate) for effect in step.effects)
+    return Instead(int(opens), kept=any(record.kind is Kind.LIFE_SAFETY for record in records))
 
 
 def _may_wait(record: Record) -> bool:

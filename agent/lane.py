@@ -11,12 +11,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import zip_longest
 from typing import Any
 
 import cbor2
 
 from agent.credentials.verify import Verifier
-from agent.entries import append_of, state_key
+from agent.entries import append_of, counted_instead, state_key
 from agent.facts import TerminalFacts
 from agent.lane_ports import LanePorts
 from agent.logs import log
@@ -65,6 +66,7 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.full_disk import FullDisk
 from profiles.questions import Answered, NotRecorded, Unanswered
 from profiles.reasons import Sentence
 
@@ -100,8 +102,16 @@ Presentation = CardReading | CodeReading | AmountReading | NoAmount | CardFault
 class Lane:
     """The shell around one profile: it carries out what the reducer asks for."""
 
-    def __init__(self, name: str, profile: Profile[Any], ports: LanePorts, append_deadline_ms: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        profile: Profile[Any],
+        ports: LanePorts,
+        append_deadline_ms: int,
+        full_disk: FullDisk = FullDisk.REFUSE,
+    ) -> None:
         self.name = name
+        self._counts = full_disk is FullDisk.OPEN_AND_COUNT
         self._profile = profile
         self._ports = ports
         self._deadline_s = append_deadline_ms / 1000
@@ -282,9 +292,10 @@ class Lane:
             # refused asks nobody: that it came to nothing follows as an event too.
             if not isinstance(effect, Show | Ask) or (opening.opened and not opening.refused):
                 self._carry_out(effect)
-        for record, place in zip(records, appended.records, strict=True):
-            self._tell(record, place.seq, read_ns, decided_ns, opening.durable_ns)
-            self._ports.recorded(place.seq)
+        for record, place in zip_longest(records, appended.records):
+            self._tell(record, None if place is None else place.seq, read_ns, decided_ns, opening.durable_ns)
+        if appended.records:
+            self._ports.recorded(appended.records[-1].seq)
         if opening.silent:
             for pulse in pulses:
                 self._signal(Actuated(pulse.about, fault="silent"))
@@ -295,7 +306,9 @@ class Lane:
     ) -> Appended | None:
         """Queue the append at once, then wait for the disk and the pulses; ``None`` if nothing was recorded."""
         try:
-            pending = self._ports.writer.submit(append_of(self.name, self._profile.name, records, step.state, facts))
+            instead = counted_instead(step) if self._counts else None
+            append = append_of(self.name, self._profile.name, records, step.state, facts, instead)
+            pending = self._ports.writer.submit(append)
         except StoreError as error:
             self._not_recorded("append refused", tell(error))
             return None
@@ -312,7 +325,10 @@ class Lane:
         except StoreError as error:
             await self._forget(error)
             return None
-        self._ports.journal.works()
+        if appended.counted:
+            self._ports.journal.counts()
+        else:
+            self._ports.journal.works()
         return appended
 
     async def _wait_out(self, pending: Future[Appended], records: list[Record]) -> Appended:
@@ -380,12 +396,13 @@ class Lane:
     def _show(self, effect: Show) -> None:
         self._log.info("show", zh=effect.sentence.zh, en=effect.sentence.en, tone=effect.tone.value)
 
-    def _tell(self, record: Record, seq: int, read_ns: int | None, decided_ns: int, durable_ns: int) -> None:
+    def _tell(self, record: Record, seq: int | None, read_ns: int | None, decided_ns: int, durable_ns: int) -> None:
+        """One line a record; where it was counted instead, it has no ``seq``."""
         times = {} if read_ns is None else {"read_ns": read_ns}
         self._log.info(
             record.kind.value,
             tap=tap_of(record.refers_to or record.id),
-            seq=seq,
+            **({"counted": True} if seq is None else {"seq": seq}),
             reason=record.reason.code,
             decided_ns=decided_ns,
             durable_ns=durable_ns,

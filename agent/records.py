@@ -44,6 +44,14 @@ class StoreReason(ReasonEnum):
         _S("请走旁边通道", "Please use the next lane"),
         _S("按目前的速度，日志将在两天内写满", "at the present rate the journal is full within two days"),
     )
+    UNRECORDED = (
+        "unrecorded",
+        _S("请通行", "Please pass"),
+        _S(
+            "磁盘已满，保留空间也已用完：通道照常开放，只计次数，有空间时补记；请清理磁盘",
+            "disk and reserve are full: doors open and are counted until there is room for a record; make room",
+        ),
+    )
     STATE_LOST = (
         "state-lost",
         _S("请走旁边通道", "Please use the next lane"),

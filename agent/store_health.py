@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from agent.devices import Conditions, DeviceState
 from agent.logs import log
-from agent.words import tell
+from agent.records import StoreReason
+from agent.words import say, tell
 from offline_store.wal import Health, LogState
 from profiles.api import Reason
+from profiles.reasons import ReasonEnum
 
 JOURNAL = "journal"
 
@@ -16,11 +18,12 @@ JOURNAL = "journal"
 class JournalCondition:
     """Whether the journal takes what the lanes decide. Used on the event loop."""
 
-    def __init__(self, conditions: Conditions, alarm: Callable[[], None], now_ms: Callable[[], int]) -> None:
+    def __init__(self, conditions: Conditions, alarm: Callable[[ReasonEnum], None], now_ms: Callable[[], int]) -> None:
         self._conditions = conditions
         self._alarm = alarm
         self._now_ms = now_ms
         self._failed = False
+        self._counts = False
 
     def failed(self, detail: str) -> bool:
         """A record was not taken, or not in time: nothing opens. Alarms once until :meth:`works`; whether it did."""
@@ -28,18 +31,30 @@ class JournalCondition:
         self._conditions.report(state)
         is_news, self._failed = not self._failed, True
         if is_news:
-            self._alarm()
+            self._alarm(Reason.NOT_RECORDED)
         return is_news
+
+    def counts(self) -> None:
+        """A door opened, or refused, and the full disk took a count instead of a record. Alarms once as well."""
+        if not self._counts:
+            self._counts = True
+            self._alarm(StoreReason.UNRECORDED)
+        if not self._failed:  # that others are refused weighs more
+            reason = StoreReason.UNRECORDED
+            state = DeviceState(
+                JOURNAL, "failed", reason.code, say(reason.technician.zh, reason.technician.en), self._now_ms()
+            )
+            self._conditions.report(state)
 
     def works(self) -> None:
         """A record is on the disk."""
-        if self._failed:
-            self._failed = False
+        if self._failed or self._counts:
+            self._failed = self._counts = False
             self._conditions.forget(JOURNAL)
 
 
 def tell_store_health(health: Health) -> None:
     """Log the new state, with the remedy where one is needed. Called in the writer's thread."""
-    say = log().info if health.state is LogState.FREE else log().error
+    line = log().info if health.state is LogState.FREE else log().error
     detail = {} if health.fault is None else {"detail": tell(health.fault)}
-    say("journal log", state=health.state.code, zh=health.state.zh, en=health.state.en, **detail)
+    line("journal log", state=health.state.code, zh=health.state.zh, en=health.state.en, **detail)

@@ -83,7 +83,7 @@ class Terminal:
             patience.cancel()
             if journal is not None:
                 first_start = journal.head.seq == 1
-                writer = self._parts.writer(journal, self._rescued)
+                writer = self._parts.writer(journal, self._rescued, self._settled)
                 await self._serve(boards, writer, first_start, started_s)
         finally:
             watchdog.cancel()
@@ -174,7 +174,8 @@ class Terminal:
                 await asyncio.wrap_future(writer.sign_with(self._parts.signatory(keys)))
                 await asyncio.wrap_future(writer.seal_with(self._parts.sealer()))
                 appended = await asyncio.wrap_future(writer.submit(self._parts.context()))
-                self._recorded(appended.records[-1].seq)
+                if appended.records:  # a full disk keeps it in memory
+                    self._recorded(appended.records[-1].seq)
             except (KeyStoreError, StoreError) as error:
                 part = KEYS if isinstance(error, KeyStoreError) else JOURNAL
                 retry_ms = backoff.next_ms()
@@ -222,6 +223,10 @@ class Terminal:
     def _rescued(self, rescued: Rescued) -> None:
         self._log.error("journal rescued", path=str(rescued.aside), count=rescued.carried, lost=rescued.lost)
         self._alarm(JOURNAL, StoreReason.JOURNAL_RESCUED, b"")
+
+    def _settled(self, openings: int, seq: int) -> None:
+        self._log.warning("what was counted is recorded", count=openings, seq=seq)
+        self._recorded(seq)
 
     def _damaged(self, name: str) -> None:
         """Called in the thread that loads the bundles."""

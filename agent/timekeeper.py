@@ -10,6 +10,7 @@ from agent.logs import log
 from agent.trusted_clock import TrustedClock
 from agent.words import tell
 from offline_store.errors import StoreError
+from offline_store.figures import Instead
 from offline_store.journal import Append
 from offline_store.writer import JournalWriter
 from profiles.api import ClockState
@@ -68,7 +69,7 @@ class Timekeeper:
         floor_ms = self._clock.floor_ms
         saves = {SAVED_KEY: self._clock.saved(self._boot_id)}
         try:
-            await asyncio.wrap_future(self._writer.submit(Append(saves=saves, vital=True)))
+            await asyncio.wrap_future(self._writer.submit(Append(saves=saves, vital=True, instead=Instead())))
         except StoreError as error:
             self._log.error("clock could not be kept", detail=tell(error))
             await self._recover()

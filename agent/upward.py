@@ -62,6 +62,7 @@ class Upward:
         rings: Callable[[], Rings | None],
         judge: Judge,
         buffer: Callable[[], BufferState],
+        unrecorded: Callable[[], int],
         configuration: str,
         clock: TrustedClock,
         random: Random,
@@ -75,6 +76,7 @@ class Upward:
         self._bundles = bundles
         self._rings = rings
         self._buffer = buffer
+        self._unrecorded = unrecorded
         self._rings_on_disk: Rings = NOBODY
         self._configuration = configuration
         self._clock = clock
@@ -225,6 +227,7 @@ class Upward:
                 unacknowledged=max(0, self._head_seq - self._acked_seq),
                 size_bytes=self._buffer().size_bytes,
                 hours_left=self._buffer().hours_left,
+                unrecorded=self._unrecorded() or None,
             ),
             clock=ClockQuality(moment.state.value),
             clock_uncertainty_ms=uncertainty_ms,

@@ -21,7 +21,8 @@ from offline_store.bundles import InstalledBundle
 from offline_store.checkpoint import Proof, Signatory
 from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, pages, store_error
 from offline_store.draft import Draft, Head
-from offline_store.errors import AcknowledgementRefused, Damaged, RecordInvalid
+from offline_store.errors import AcknowledgementRefused, Damaged, DiskFull, RecordInvalid
+from offline_store.figures import Instead
 from offline_store.genesis import GENESIS, Genesis, Predecessor
 from offline_store.lock import take_lock
 from offline_store.migrate import migrate
@@ -100,7 +101,8 @@ class Mark:
 class Append:
     """What one decision changes, in one transaction: records, lane state (``None`` removes a key), marks, bundles.
 
-    What is ``vital`` may use the room that is kept for it on a full disk (:mod:`offline_store.reserve`).
+    What is ``vital`` may use the room that is kept for it on a full disk (:mod:`offline_store.reserve`), and beyond it
+    may be counted ``instead`` (:mod:`offline_store.unrecorded`): never money, nor what holds a secret.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -108,8 +110,11 @@ class Append:
     marks: tuple[Mark, ...] = ()
     bundles: tuple[InstalledBundle, ...] = ()
     vital: bool = False
+    instead: Instead | None = None
 
     def __post_init__(self) -> None:
+        if self.instead is not None and any(entry.money or entry.secret for entry in self.entries):
+            raise RecordInvalid.at("instead", "空：资金和密封的内容不能只计数", "nothing, beside money or a secret,")
         for key, value in self.saves.items():
             if not 0 < len(key) <= MAX_TEXT_CHARS or (value is not None and len(value) > MAX_SAVED_BYTES):
                 raise RecordInvalid.at(
@@ -121,9 +126,10 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The records of one :class:`Append`, in its order, as they stand on the disk."""
+    """The records of one :class:`Append`, in its order, as they stand on the disk; none if it was ``counted``."""
 
     records: tuple[Record, ...]
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,8 +354,11 @@ class Journal:
         ended_ms = now_ms - MARK_GRACE_MS
         pruned = _PRUNE_PORTION
         while pruned == _PRUNE_PORTION:
-            with self._transaction(Doing.PRUNING_MARKS):
-                pruned = self._connection.execute(_PRUNE_MARKS, (ended_ms, _PRUNE_PORTION)).rowcount
+            try:
+                with self._transaction(Doing.PRUNING_MARKS):
+                    pruned = self._connection.execute(_PRUNE_MARKS, (ended_ms, _PRUNE_PORTION)).rowcount
+            except DiskFull:
+                break  # no lane waits for that room
         with self._faults(Doing.READING_MARKS):
             return [Mark(*row) for row in self._connection.execute("SELECT scope, key, value, expires_ms FROM mark")]
 

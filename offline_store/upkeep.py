@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from offline_store.errors import StoreError
@@ -41,8 +42,9 @@ class Upkeep:
         if time.monotonic() < self._due_s:
             return
         self.keep_reserve()
-        try:
+        with suppress(StoreError):  # on a full disk only what leaves it makes room
             self.journal.sign_what_waits()
+        try:
             kept_since_ms = self.kept_since()
             more = kept_since_ms is not None and self.journal.prune(kept_since_ms) == PORTION
         except StoreError:

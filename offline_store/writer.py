@@ -2,14 +2,15 @@
 
 After a fault memory may hold what the disk does not. So from the first append that fails until :meth:`reload`, every
 append fails with the same fault, also those that were handed over meanwhile: the caller takes its memory from
-:meth:`reload` and goes on from there.
+:meth:`reload` and goes on from there. But for what a full disk does not take and may be counted instead
+(:mod:`offline_store.unrecorded`): that does not fail, and :meth:`reload` gives it back as if the disk had it.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from offline_store.journal import Append, Appended, Journal, Restored
 from offline_store.rescue import Rescued, heal
 from offline_store.reserve import Reserve
 from offline_store.sealing import Sealer
+from offline_store.unrecorded import Unrecorded
 from offline_store.upkeep import QUIET_S, KeptSince, Upkeep, keep_everything
 from offline_store.wal import Health, LogState
 
@@ -34,8 +36,11 @@ Tell = Callable[[Health], None]
 
 TellRescued = Callable[[Rescued], None]
 
+TellSettled = Callable[[int, int], None]
+"""How many openings that were counted a record tells of now, and the journal's last seq."""
 
-def _nobody(_told: object) -> None:
+
+def _nobody(*_told: object) -> None:
     """Nobody wants to be told."""
 
 
@@ -61,32 +66,46 @@ class JournalWriter(Protocol):
         """Commit what waits, then close the journal; ``False`` if that took longer."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Tellers:
+    """Who hears of the log's state, of a rescued file, and of counts that are recorded."""
+
+    health: Tell
+    rescued: TellRescued
+    settled: TellSettled
+
+
 class _Desk:
     """What both writers do with the journal: all appends fail from a fault until the reload."""
 
-    def __init__(self, journal: Journal, tell: Tell, rescued: TellRescued, reserve: Reserve | None = None) -> None:
+    def __init__(self, journal: Journal, tell: _Tellers, reserve_bytes: int) -> None:
         self.journal = journal
-        self._reserve = reserve or Reserve(journal.directory, 0)
-        self.keep_reserve()
+        self._reserve = Reserve(journal.directory, reserve_bytes)
+        self.unrecorded = Unrecorded(journal)
         self._tell = tell
-        self._tell_rescued = rescued
         self._told = LogState.FREE
         self._fault: BaseException | None = None
+        self.keep_reserve()
 
     def commit(self, group: list[tuple[Append, Future[Appended]]]) -> None:
         """One transaction for the group, then one answer each."""
-        results: list[Appended] = []
-        if self._fault is None:
+        batch = [append for append, _ in group]
+        results: Sequence[Appended | BaseException] = []
+        fault = self._fault
+        if fault is None:
             try:
-                results = self._append([append for append, _ in group])
+                results = self._append(batch)
             except BaseException as error:  # noqa: BLE001 - each caller raises it from its future
-                self._fault = error
-        if self._fault is None:
-            for (_, future), result in zip(group, results, strict=True):
+                fault = error
+        if isinstance(fault, DiskFull):
+            results = self._count(batch, fault)
+        elif fault is not None:
+            self._fault, results = fault, [fault] * len(batch)
+        for (_, future), result in zip(group, results, strict=True):
+            if isinstance(result, Appended):
                 future.set_result(result)
-        else:
-            for _, future in group:
-                future.set_exception(self._fault)
+            else:
+                future.set_exception(result)
         self._tell_changes()
 
     def admit(self, append: Append) -> None:
@@ -96,27 +115,56 @@ class _Desk:
         """
         if any(entry.secret is not None for entry in append.entries) and not self.journal.can_seal():
             raise CannotSeal
-        if self._reserve.holds_back and not append.vital:
+        if (self._reserve.holds_back or self.unrecorded.waits) and not append.vital:
             raise DiskFull(
                 "磁盘已满，余下的空间留给通行记录；请清理磁盘，或让平台接收记录",
                 "the disk is full, and what is left is kept for passages; make room, or bring the network back",
             )
 
     def keep_reserve(self) -> None:
-        """Hold the reserve again as soon as there is room for it, on the disk and below the journal's limit."""
+        """Hold the reserve again as soon as there is room for it, on the disk and below the journal's limit.
+
+        Before it, the file for counts; and what was counted is recorded, if that can be done now.
+        """
+        self.unrecorded.make()
+        if self.unrecorded.waits and self._fault is None:
+            with suppress(StoreError):  # what is counted stays so
+                self._append([])
         if self._reserve.size_bytes and not self._reserve.held and self.journal.has_room(2 * self._reserve.size_bytes):
             below_bytes = self._reserve.size_bytes if self._reserve.make() else 0
             with suppress(StoreError):  # a fault of the disk is met, and said, by the next append
                 self.journal.limit(below_bytes)
 
     def _append(self, batch: list[Append]) -> list[Appended]:
+        """Behind what was counted, if anything was, in the same transaction."""
+        self.unrecorded.load()
+        first = self.unrecorded.settlement()
+        whole = [*first, *map(self.unrecorded.referring, batch)]
         try:
-            return self.journal.append(batch)
+            appended = self.journal.append(whole)
         except DiskFull:
             if not self._reserve.release():
                 raise
             self.journal.limit(0)
-            return self.journal.append(batch)
+            appended = self.journal.append(whole)
+        if first:
+            self._tell.settled(self.unrecorded.settled(), self.journal.head.seq)
+        return appended[len(first) :]
+
+    def _count(self, batch: list[Append], full: DiskFull) -> list[Appended | BaseException]:
+        """Count what may be counted; all the rest meets the full disk as a fault."""
+        countable = [append for append in batch if append.instead is not None]
+        if len(countable) < len(batch):
+            self._fault = full
+        if not countable:
+            return [full] * len(batch)
+        try:
+            self.unrecorded.load()
+            self.unrecorded.count(countable)
+        except BaseException as error:  # noqa: BLE001 - each caller raises it from its future
+            self._fault = error
+            return [error] * len(batch)
+        return [full if append.instead is None else Appended((), counted=True) for append in batch]
 
     def checkpoint(self) -> None:
         """Move the log into the database as far as that can be done now."""
@@ -125,13 +173,13 @@ class _Desk:
 
     def rescue(self) -> None:
         """Go on in a new file with what is intact of this one."""
-        self._tell_rescued(heal(self.journal))
+        self._tell.rescued(heal(self.journal))
 
     def _tell_changes(self) -> None:
         health = self.journal.log.health
         if health.state is not self._told:
             self._told = health.state
-            self._tell(health)
+            self._tell.health(health)
 
     def reload(self, now_ms: int) -> Restored:
         """Open the desk again with what the disk says; a damaged file is rescued first."""
@@ -140,8 +188,9 @@ class _Desk:
         except Damaged:
             self.rescue()
             restored = self.journal.restore(now_ms)
+        self.unrecorded.load()
         self._fault = None
-        return restored
+        return self.unrecorded.over(restored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +214,9 @@ class Writer:
 
     At most ``queue_limit`` things wait; one more raises :class:`QueueFull` at once, so that the lane refuses instead
     of letting a citizen wait for a slow disk. ``tell`` is called, in the writer's thread, whenever the write-ahead
-    log's state has changed, and not again before it changes back; ``kept_since`` says, there too, what is old, and
-    ``rescued`` is told, there too, of a file that was found damaged and exchanged. ``reserve_bytes`` are kept for what
-    is vital (:mod:`offline_store.reserve`).
+    log's state has changed, and not again before it changes back; ``kept_since`` says, there too, what is old;
+    ``rescued`` is told, there too, of a file that was found damaged and exchanged, and ``settled`` of openings that
+    were counted and are recorded now. ``reserve_bytes`` are kept for what is vital (:mod:`offline_store.reserve`).
     """
 
     def __init__(
@@ -178,9 +227,10 @@ class Writer:
         tell: Tell = _nobody,
         kept_since: KeptSince = keep_everything,
         rescued: TellRescued = _nobody,
+        settled: TellSettled = _nobody,
         reserve_bytes: int = 0,
     ) -> None:
-        self._desk = _Desk(journal, tell, rescued, Reserve(journal.directory, reserve_bytes))
+        self._desk = _Desk(journal, _Tellers(tell, rescued, settled), reserve_bytes)
         self._upkeep = Upkeep(journal, kept_since, self._desk.keep_reserve)
         self._queue: queue.SimpleQueue[tuple[Append, Future[Appended]] | _Call | None] = queue.SimpleQueue()
         self._queue_limit = queue_limit
@@ -218,6 +268,11 @@ class Writer:
     def rescue(self) -> Future[None]:
         """Exchange a file that is damaged, or whose chain forked. Raises :class:`QueueFull` and :class:`Closed`."""
         return self._call(self._desk.rescue)
+
+    @property
+    def unrecorded(self) -> int:
+        """How many openings were counted and are not recorded yet; from any thread."""
+        return self._desk.unrecorded.openings
 
     @property
     def health(self) -> Health:
@@ -289,8 +344,10 @@ class Writer:
 class InlineWriter:
     """The same in the calling thread, for simulated time: every future is done when it is returned."""
 
-    def __init__(self, journal: Journal, *, tell: Tell = _nobody, reserve_bytes: int = 0) -> None:
-        self._desk = _Desk(journal, tell, _nobody, Reserve(journal.directory, reserve_bytes))
+    def __init__(
+        self, journal: Journal, *, tell: Tell = _nobody, settled: TellSettled = _nobody, reserve_bytes: int = 0
+    ) -> None:
+        self._desk = _Desk(journal, _Tellers(tell, _nobody, settled), reserve_bytes)
         self._closed = False
 
     def submit(self, append: Append) -> Future[Appended]:

@@ -15,6 +15,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from profiles.amounts import AmountRefused
+from profiles.full_disk import FullDisk
 from profiles.person import Person
 from profiles.purpose import Purpose
 from profiles.questions import Money, Question, Reply
@@ -431,6 +432,10 @@ class ProfileSettings(BaseModel):
     def wiring(self) -> Wiring:
         """What must be on the lane's board."""
         return Wiring()
+
+    def on_full_disk(self) -> FullDisk:
+        """What the lane does beyond the reserve; only a door may do otherwise."""
+        return FullDisk.REFUSE
 
 
 S = TypeVar("S", bound=State)

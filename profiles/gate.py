@@ -46,6 +46,7 @@ from profiles.api import (
 )
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
+from profiles.full_disk import FullDisk
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.admission import Admission
 from profiles.rules.assurance import LeastAssurance
@@ -104,6 +105,9 @@ class GateSettings(ProfileSettings):
     passage_input: str | None = Field(default="passage", description="the sensor in the passage; null if there is none")
     passage_timeout_ms: int = Field(default=8_000, ge=500, le=120_000)
     fire_input: str | None = Field(default="fire", description="the input that the fire line drives; null if none")
+    full_disk: FullDisk = Field(
+        default=FullDisk.OPEN_AND_COUNT, description="beyond the journal's reserve: open-and-count, or refuse"
+    )
 
     def wiring(self) -> Wiring:
         """The gate's output, the passage sensor and the fire line."""
@@ -112,6 +116,10 @@ class GateSettings(ProfileSettings):
             inputs={} if self.passage_input is None else {"passage_input": self.passage_input},
             fire_inputs={} if self.fire_input is None else {"fire_input": self.fire_input},
         )
+
+    def on_full_disk(self) -> FullDisk:
+        """A door opens."""
+        return self.full_disk
 
     @model_validator(mode="after")
     def tells_green_from_red(self) -> GateSettings:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import itertools
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import timedelta, timezone
 from pathlib import Path
 
@@ -21,18 +23,21 @@ from agent.lane_ports import LanePorts
 from agent.memory import Memory
 from agent.store_health import JOURNAL, JournalCondition
 from drivers.api import CardReading, InputReading, Interface, Pulse
+from offline_store.database import DATABASE_NAME
 from offline_store.errors import DiskFull, StoreError
-from offline_store.journal import Append, Appended, Journal, Restored
+from offline_store.journal import DEFAULT_SIZE_LIMIT_BYTES, Append, Appended, Journal, Restored
 from offline_store.outbox import Outbox
 from offline_store.record import Record
 from offline_store.writer import InlineWriter, JournalWriter
-from profiles.api import Reason
 from profiles.gate import Gate, GateSettings
 from profiles.reasons import ReasonEnum
 from tests.agent.seeded import SeededRandom
 from tests.agent.simulated import SimulatedClock
+from tests.offline_store.parts import entry
 
 DISK_FULL = DiskFull("磁盘已满", "the disk is full")
+FILLER = "filler"
+"""Records that are there to fill the journal."""
 CHINA = timezone(timedelta(hours=8))
 
 
@@ -152,8 +157,8 @@ class Site:
     def _alarm(self, lane: str, reason: ReasonEnum, about: bytes) -> None:
         self.alarms.append(reason.code)
 
-    def _journal_failed(self) -> None:
-        self._alarm(JOURNAL, Reason.NOT_RECORDED, b"")
+    def _journal_failed(self, reason: ReasonEnum) -> None:
+        self._alarm(JOURNAL, reason, b"")
 
     def lane(self, name: str = "north", **changes: object) -> Lane:
         lane = self.lane_without_service(name, **changes)
@@ -162,12 +167,25 @@ class Site:
 
     def lane_without_service(self, name: str = "north", **changes: object) -> Lane:
         settings = GateSettings.model_validate({"admit": {"everyone": True}} | changes)
-        return Lane(name, Gate(settings), self.ports, self.deadline_ms)
+        return Lane(name, Gate(settings), self.ports, self.deadline_ms, settings.on_full_disk())
+
+    def fill(self) -> None:
+        """From now on the journal takes no record more: its limit is where it is."""
+        used_bytes = (self.directory / DATABASE_NAME).stat().st_size
+        self.journal.limit(DEFAULT_SIZE_LIMIT_BYTES - used_bytes)
+        with suppress(DiskFull):
+            for number in itertools.count(self.journal.head.seq):
+                self.journal.append([Append((entry(number, FILLER, lane=None, profile=None, public={}),))])
+
+    def make_room(self) -> None:
+        """There is room again."""
+        self.journal.limit(0)
 
     def records(self) -> list[Record]:
         outbox = Outbox.open(self.directory)
         try:
-            return [Record.from_bytes(body) for body in outbox.batch(1, 1000, 1_000_000)]
+            records = [Record.from_bytes(body) for body in outbox.batch(1, 1000, 1_000_000)]
+            return [record for record in records if record.entry.kind != FILLER]
         finally:
             outbox.close()
 

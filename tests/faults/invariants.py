@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from drivers.virtual.bench import RelayState
+from offline_store.figures import UNRECORDED
 from offline_store.outbox import Outbox
 from offline_store.record import Record
+from tools.cli.figures import figures_of, openings_of
 from tools.platform.reconcile import reconcile
 from tools.platform.store import Store
 
+GRANTS = ("granted", "granted-again")
+LONGEST_DEADLINE_S = 10.0
+"""``append_deadline_ms`` is at most that: what is durable later opens nothing."""
 MOST_RECORDS, MOST_BYTES = 5_000, 1 << 30
 
 
@@ -55,21 +61,45 @@ def platform_has_it_all(store: Store, directory: Path, *, open_for: Collection[s
 
 
 def pulses_follow_their_records(records: Sequence[Record], relay: RelayState) -> int:
-    """Each time the relay was switched on, at least as many grants were decided before; how often it was.
+    """Each time the relay was switched on, a decision of its own was made durable before; how often it was.
 
-    For runs without fire, which needs no record to open.
+    That is a record that grants; or one of the openings that a full disk, reserve included, only let count, and these
+    within their time alone: not before the first of them, nor later than the last could still be given. For runs
+    without fire, which needs no record to open.
     """
     slept_s = time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic()
-    granted = sorted(
-        record.entry.monotonic_ms / 1000 - slept_s
-        for record in records
-        if record.entry.reason in ("granted", "granted-again")
-    )
+    granted = sorted(record.entry.monotonic_ms / 1000 - slept_s for record in records if record.entry.reason in GRANTS)
+    counts = [_Count.of(record, slept_s) for record in records if record.entry.kind == UNRECORDED]
     pulses = sorted(change.at_ns / 1e9 for change in relay.history if change.on)
     for number, pulse_s in enumerate(pulses, start=1):
-        before = sum(grant_s <= pulse_s for grant_s in granted)
-        assert before >= number, f"pulse {number} at {pulse_s:.3f} has {before} grants before it"
+        # A count is good for its time only, a record for ever after: so where both would do, the count is spent.
+        count = next((count for count in counts if count.left and count.first_s <= pulse_s <= count.last_s), None)
+        if count is not None:
+            count.left -= 1
+            continue
+        before = bool(granted) and granted[0] <= pulse_s
+        assert before, f"pulse {number} at {pulse_s:.3f} has no decision before it"
+        del granted[0]
     return len(pulses)
+
+
+@dataclass
+class _Count:
+    """One record that counts: from when until when (seconds, monotonic) so many openings were its."""
+
+    first_s: float
+    last_s: float
+    left: int
+
+    @classmethod
+    def of(cls, record: Record, slept_s: float) -> _Count:
+        entry, figures = record.entry, [figure for figure in figures_of(record) if figure.reason in GRANTS]
+        openings = openings_of(record)
+        assert openings == sum(figure.times for figure in figures), "each opening has its decision, and only these open"
+        began_s = (entry.monotonic_ms - entry.time_ms) / 1000 - slept_s
+        first_ms = min((figure.first_ms for figure in figures), default=0)
+        last_ms = max((figure.last_ms for figure in figures), default=0)
+        return cls(began_s + first_ms / 1000, began_s + last_ms / 1000 + LONGEST_DEADLINE_S, openings)
 
 
 def resident_kb(pid: int) -> int:

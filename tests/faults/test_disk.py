@@ -108,12 +108,11 @@ def test_a_sync_that_fails_opens_nothing_and_what_is_said_to_be_durable_is(
         works_again(site)
 
 
-def test_a_full_disk_admits_nobody_without_a_record_and_empties_by_itself(
+def test_a_full_disk_admits_nobody_without_a_record_where_that_is_wanted_and_empties_by_itself(
     tmp_path: Path, small_disk: CuttableDisk
 ) -> None:
-    with faulty_gate(
-        tmp_path, state_dir=small_disk.root / "state", journal={"size_limit_mb": 16, "reserve_mb": 0}
-    ) as site:
+    journal = {"size_limit_mb": 16, "reserve_mb": 0}
+    with faulty_gate(tmp_path, state_dir=small_disk.root / "state", journal=journal, full_disk="refuse") as site:
         pass_through(site)
         with filled(small_disk):
             wait_until(lambda: not tap(site), "the disk is full for the journal too")

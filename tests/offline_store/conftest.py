@@ -9,6 +9,7 @@ import pytest
 
 from offline_store.journal import Journal
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock
+from tests.offline_store.small_disk import mounted
 
 
 @pytest.fixture
@@ -40,3 +41,10 @@ def open_journal(directory: Path, clock: SteppingClock) -> Iterator[Callable[[],
 @pytest.fixture
 def journal(open_journal: Callable[[], Journal]) -> Journal:
     return open_journal()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 12 MiB that only the tests fill."""
+    with mounted(tmp_path / "disk") as root:
+        yield root

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,26 +12,11 @@ from offline_store.journal import Append, Journal
 from offline_store.reserve import RESERVE_NAME, Reserve
 from offline_store.writer import InlineWriter, Writer
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, entry
+from tests.offline_store.small_disk import fill
 
 MIB = 1024**2
 RESERVE_BYTES = 2 * MIB
 PATIENCE_S = 20.0
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A real file system of 12 MiB that only the tests fill."""
-    if os.geteuid() != 0:
-        pytest.skip("a small disk is mounted: run as root")
-    root = tmp_path / "disk"
-    root.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(root)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"this machine mounts nothing: {done.stderr.strip()}")
-    yield root
-    subprocess.run(["umount", "--lazy", str(root)], check=True)
 
 
 def opened(directory: Path, size_limit_bytes: int = 1 << 32) -> Journal:
@@ -48,18 +31,6 @@ def passage(number: int) -> Append:
 
 def sale(number: int) -> Append:
     return Append((entry(number),))
-
-
-def fill(directory: Path) -> Path:
-    """Take every free byte of the disk, as a log or a video would."""
-    path = directory / "others"
-    with path.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"\0" * 65_536):
-                pass
-        except OSError:
-            pass
-    return path
 
 
 def until_full(writer: Writer, first: int) -> int:

@@ -9,6 +9,7 @@ from agent.config import profile_names, profile_type
 from agent.records import CONTEXT, SERVICE
 from agent.words import say
 from offline_store.checkpoint import CHECKPOINT
+from offline_store.figures import UNRECORDED
 from offline_store.genesis import GENESIS
 from offline_store.rescue import CARRIED, DAMAGE
 from offline_store.sealing import SEALING_KEY
@@ -23,6 +24,7 @@ KINDS: Mapping[str, Sentence] = {
     DAMAGE: _S("日志损坏", "the journal was damaged"),
     SEALING_KEY: _S("密封证据的密钥", "a key that seals evidence"),
     "unread": _S("本版本读不懂的记录", "of a version that cannot be read yet"),
+    UNRECORDED: _S("磁盘已满期间的次数", "counted while the disk was full"),
     CHECKPOINT: _S("签名检查点", "checkpoint, signed"),
     CONTEXT: _S("软件与配置版本", "versions in force"),
     SERVICE: _S("维护", "service"),

@@ -23,6 +23,7 @@ from offline_store.outbox import Outbox, Position
 from offline_store.record import Record
 from offline_store.verify import Fault
 from tools.cli.codes import kind_words, reason_words
+from tools.cli.figures import figure_words, figures_of, openings_of
 from tools.cli.place import state_dir_option
 from tools.cli.times import iso
 
@@ -98,6 +99,7 @@ def show(seq: int, state_dir: Path, as_json: bool) -> None:
     line |= {"profile": record.entry.profile, "hash": record.hash.hex(), "prev_hash": record.prev_hash.hex()}
     line |= {"sealed_bytes": len(record.entry.sealed or b""), "public": _plain(record.entry.public)}
     line |= {"money": _money_of(record)}
+    figures = figures_of(record)
     if as_json:
         click.echo(json.dumps(line, ensure_ascii=False))
         return
@@ -105,7 +107,10 @@ def show(seq: int, state_dir: Path, as_json: bool) -> None:
     for name in ("id", "refers_to", "hash", "prev_hash"):
         click.echo(f"  {say(_LABELS_ZH[name], name)}{say('：', ': ')}{line[name] or '-'}")
     for name, value in {**(line["money"] or {}), **line["public"]}.items():
-        click.echo(f"  {name} = {value}")
+        if name != "figures" or not figures:
+            click.echo(f"  {name} = {value}")
+    for text in map(figure_words, figures):
+        click.echo(f"  {text}")
 
 
 def _money_of(record: Record) -> dict[str, Any] | None:
@@ -278,6 +283,7 @@ def _line_of(record: Record, acked_seq: int) -> dict[str, Any]:
         "lane": entry.lane,
         "reason": entry.reason,
         "repeated": entry.public.get("repeated"),
+        "openings": openings_of(record),
         "id": entry.id.hex(),
         "refers_to": entry.refers_to.hex() if entry.refers_to else None,
         "acknowledged": record.seq <= acked_seq,
@@ -290,4 +296,6 @@ def _text_of(line: dict[str, Any]) -> str:
     reason = say("：", ": ") + reason_words(line["reason"]) if line["reason"] else ""
     if line["repeated"] is not None:
         reason += say(f"（{line['repeated']} 次）", f" ({line['repeated']} times)")
+    if line["openings"] is not None:
+        reason += say(f"（开门 {line['openings']} 次）", f" ({line['openings']} openings)")
     return f"{line['seq']:>8} {mark} {line['time']} {kind_words(line['kind'])}{lane}{reason}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from agent.sync.faults import LinkFault
 from agent.sync.link import LinkPhase
 from agent.sync.metrics import NAME, LinkMetrics, read
 from agent.words import say
+from offline_store.errors import StoreError
+from offline_store.figures import Tally
+from offline_store.unrecorded import tallies_of
+from tools.cli.figures import waiting_words
 from tools.cli.place import existing, state_dir_option
 
 _OLD_S = 30
@@ -34,9 +39,25 @@ _FAULTS = {fault.code: (fault.zh, fault.en) for fault in LinkFault}
 @click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 def status(state_dir: Path, as_json: bool) -> None:
     """Read the file that the terminal renews every few seconds; nothing is asked of the terminal."""
-    metrics = _read(existing(state_dir))
+    tallies = _unrecorded(existing(state_dir))
+    if not as_json:
+        for line in waiting_words(tallies):
+            click.echo(line)
+    metrics = _read(state_dir)
     age_s = max(0, SystemClock().now_ms() - metrics.at_ms) // 1000
-    click.echo(metrics.model_dump_json() if as_json else "\n".join(_lines(metrics, age_s)))
+    if as_json:
+        unrecorded = {"unrecorded": {lane: tally.openings for lane, tally in tallies.items()}} if tallies else {}
+        click.echo(json.dumps(metrics.model_dump(mode="json") | unrecorded))
+    else:
+        click.echo("\n".join(_lines(metrics, age_s)))
+
+
+def _unrecorded(state_dir: Path) -> Mapping[str, Tally]:
+    """What a full disk did not take; where that cannot be read, the link's numbers still can."""
+    try:
+        return tallies_of(state_dir)
+    except (OSError, StoreError):
+        return {}
 
 
 def _read(state_dir: Path) -> LinkMetrics:

@@ -47,8 +47,10 @@ from agent.sync.contract import (
 )
 from offline_store.checkpoint import CHECKPOINT, holds
 from offline_store.errors import RecordInvalid
+from offline_store.figures import UNRECORDED
 from offline_store.genesis import Genesis
 from offline_store.record import NO_HASH, Record
+from tools.cli.figures import openings_of
 from tools.platform import dead_letters, holes
 from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.evidence import Judge
@@ -220,7 +222,10 @@ class Desk:
         self.follow([item.record for item in arrived if item.record is not None])
 
     def follow(self, records: Sequence[Record]) -> None:
-        """Judge what the records prove, then move the money that they move."""
+        """Judge what the records prove, then move the money that they move; say what was only counted."""
+        for record in records:
+            if record.entry.kind == UNRECORDED:
+                self.alarm(UNRECORDED, f"record {record.seq}: {openings_of(record) or 0} openings counted")
         if self.judge is not None:
             for record in self.judge.take(self.transaction, self.terminal, records, self.now_ms):
                 self.alarm("evidence-doubtful", f"record {record.seq}")

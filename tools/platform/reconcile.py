@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from offline_store.errors import RecordInvalid
 from offline_store.record import Record
 from profiles.api import Kind
+from tools.cli.figures import openings_of
 from tools.platform import dead_letters, evidence
 from tools.platform.holes import Hole, holes_of
 from tools.platform.store import Position, Transaction, alarm_table
@@ -18,6 +19,10 @@ from tools.platform.verification import verify_chain
 
 _SERIOUS = ("fork", "rolled-back", "chain-replaced", "predecessor-unknown", "foreign-chain", "checkpoint-forged")
 """Alarms after which a person has to look whether records are missing or copied."""
+
+
+_Takings = defaultdict[tuple[str, str, str], list[int]]
+_Openings = defaultdict[tuple[str, str], list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +48,28 @@ class Takings:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """What a lane opened while its disk was full: how many records tell of it, and of how many openings."""
+
+    terminal: str
+    lane: str
+    records: int
+    openings: int
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """The whole report. ``behind`` is how many records of a terminal's latest hello are not here yet."""
+    """The whole report. ``behind`` is how many records of a terminal's latest hello are not here yet.
+
+    What was ``counted`` stays so for ever: it is told, and leaves nothing open.
+    """
 
     chains: Sequence[ChainReport]
     behind: dict[str, int]
     takings: Sequence[Takings]
     unproven: dict[tuple[str, evidence.Verdict], int]
     letters: dict[str, int]
+    counted: Sequence[Counted] = ()
     serious: dict[tuple[str, str], int] = field(default_factory=dict)
 
     @property
@@ -64,11 +83,12 @@ class Reconciliation:
 def reconcile(transaction: Transaction, terminal: str | None = None) -> Reconciliation:
     """Walk every record, of one terminal or of all."""
     chains = transaction.chains(terminal)
-    takings: defaultdict[tuple[str, str, str], list[int]] = defaultdict(list)
+    takings: _Takings = defaultdict(list)
+    counted: _Openings = defaultdict(list)
     reports = []
     for head in chains:
         holes = holes_of(transaction, head.chain_id)
-        broken_at = verify_chain(head, _walk(transaction, head, takings), holes)
+        broken_at = verify_chain(head, _walk(transaction, head, takings, counted), holes)
         reports.append(ChainReport(head.terminal, head.chain_id, head.seq, broken_at, holes))
     return Reconciliation(
         chains=reports,
@@ -80,21 +100,24 @@ def reconcile(transaction: Transaction, terminal: str | None = None) -> Reconcil
             if key[1] is not evidence.Verdict.PROVEN
         },
         letters=_letters(transaction, terminal),
+        counted=[Counted(*key, len(openings), sum(openings)) for key, openings in sorted(counted.items())],
         serious=_serious(transaction, terminal),
     )
 
 
 def _walk(
-    transaction: Transaction, head: Position, takings: defaultdict[tuple[str, str, str], list[int]]
+    transaction: Transaction, head: Position, takings: _Takings, counted: _Openings
 ) -> Iterator[tuple[bytes, bytes]]:
     paid: set[bytes] = set()
     for row in transaction.records(head.chain_id):
         try:
-            entry = Record.from_bytes(row.body).entry
+            record = Record.from_bytes(row.body)
         except RecordInvalid:
             kind, money = row.kind, None
         else:
-            kind, money = entry.kind, entry.money
+            kind, money = record.entry.kind, record.entry.money
+            if (openings := openings_of(record)) is not None:
+                counted[head.terminal, record.entry.lane or ""].append(openings)
         if money is not None and _counts(kind, money.intent_id, paid):
             takings[head.terminal, money.business_date, money.merchant].append(money.amount_fen)
         yield row.body, row.hash

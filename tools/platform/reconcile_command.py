@@ -56,6 +56,12 @@ def _tell(report: Reconciliation) -> None:
             [[row.terminal, row.business_date, row.merchant, row.records, yuan(row.amount_fen)]
              for row in report.takings],
         )  # fmt: skip
+    if report.counted:
+        print_table(
+            [say("终端", "terminal"), say("通道", "lane"), say("记录数", "records"),
+             say("磁盘满时只计数的开门次数", "openings counted while its disk was full")],
+            [[row.terminal, row.lane, row.records, row.openings] for row in report.counted],
+        )  # fmt: skip
     open_points = list(_open_points(report))
     for point in open_points:
         click.echo(point)
@@ -109,6 +115,10 @@ def _facts(report: Reconciliation) -> dict[str, Any]:
         "unproven": [
             {"terminal": terminal, "verdict": verdict.value, "records": count}
             for (terminal, verdict), count in report.unproven.items()
+        ],
+        "counted": [
+            {"terminal": row.terminal, "lane": row.lane, "records": row.records, "openings": row.openings}
+            for row in report.counted
         ],
         "dead_letters": report.letters,
         "alarms": [

@@ -183,11 +183,15 @@ class BundleState(Wire):
 
 
 class Buffer(Wire):
-    """What the platform has not yet acknowledged, and how long the disk lasts at today's rate."""
+    """What the platform has not yet acknowledged, and how long the disk lasts at today's rate.
+
+    ``unrecorded`` are the openings that a full disk did not take as records, and that wait as a count.
+    """
 
     unacknowledged: Annotated[Count, Key(1)]
     size_bytes: Annotated[Count, Key(2)]
     hours_left: Annotated[Count | None, Key(3)] = None
+    unrecorded: Annotated[Count | None, Key(4)] = None
 
 
 class Report(Wire):

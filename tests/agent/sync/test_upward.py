@@ -66,6 +66,7 @@ class Site:
             rings=lambda: None,
             judge=nothing_counts,
             buffer=lambda: BufferState(4096, 37),
+            unrecorded=lambda: 3,
             configuration="c0ffee",
             clock=self.clock,
             random=self._random,

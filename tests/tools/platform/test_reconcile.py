@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from agent.cose import Es256Signer
 from agent.sync.contract import Channel
-from offline_store.record import Money, Record
+from offline_store.figures import UNRECORDED
+from offline_store.record import Money, Record, Value
 from tests.tools.platform.chains import Desk, batch_of, hello, make_chain
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
@@ -68,6 +69,22 @@ def test_all_that_was_announced_is_here_and_sums_up(directory: Path) -> None:
         ("canteen", 2, 0), ("kiosk", 1, 1_250)
     ]  # fmt: skip
     assert "nothing is open" in invoke(directory, "reconcile").output
+
+
+def test_what_a_full_disk_only_let_count_is_told_and_leaves_nothing_open(directory: Path) -> None:
+    records = make_chain(1)
+    said: list[dict[str, Value]] = [{"openings": 12}, {"openings": 3}, {"openings": "many"}]
+    for number, public in enumerate(said):
+        passage = make_chain(number + 2)[-1]
+        entry = replace(passage.entry, kind=UNRECORDED, lane="north-in", reason=None, public=public)
+        records.append(replace(passage, entry=entry, prev_hash=records[-1].hash))
+    bring(directory, records, 4)
+    exit_code, found = report(directory)
+    assert (exit_code, found["open"]) == (0, False)
+    assert found["counted"] == [{"terminal": "gate-1", "lane": "north-in", "records": 2, "openings": 15}]
+    assert "openings counted while its disk was full" in invoke(directory, "reconcile").output
+    alarms = json.loads(invoke(directory, "status", "--json").output)["alarms"]
+    assert [(row["code"], row["times"]) for row in alarms] == [("unrecorded", 3)]
 
 
 def test_questions_take_nothing_and_a_reversal_only_what_was_paid() -> None:

@@ -1,0 +1,38 @@
+"""A real file system that is soon full."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def mounted(root: Path) -> Iterator[Path]:
+    """12 MiB that only the tests fill."""
+    if os.geteuid() != 0:
+        pytest.skip("a small disk is mounted: run as root")
+    root.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(root)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip(f"this machine mounts nothing: {done.stderr.strip()}")
+    yield root
+    subprocess.run(["umount", "--lazy", str(root)], check=True)
+
+
+def fill(directory: Path) -> Path:
+    """Take every free byte of the disk, as a log or a video would."""
+    path = directory / "others"
+    with path.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"\0" * 65_536):
+                pass
+        except OSError:
+            pass
+    return path
