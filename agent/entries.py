@@ -47,7 +47,7 @@ def counted_instead(step: Step[Any]) -> Instead | None:
 
 def _may_wait(record: Record) -> bool:
     """On a full disk new money and debts stop first; what gives money back goes on with the doors."""
-    takes_money = record.money is not None and record.kind not in (Kind.REVERSAL, Kind.RELEASE)
+    takes_money = record.money is not None and record.kind not in (Kind.REVERSAL, Kind.RELEASE, Kind.REFUND)
     return takes_money or record.evidence is not None
 
 

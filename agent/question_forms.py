@@ -61,6 +61,7 @@ def wire_question(ask: Ask, nonce: bytes, now_ms: int, seal: Seal) -> wire.Quest
                 medium=ask.medium,
                 subject=subject,
                 account=money.account,
+                funds=tuple(money.funds.items()) or None,
             )
         case asked.QueryBalance(account):
             return wire.QueryBalance(**life, medium=ask.medium, subject=subject, account=account)

@@ -331,6 +331,7 @@ class Kind(StrEnum):
     PAYMENT = "payment"
     REVERSAL = "reversal"
     RELEASE = "release"
+    REFUND = "refund"
 
 
 @dataclass(frozen=True, slots=True)

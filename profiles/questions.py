@@ -13,6 +13,8 @@ platform captures it once and every hold ends:
    or a ``reversal``, after which nothing is held or captured;
 3. a ``payment`` of which the citizen was told that it did not happen is followed by a ``reversal``;
 4. an authorisation that came too late is followed by a ``release``: it ends the hold, and leaves a payment as it is.
+
+What an operator gives back later is the same intent's: the whole of it by a ``reversal``, a part by a ``refund``.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ KINDS: Mapping[str, Sentence] = {
     Kind.PAYMENT: _S("收款", "payment"),
     Kind.REVERSAL: _S("冲正", "reversal"),
     Kind.RELEASE: _S("释放预占", "hold released"),
+    Kind.REFUND: _S("退款", "refund"),
 }
 """Every kind of record."""
 

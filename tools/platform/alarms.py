@@ -45,6 +45,9 @@ ALARMS: Mapping[str, Sentence] = {
     "not-storable": _S("数据库无法保存这条消息", "the database cannot hold what a message says"),
     "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),
     "unread-record": _S("已收下一条本版本读不懂的记录", "a record is kept that this version cannot read"),
+    "refund-differs": _S(
+        "退款超过该笔尚未退回的金额，没有退回", "a refund of more than is left of a payment; nothing went back"
+    ),
     "reversal-differs": _S("冲正金额与收款不同，已全额退回", "a reversal of another amount; all of it was given back"),
     "rolled-back": _S(
         "终端的日志比平台的短：被截断或由旧副本恢复", "the terminal's journal is older than the platform's"

@@ -82,7 +82,7 @@ evidence_table = sa.Table(
 )
 
 _ROW = sa.select(evidence_table)
-_MOVES_NOTHING = frozenset({Kind.ASKED, Kind.REVERSAL, Kind.RELEASE})
+_MOVES_NOTHING = frozenset({Kind.ASKED, Kind.REVERSAL, Kind.RELEASE, Kind.REFUND})
 """Kinds that name an amount and take none."""
 
 
@@ -195,7 +195,7 @@ def _inherited(transaction: Transaction, terminal: str, record: Record) -> Verdi
 
 
 def _takes_money(record: Record) -> bool:
-    return record.entry.money is not None and record.entry.kind not in (Kind.REVERSAL, Kind.RELEASE)
+    return record.entry.money is not None and record.entry.kind not in (Kind.REVERSAL, Kind.RELEASE, Kind.REFUND)
 
 
 def _subject(record: Record) -> str | None:

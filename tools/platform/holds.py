@@ -7,7 +7,9 @@
    person decides (`Holds.decide`), and until then nothing is captured;
 5. a `reversal` ends the hold or gives back what was captured; a `release` ends the hold and no more. After either, and
    after a capture, no question about the intent is answered with yes, whatever the broker delivers late;
-6. the balance of an account is the sum of its ledger entries.
+6. the balance of an account is the sum of its ledger entries;
+7. who pays what of an amount stands in its record's `funds`: a hold is on the holder's share alone, and each fund gets
+   back what it paid, by a `refund` in parts and by a `reversal` whatever is left. A `refund` beyond that moves nothing.
 
 Rows are locked in one order, a terminal's intents first and then accounts by name, so that workers side by side do not
 wait for each other in a circle.
@@ -15,7 +17,7 @@ wait for each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -25,8 +27,10 @@ import sqlalchemy as sa
 from agent.sync.contract import Authorise, QueryBalance
 from offline_store.record import Entry, Money, Record
 from profiles.api import Kind
+from profiles.rules.subsidy import ACCOUNT
 from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
-from tools.platform.ledger import NOBODY, Owner, enter, lock_accounts
+from tools.platform.funds import Funds, fund_owner, fund_table, is_split, shares_of
+from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts
 from tools.platform.store import Transaction, metadata
 
 HOLD_MS = 600_000
@@ -35,7 +39,7 @@ MAX_PAYMENT_FEN = 100_000_000
 UNPROVEN_CAP_FEN = 50_000
 """A payment beyond it that nothing proves is contested, authorised or not: a stolen terminal can ask as well."""
 _UNPROVEN = frozenset({Verdict.NONE, Verdict.UNJUDGED, Verdict.STATIC})
-_MOVING = frozenset(kind.value for kind in (Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE))
+_MOVING = frozenset(kind.value for kind in (Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE, Kind.REFUND))
 intent_table = sa.Table(
     "intent",
     metadata,
@@ -70,6 +74,7 @@ class State(StrEnum):
     REVERSED = "reversed"
 
 
+_SPLIT, _REFUNDED = "split", "refunded"
 OPEN = frozenset({State.ASKED, State.HELD})
 """Of which the journal has not told the end."""
 _ENDED = frozenset({State.EXPIRED, State.CAPTURED, State.CONTESTED, State.RELEASED, State.REVERSED})
@@ -123,6 +128,11 @@ class Intent:
         """Its flags and these, each once."""
         return ",".join(dict.fromkeys((*filter(None, self.flags.split(",")), *flags)))
 
+    @property
+    def has_shares(self) -> bool:
+        """Whether there are rows of who pays what of it."""
+        return not {_SPLIT, _REFUNDED}.isdisjoint(self.flags.split(","))
+
 
 class Holds:
     """The money of one terminal's messages within one transaction."""
@@ -130,6 +140,7 @@ class Holds:
     def __init__(self, transaction: Transaction, terminal: str, now_ms: int) -> None:
         self._transaction = transaction
         self._connection = transaction.connection
+        self._funds = Funds(transaction.connection, terminal)
         self.terminal = terminal
         self.now_ms = now_ms
 
@@ -145,7 +156,8 @@ class Holds:
             return known.code if known.state is State.DECLINED else "intent-ended"
         if known is not None and known.state is State.HELD:
             return Held(known.until_ms, known.remaining_fen) if known.holds(self.now_ms) else "intent-ended"
-        verdict = self._afford(owner, question.amount_fen)
+        shares = shares_of(question.amount_fen, dict(question.funds or ()))
+        verdict = self._afford(owner, question.merchant, shares)
         asked = Intent(
             terminal=self.terminal,
             intent_id=question.intent_id,
@@ -155,7 +167,10 @@ class Holds:
             business_date=question.business_date,
             namespace=owner[0],
             subject=owner[1],
+            flags=_SPLIT if is_split(shares) else "",
         )
+        if is_split(shares):
+            self._funds.write(question.intent_id, shares)
         if isinstance(verdict, Held):
             self._put(replace(asked, until_ms=verdict.until_ms, remaining_fen=verdict.remaining_fen), known)
         else:
@@ -170,26 +185,36 @@ class Holds:
             return "account-unknown"
         return int(account.balance_fen) - self._held_fen(owner)
 
-    def _afford(self, owner: Owner, amount_fen: int) -> Held | str:
-        account = lock_accounts(self._transaction, [owner]).get(owner)
-        if account is None or owner == NOBODY:
+    def _afford(self, owner: Owner, merchant: str, shares: Mapping[str, int]) -> Held | str:
+        """Whoever stands behind another fund has promised to pay; the holder's share must be there."""
+        accounts = lock_accounts(self._transaction, {owner, *(fund_owner(fund, owner, merchant) for fund in shares)})
+        if owner not in accounts or owner == NOBODY:
             return "account-unknown"
-        if account.blocked:
+        if any(account.blocked for account in accounts.values()):
             return "account-blocked"
-        remaining_fen = int(account.balance_fen) - self._held_fen(owner) - amount_fen
+        own_fen = shares.get(ACCOUNT, 0)
+        remaining_fen = int(accounts[owner].balance_fen) - self._held_fen(owner) - own_fen
         if remaining_fen < 0:
             return "insufficient-funds"
         return Held(self.now_ms + HOLD_MS, remaining_fen)
 
     def _held_fen(self, owner: Owner) -> int:
-        columns = intent_table.c
-        query = sa.select(sa.func.coalesce(sa.func.sum(columns.amount_fen), 0)).where(
+        """What live holds take of an owner's account."""
+        columns, others = intent_table.c, fund_table.c
+        live = sa.and_(
             columns.namespace == owner[0],
             columns.subject == owner[1],
             columns.state == State.HELD.value,
             columns.until_ms > self.now_ms,
         )
-        return int(self._connection.execute(query).scalar_one())
+        all_fen = sa.select(sa.func.coalesce(sa.func.sum(columns.amount_fen), 0)).where(live)
+        others_fen = (
+            sa.select(sa.func.coalesce(sa.func.sum(others.amount_fen), 0))
+            .join(intent_table, sa.and_(columns.terminal == others.terminal, columns.intent_id == others.intent_id))
+            .where(live, others.fund != ACCOUNT)
+        )
+        held_fen = int(self._connection.execute(all_fen).scalar_one())
+        return held_fen - int(self._connection.execute(others_fen).scalar_one()) if held_fen else 0
 
     # The journal ----------------------------------------------------------------------------------------------------
 
@@ -200,7 +225,8 @@ class Holds:
             return []
         intents = self._intents([_money(record.entry).intent_id for record in moving])
         owners = {record.entry.subject or NOBODY for record in moving} | {intent.owner for intent in intents.values()}
-        lock_accounts(self._transaction, owners)
+        funds = {(fund, _money(record.entry).merchant) for record in moving for fund in _money(record.entry).funds}
+        lock_accounts(self._transaction, owners | {fund_owner(fund, NOBODY, merchant) for fund, merchant in funds})
         complaints: list[Complaint] = []
         for record in moving:
             intent_id = _money(record.entry).intent_id
@@ -219,7 +245,7 @@ class Holds:
             return False
         lock_accounts(self._transaction, [known.owner])
         flags = ["decided"]
-        if capture and self._move(known, -known.amount_fen, known.record_id) < 0:
+        if capture and self._capture(known, known.record_id) < 0:
             flags.append("arrears")
         state = State.CAPTURED if capture else State.RELEASED
         self._put(replace(known, state=state, flags=known.flagged(*flags)), known)
@@ -233,6 +259,8 @@ class Holds:
                 return self._pay(before, entry)
             case Kind.REVERSAL:
                 return self._reverse(before, entry)
+            case Kind.REFUND:
+                return self._refund(before, entry)
             case Kind.RELEASE if before.state in OPEN:
                 return replace(before, state=State.RELEASED), None
             case _:
@@ -253,13 +281,24 @@ class Holds:
         flags, code = self._flags_of(intent, entry, owner)
         if verdict in _UNPROVEN:
             flags.append("unproven")
-        paid = replace(intent, amount_fen=amount_fen, namespace=owner[0], subject=owner[1], record_id=entry.id)
+        shares = shares_of(amount_fen, _money(entry).funds)
+        if is_split(shares):
+            flags.append(_SPLIT)
+        if is_split(shares) or intent.has_shares:
+            self._funds.write(intent.intent_id, shares)
+        paid = replace(
+            intent,
+            amount_fen=amount_fen,
+            namespace=owner[0],
+            subject=owner[1],
+            record_id=entry.id,
+            flags=intent.flagged(*flags),
+        )
         unproven_fen = amount_fen if verdict in _UNPROVEN else 0
         if verdict in DOUBTFUL or unproven_fen > UNPROVEN_CAP_FEN or amount_fen > MAX_PAYMENT_FEN:
-            return replace(paid, state=State.CONTESTED, flags=intent.flagged(*flags)), "payment-contested"
-        if self._move(paid, -amount_fen, entry.id) < 0:
-            flags.append("arrears")
-        return replace(paid, state=State.CAPTURED, flags=intent.flagged(*flags)), code
+            return replace(paid, state=State.CONTESTED), "payment-contested"
+        arrears = ("arrears",) if self._capture(paid, entry.id) < 0 else ()
+        return replace(paid, state=State.CAPTURED, flags=paid.flagged(*arrears)), code
 
     def _flags_of(self, intent: Intent, entry: Entry, owner: Owner) -> tuple[list[str], str | None]:
         flags: list[str] = []
@@ -280,9 +319,23 @@ class Holds:
         if intent.state is not State.CAPTURED:
             ended = intent.state in {State.RELEASED, State.REVERSED}
             return (intent if ended else replace(intent, state=State.RELEASED)), None
-        self._move(intent, intent.amount_fen, entry.id)
-        differs = _money(entry).amount_fen != -intent.amount_fen
+        left = {fund: fen for fund, fen in self._left(intent).items() if fen}
+        self._give_back(intent, left, entry.id)
+        differs = _money(entry).amount_fen != -sum(left.values())
         return replace(intent, state=State.REVERSED), "reversal-differs" if differs else None
+
+    def _refund(self, intent: Intent, entry: Entry) -> tuple[Intent, str | None]:
+        """A part of a captured payment goes back, to whom it came from."""
+        money = _money(entry)
+        back = {fund: -fen for fund, fen in money.funds.items()} or {ACCOUNT: -money.amount_fen}
+        if any(is_entered(self._transaction, self._owner(fund, intent), entry.id) for fund in back):
+            return intent, None  # a rescued journal brings it a second time
+        differs = replace(intent, flags=intent.flagged("refund-differs"))
+        if intent.state is not State.CAPTURED:
+            return differs, "refund-differs"
+        if not self._give_back(intent, back, entry.id):
+            return differs, "refund-differs"
+        return replace(intent, flags=intent.flagged(_REFUNDED)), None
 
     def _told_by(self, entry: Entry) -> Intent:
         """An intent that nobody asked about here: as its first record has it."""
@@ -300,11 +353,37 @@ class Holds:
 
     # Rows -----------------------------------------------------------------------------------------------------------
 
-    def _move(self, intent: Intent, amount_fen: int, record_id: bytes) -> int:
+    def _capture(self, intent: Intent, record_id: bytes) -> int:
+        """Every share from its account; the holder's balance after it, 0 where the holder pays nothing."""
+        balance_fen = 0
+        for fund, fen in self._left(intent).items():
+            after_fen = self._move(intent, self._owner(fund, intent), -fen, record_id)
+            balance_fen = after_fen if fund == ACCOUNT else balance_fen
+        return balance_fen
+
+    def _give_back(self, intent: Intent, back: Mapping[str, int], record_id: bytes) -> bool:
+        """Shares to the accounts that they came from; ``False``, and nothing moves, where one has not so much left."""
+        if not self._funds.give_back(intent.intent_id, intent.amount_fen, back):
+            return False
+        for fund, fen in back.items():
+            self._move(intent, self._owner(fund, intent), fen, record_id)
+        return True
+
+    def _left(self, intent: Intent) -> dict[str, int]:
+        """What of each share has not gone back."""
+        if not intent.has_shares:
+            return {ACCOUNT: intent.amount_fen}
+        shares = self._funds.read(intent.intent_id, intent.amount_fen)
+        return {fund: share.left_fen for fund, share in shares.items()}
+
+    def _owner(self, fund: str, intent: Intent) -> Owner:
+        return fund_owner(fund, intent.owner, intent.merchant)
+
+    def _move(self, intent: Intent, owner: Owner, amount_fen: int, record_id: bytes) -> int:
         """One entry of the ledger; the balance after it."""
         return enter(
             self._transaction,
-            intent.owner,
+            owner,
             amount_fen,
             self.now_ms,
             terminal=self.terminal,

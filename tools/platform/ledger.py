@@ -74,6 +74,15 @@ def enter(
     return int(connection.execute(sa.select(columns.balance_fen).where(_is(owner))).scalar_one())
 
 
+def is_entered(transaction: Transaction, owner: Owner, record_id: bytes) -> bool:
+    """Whether a record of the journal has moved an account already."""
+    columns = ledger_table.c
+    query = sa.select(columns.number).where(
+        columns.namespace == owner[0], columns.subject == owner[1], columns.record_id == record_id
+    )
+    return transaction.connection.execute(query.limit(1)).first() is not None
+
+
 def accounts(transaction: Transaction) -> Sequence[sa.Row[Any]]:
     """Every account."""
     columns = account_table.c

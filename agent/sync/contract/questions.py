@@ -25,6 +25,7 @@ MAX_QUESTION_BYTES = 12 * 1024
 MAX_SEALED_BYTES = 8 * 1024
 MAX_REPLY_BYTES = 512
 MAX_QUESTION_LIFE_MS = 60_000
+MAX_FUNDS = 8
 _KIND_KEY = 1
 
 Id = Annotated[bytes, Field(min_length=16, max_length=16)]
@@ -72,6 +73,17 @@ class Authorise(_Question):
     medium: Annotated[Id | None, Field(repr=False), Key(9)] = None
     subject: Annotated[SubjectRef | None, Field(repr=False), Key(10)] = None
     account: Annotated[Word | None, Key(11)] = None
+    funds: Annotated[tuple[tuple[Word, Price], ...] | None, Field(min_length=1, max_length=MAX_FUNDS), Key(12)] = None
+    """Who pays what of it, where that is not the person's account alone; the sum is ``amount_fen``."""
+
+    @model_validator(mode="after")
+    def _sums(self) -> Authorise:
+        if self.funds is not None:
+            if len(dict(self.funds)) < len(self.funds):
+                raise ValueError("each fund pays once")
+            if sum(fen for _, fen in self.funds) != self.amount_fen:
+                raise ValueError("the funds sum to the amount")
+        return self
 
 
 class QueryBalance(_Question):

@@ -114,6 +114,7 @@ QUESTIONS: list[Question] = [
         medium=b"m" * 16,
         subject=("city", b"s" * 16),
         account="purse",
+        funds=(("subsidy", 1000), ("account", 250)),
     ),
     Authorise(
         nonce=NONCE, asked_ms=5, expires_ms=9, intent_id=INTENT, amount_fen=1, merchant="m", business_date="20240501"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent.cose import Es256Signer, VerifyKey
@@ -68,6 +69,7 @@ class Payment:
     intent_id: bytes
     question: bytes
     asked_id: bytes
+    funds: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -85,7 +87,7 @@ class Till:
         self.chain_id = self.random.token(16)
         self.records = make_chain(1, chain_id=self.chain_id, seed=self.seed)
 
-    def ask(self, owner: Owner | None = LI, amount_fen: int = 1250) -> Payment:
+    def ask(self, owner: Owner | None = LI, amount_fen: int = 1250, funds: Mapping[str, int] | None = None) -> Payment:
         """Record the intent; the question is in the returned payment and goes nowhere by itself."""
         intent_id = self._id()
         question = Authorise(
@@ -97,8 +99,9 @@ class Till:
             merchant="canteen-1",
             business_date=DATE,
             subject=owner,
+            funds=tuple((funds or {}).items()) or None,
         ).encode()
-        payment = Payment(owner, amount_fen, intent_id, question, b"")
+        payment = Payment(owner, amount_fen, intent_id, question, b"", funds or {})
         payment.asked_id = self.record(Kind.ASKED, payment, amount_fen, refers_to=None)
         return payment
 
@@ -108,10 +111,24 @@ class Till:
     def reverse(self, payment: Payment) -> bytes:
         return self.record(Kind.REVERSAL, payment, -payment.amount_fen)
 
+    def refund(self, payment: Payment, funds: Mapping[str, int]) -> bytes:
+        back = {fund: -fen for fund, fen in funds.items()}
+        return self.record(Kind.REFUND, payment, sum(back.values()), funds=back)
+
     def release(self, payment: Payment) -> bytes:
         return self.record(Kind.RELEASE, payment, -payment.amount_fen)
 
-    def record(self, kind: Kind, payment: Payment, amount_fen: int, *, refers_to: bytes | None = b"asked") -> bytes:
+    def record(
+        self,
+        kind: Kind,
+        payment: Payment,
+        amount_fen: int,
+        *,
+        refers_to: bytes | None = b"asked",
+        funds: Mapping[str, int] | None = None,
+    ) -> bytes:
+        sign = -1 if amount_fen < 0 else 1
+        split = {fund: sign * fen for fund, fen in payment.funds.items()} if funds is None else funds
         entry = Entry(
             id=self._id(),
             kind=kind.value,
@@ -123,7 +140,7 @@ class Till:
             reason="paid",
             subject=payment.owner,
             refers_to=payment.asked_id if refers_to else None,
-            money=Money(amount_fen, payment.intent_id, "canteen-1", DATE),
+            money=Money(amount_fen, payment.intent_id, "canteen-1", DATE, funds=split),
         )
         return self.append(entry)
 
