@@ -12,10 +12,15 @@ from agent.questions import Asker, NobodyToAsk
 from agent.store_health import JournalCondition
 from drivers.api import Pulse
 from offline_store.writer import JournalWriter
+from profiles.api import Show
 from profiles.reasons import ReasonEnum
 
 Alarm = Callable[[str, ReasonEnum, bytes], None]
 """Tells whom it concerns: the lane, why, and the id of the record that says so."""
+
+
+def _nobody_looks(show: Show) -> None:
+    """A lane without a screen."""
 
 
 class Outputs(Protocol):
@@ -41,3 +46,5 @@ class LanePorts:
     recorded: Callable[[int], None]
     alarm: Alarm
     asker: Asker = field(default_factory=NobodyToAsk)
+    shown: Callable[[Show], None] = _nobody_looks
+    """Told what stands before the citizen."""

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import random
+from tools.days.simulated import SeededRandom
 
-
-class SeededRandom:
-    """Implements :class:`agent.clock.Random`."""
-
-    def __init__(self, seed: int = 1) -> None:
-        self._random = random.Random(seed)
-
-    def token(self, size_bytes: int) -> bytes:
-        return self._random.randbytes(size_bytes)
+__all__ = ["SeededRandom"]

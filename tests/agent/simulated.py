@@ -1,63 +1,7 @@
-"""Simulated time for asyncio: an event loop that never waits, but moves its clock to the next thing that is due."""
+"""Simulated time, as days are played in."""
 
 from __future__ import annotations
 
-import asyncio
-import selectors
-from collections.abc import Coroutine
-from typing import Any
+from tools.days.simulated import SimulatedClock, SimulatedLoop, run_simulated
 
-from agent.clock import Moment
-from profiles.api import ClockState
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Instead of sleeping for a timeout, moves the loop's time on by it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now_s = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready and timeout is None:
-            raise RuntimeError("nothing is due and nothing can happen: the simulation hangs")
-        if not ready and timeout:
-            self.now_s += timeout
-        return ready
-
-
-class SimulatedLoop(asyncio.SelectorEventLoop):
-    """``time()`` is the simulated time in seconds."""
-
-    def __init__(self) -> None:
-        self._jumping = _JumpingSelector()
-        super().__init__(self._jumping)
-
-    def time(self) -> float:
-        return self._jumping.now_s
-
-
-class SimulatedClock:
-    """Implements :class:`agent.clock.Clock` on the running loop's time."""
-
-    def __init__(self, start_ms: int = 1_795_406_400_000) -> None:
-        self._start_ms = start_ms
-
-    def now_ms(self) -> int:
-        return self._start_ms + self.monotonic_ms()
-
-    def monotonic_ms(self) -> int:
-        return round(asyncio.get_running_loop().time() * 1000)
-
-    def state(self) -> ClockState:
-        return ClockState.SYNCHRONISED
-
-    def moment(self) -> Moment:
-        return Moment(self.now_ms(), self.state(), uncertainty_ms=0)
-
-
-def run_simulated(main: Coroutine[Any, Any, None]) -> None:
-    """Run to the end in simulated time."""
-    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
-        runner.run(main)
+__all__ = ["SimulatedClock", "SimulatedLoop", "run_simulated"]

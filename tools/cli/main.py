@@ -36,6 +36,7 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "journal": ("tools.cli.journal", "journal", "查看与校验本机日志", "Look at and verify this terminal's journal"),
     "platform": ("tools.platform.commands", "platform", "参考平台", "The reference central platform"),
     "demo": ("tools.demo.command", "demo", "演示：从刷卡到平台确认", "The whole way of a tap, from reader to platform"),
+    "day": ("tools.days.command", "day", "演练场景的一天", "Play the script of a scene's day"),
     "bench": ("tools.bench.command", "bench", "性能测量", "Measure, beside the raw peer in the same run"),
 }
 

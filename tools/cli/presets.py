@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
-_FOLDER = files("profiles.presets")
+from tools.scenes import PRESETS, scene_files
 
 
 def preset_names() -> list[str]:
     """All presets, sorted."""
-    return sorted(entry.name.removesuffix(".yaml") for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
+    return list(scene_files(PRESETS))
 
 
 def preset_text(name: str) -> str:
     """The YAML text of a preset. Raises ``FileNotFoundError``."""
-    return _FOLDER.joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    file = scene_files(PRESETS).get(name)
+    if file is None:
+        raise FileNotFoundError(name)
+    return file.read_text(encoding="utf-8")

@@ -1,0 +1,117 @@
+"""``onecard day``: play the script of a scene's day, and see what comes of each step."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import click
+
+from agent import logs
+from agent.words import say, why_en, why_zh
+from tools.days.day import ACTS, Day, DayError, Step, parse_day
+from tools.days.play import Played, Result, play
+from tools.scenes import DAYS, scene_files
+
+
+@click.group(help=say("场景的一天：在模拟时间中演练", "The day of a scene, played in no time"))
+def day() -> None:
+    """Hold the commands about days."""
+
+
+@day.command(name="list", help=say("列出自带的日程", "List the days that come with the profiles"))
+def list_days() -> None:
+    """Print name and title of each."""
+    for name, file in scene_files(DAYS).items():
+        title = parse_day(file.read_text(encoding="utf-8"), name).title
+        click.echo(f"{name:<16}{say(title.zh, title.en)}")
+
+
+@day.command(
+    name="play",
+    help=say(
+        "演练一天并核对每一步；有不符时退出码为 1",
+        "Play a day and hold each step against what it promises; exit code 1 where it differs",
+    ),
+)
+@click.argument("name", metavar=say("名称或文件", "NAME|FILE"))
+@click.option("--offline", is_flag=True, help=say("全天没有网络", "Without any network, all day"))
+@click.option("--json", "as_json", is_flag=True, help=say("一行一个 JSON", "One JSON object a line"))
+def play_day(name: str, offline: bool, as_json: bool) -> None:
+    """Play one day in a temporary directory."""
+    logs.configure(level="error")
+    try:
+        script = _read(name)
+        with tempfile.TemporaryDirectory(prefix="onecard-day-") as directory:
+            result = play(script, Path(directory), source=name, offline=offline)
+    except DayError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        for played in result.steps:
+            click.echo(json.dumps(_facts(played), ensure_ascii=False))
+        click.echo(json.dumps({"holds": result.holds, "evening": result.evening}, ensure_ascii=False))
+    else:
+        _tell(script, result)
+    if not result.holds:
+        raise SystemExit(1)
+
+
+def _read(name: str) -> Day:
+    """One that comes with a profile, or a file. Raises :class:`~tools.days.day.DayError`."""
+    known = scene_files(DAYS)
+    if name in known:
+        return parse_day(known[name].read_text(encoding="utf-8"), name)
+    try:
+        text = Path(name).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        listed = ", ".join(known)
+        raise click.ClickException(
+            say(
+                f"{name}：不是自带的日程（{listed}），作为文件也无法读取（{why_zh(error)}）",
+                f"{name}: no day of this name ({listed}), and no file that can be read ({why_en(error)})",
+            )
+        ) from error
+    return parse_day(text, name)
+
+
+def _tell(script: Day, result: Result) -> None:
+    click.echo(say(script.title.zh, script.title.en))
+    for played in result.steps:
+        came = played.came
+        mark = "✗" if played.differences else "✓"
+        said = "" if came.says is None else say(f" “{came.says.zh}”", f' "{came.says.en}"')
+        reasons = ", ".join(came.reasons) or "-"
+        click.echo(f"{mark} {played.moment:%H:%M:%S} {_act_of(played.step):<28} {reasons}{said}")
+        for difference in played.differences:
+            click.echo(f"    {difference}")
+    for problem in result.evening:
+        click.echo(f"✗ {say('当晚', 'in the evening')}{say('：', ': ')}{problem}")
+    click.echo(
+        say("这一天与剧本相符", "the day is as its script says")
+        if result.holds
+        else say("这一天与剧本不符", "the day is not as its script says")
+    )
+
+
+def _act_of(step: Step) -> str:
+    """The step as it was written."""
+    for act in ACTS:
+        value = getattr(step, act)
+        if value is not None:
+            off = "" if step.active else say("（复位）", " (off)")
+            return f"{act} {getattr(value, 'code', value)}{off}"
+    return say("（时间过去）", "(time passes)")
+
+
+def _facts(played: Played) -> dict[str, object]:
+    came = played.came
+    return {
+        "at": played.moment.isoformat(),
+        "reasons": list(came.reasons),
+        "opens": list(came.opens),
+        "paid_fen": came.paid_fen,
+        "says": None if came.says is None else {"zh": came.says.zh, "en": came.says.en},
+        "alarms": list(came.alarms),
+        "differences": list(played.differences),
+    }

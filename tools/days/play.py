@@ -1,0 +1,332 @@
+"""Play a day, and hold what came of each step against what the day promises.
+
+Each day can be played twice: with the network as its steps say, and without any from morning to evening. Where a step
+says nothing else under ``offline``, the same must come of it. In the evening the network is there in any case, and then
+always holds: the chain is whole, the platform has all of it, every payment has ended, and each account has what was
+paid in less what the journal says was paid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent import cose
+from agent.config import Resolved, parse
+from agent.problems import Problem
+from agent.words import say
+from drivers.api import CardFault, CodeReading, InputReading, Reading
+from drivers.keypad import KeypadSettings, SerialKeypad
+from offline_store.record import Record
+from profiles.amounts import yuan
+from profiles.api import ClockState, Kind, Profile
+from profiles.purpose import Purpose
+from profiles.reasons import Sentence
+from tools.cli.presets import preset_names, preset_text
+from tools.days.day import Day, DayError, Expected, Step
+from tools.days.simulated import SimulatedClock, run_simulated
+from tools.days.terminal import Place, Terminal, Wrap
+from tools.days.town import Bank, Town
+from tools.platform.holds import OPEN, State
+
+BEFORE_S = 10
+"""So long before its first step a day begins."""
+EVENING_S = 120
+"""So long after the last one it goes on: timers end, and what is late comes."""
+READER = "day"
+
+
+@dataclass(frozen=True)
+class Came:
+    """What came of one step."""
+
+    reasons: tuple[str, ...]
+    opens: tuple[str, ...]
+    paid_fen: int
+    says: Sentence | None
+    alarms: tuple[str, ...]
+
+    def differences(self, expected: Expected) -> tuple[str, ...]:
+        """What is not as the day promises."""
+        pairs: list[tuple[str, str, object, object]] = [
+            ("记录", "records", self.reasons, expected.expect),
+            ("开启", "opens", self.opens, expected.opens),
+            ("付款", "paid", _yuan(self.paid_fen), _yuan(expected.paid)),
+            ("报警", "alarms", self.alarms, expected.alarms),
+        ]
+        found = [
+            say(f"{zh}：{_plain(came)}，应为 {_plain(right)}", f"{en}: {_plain(came)}, should be {_plain(right)}")
+            for zh, en, came, right in pairs
+            if came != right
+        ]
+        if expected.says is not None and (self.says is None or expected.says not in (self.says.zh, self.says.en)):
+            shown = "-" if self.says is None else f"{self.says.zh} / {self.says.en}"
+            found.append(say(f"屏幕：{shown}，应为 {expected.says}", f"screen: {shown}, should be {expected.says}"))
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Played:
+    """One step, what came of it, and how that differs from what was promised."""
+
+    moment: datetime
+    step: Step
+    came: Came
+    differences: tuple[str, ...]
+
+
+@dataclass
+class Result:
+    """A whole day that was played."""
+
+    steps: list[Played] = field(default_factory=list)
+    evening: list[str] = field(default_factory=list)
+    """What did not hold in the end."""
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether all of it was as promised."""
+        return not self.evening and not any(played.differences for played in self.steps)
+
+
+def configuration(day: Day, source: str, directory: Path) -> Resolved:
+    """The preset with the day's settings. Raises :class:`DayError` and :class:`~agent.config.ConfigError`."""
+    if day.preset not in preset_names():
+        known = ", ".join(preset_names())
+        problem = Problem(
+            "preset", f"没有预设 {day.preset}（可用：{known}）", f"there is no such preset (known: {known})"
+        )
+        raise DayError(source, (problem,))
+    document: Any = yaml.safe_load(preset_text(day.preset))
+    for lane in document["lanes"].values():
+        lane["settings"] = {**lane.get("settings", {}), **day.settings}
+    resolved = parse(yaml.safe_dump(document, allow_unicode=True), source, directory)
+    problems = [
+        Problem(f"steps.{number}.lane", *_which(resolved))
+        for number, step in enumerate(day.steps)
+        if (len(resolved.config.lanes) > 1 and _needs_lane(step) and step.lane is None)
+        or (step.lane is not None and step.lane not in resolved.config.lanes)
+    ]
+    if problems:
+        raise DayError(source, tuple(problems))
+    return resolved
+
+
+def _needs_lane(step: Step) -> bool:
+    return any(act is not None for act in (step.who, step.scan, step.fault, step.keypad, step.input))
+
+
+def _which(resolved: Resolved) -> tuple[str, str]:
+    lanes = ", ".join(resolved.config.lanes)
+    return f"应为通道之一：{lanes}", f"should be one of the lanes: {lanes}"
+
+
+def _unchanged(profile: Profile[Any]) -> Profile[Any]:
+    return profile
+
+
+def play(day: Day, directory: Path, *, source: str = "", offline: bool = False, wrap: Wrap = _unchanged) -> Result:
+    """Play it in simulated time, in an empty or new directory. Raises :class:`DayError` and ``ConfigError``."""
+    directory.mkdir(parents=True, exist_ok=True)
+    resolved = configuration(day, source, directory)
+    result = Result()
+
+    async def main() -> None:
+        stage = _Stage(day, resolved, directory, wrap, offline=offline)
+        try:
+            await stage.play(result)
+        finally:
+            stage.bank.close()
+
+    run_simulated(main())
+    return result
+
+
+class _Stage:
+    """The town, the terminal and the clock while a day is played."""
+
+    def __init__(self, day: Day, resolved: Resolved, directory: Path, wrap: Wrap, *, offline: bool) -> None:
+        self._day = day
+        self._offline = offline
+        self._wrap = wrap
+        self._zone = timezone(timedelta(minutes=resolved.config.terminal.utc_offset_minutes))
+        start = day.moments()[0].replace(tzinfo=self._zone) - timedelta(seconds=BEFORE_S)
+        self._start_s = start.timestamp()
+        self.clock = SimulatedClock(round(self._start_s * 1000))
+        self.town = Town(day.people, self.clock_start_ms)
+        signer = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
+        key = cose.VerifyKey.of(signer.key.public_key())
+        self.bank = Bank(directory, self.town, self.clock, key)
+        self._place = Place(directory / "journal", resolved, self.town, self.bank, self.clock, signer)
+        self._network = not offline
+        self._terminal = Terminal(self._place, wrap)
+        self._keypad = SerialKeypad(READER, KeypadSettings(port=""))
+        self._seq = 0
+        self._intents: dict[bytes, int] = {}
+
+    @property
+    def clock_start_ms(self) -> int:
+        """When the day begins."""
+        return round(self._start_s * 1000)
+
+    async def play(self, result: Result) -> None:
+        """Step by step, then the evening."""
+        for name, person in self._day.people.items():
+            if person.account is not None:
+                self.bank.pay_in(self.town.subject(name), person.account)
+        if self._network:
+            self._terminal.wire.connect()
+        moments = [moment.replace(tzinfo=self._zone) for moment in self._day.moments()]
+        for number, (moment, step) in enumerate(zip(moments, self._day.steps, strict=True)):
+            await self._until(moment)
+            if number == 0:
+                self._take_notes(result)  # of the morning
+            await self._act(step, moment)
+            await self._until(
+                moments[number + 1] if number + 1 < len(moments) else moment + timedelta(seconds=EVENING_S)
+            )
+            came = self._take_notes(result)
+            expected = step.expected(offline=self._offline)
+            result.steps.append(Played(moment, step, came, came.differences(expected)))
+        self._terminal.wire.silence(silent=False)
+        self._terminal.wire.connect()
+        await asyncio.sleep(EVENING_S)
+        self._take_notes(result)
+        result.evening += self._reckon(result.records)
+        await self._terminal.end(power_cut=False)
+
+    async def _until(self, moment: datetime) -> None:
+        """Up to just before a moment: what is due then is the next step's."""
+        left_s = moment.timestamp() - self._start_s - asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, left_s))
+
+    async def _act(self, step: Step, moment: datetime) -> None:
+        """Do what a step says."""
+        if step.network is not None and not self._offline:
+            self._network = step.network == "up"
+            (self._terminal.wire.connect if self._network else self._terminal.wire.disconnect)()
+        if step.platform is not None:
+            self._terminal.wire.silence(silent=step.platform == "silent")
+        if step.clock is not None:
+            self.clock.quality = ClockState(step.clock)
+        if step.power is not None:
+            await self._terminal.end(power_cut=True)
+            self._terminal = Terminal(self._place, self._wrap)
+            if self._network:
+                self._terminal.wire.connect()
+        reading = self._reading(step, moment)
+        if reading is not None:
+            self._terminal.lanes[self._lane_of(step)].offer(reading)
+
+    def _reading(self, step: Step, moment: datetime) -> Reading | CardFault | None:
+        """What a device would hand over."""
+        if step.card is not None:
+            return self.town.card(step.card)
+        if step.code is not None:
+            shown = moment if step.shown is None else datetime.combine(moment.date(), step.shown, moment.tzinfo)
+            return self._text(self.town.code(step.code, shown, self._purpose(step)))
+        if step.printed is not None:
+            return self._text(self.town.printed(step.printed))
+        if step.scan is not None:
+            return self._text(step.scan)
+        if step.keypad is not None:
+            return self._keypad.parse(step.keypad.encode(), 0)
+        if step.input is not None:
+            return InputReading(reader=READER, at_ns=0, input=step.input, active=step.active)
+        return step.fault
+
+    def _text(self, text: str) -> CodeReading:
+        return CodeReading(reader=READER, at_ns=0, text=text)
+
+    def _purpose(self, step: Step) -> Purpose:
+        """What the step says, or else the one use that the lane is for."""
+        if step.purpose is not None:
+            return Purpose[step.purpose.upper()]
+        uses = self._terminal.profiles[self._lane_of(step)].codes.purposes
+        return min(use for use in uses if use is not Purpose.ANY)
+
+    def _lane_of(self, step: Step) -> str:
+        return step.lane or next(iter(self._terminal.lanes))
+
+    def _take_notes(self, result: Result) -> Came:
+        """What came since the last time."""
+        records = self._terminal.records(self._seq)
+        self._seq += len(records)
+        result.records += records
+        own = [record.entry for record in records if record.entry.lane is not None]
+        noted = self._place.noted.take()
+        return Came(
+            reasons=tuple(entry.reason for entry in own if entry.reason is not None),
+            opens=tuple(noted.pulses),
+            paid_fen=sum(map(self._moved, records)),
+            says=noted.shown[-1].sentence if noted.shown else None,
+            alarms=tuple(noted.alarms),
+        )
+
+    def _moved(self, record: Record) -> int:
+        """What a record takes from an account, or gives back of what was taken under its intent."""
+        money = record.entry.money
+        if money is None or record.entry.kind not in (Kind.PAYMENT, Kind.REVERSAL):
+            return 0
+        if record.entry.kind == Kind.PAYMENT:
+            self._intents[money.intent_id] = money.amount_fen
+            return money.amount_fen
+        return -self._intents.pop(money.intent_id, 0)
+
+    def _reckon(self, records: Iterable[Record]) -> list[str]:
+        """What does not hold in the evening."""
+        wrong: list[str] = []
+        if not self._terminal.verify():
+            wrong.append(say("日志链断裂", "the journal's chain is broken"))
+        if not self._terminal.acknowledged():
+            wrong.append(say("平台没有收到全部记录", "the platform does not have every record"))
+        if self.bank.alarms():
+            alarms = ", ".join(sorted(self.bank.alarms()))
+            wrong.append(say(f"平台报警：{alarms}", f"the platform raised: {alarms}"))
+        states = Counter(intent.state for intent in self.bank.intents())
+        if any(states[state] for state in (*OPEN, State.CONTESTED)):
+            wrong.append(say("有付款没有结束", "a payment has not ended"))
+        paid: Counter[tuple[str, bytes]] = Counter()
+        self._intents = {}
+        for record in records:
+            if (moved := self._moved(record)) and record.entry.subject is not None:
+                paid[record.entry.subject] += moved
+        balances = self.bank.balances()
+        for name, person in self._day.people.items():
+            subject = self.town.subject(name)
+            owner = (subject.namespace, subject.id)
+            right_fen = (person.account or 0) - paid.pop(owner, 0)
+            if balances.get(owner, 0) != right_fen:
+                has, should = _yuan(balances.get(owner, 0)), _yuan(right_fen)
+                wrong.append(
+                    say(f"{name} 的账户为 {has}，应为 {should}", f"{name}'s account has {has}, should be {should}")
+                )
+        wrong += self._strangers(paid, balances)
+        return wrong
+
+    def _strangers(self, paid: Counter[tuple[str, bytes]], balances: dict[tuple[str, bytes], int]) -> list[str]:
+        """Who has no account is booked on one that begins with the debt."""
+        return [
+            say(f"陌生人付款 {_yuan(fen)} 没有入账", f"{_yuan(fen)} that a stranger paid is not in the ledger")
+            for owner, fen in paid.items()
+            if balances.get(owner, 0) != -fen
+        ]
+
+
+def _yuan(amount_fen: int) -> str:
+    return f"{'-' if amount_fen < 0 else ''}{yuan(abs(amount_fen))}"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or say("无", "nothing")
+    return str(value)

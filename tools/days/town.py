@@ -1,0 +1,175 @@
+"""Who lives in a day: cards, phones, an issuer of codes, the lists that name them, and the platform with its ledger."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent import cose
+from agent.clock import Clock
+from agent.credentials.lists import Lists
+from agent.credentials.medium import medium_of
+from agent.credentials.register import Holder as Held
+from agent.credentials.register import SiteRegister
+from agent.credentials.status import StatusList
+from agent.credentials.trust import Term, TrustList
+from agent.signatures import Algorithm
+from drivers.api import CardReading, Interface
+from profiles.api import Subject
+from profiles.person import Person
+from profiles.purpose import Purpose
+from tools.city import ENTITLEMENTS, STATUS_ENTRIES, Issuer, Phone
+from tools.days.day import Holder
+from tools.platform.evidence import Judge
+from tools.platform.holds import Intent, intents
+from tools.platform.ingest import Ingest
+from tools.platform.ledger import Owner, accounts, enter
+from tools.platform.store import Store, sqlite_url
+
+NAMESPACE = "city"
+LIVES_MS = 30 * 86_400_000
+_TTL_H = 24 * 30
+_ISSUER_BYTES = b"\x31\x01"
+
+
+def mac(data: bytes) -> bytes:
+    """The medium key of a day's terminal; nothing in a day is secret."""
+    return hashlib.sha256(b"day" + data).digest()
+
+
+class Town:
+    """The people of a day as cards, codes and rows of lists. ``start_ms`` is before anybody shows anything."""
+
+    def __init__(self, people: Mapping[str, Holder], start_ms: int) -> None:
+        self._people = people
+        self._issuer = Issuer.found(1, Algorithm.ES256, start_ms)
+        issued_s = start_ms // 1000 - 3_600
+        self._phones = {
+            name: Phone(self._issuer, self._issuer.grant(index, self._bits(person), issued_s))
+            for index, (name, person) in enumerate(people.items())
+        }
+        self.lists = self._lists(start_ms)
+
+    def subject(self, name: str) -> Subject:
+        """Who somebody is, by card and by code."""
+        return Subject(NAMESPACE, mac(f"subject {name}".encode())[:16])
+
+    def card(self, name: str) -> CardReading:
+        """What a reader hands over when the card is shown."""
+        person = self._people[name]
+        return CardReading(
+            reader="day",
+            at_ns=0,
+            application=person.application,
+            interface=Interface.CONTACT,
+            issuer=_ISSUER_BYTES,
+            identifier=mac(f"card {name}".encode())[:16],
+            authenticated=person.authenticated,
+            valid_until=None if person.valid_until is None else f"{person.valid_until:%Y%m%d}",
+        )
+
+    def code(self, name: str, shown: datetime, purpose: Purpose) -> str:
+        """The code that somebody's phone shows at a moment."""
+        return self._phones[name].code(int(shown.timestamp()), purpose)
+
+    def printed(self, name: str) -> str:
+        """A static code on paper."""
+        return self._issuer.printed(self._phones[name].grant)
+
+    @property
+    def trust(self) -> TrustList:
+        """The issuers, as the platform knows them for judging evidence."""
+        trust = self.lists.trust
+        if trust is None:
+            raise LookupError("a town has a trust list")
+        return trust
+
+    def _bits(self, person: Holder) -> frozenset[str]:
+        """What a code can say; any other entitlement is the register's to say."""
+        return person.entitlements & set(ENTITLEMENTS)
+
+    def _lists(self, now_ms: int) -> Lists:
+        rows = {(self._issuer.row.issuer, self._issuer.row.kid): self._issuer.row}
+        trust = TrustList(1, now_ms, now_ms + LIVES_MS, 0, MappingProxyType(rows), dict(enumerate(ENTITLEMENTS)))
+        revoked = bytearray(STATUS_ENTRIES // 8)
+        for index, person in enumerate(self._people.values()):
+            revoked[index >> 3] |= person.revoked << (index & 7)
+        status = StatusList(bytes(revoked), STATUS_ENTRIES, Term(now_ms, now_ms + LIVES_MS, 0))
+        holders: dict[bytes, Held] = {}
+        for name, person in self._people.items():
+            held = Held(self.subject(name), person.entitlements)
+            holders[self._phones[name].grant.token] = held
+            if person.card != "unknown":
+                lost = person.card == "lost"
+                holders[medium_of(self.card(name), mac)] = Held(held.subject, held.entitlements, lost)
+        return Lists(
+            trust=trust,
+            status=MappingProxyType({self._issuer.row.issuer: status}),
+            register=SiteRegister(holders.items()),
+            rosters=MappingProxyType({"roster-day": _Roster(self)}),
+        )
+
+    def person(self, subject: Subject) -> Person | None:
+        """What the site's roster says."""
+        for name, holder in self._people.items():
+            if holder.roster is not None and subject == self.subject(name):
+                return holder.roster.known()
+        return None
+
+
+class _Roster:
+    """The town's roster, as an installed one is asked."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+
+    def person(self, subject: Subject) -> Person | None:
+        return self._town.person(subject)
+
+
+class Bank:
+    """The reference platform, in this process and this time: ingest, evidence, ledger."""
+
+    def __init__(self, directory: Path, town: Town, clock: Clock, terminal_key: cose.VerifyKey) -> None:
+        self._clock = clock
+        self.store = Store.open(sqlite_url(directory / "platform.db"))
+        signer = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
+        sealing = ec.generate_private_key(ec.SECP256R1())
+        self.answers = _ring(signer.key.public_key())
+        self.sealing = _ring(sealing.public_key())
+        judge = Judge(sealing, lambda: town.trust)
+        self.ingest = Ingest(self.store, signer, clock.now_ms, lambda _: {terminal_key.kid: terminal_key}, judge)
+
+    def pay_in(self, subject: Subject, amount_fen: int) -> None:
+        """Open somebody's account."""
+        with self.store.transaction() as transaction:
+            enter(transaction, (subject.namespace, subject.id), amount_fen, self._clock.now_ms())
+
+    def balances(self) -> dict[Owner, int]:
+        """Every account."""
+        with self.store.transaction() as transaction:
+            return {(row.namespace, row.subject): int(row.balance_fen) for row in accounts(transaction)}
+
+    def intents(self) -> list[Intent]:
+        """Every payment that it heard of."""
+        with self.store.transaction() as transaction:
+            return list(intents(transaction, self._clock.now_ms()))
+
+    def alarms(self) -> set[str]:
+        """What it raised itself."""
+        with self.store.transaction() as transaction:
+            return {str(row.code) for row in transaction.alarms()}
+
+    def close(self) -> None:
+        """End the database."""
+        self.store.close()
+
+
+def _ring(key: ec.EllipticCurvePublicKey) -> Mapping[bytes, cose.VerifyKey]:
+    known = cose.VerifyKey.of(key)
+    return MappingProxyType({known.kid: known})
