@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from itertools import zip_longest
 from typing import Any
 
@@ -76,7 +77,7 @@ MAX_SIGNALS = 256
 """Inputs, timers and answers of devices go first. Beyond it, of each input's changes the newest ones remain."""
 RETRY_S = 0.5
 RETRY_CAP_S = 5.0
-"""After a failed append the event that could not be recorded is tried again, soon and then ever later."""
+"""After a failed append the event that could not be recorded is tried again, soon and then ever later; never sooner."""
 TURN_AWAY_AGAIN_S = 1.0
 
 _UNDONE_WHEN_LATE = frozenset({Kind.DECISION, Kind.ASKED, Kind.PAYMENT})
@@ -240,8 +241,22 @@ class Lane:
         else:
             again = NotRecorded(event.about) if isinstance(event, Answered | Unanswered) else event
             self._signals.appendleft((again, facts))
-            await asyncio.sleep(self._retry_s)
-            self._retry_s = min(2 * self._retry_s, RETRY_CAP_S)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Until the next try: ever later, but soon when somebody comes; and whom a second try failed is told so."""
+        is_first = self._retry_s == RETRY_S
+        if self._presentations and not is_first:
+            self.dropped += len(self._presentations) - 1
+            self._presentations.clear()
+            self._turn_away(_NOT_RECORDED)
+        await asyncio.sleep(RETRY_S)
+        if not (is_first or self._presentations or self._stopping):
+            self._arrived.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._retry_s - RETRY_S):
+                    await self._arrived.wait()
+        self._retry_s = min(2 * self._retry_s, RETRY_CAP_S)
 
     async def _present(self, reading: Presentation, offered_s: float) -> None:
         """Handle what a citizen presented, unless he has waited in vain: nothing opens long after a tap."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import cbor2
 import pytest
 
+from agent.lane import TURN_AWAY_AGAIN_S
 from agent.logs import configure, drain
 from agent.records import StoreReason
 from offline_store.journal import Append
@@ -189,6 +190,36 @@ def test_nothing_opens_long_after_a_tap_that_waited_for_the_disk(tmp_path: Path)
         site.close()
 
     run_simulated(main())
+
+
+def test_who_comes_while_something_waits_for_the_disk_is_told_and_not_left_standing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+
+        async def script() -> None:
+            site.writer.fails_with = DISK_FULL
+            lane.offer(passage())
+            for number in range(3):
+                lane.offer(card(number))
+                await asyncio.sleep(TURN_AWAY_AGAIN_S + 10)
+            site.writer.fails_with = None
+            await asyncio.sleep(10)
+            lane.offer(card(4))
+            await asyncio.sleep(1)
+
+        await serve(lane, script)
+        assert site.reasons() == ["forced-open", "granted"]
+        site.close()
+
+    configure("json")
+    run_simulated(main())
+    drain(5.0)
+    said = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    shown = [line["en"] for line in said if line["event"] == "show"]
+    assert shown.count(Reason.NOT_RECORDED.citizen.en) == 3
 
 
 def test_the_platform_hears_of_a_fire_and_of_the_disk_while_the_disk_hangs(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ class CuttableDisk:
             pytest.skip("a power cut is played on a mounted file system: run as root")
         self._images = (directory / f"disk-{number}.img" for number in itertools.count())
         self._image = next(self._images)
+        self._fillers = itertools.count()
         self.root = directory / "disk"
         self.root.mkdir()
         with self._image.open("wb") as image:
@@ -58,6 +59,19 @@ class CuttableDisk:
     def thaw(self) -> None:
         """Whoever waited goes on."""
         self._ioctl(_THAW, bytes(4))
+
+    def fill(self) -> Path:
+        """Somebody else's file takes what is left, durably."""
+        path = self.root / f"somebody-elses-{next(self._fillers)}"
+        with path.open("wb", buffering=0) as file:
+            piece = bytes(65_536)
+            while piece:
+                try:
+                    file.write(piece)
+                except OSError:
+                    piece = piece[: len(piece) // 2]
+            os.fsync(file.fileno())
+        return path
 
     def remount(self, *, read_only: bool) -> None:
         """As the kernel does by itself after an error of the file system. Nobody may have a file open for writing."""

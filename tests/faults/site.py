@@ -173,9 +173,13 @@ def faulty_gate(
     environment: Mapping[str, str] | None = None,
     deadline_ms: int = 10_000,
     journal: Mapping[str, int] | None = None,
+    till_reader: str | None = None,
     **settings: Any,
 ) -> Iterator[FaultySite]:
-    """The preset gate, running and ready; with a city it is enrolled there."""
+    """The preset gate, running and ready; with a city it is enrolled there.
+
+    With a ``till_reader``, which the gate gives away, the terminal has a till of one price as well.
+    """
     document = yaml.safe_load(preset_text("gate"))
     terminal, state_dir = f"fault-{os.getpid()}-{next(_numbers)}", state_dir or directory / "state"
     document["terminal"] |= {"id": terminal, "state_dir": str(state_dir)}
@@ -184,6 +188,13 @@ def faulty_gate(
     # A machine that stalls is not a board or a reader that is lost.
     document["devices"]["board"]["timeout_ms"] = 1000
     document["devices"]["card-field"]["ack_timeout_ms"] = 1000
+    if till_reader is not None:
+        document["lanes"]["north-in"]["readers"].remove(till_reader)
+        document["lanes"]["till"] = {
+            "profile": "till",
+            "readers": [till_reader],
+            "settings": {"merchant": "kiosk-1", "amount_fen": 100, "admit": {"everyone": True}},
+        }
     if journal is not None:
         document["journal"] = dict(journal)
     if running is not None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,21 +47,6 @@ def works_again(site: FaultySite) -> None:
     wait_until(lambda: tap(site), "the gate works again")
     assert site.terminal.stop() == 0
     assert pulses_follow_their_records(whole_journal(site.state_dir), site.relay()) > 0
-
-
-@contextmanager
-def filled(disk: CuttableDisk) -> Iterator[None]:
-    """Somebody else's file takes what is left."""
-    path = disk.root / "somebody-elses"
-    with path.open("wb", buffering=0) as file:
-        piece = bytes(65_536)
-        while piece:
-            try:
-                file.write(piece)
-            except OSError:
-                piece = piece[: len(piece) // 2]
-    yield
-    path.unlink()
 
 
 def test_a_frozen_disk_refuses_within_the_deadline_and_serves_when_it_thaws(tmp_path: Path, disk: CuttableDisk) -> None:
@@ -114,9 +97,10 @@ def test_a_full_disk_admits_nobody_without_a_record_where_that_is_wanted_and_emp
     journal = {"size_limit_mb": 16, "reserve_mb": 0}
     with faulty_gate(tmp_path, state_dir=small_disk.root / "state", journal=journal, full_disk="refuse") as site:
         pass_through(site)
-        with filled(small_disk):
-            wait_until(lambda: not tap(site), "the disk is full for the journal too")
-            refused(site)
+        others = small_disk.fill()
+        wait_until(lambda: not tap(site), "the disk is full for the journal too")
+        refused(site)
+        others.unlink()
         works_again(site)
 
 
