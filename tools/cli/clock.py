@@ -142,8 +142,9 @@ def _must_exist(state_dir: Path) -> None:
     if not (state_dir / DATABASE_NAME).is_file():
         raise click.ClickException(
             say(
-                f"{state_dir} 中没有终端的日志；请用 --state-dir 指定",
-                f"there is no terminal's journal in {state_dir}; name its directory with --state-dir",
+                f"{state_dir} 中没有终端的日志；请用 --terminal、--preset、--config 或 --state-dir 指定",
+                f"there is no terminal's journal in {state_dir}; name the terminal with --terminal, --preset, --config"
+                " or --state-dir",
             )
         )
 

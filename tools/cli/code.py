@@ -28,7 +28,7 @@ from tools import citizen_code
 from tools.citizen_code import Grant
 from tools.cli import code_files, verdicts
 from tools.cli.installed_lists import installed_lists
-from tools.cli.place import existing
+from tools.cli.place import existing, optional_state_dir_option
 from tools.cli.times import at_option, moment, now_ms
 
 _ALGORITHMS = {algorithm.name.lower(): algorithm for algorithm in Algorithm}
@@ -37,6 +37,7 @@ _DAY_MS = 86_400_000
 _KEY_DAYS = 365
 _TOKEN_BYTES, _NONCE_BYTES, _READING_KEY_BYTES = 16, 4, 32
 _STATUS_ENTRIES = 1 << 20
+_MAX_DIGITS = 10
 _STDIN = "-"
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -65,6 +66,25 @@ class _Token(click.ParamType[bytes]):
         if len(token) != _TOKEN_BYTES:
             self.fail(say("应为 32 个十六进制字符", "give 32 hexadecimal digits"), param, ctx)
         return token
+
+
+class _StatusIndex(click.ParamType[int]):
+    name = "index"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS and int(text) < _STATUS_ENTRIES):
+            self.fail(
+                say(
+                    f"应为 0 至 {_STATUS_ENTRIES - 1} 的序号：与 --row 同用的名单只有这么长，更长的请用"
+                    " onecard status-list 制作",
+                    f"give an index from 0 to {_STATUS_ENTRIES - 1}: the list beside --row is no longer;"
+                    " `onecard status-list` makes longer ones",
+                ),
+                param,
+                ctx,
+            )
+        return int(text)
 
 
 @click.group(help=say("制作、显示与验证市民码", "Make, show and verify citizen codes"))
@@ -288,17 +308,14 @@ def show(
 
 @code.command(
     help=say(
-        "按通道的方式验证；被拒时退出码为 1。文字可为 -（标准输入）",
-        "Judge a code as a lane does; a refusal exits with 1; - reads standard input",
+        "按通道的方式验证，依据 --row 给出的签发者，或一台终端已安装的名单；被拒时退出码为 1。文字可为 -（标准输入）",
+        "Judge a code as a lane does, by the issuers of --row or by the lists that a terminal holds; a refusal exits"
+        " with 1; - reads standard input",
     )
 )
 @click.argument("text", metavar=say("文字", "TEXT"))
 @_row_option(required=False)
-@click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help=say("改用终端已安装的名单", "By the lists that the terminal with this state directory holds"),
-)
+@optional_state_dir_option
 @click.option("--site", default="", help=say("终端所在场所", "The terminal's site"))
 @click.option(
     "--purpose",
@@ -317,9 +334,13 @@ def show(
 @click.option("--static", is_flag=True, help=say("接受静态码", "Accept static codes"))
 @click.option(
     "--revoked",
-    type=click.IntRange(0, _STATUS_ENTRIES - 1),
+    type=_StatusIndex(),
     multiple=True,
-    help=say("已注销的状态位（可多次）", "A revoked status index (may be repeated)"),
+    metavar=say("序号", "INDEX"),
+    help=say(
+        f"视为已吊销的状态序号，0 至 {_STATUS_ENTRIES - 1}（可多次，与 --row 同用）",
+        f"A status index taken for revoked, 0 to {_STATUS_ENTRIES - 1} (may be repeated; with --row)",
+    ),
 )
 @at_option
 @json_option
@@ -338,8 +359,7 @@ def verify(
     as_json: bool,
 ) -> None:
     """Tell the verdict. Nobody remembers what was shown here, so that no code is replayed."""
-    if (state_dir is None) is not bool(rows):
-        raise click.UsageError(say("--row 与 --state-dir 请给出一个，不能都给", "give --row or --state-dir, not both"))
+    _check_judges(rows, state_dir, revoked)
     at = moment(at_ms)
     lists = _lists(rows, revoked, at.now_ms) if state_dir is None else installed_lists(existing(state_dir))
     policy = CodePolicy(
@@ -375,6 +395,28 @@ def expand(text: str, rows: tuple[Path, ...], as_json: bool) -> None:
     if showing is not None:
         facts["showing"] = {"cose_sign1": showing.hex(), "external_aad": parsed.issued.encode().hex()}
     click.echo(json.dumps(facts) if as_json else token)
+
+
+def _check_judges(rows: tuple[Path, ...], state_dir: Path | None, revoked: tuple[int, ...]) -> None:
+    """Who is believed is said once: by rows, or by a terminal with its own deny lists."""
+    if state_dir is None and not rows:
+        raise click.UsageError(
+            say(
+                "请用 --row 给出签发者的行（onecard code keygen --row 写出），或用 --terminal、--preset、--config、"
+                "--state-dir 指定一台终端",
+                "name who is believed: an issuer's row with --row (`onecard code keygen --row` writes it), or a"
+                " terminal with --terminal, --preset, --config or --state-dir",
+            )
+        )
+    if state_dir is not None and rows:
+        raise click.UsageError(say("--row 与终端的名单只能选一个", "give --row or a terminal's lists, not both"))
+    if state_dir is not None and revoked:
+        raise click.UsageError(
+            say(
+                "--revoked 与 --row 同用；终端有自己的吊销名单",
+                "--revoked goes with --row: a terminal has deny lists of its own",
+            )
+        )
 
 
 def _text(argument: str) -> str:

@@ -17,7 +17,7 @@ from profiles.rules.codes import CodePolicy
 from profiles.rules.health import HealthRules
 from tools.cli import verdicts
 from tools.cli.installed_lists import installed_lists
-from tools.cli.place import existing
+from tools.cli.place import existing, optional_state_dir_option
 from tools.cli.times import at_option, moment
 
 _MAX_CERTIFICATES_BYTES = 8 << 20
@@ -31,8 +31,10 @@ def hcert() -> None:
 
 @hcert.command(
     help=say(
-        "离线验证一份健康证明；被拒时退出码为 1。文字可为 -（标准输入）",
-        "Verify a certificate offline; a refusal exits with 1; - reads standard input",
+        "离线验证一份健康证明，依据 --cert 给出的签名者证书，或一台终端已安装的签发者列表；被拒时退出码为 1。"
+        "文字可为 -（标准输入）",
+        "Verify a certificate offline, by the signers' certificates of --cert or by the list that a terminal holds;"
+        " a refusal exits with 1; - reads standard input",
     )
 )
 @click.argument("text", metavar=say("文字", "TEXT"))
@@ -43,11 +45,7 @@ def hcert() -> None:
     multiple=True,
     help=say("签名者证书，PEM 或 DER（可多次）", "Signers' certificates, PEM or DER (may be repeated)"),
 )
-@click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help=say("改用终端已安装的签发者列表", "By the list of signers that the terminal with this state directory holds"),
-)
+@optional_state_dir_option
 @at_option
 @click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 @click.pass_context
@@ -62,7 +60,11 @@ def verify(
     """Tell the verdict. Its medium is of this command alone: a terminal has a medium key of its own."""
     if (state_dir is None) is not bool(certificates):
         raise click.UsageError(
-            say("--cert 与 --state-dir 请给出一个，不能都给", "give --cert or --state-dir, not both")
+            say(
+                "请用 --cert 给出签名者证书，或用 --terminal、--preset、--config、--state-dir 指定终端：二者取一",
+                "give the signers' certificates with --cert, or a terminal with --terminal, --preset, --config or"
+                " --state-dir: one of the two",
+            )
         )
     if text == "-":
         text = sys.stdin.readline(_MAX_LINE_CHARS).rstrip("\n")

@@ -44,8 +44,9 @@ _LABELS_ZH = {
     "first_retained": "现存第一条",
     "unacknowledged": "未确认",
     "records": "现存条数",
-    "file_bytes": "文件大小（字节）",
-    "bytes_per_record": "每条（字节）",
+    "file_bytes": "文件大小（字节，含预写日志）",
+    "log_bytes": "其中预写日志（字节）",
+    "bytes_per_record": "每条记录本身（字节）",
     "latest_day_records": "最近一天的条数",
     "first": "最早时间",
     "last": "最晚时间",
@@ -136,14 +137,15 @@ def stats(state_dir: Path, as_json: bool) -> None:
         position, numbers = outbox.position(), outbox.numbers()
     finally:
         outbox.close()
-    size_bytes = (state_dir / DATABASE_NAME).stat().st_size
+    sizes = [_size_bytes(state_dir / f"{DATABASE_NAME}{part}") for part in ("", "-wal")]
     facts: dict[str, Any] = {
         "head": position.head_seq,
         "first_retained": position.first_retained,
         "unacknowledged": position.head_seq - position.acked_seq,
         "records": numbers.records,
-        "file_bytes": size_bytes,
-        "bytes_per_record": round(size_bytes / max(1, numbers.records)),
+        "file_bytes": sum(sizes),
+        "log_bytes": sizes[1],
+        "bytes_per_record": round(numbers.body_bytes / max(1, numbers.records)),
         "latest_day_records": numbers.day_records,
         "first": None if numbers.first_ms is None else iso(numbers.first_ms),
         "last": None if numbers.last_ms is None else iso(numbers.last_ms),
@@ -155,6 +157,14 @@ def stats(state_dir: Path, as_json: bool) -> None:
         click.echo(f"{say(_LABELS_ZH[name], name)}{say('：', ': ')}{'-' if value is None else value}")
     for kind, count in numbers.kinds.items():
         click.echo(f"  {kind_words(kind)}{say('：', ': ')}{count}")
+
+
+def _size_bytes(path: Path) -> int:
+    """Of a part of the database: the write-ahead log is absent while nobody has it open."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 @journal.command(

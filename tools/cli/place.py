@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -61,20 +62,120 @@ def existing(state_dir: Path) -> Path:
     if not state_dir.is_dir():
         raise click.ClickException(
             say(
-                f"{state_dir} 不存在；请用 --state-dir 指定终端的状态目录，或先运行一次终端",
-                f"{state_dir} does not exist; name the terminal's directory with --state-dir, or start it once",
+                f"{state_dir} 不存在；请用 --terminal、--preset、--config 或 --state-dir 指定终端，或先运行一次终端",
+                f"{state_dir} does not exist; name the terminal with --terminal, --preset, --config or --state-dir,"
+                " or start it once",
             )
         )
     return state_dir
 
 
-def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--state-dir``: where the terminal's journal lies."""
-    return click.option(
+_PLACES = {
+    "terminal": click.option(
+        "--terminal",
+        metavar=say("编号", "ID"),
+        help=say("本用户运行过的终端的编号", "The id of a terminal that this user has run"),
+    ),
+    "preset": click.option(
+        "--preset",
+        type=click.Choice(preset_names()),
+        help=say("此预设的终端（默认：gate）", "The terminal of this preset (default: gate)"),
+    ),
+    "config": click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        help=say("此配置文件的终端", "The terminal of this configuration file"),
+    ),
+    "state_dir": click.option(
         "--state-dir",
         type=click.Path(path_type=Path),
-        default=lambda: resolve(None, None).config.terminal.state_dir,
-        help=say(
-            "终端的状态目录（默认：gate 预设的）", "The terminal's state directory (default: that of the preset gate)"
-        ),
-    )(command)
+        help=say("终端的状态目录", "The terminal's state directory"),
+    ),
+}
+"""The ways to name a terminal of which a command wants the state directory."""
+
+
+def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """All of them; the command is handed ``state_dir``."""
+    return _locating(command, tuple(_PLACES), _default_state_dir)
+
+
+def state_dir_option_beside_terminal(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a command whose own ``--terminal`` means something else."""
+    return _locating(command, ("preset", "config", "state_dir"), _default_state_dir)
+
+
+def optional_state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a command that needs no terminal: ``None`` if none is named."""
+    return _locating(command, tuple(_PLACES), lambda: None)
+
+
+def terminal_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--terminal`` or ``--preset``: whose virtual devices; the command is handed ``terminal``."""
+
+    @wraps(command)
+    def named(*args: Any, terminal: str | None, preset: str | None, **others: Any) -> Any:
+        if terminal is not None and preset is not None:
+            raise click.UsageError(say("--terminal 与 --preset 只能选一个", "give --terminal or --preset, not both"))
+        return command(*args, terminal=terminal or resolve(None, preset).config.terminal.id, **others)
+
+    return _PLACES["terminal"](_PLACES["preset"](named))
+
+
+def _locating(
+    command: Callable[..., Any], places: tuple[str, ...], default: Callable[[], Path | None]
+) -> Callable[..., Any]:
+    @wraps(command)
+    def located(*args: Any, **others: Any) -> Any:
+        given = {name: others.pop(name) for name in places}
+        named = {name: value for name, value in given.items() if value is not None}
+        if len(named) > 1:
+            options = [f"--{name.replace('_', '-')}" for name in named]
+            raise click.UsageError(say(f"{'、'.join(options)} 只能选一个", f"give one of {', '.join(options)}"))
+        state_dir = _state_dir(*next(iter(named.items()))) if named else default()
+        return command(*args, state_dir=state_dir, **others)
+
+    option: Callable[..., Any] = located
+    for name in places:
+        option = _PLACES[name](option)
+    return option
+
+
+def _state_dir(named_by: str, value: Any) -> Path:
+    if named_by == "terminal":
+        if value not in _known():
+            raise click.ClickException(
+                say(f"没有终端 {value} 的状态目录；{_others()}", f"terminal {value} has no directory; {_others()}")
+            )
+        return _states() / str(value)
+    if named_by == "state_dir":
+        return Path(value)
+    resolved = resolve(value, None) if named_by == "config" else resolve(None, value)
+    return resolved.config.terminal.state_dir
+
+
+def _default_state_dir() -> Path:
+    """That of the default preset; if only other terminals have run, a sentence that names them."""
+    state_dir = resolve(None, None).config.terminal.state_dir
+    if not state_dir.is_dir() and _known():
+        raise click.ClickException(say(f"{state_dir} 不存在；{_others()}", f"{state_dir} does not exist; {_others()}"))
+    return state_dir
+
+
+def _states() -> Path:
+    """Where the presets' terminals keep their directories, each under its id."""
+    return resolve(None, None).config.terminal.state_dir.parent
+
+
+def _known() -> list[str]:
+    return sorted(path.name for path in _states().glob("*") if path.is_dir())
+
+
+def _others() -> str:
+    known = _known()
+    if not known:
+        return say(
+            "本用户还没有运行过终端（onecard run）；别处的用 --state-dir 或 --config 指定",
+            "this user has run none yet (`onecard run`); name one elsewhere with --state-dir or --config",
+        )
+    return say(f"请用 --terminal 指定，现有：{'、'.join(known)}", f"name one with --terminal: {', '.join(known)}")

@@ -29,7 +29,7 @@ from tools.cli.bundle_check import judged
 from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
 from tools.cli.code_files import RowFile
 from tools.cli.people import emergency, register
-from tools.cli.place import existing, state_dir_option
+from tools.cli.place import existing, state_dir_option, state_dir_option_beside_terminal
 from tools.cli.times import at_option, moment, now_ms
 
 WAIT_S = 10.0
@@ -219,7 +219,7 @@ def show(file: Path | None, state_dir: Path, at_ms: int | None, as_json: bool) -
 
 @trust.command(help=say("按本终端的规则检验数据包", "Judge a bundle as this terminal would, without installing it"))
 @click.argument("file", metavar=say("文件", "FILE"), type=FILE)
-@state_dir_option
+@state_dir_option_beside_terminal
 @click.option("--terminal", default="", help=say("终端编号", "The terminal's id"))
 @click.option("--site", help=say("站点", "Its site"))
 @at_option

@@ -6,9 +6,8 @@ import re
 import shlex
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
 
@@ -34,7 +33,7 @@ from drivers.virtual.bench import (
 )
 from drivers.virtual.place import virtual_dir
 from tools.cli.bench_process import ask
-from tools.cli.place import resolve
+from tools.cli.place import terminal_option
 
 PRESS_MS = 200
 MAX_HOLD_MS = 60_000
@@ -42,14 +41,6 @@ MAX_CHANGES = 20
 _NUMBER = re.compile(r"[+-]?[.]?[0-9]")
 """How an amount begins; an input's name begins otherwise."""
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
-
-
-def _terminal(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--terminal",
-        default=lambda: resolve(None, None).config.terminal.id,
-        help=say("终端编号（默认：gate 预设的）", "The terminal's id (default: that of the preset gate)"),
-    )(command)
 
 
 def _do(terminal: str, command: Command) -> None:
@@ -75,7 +66,7 @@ def virtual() -> None:
     "--slow", "slow_ms", type=click.IntRange(1, 10_000), help=say("每条应答延迟毫秒", "Milliseconds an answer")
 )
 @click.option("--garbage", type=click.IntRange(0), help=say("乱答（随机种子）", "Answer nonsense, from this seed"))
-@_terminal
+@terminal_option
 def insert(
     card: str, reader: str | None, tear_after: int | None, slow_ms: int | None, garbage: int | None, terminal: str
 ) -> None:
@@ -88,7 +79,7 @@ def insert(
 
 @virtual.command(help=say("拿走卡", "Take the card away"))
 @click.option("--reader", help=say("读卡器（默认：全部）", "The reader (default: all)"))
-@_terminal
+@terminal_option
 def remove(reader: str | None, terminal: str) -> None:
     """Empty a virtual reader."""
     _do(terminal, Remove(reader=reader))
@@ -119,7 +110,7 @@ def remove(reader: str | None, terminal: str) -> None:
 @click.option("--look", default="clear", help=say("拍摄条件，如 glare、oled、hard", "Conditions, as glare, oled, hard"))
 @click.option("--symbology", default="qr", help=say("码制，如 ean-13", "Of the codes, as ean-13"))
 @click.option("--hold", "hold_ms", type=click.IntRange(1, 60_000), default=3000, help=say("毫秒", "Milliseconds"))
-@_terminal
+@terminal_option
 def show(
     texts: tuple[str, ...], live: str | None, every_s: float, look: str, symbology: str, hold_ms: int, terminal: str
 ) -> None:
@@ -164,7 +155,7 @@ def _show_live(terminal: str, command: list[str], every_s: float, hold: Hold) ->
 
 @virtual.command(help=say("让摄像头出故障", "Let the camera fail"))
 @click.argument("trouble", type=click.Choice(get_args(CameraTrouble)))
-@_terminal
+@terminal_option
 def trouble(trouble: CameraTrouble, terminal: str) -> None:
     """Freeze the picture, stop it, or make it no picture."""
     _do(terminal, Trouble(trouble=trouble))
@@ -172,7 +163,7 @@ def trouble(trouble: CameraTrouble, terminal: str) -> None:
 
 @virtual.command(help=say("扫一个条码", "Scan a barcode"))
 @click.argument("text", metavar=say("文字", "TEXT"))
-@_terminal
+@terminal_option
 def scan(text: str, terminal: str) -> None:
     """Scan a barcode."""
     _do(terminal, Scan(do="scan", text=text))
@@ -196,7 +187,7 @@ def scan(text: str, terminal: str) -> None:
         "Press these keys (0-9, . and c) as they stand, also if they are no amount: see what the till says",
     ),
 )
-@_terminal
+@terminal_option
 def press(what: str, hold: bool, release: bool, keys: bool, terminal: str) -> None:
     """Press an input for a fifth of a second, or type an amount."""
     if hold and release:
@@ -232,7 +223,7 @@ def _amount(typed: str) -> str:
 
 
 @virtual.command(help=say("继电器的状态与历史", "State and history of the relay"))
-@_terminal
+@terminal_option
 @json_option
 def relay(terminal: str, as_json: bool) -> None:
     """Show what the terminal has opened."""
@@ -242,7 +233,7 @@ def relay(terminal: str, as_json: bool) -> None:
 
 
 @virtual.command(help=say("图书馆系统：谁借了什么，做过什么", "The library's system: who has what, and what was done"))
-@_terminal
+@terminal_option
 @json_option
 def library(terminal: str, as_json: bool) -> None:
     """Show what the library's system knows."""
@@ -253,7 +244,7 @@ def library(terminal: str, as_json: bool) -> None:
 
 @virtual.command(help=say("拔出设备", "Unplug a device"))
 @click.argument("device", metavar=say("设备", "DEVICE"))
-@_terminal
+@terminal_option
 def unplug(device: str, terminal: str) -> None:
     """Pull a plug."""
     _do(terminal, Plug(do="unplug", device=device))
@@ -261,14 +252,14 @@ def unplug(device: str, terminal: str) -> None:
 
 @virtual.command(help=say("插回设备", "Plug a device in again"))
 @click.argument("device", metavar=say("设备", "DEVICE"))
-@_terminal
+@terminal_option
 def replug(device: str, terminal: str) -> None:
     """Put a plug back."""
     _do(terminal, Plug(do="replug", device=device))
 
 
 @virtual.command(help=say("有哪些虚拟设备，在哪里", "Which virtual devices there are, and where"))
-@_terminal
+@terminal_option
 @json_option
 def status(terminal: str, as_json: bool) -> None:
     """Show names, ports and sockets."""

@@ -55,8 +55,8 @@ def test_a_file_that_is_no_certificate_is_one_sentence() -> None:
 
 
 def test_whose_signers_count_must_be_said() -> None:
-    assert "give --cert or --state-dir" in verify(TEXT, "--at", AT).stderr
-    assert "give --cert or --state-dir" in verify(TEXT, "--cert", "signer.pem", "--state-dir", ".").stderr
+    assert "one of the two" in verify(TEXT, "--at", AT).stderr
+    assert "one of the two" in verify(TEXT, "--cert", "signer.pem", "--state-dir", ".").stderr
 
 
 def test_a_certificate_that_terminals_cannot_use_is_not_signed() -> None:

@@ -17,6 +17,7 @@ from agent.composition import keys_dir
 from agent.cose import Es256Signer, VerifyKey
 from agent.keys import FileKeyStore
 from offline_store.checkpoint import Signatory
+from offline_store.database import DATABASE_NAME
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry, Money, new_id
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
@@ -130,6 +131,18 @@ def test_stats_tell_how_much_there_is(state_dir: Path) -> None:
     assert (stats["records"], stats["unacknowledged"], stats["kinds"]["checkpoint"]) == (618, 618, 2)
     assert 100 < stats["bytes_per_record"] < 1_000
     assert "未确认：618" in onecard("journal", "stats", "--state-dir", state_dir, lang="zh").stdout
+
+
+def test_the_size_counts_the_write_ahead_log_of_a_terminal_at_work(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1))
+    fill(journal, 100, first=1)
+    try:
+        stats = told("journal", "stats", "--state-dir", tmp_path)
+        assert stats["log_bytes"] == (tmp_path / f"{DATABASE_NAME}-wal").stat().st_size > 0
+        assert stats["file_bytes"] == stats["log_bytes"] + (tmp_path / DATABASE_NAME).stat().st_size
+        assert 100 < stats["bytes_per_record"] < 1_000
+    finally:
+        journal.close()
 
 
 def test_what_the_platform_lacks_travels_on_a_stick_and_its_checkpoints_are_proved(
