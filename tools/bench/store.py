@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent import cose
 from agent.clock import RecordIds, SystemClock, SystemRandom
 from agent.day_keys import DayKeys
+from agent.entries import RULES
 from offline_store.checkpoint import Signatory
 from offline_store.database import DATABASE_NAME, PAGE_BYTES
 from offline_store.journal import Append, Journal
@@ -94,7 +95,7 @@ class _Maker:
             reason="granted",
             medium=secrets.token_bytes(16),
             subject=("city", secrets.token_bytes(16)),
-            public={"direction": "in", "source": "citizen-code", "assurance": 4},
+            public={"direction": "in", "source": "citizen-code", "assurance": 4, RULES: bytes(range(1, 6))},
             secret=secrets.token_bytes(_EVIDENCE_BYTES) if sealed else None,
         )
         return Append((entry,))
