@@ -24,6 +24,7 @@ from offline_store.record import Record
 from offline_store.rescue import CARRIED, DAMAGE, open_or_rescue
 from tests.agent.bundles import parts as bundle_parts
 from tests.faults.invariants import whole_journal
+from tests.faults.scene_counting import Counting
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry, spoil
 from tests.tools.platform.chains import NOW_MS, batch, hello, make_chain
 from tools.platform.ingest import Ingest
@@ -313,6 +314,7 @@ class Ingesting:
 
 SCENES: dict[str, Scene] = {
     "journal": Journalling(),
+    "counting": Counting(),
     "rescue": Rescuing(),
     "migration": Migrating(),
     "bundle": Installing(),
