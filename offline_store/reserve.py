@@ -7,6 +7,7 @@ only what is ``vital`` is taken, until there is room for the reserve again.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,23 @@ from offline_store.durable import sync_directory
 RESERVE_NAME = "reserve"
 MARGIN_BYTES = 1024**2
 """More than the reserve must be free before it is made again: the journal goes on growing meanwhile."""
+
+PROBE_BYTES = 64 * 1024
+"""Where not even that can be had, a journal that could not be written to is full."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def is_full(directory: Path) -> bool:
+    """Whether a disk, or its user's quota, is used up. SQLite says so itself for some of its files and causes only."""
+    try:
+        descriptor = os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, PROBE_BYTES)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        return error.errno in FULL
+    return False
 
 
 class Reserve:

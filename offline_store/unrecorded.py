@@ -26,6 +26,7 @@ from offline_store.figures import UNRECORDED, Instead, Tally
 from offline_store.in_place import InPlace
 from offline_store.journal import Append, Journal, Mark, Restored
 from offline_store.record import Entry, new_id
+from offline_store.reserve import FULL
 from offline_store.saved import saved_value
 
 NAME = "unrecorded"
@@ -35,7 +36,7 @@ MAX_KEPT = 64
 MAX_MARKS = 10_000
 MAX_IDS = 64
 """Of so many counted decisions the outcomes, which may be recorded, name the record that counts them."""
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOENT})
+_NO_ROOM = FULL | {errno.ENOENT}
 """Why the file cannot take a count while the disk is sound: it is full, or was before the file could be made."""
 
 NewId = Callable[[], bytes]
@@ -197,7 +198,7 @@ class Unrecorded:
         try:
             self._file.write(held.to_bytes(self._file.room_bytes, self._new_id))
         except OSError as error:
-            if error.errno not in _FULL:
+            if error.errno not in _NO_ROOM:
                 path = self._journal.directory / NAME
                 raise os_error(error, path, "开门次数无法写入", "openings cannot be counted in it") from error
         self._held = held

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from offline_store.checkpoint import Signatory
-from offline_store.errors import CannotSeal, Closed, Damaged, DiskFull, QueueFull, StoreError
+from offline_store.errors import CannotSeal, Closed, Damaged, DiskFull, IoFailed, QueueFull, StoreError
 from offline_store.journal import Append, Appended, Journal, Restored
 from offline_store.rescue import Rescued, heal
-from offline_store.reserve import Reserve
+from offline_store.reserve import Reserve, is_full
 from offline_store.sealing import Sealer
 from offline_store.unrecorded import Unrecorded
 from offline_store.upkeep import QUIET_S, KeptSince, Upkeep, keep_everything
@@ -141,15 +141,23 @@ class _Desk:
         first = self.unrecorded.settlement()
         whole = [*first, *map(self.unrecorded.referring, batch)]
         try:
-            appended = self.journal.append(whole)
+            appended = self._store(whole)
         except DiskFull:
             if not self._reserve.release():
                 raise
             self.journal.limit(0)
-            appended = self.journal.append(whole)
+            appended = self._store(whole)
         if first:
             self._tell.settled(self.unrecorded.settled(), self.journal.head.seq)
         return appended[len(first) :]
+
+    def _store(self, batch: list[Append]) -> list[Appended]:
+        try:
+            return self.journal.append(batch)
+        except IoFailed as error:
+            if not is_full(self.journal.directory):
+                raise
+            raise DiskFull(error.zh, error.en) from error
 
     def _count(self, batch: list[Append], full: DiskFull) -> list[Appended | BaseException]:
         """Count what may be counted; all the rest meets the full disk as a fault."""

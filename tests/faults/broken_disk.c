@@ -1,7 +1,7 @@
 /*
  * Stands between a process and the C library (LD_PRELOAD) and counts the steps by which it changes what lies on the
  * disk below one directory: created, written, cut, renamed, removed, synced. Before a given step it kills the process;
- * syncs fail, lie or dawdle when told to. Between two steps nothing on the disk changes, so these are all the moments
+ * syncs fail, lie or dawdle when told to, or no file may grow any more, as with a quota that is used up. Between two steps nothing on the disk changes, so these are all the moments
  * at which a kill can differ.
  *
  * ONECARD_BROKEN_ROOT names the directory, ONECARD_BROKEN_CONTROL a file that holds `struct control`.
@@ -17,16 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-enum fault { SOUND, FAILS, LIES, DAWDLES };
+enum fault { SOUND, FAILS, LIES, DAWDLES, QUOTA };
 
 struct control {
     int64_t steps;      /* taken so far */
     int64_t die_at;     /* the step before which the process ends; 0: never */
-    int64_t fault;      /* what syncs do */
+    int64_t fault;      /* what syncs do, or what does not grow */
     int64_t left;       /* how many of them; negative: all */
     int64_t met;        /* how many did */
 };
@@ -80,7 +81,7 @@ static void step(int is_ours) {
 static int sync_with(long call, int fd) {
     if (ours(fd)) {
         step(1);
-        if (control->fault != SOUND && control->left != 0) {
+        if (control->fault != SOUND && control->fault != QUOTA && control->left != 0) {
             if (control->left > 0)
                 __atomic_sub_fetch(&control->left, 1, __ATOMIC_SEQ_CST);
             __atomic_add_fetch(&control->met, 1, __ATOMIC_SEQ_CST);
@@ -99,13 +100,34 @@ static int sync_with(long call, int fd) {
 int fsync(int fd) { return sync_with(SYS_fsync, fd); }
 int fdatasync(int fd) { return sync_with(SYS_fdatasync, fd); }
 
+static int beyond_quota(int fd, off64_t end) {
+    struct stat now;
+    if (!control || control->fault != QUOTA || !ours(fd) || fstat(fd, &now) || end <= now.st_size)
+        return 0;
+    __atomic_add_fetch(&control->met, 1, __ATOMIC_SEQ_CST);
+    errno = EDQUOT;
+    return 1;
+}
+
+int posix_fallocate64(int fd, off64_t offset, off64_t size) {
+    step(ours(fd));
+    if (beyond_quota(fd, offset + size))
+        return EDQUOT;
+    return syscall(SYS_fallocate, fd, 0, offset, size) ? errno : 0;
+}
+int posix_fallocate(int fd, off_t offset, off_t size) { return posix_fallocate64(fd, offset, size); }
+
 ssize_t write(int fd, const void *data, size_t size) {
     step(ours(fd));
+    if (beyond_quota(fd, lseek(fd, 0, SEEK_CUR) + (off64_t)size))
+        return -1;
     return syscall(SYS_write, fd, data, size);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
     step(ours(fd));
+    if (beyond_quota(fd, offset + (off64_t)size))
+        return -1;
     return syscall(SYS_pwrite64, fd, data, size, offset);
 }
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) { return pwrite64(fd, data, size, offset); }

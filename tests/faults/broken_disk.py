@@ -25,6 +25,8 @@ class Fault(IntEnum):
     """Says done, and did nothing."""
     DAWDLES = 3
     """Takes 0.3 seconds longer."""
+    QUOTA = 4
+    """Syncs are sound, and no file grows: ``EDQUOT``."""
 
 
 class BrokenDisk:
@@ -56,7 +58,7 @@ class BrokenDisk:
 
     @property
     def met(self) -> int:
-        """How many syncs were not sound."""
+        """How many syncs were not sound, or writes beyond the quota."""
         return self._get("met")
 
     def arm(self, die_at: int = 0) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from offline_store.figures import UNRECORDED
+from offline_store.unrecorded import tallies_of
 from tests.faults.broken_disk import BrokenDisk, Fault
 from tests.faults.invariants import pulses_follow_their_records, whole_journal
 from tests.faults.power import CuttableDisk
@@ -89,6 +91,22 @@ def test_a_sync_that_fails_opens_nothing_and_what_is_said_to_be_durable_is(
         refused(site)
         broken.syncs(Fault.SOUND)
         works_again(site)
+
+
+def test_a_quota_that_is_used_up_is_a_full_disk_and_an_error_of_the_disk_is_none(
+    tmp_path: Path, broken: BrokenDisk
+) -> None:
+    """SQLite knows only ENOSPC for full (os_unix.c, seekAndWrite); a quota is an error of writing to it."""
+    with faulty_gate(tmp_path, environment=broken.environment, journal={"size_limit_mb": 16, "reserve_mb": 0}) as site:
+        pass_through(site)
+        broken.syncs(Fault.QUOTA)
+        wait_until(lambda: tap(site) and bool(tallies_of(site.state_dir)), "nothing can grow any more")
+        assert broken.met
+        broken.syncs(Fault.FAILS)
+        refused(site)
+        broken.syncs(Fault.SOUND)
+        works_again(site)
+        assert any(record.entry.kind == UNRECORDED for record in whole_journal(site.state_dir))
 
 
 def test_a_full_disk_admits_nobody_without_a_record_where_that_is_wanted_and_empties_by_itself(

@@ -9,7 +9,7 @@ import pytest
 
 from offline_store.errors import DiskFull
 from offline_store.journal import Append, Journal
-from offline_store.reserve import RESERVE_NAME, Reserve
+from offline_store.reserve import RESERVE_NAME, Reserve, is_full
 from offline_store.writer import InlineWriter, Writer
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, entry
 from tests.offline_store.small_disk import fill
@@ -116,3 +116,12 @@ def test_a_disk_that_is_full_at_the_start_holds_money_back_from_the_start(small_
     others.unlink()
     assert (reserve.make(), reserve.holds_back) == (True, False)
     assert Reserve(small_disk / "journal", RESERVE_BYTES).make(), "the reserve of an earlier start counts"
+
+
+def test_a_disk_is_full_when_not_even_a_little_can_be_had(small_disk: Path) -> None:
+    assert not is_full(small_disk)
+    others = fill(small_disk)
+    assert is_full(small_disk)
+    others.unlink()
+    assert not is_full(small_disk)
+    assert not is_full(small_disk / "nowhere"), "what cannot be looked at is broken, and not full"
