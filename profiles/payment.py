@@ -198,6 +198,10 @@ class Cashier(Generic[P]):
         """The state and the marks after an intent came to nothing, or its payment was taken back."""
         return state, ()
 
+    def said(self, what: Sentence, payment: Payment) -> Sentence:
+        """What the screen says of a payment."""
+        return with_amount(what, payment.amount_fen)
+
     def anew(self, state: P) -> P:
         """The state after a restart: of what stood on the counter nobody knows."""
         return state
@@ -337,7 +341,7 @@ class Cashier(Generic[P]):
         if payment.offline:
             marks = (*sold(payment.amount_fen, payment.subject, facts), *marks)
         record = self.end(Kind.PAYMENT, reason, payment, payment.money(self._pay.merchant), facts, marks, trace)
-        return Step(after, (record, Show(_with_amount(reason.citizen, payment.amount_fen), Tone.OK)))
+        return Step(after, (record, Show(self.said(reason.citizen, payment), Tone.OK)))
 
     def _give_up(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts, trace: bytes = b"") -> Step[P]:
         """Nothing is paid, and nothing may stay held."""
@@ -411,8 +415,9 @@ class Cashier(Generic[P]):
 def last_payment(payment: Payment) -> Show:
     """Nobody need wonder: what the journal has is paid."""
     sentence = Sentence("上一笔已付款", "The last payment was made")
-    return Show(_with_amount(sentence, payment.amount_fen), Tone.OK)
+    return Show(with_amount(sentence, payment.amount_fen), Tone.OK)
 
 
-def _with_amount(sentence: Sentence, amount_fen: int) -> Sentence:
+def with_amount(sentence: Sentence, amount_fen: int) -> Sentence:
+    """A sentence, and how much."""
     return Sentence(f"{sentence.zh}：{yuan(amount_fen)} 元", f"{sentence.en}: {yuan(amount_fen)} yuan")

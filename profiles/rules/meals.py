@@ -47,7 +47,9 @@ class MealPeriod(BaseModel):
     end: LocalTime = Field(alias="to", description='HH:MM local time, in quotes; "00:00" is the end of the day')
     price_fen: PriceFen | None = Field(default=None, description="what one meal costs, where meals have one price")
     prices_fen: Mapping[Entitlement, PriceFen] = Field(
-        default_factory=dict, max_length=32, description="the same for holders of an entitlement; the first that fits"
+        default_factory=dict,
+        max_length=32,
+        description="the same by an entitlement, or by the roster's price class; the first that fits",
     )
     guest_fen: PriceFen | None = Field(default=None, description="what a guest's meal costs; null: as for anybody")
 
@@ -78,9 +80,9 @@ class MealPeriod(BaseModel):
         """Whether a local time lies in the period."""
         return self.start <= moment and (self.end == time.min or moment < self.end)
 
-    def price(self, entitlements: frozenset[str]) -> int | None:
+    def price(self, classes: frozenset[str]) -> int | None:
         """What one meal costs the holder of these, in fen; ``None`` where meals have no one price."""
-        special = (fen for entitlement, fen in self.prices_fen.items() if entitlement in entitlements)
+        special = (fen for each, fen in self.prices_fen.items() if each in classes)
         return next(special, self.price_fen)
 
     @property

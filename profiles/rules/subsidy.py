@@ -29,10 +29,12 @@ FundName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 class Subsidy(BaseModel):
     """What one fund pays of one meal."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     fund: FundName = Field(default="subsidy", description="who pays it, as the record's split has it")
-    entitlement: Entitlement = Field(description="whose meals it is for")
+    whose: Entitlement = Field(
+        alias="for", description="an entitlement of the credential, or the roster's word for the person's subsidy"
+    )
     periods: frozenset[PeriodName] = Field(default=frozenset(), description="in which periods; none: in every one")
     meal_fen: int = Field(ge=1, le=MAX_PRICE_FEN, strict=True, description="at most so much of one meal")
     meals: int = Field(default=1, ge=1, le=10, strict=True, description="so many meals a person and period")
@@ -51,17 +53,17 @@ class Subsidy(BaseModel):
 def subsidy_of(
     subsidies: tuple[Subsidy, ...], credential: Credential, period: str, date: str, facts: Facts
 ) -> Subsidy | None:
-    """The first subsidy that pays for this person's next meal; nobody's who stands in no register."""
+    """The first subsidy that pays for this person's next meal; none for a card that stands in no register."""
     if credential.subject.provisional:
         return None
+    person = facts.person(credential.subject)
+    classes = credential.entitlements | ({person.subsidy} if person is not None else frozenset())
     had = counted(SCOPE, _key(credential.subject, period, date), facts)
     return next(
         (
             subsidy
             for subsidy in subsidies
-            if subsidy.entitlement in credential.entitlements
-            and (not subsidy.periods or period in subsidy.periods)
-            and had < subsidy.meals
+            if subsidy.whose in classes and (not subsidy.periods or period in subsidy.periods) and had < subsidy.meals
         ),
         None,
     )

@@ -30,6 +30,7 @@ from profiles.amounts import yuan
 from profiles.api import ClockState, Kind, Profile
 from profiles.purpose import Purpose
 from profiles.reasons import Sentence
+from profiles.rules.subsidy import ACCOUNT
 from tools.cli.presets import preset_names, preset_text
 from tools.days.day import Day, DayError, Expected, Step
 from tools.days.simulated import SimulatedClock, run_simulated
@@ -273,14 +274,21 @@ class _Stage:
         )
 
     def _moved(self, record: Record) -> int:
-        """What a record takes from an account, or gives back of what was taken under its intent."""
+        """What a record takes from the holder's account, or gives back of what was taken under its intent."""
         money = record.entry.money
-        if money is None or record.entry.kind not in (Kind.PAYMENT, Kind.REVERSAL):
+        if money is None:
             return 0
-        if record.entry.kind == Kind.PAYMENT:
-            self._intents[money.intent_id] = money.amount_fen
-            return money.amount_fen
-        return -self._intents.pop(money.intent_id, 0)
+        own_fen = money.funds.get(ACCOUNT, 0) if money.funds else money.amount_fen
+        match record.entry.kind:
+            case Kind.PAYMENT:
+                self._intents[money.intent_id] = own_fen
+                return own_fen
+            case Kind.REFUND:
+                self._intents[money.intent_id] = self._intents.get(money.intent_id, 0) + own_fen
+                return own_fen
+            case Kind.REVERSAL:
+                return -self._intents.pop(money.intent_id, 0)
+        return 0
 
     def _reckon(self, records: Iterable[Record]) -> list[str]:
         """What does not hold in the evening."""

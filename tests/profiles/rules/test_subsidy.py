@@ -18,7 +18,7 @@ FEN = st.integers(min_value=1, max_value=10_000_000)
 
 
 def subsidy(**changes: Any) -> Subsidy:
-    return Subsidy.model_validate({"entitlement": "staff", "meal_fen": 1000} | changes)
+    return Subsidy.model_validate({"for": "staff", "meal_fen": 1000} | changes)
 
 
 def who(name: bytes, *entitlements: str, provisional: bool = False) -> Credential:
@@ -96,7 +96,7 @@ def test_more_than_was_paid_or_less_than_nothing_never_goes_back(amount_fen: int
         share_back({"subsidy": 1000, ACCOUNT: 500}, amount_fen)
 
 
-@pytest.mark.parametrize("changes", [{"fund": "account"}, {"meal_fen": 0}, {"meals": 0}, {"entitlement": "Staff"}])
+@pytest.mark.parametrize("changes", [{"fund": "account"}, {"meal_fen": 0}, {"meals": 0}, {"for": "Staff"}])
 def test_a_subsidy_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         subsidy(**changes)
