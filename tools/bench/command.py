@@ -8,6 +8,7 @@ import click
 
 from agent.words import say
 from tools.bench import fleet as fleet_bench
+from tools.bench import profiles as profiles_bench
 from tools.bench import scan as scan_bench
 from tools.bench import start as start_bench
 from tools.bench import status as status_bench
@@ -231,6 +232,21 @@ def qr(directory: Path, as_json: bool) -> None:
     qr_bench.run(directory).tell(as_json=as_json)
 
 
+@bench.command(
+    name="profiles",
+    help=say(
+        "每个场景每秒的决定数，与一次落盘提交比较", "Decisions a second of every scene, beside one durable commit"
+    ),
+)
+@click.option(
+    "--rounds", type=click.IntRange(1, 1000), default=10, show_default=True, help=say("轮数", "How many rounds")
+)
+@json_option
+def profiles_(rounds: int, as_json: bool) -> None:
+    """Measure decisions."""
+    profiles_bench.run(rounds).tell(as_json=as_json)
+
+
 @bench.command(name="all", help=say("全部测量", "Every bench"))
 @json_option
 def all_benches(as_json: bool) -> None:
@@ -241,5 +257,6 @@ def all_benches(as_json: bool) -> None:
     verify_bench.run(200, 10).tell(as_json=as_json)
     status_bench.run(10_000_000, 5_000_000, 100_000, 5).tell(as_json=as_json)
     store_bench.run(3_000_000, 300, 7).tell(as_json=as_json)
+    profiles_bench.run(10).tell(as_json=as_json)
     sync_bench.run(100_000, 5).tell(as_json=as_json)
     fleet_bench.run(2_000, 200, 3).tell(as_json=as_json)

@@ -1,0 +1,24 @@
+"""The bench of the profiles in its smallest form: every profile is measured, each decision beside commits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import profile_names
+from tools.bench import profiles
+
+
+def test_it_measures_every_profile_beside_the_raw_peer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ONECARD_BENCH_DIR", str(tmp_path))
+    report = profiles.run(rounds=1)
+    figures = {figure.name: figure for figure in report.figures}
+    assert {name for name, figure in figures.items() if figure.target is not None} == {"profiles.decide_ratio"}
+    assert all(figure.value > 0 for figure in report.figures)
+    slowest_us = max(figures[f"profiles.{name}_us"].value for name in profile_names())
+    ratio = figures["profiles.decide_ratio"].value
+    assert ratio == pytest.approx(slowest_us / figures["profiles.raw_commit_us"].value)
+    assert "without_a_day" not in report.conditions
+    assert all(int(report.conditions[f"{name}_decisions"]) > 5 for name in profile_names())
+    assert list(tmp_path.iterdir()) == []
