@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from agent.sync.contract import JournalBatch
 from offline_store.errors import RecordInvalid
+from offline_store.fields import ID, PREV_HASH, SEQ, record_fields
 from offline_store.outline import Outline
 from offline_store.record import Record, hash_of
 
@@ -24,18 +27,24 @@ class Arrived:
     prev_hash: bytes = field(repr=False)
     body: bytes = field(repr=False)
     hash: bytes = field(repr=False)
-    record: Record | None = field(repr=False)
+    fields: Mapping[int, Any] | None = field(repr=False)
+    """The map of :mod:`offline_store.record`; ``None`` if it breaks the rules."""
     problem: str = ""
 
     @classmethod
     def of(cls, body: bytes) -> Arrived:
         """Read one record. Raises :class:`RecordInvalid` if not even its place can be told."""
         try:
-            record = Record.from_bytes(body)
+            fields = record_fields(body)
         except RecordInvalid as error:
             place = Outline.of(body)
             return cls(place.seq, place.id, place.prev_hash, body, hash_of(body), None, str(error))
-        return cls(record.seq, record.entry.id, record.prev_hash, body, hash_of(body), record)
+        return cls(fields[SEQ], fields[ID], fields[PREV_HASH], body, hash_of(body), fields)
+
+    @property
+    def record(self) -> Record:
+        """The record itself; of most nobody asks for more than a few fields. Raises :class:`RecordInvalid`."""
+        return Record.from_bytes(self.body)
 
 
 def read_records(batch: JournalBatch) -> list[Arrived]:

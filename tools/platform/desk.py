@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agent import cose
 from agent.checkpoints import proof
@@ -47,9 +48,11 @@ from agent.sync.contract import (
 )
 from offline_store.checkpoint import CHECKPOINT, holds
 from offline_store.errors import RecordInvalid
+from offline_store.fields import KIND, MONEY, SEALED
 from offline_store.figures import UNRECORDED
 from offline_store.genesis import Genesis
-from offline_store.record import NO_HASH, Record
+from offline_store.record import CARRIED, NO_HASH, Record
+from offline_store.sealing import SEALING_KEY
 from tools.cli.figures import openings_of
 from tools.platform import dead_letters, holes
 from tools.platform.arrived import Arrived, ChainBroken, read_records
@@ -60,6 +63,7 @@ from tools.platform.store import Position, Transaction
 
 PLATFORM_SOURCE = "platform"
 _MAX_ALARM_COUNT = 1_000_000
+_FOLLOWED = frozenset({CHECKPOINT, SEALING_KEY, CARRIED, UNRECORDED})
 
 CheckpointKeys = Callable[[str], Mapping[bytes, cose.VerifyKey]]
 """The keys that a terminal was enrolled with, by `kid`."""
@@ -200,11 +204,13 @@ class Desk:
             if not arrived:
                 return head
         self._check_ids(arrived)
-        self.check_signatures(batch.chain_id, arrived)
+        followed = [item.record for item in arrived if item.fields is not None and _leads_to_more(item.fields)]
+        self.check_signatures(batch.chain_id, followed)
         if head is not None and head is not bridged_from:
             self._note_hole(bridged_from, head)
         committed = self.transaction.append(self.terminal, batch.chain_id, arrived, self.now_ms)
-        self._understand(arrived)
+        self._keep_unread(arrived)
+        self.follow(followed)
         return committed
 
     def _note_hole(self, known: Position | None, bridge: Position) -> None:
@@ -212,14 +218,13 @@ class Desk:
         missing = (known.seq if known else 0) + 1
         holes.note(self.transaction, bridge.chain_id, missing, bridge.seq, bridge.hash, self.now_ms)
 
-    def _understand(self, arrived: Sequence[Arrived]) -> None:
-        """What follows from the contents of records that were just committed."""
+    def _keep_unread(self, arrived: Sequence[Arrived]) -> None:
+        """A dead letter for each record that was committed by its bytes alone."""
         for item in arrived:
-            if item.record is None:
+            if item.fields is None:
                 problem = _printable(item.problem)
                 self.alarm("unread-record", f"record {item.seq}: {problem}"[:200])
                 dead_letters.keep_record(self.transaction, self.terminal, item.id, item.body, problem, self.now_ms)
-        self.follow([item.record for item in arrived if item.record is not None])
 
     def follow(self, records: Sequence[Record]) -> None:
         """Judge what the records prove, then move the money that they move; say what was only counted."""
@@ -232,9 +237,8 @@ class Desk:
         for complaint in Holds(self.transaction, self.terminal, self.now_ms).settle(records):
             self.alarm(complaint.code, f"record {complaint.seq}")
 
-    def check_signatures(self, chain_id: bytes, arrived: Sequence[Arrived]) -> None:
+    def check_signatures(self, chain_id: bytes, records: Sequence[Record]) -> None:
         """Say which checkpoints were not signed with a key that this terminal was enrolled with."""
-        records = [item.record for item in arrived if item.record is not None]
         checkpoints = [record for record in records if record.entry.kind == CHECKPOINT]
         if not checkpoints:
             return
@@ -258,7 +262,7 @@ class Desk:
         return head
 
     def _check_genesis(self, chain_id: bytes, first: Arrived) -> None:
-        if first.record is None:
+        if first.fields is None:
             raise Refused("bad-genesis", first.problem)
         try:
             genesis = Genesis.of(first.record)
@@ -331,6 +335,11 @@ class _Answers:
             seq=seq,
             hash=ours,
         )
+
+
+def _leads_to_more(fields: Mapping[int, Any]) -> bool:
+    """Whether a record has a signature, a key, evidence or money to be followed; of most only columns are kept."""
+    return MONEY in fields or SEALED in fields or fields[KIND] in _FOLLOWED
 
 
 def _read(batch: JournalBatch) -> list[Arrived]:

@@ -185,10 +185,10 @@ class Ingest:
 
     def _read_again(self, desk: Desk, body: bytes) -> bool:
         arrived = Arrived.of(body)
-        if arrived.record is None:
+        if arrived.fields is None:
             return False
         chain_id = desk.transaction.understood(arrived)
-        desk.check_signatures(chain_id, [arrived])
+        desk.check_signatures(chain_id, [arrived.record])
         desk.follow([arrived.record])
         return True
 

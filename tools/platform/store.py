@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
+from offline_store.fields import KIND, LANE, PROFILE, REASON, REFERS_TO, TIME_MS
 from tools.cli.words import say
 from tools.platform import record_rows
 from tools.platform.arrived import Arrived
@@ -323,10 +324,10 @@ def sqlite_url(path: Path) -> str:
 def record_row(chain_id: bytes, arrived: Arrived, now_ms: int) -> tuple[Any, ...]:
     """The columns of one record, in the table's order; of one that could not be read, its place and its bytes."""
     place = (chain_id, arrived.seq, arrived.id, arrived.hash)
-    if arrived.record is None:
+    if arrived.fields is None:
         return (*place, UNREAD, now_ms, None, None, None, None, now_ms, arrived.body)
-    entry = arrived.record.entry
-    said = (entry.kind, entry.time_ms, entry.lane, entry.profile, entry.reason, entry.refers_to)
+    get = arrived.fields.get
+    said = (get(KIND), get(TIME_MS), get(LANE), get(PROFILE), get(REASON), get(REFERS_TO))
     return (*place, *said, now_ms, arrived.body)
 
 
