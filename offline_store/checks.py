@@ -6,6 +6,7 @@ Each check returns nothing, or raises :class:`RecordInvalid` with the field's na
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -113,9 +114,7 @@ def _known_words(kind: object, time_quality: object, lane: object, profile: obje
 
 
 def subject_of(value: object) -> None:
-    """A namespace and 16 bytes, or nobody."""
-    if value is None:
-        return
+    """A namespace and 16 bytes."""
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise invalid("subject", "命名空间和 16 字节", "a namespace and 16 bytes")
     text("subject", value[0])
@@ -137,15 +136,15 @@ def entry_fields(
     sealed: object,
 ) -> None:
     """The fields of an entry, but for the two that are maps."""
-    octets("id", own, ID_BYTES)
-    if own[6] >> 4 != 7 or own[8] >> 6 != 2:
-        raise invalid("id", "UUIDv7（RFC 9562 §5.7）", "a UUIDv7 (RFC 9562 §5.7)")
+    if type(own) is not bytes or len(own) != ID_BYTES or own[6] >> 4 != 7 or own[8] >> 6 != 2:
+        raise invalid("id", "UUIDv7（RFC 9562 §5.7，16 字节）", "a UUIDv7 (RFC 9562 §5.7) of 16 bytes")
     words(kind, time_quality, lane, profile, reason)
     integer("time_ms", time_ms)
     integer("monotonic_ms", monotonic_ms)
     if medium is not None:
         octets("medium", medium, ID_BYTES)
-    subject_of(subject)
+    if subject is not None:
+        subject_of(subject)
     if refers_to is not None:
         octets("refers_to", refers_to, ID_BYTES)
     if sealed is not None and not (type(sealed) is bytes and sealed):
@@ -161,11 +160,23 @@ def place_fields(suite: object, seq: object, boot_id: object, prev_hash: object)
     octets("prev_hash", prev_hash, HASH_BYTES)
 
 
-def public_fields(value: object) -> dict[str, Any]:
-    """A private copy of the public fields, every map in its order."""
-    public = settled("public", value, 1)
-    if not isinstance(public, dict):
+def public_fields(value: object) -> Mapping[str, Any]:
+    """The public fields with every map in its order; what comes back is nobody's to change."""
+    if not isinstance(value, Mapping):
         raise invalid("public", "映射", "a map")
+    if len(value) <= _FEW:
+        with suppress(TypeError):  # a list or a map among the values cannot be looked up
+            return _few_publics(*value, *value.values())
+    public: dict[str, Any] = settled("public", value, 1)
+    return public
+
+
+@lru_cache(maxsize=_REMEMBERED, typed=True)
+def _few_publics(*keys_and_values: Any) -> Mapping[str, Any]:
+    """The same of simple values: a terminal repeats few of them by the thousand; what raises is not remembered."""
+    half = len(keys_and_values) // 2
+    pairs = zip(keys_and_values[:half], keys_and_values[half:], strict=True)
+    public: Mapping[str, Any] = settled("public", dict(pairs), 1)
     return public
 
 

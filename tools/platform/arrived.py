@@ -18,7 +18,7 @@ class ChainBroken(ValueError):
     """The records of a batch do not follow one another; the text says where."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Arrived:
     """One record: its place, its exact bytes, their hash; decoded, or why it could not be."""
 
