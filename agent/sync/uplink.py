@@ -177,6 +177,7 @@ class Uplink:
         self._patience = Backoff(random, self._settings.answer_timeout_ms, self._settings.answer_timeout_cap_ms)
         self._past_nonces: tuple[bytes, ...] = ()
         self._complaints = Complaints(clock)
+        self._believed: Ack | None = None
         self._noted: Future[int] | None = None
         self._begun_anew_ms: int | None = None
         self._prepared: _Prepared | None = None
@@ -255,17 +256,24 @@ class Uplink:
 
     def prepare(self) -> None:
         """While a batch is under way: see the last acknowledgement durable, and make the next batch ready."""
-        self._settle()
+        self._note()
         in_flight = self.state.in_flight
-        if in_flight is None:
-            return
-        position = self._outbox.position()
-        first = in_flight[1] + 1
-        if position.chain_id == self.state.chain_id and position.head_seq - first >= self._settings.batch_records:
-            self._prepared = self._batch(position.chain_id, first)
+        if in_flight is not None:
+            position = self._outbox.position()
+            first = in_flight[1] + 1
+            if position.chain_id == self.state.chain_id and position.head_seq - first >= self._settings.batch_records:
+                self._prepared = self._batch(position.chain_id, first)
+        self._settle()
+
+    def _note(self) -> None:
+        """Hand over the acknowledgement that was believed last."""
+        ack, self._believed = self._believed, None
+        if ack is not None:
+            self._noted = self._acknowledgements.acknowledge(ack.chain_id, ack.seq, ack.hash)
 
     def _settle(self) -> None:
-        """Wait until the acknowledgement that was handed over is on the disk."""
+        """Wait until it is on the disk."""
+        self._note()
         noted, self._noted = self._noted, None
         if noted is not None:
             noted.result(_DURABLE_WITHIN_S)
@@ -296,15 +304,17 @@ class Uplink:
             return (*self._refuse(Refusal.WRONG_HASH), *self._show_ours(position))
         advances = ack.seq > position.acked_seq
         if advances:
-            self._noted = self._acknowledgements.acknowledge(ack.chain_id, ack.seq, ack.hash)
+            self._believed = ack
             if ack.seq >= position.head_seq:
                 self._settle()  # which chain leaves next depends on it
+                position = self._outbox.position()
             self.counters["acknowledgements"] += 1
-        if self._settles(ack.seq, advances):
-            return self._resume(ack.seq + 1)
-        if not advances:
+        elif not self._settles(ack.seq, advances):
             self.counters["duplicates"] += 1
-        return ()
+        published = self._resume(ack.seq + 1, position) if self._settles(ack.seq, advances) else ()
+        if not published:
+            self._note()  # else the next batch leaves first, and :meth:`prepare` hands it over
+        return published
 
     def _show_ours(self, position: Position) -> tuple[Publish, ...]:
         """The platform has another record than we: after a hello it gets ours, and can say where they part."""
@@ -330,7 +340,7 @@ class Uplink:
         proven = known == expect.prev_hash
         if not proven and (known is not None or before > position.acked_seq):
             return self._refuse(Refusal.WRONG_HASH)
-        return self._resume(max(expect.seq, position.first_retained))
+        return self._resume(max(expect.seq, position.first_retained), position)
 
     def _forked(self, fork: Fork, position: Position) -> tuple[Publish, ...]:
         if fork.seq <= position.head_seq and self._outbox.hash_at(fork.seq) == fork.hash:
@@ -341,14 +351,14 @@ class Uplink:
         alarm = self._alarm("chain-forked", None)
         return (*alarm, *self.begin_anew())
 
-    def _resume(self, next_seq: int) -> tuple[Publish, ...]:
+    def _resume(self, next_seq: int, position: Position) -> tuple[Publish, ...]:
         self._patience.reset()
         self._note_round_trip()
         greet_ms = self.state.greeted_ms + self._settings.greet_every_ms
         self.state = replace(self.state, phase=Phase.IDLE, next_seq=next_seq, in_flight=None, deadline_ms=greet_ms)
         if self._clock.monotonic_ms() >= greet_ms:
             return self._greet()
-        return self._send_next(self._outbox.position())
+        return self._send_next(position)
 
     def _send_next(self, position: Position) -> tuple[Publish, ...]:
         first = max(self.state.next_seq, position.first_retained)

@@ -112,51 +112,48 @@ def test_a_batch_that_was_prepared_leaves_only_where_the_platform_is(
     assert terminal.acknowledged == 51
 
 
-class LateDisk:
-    """Hands acknowledgements on to the writer only when it is told to."""
+class FailingDisk:
+    """Takes no acknowledgement any more."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._writer = terminal.writer
-        self._waiting: list[tuple[bytes, int, bytes, Future[int]]] = []
 
-    def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+    def acknowledge(self, _chain_id: bytes, _seq: int, _record_hash: bytes) -> Future[int]:
         future: Future[int] = Future()
-        self._waiting.append((chain_id, seq, record_hash, future))
+        future.set_exception(IoFailed("磁盘", "disk"))
         return future
 
     def rescue(self) -> Future[None]:
         return self._writer.rescue()
-
-    def catch_up(self) -> None:
-        for chain_id, seq, record_hash, future in self._waiting:
-            future.set_result(self._writer.acknowledge(chain_id, seq, record_hash).result(0))
-        self._waiting.clear()
-
-    def fail(self) -> None:
-        for *_, future in self._waiting:
-            future.set_exception(IoFailed("磁盘", "disk"))
 
 
 def test_the_next_batch_leaves_before_the_acknowledgement_is_durable_and_the_one_after_does_not(
     terminal: Terminal, platform: MemoryPlatform
 ) -> None:
     terminal.append(50)
-    disk = LateDisk(terminal)
-    terminal.uplink = terminal.uplink_over(disk)
     answer, _ = greet(terminal, platform)
     (first,) = terminal.uplink.answered(answer)
     (second,) = terminal.uplink.answered(platform.journal(first.payload))
     assert JournalBatch.decode(second.payload).first_seq == 11
     assert terminal.acknowledged == 0
-    disk.catch_up()
-    terminal.uplink.prepare()
-    assert terminal.acknowledged == 10
     (third,) = terminal.uplink.answered(platform.journal(second.payload))
     assert JournalBatch.decode(third.payload).first_seq == 21
-    disk.fail()
-    with pytest.raises(IoFailed):
-        terminal.uplink.answered(platform.journal(third.payload))
     assert terminal.acknowledged == 10
+    terminal.uplink.prepare()
+    assert terminal.acknowledged == 20
+
+
+def test_an_acknowledgement_that_cannot_be_made_durable_holds_up_what_follows(
+    terminal: Terminal, platform: MemoryPlatform
+) -> None:
+    terminal.append(50)
+    terminal.uplink = terminal.uplink_over(FailingDisk(terminal))
+    answer, _ = greet(terminal, platform)
+    (first,) = terminal.uplink.answered(answer)
+    (second,) = terminal.uplink.answered(platform.journal(first.payload))
+    with pytest.raises(IoFailed):
+        terminal.uplink.answered(platform.journal(second.payload))
+    assert terminal.acknowledged == 0
 
 
 def test_an_idle_uplink_sends_when_the_journal_grows(terminal: Terminal, platform: MemoryPlatform) -> None:
@@ -297,6 +294,7 @@ def test_a_signed_answer_that_does_not_fit_alarms_and_moves_nothing(
     assert terminal.uplink.state == before
     assert terminal.acknowledged == 0
     terminal.uplink.answered(platform.sign(awaiting))
+    terminal.uplink.prepare()
     assert terminal.acknowledged == 10
 
 
