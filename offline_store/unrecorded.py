@@ -33,7 +33,9 @@ NAME = "unrecorded"
 SAVED_KEY = "terminal/unrecorded"
 HALF_BYTES = 128 * 1024
 MAX_KEPT = 64
-MAX_MARKS = 10_000
+MAX_MARKS = 50_000
+MAX_FILED_MARKS = 1_000
+"""The file holds those that were set last: with the power cut, what a code or a person did just now still counts."""
 MAX_IDS = 64
 """Of so many counted decisions the outcomes, which may be recorded, name the record that counts them."""
 _NO_ROOM = FULL | {errno.ENOENT}
@@ -50,7 +52,7 @@ class Held:
     episode: bytes = b""
     tallies: Mapping[str, Tally] = field(default_factory=dict)
     saves: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
-    marks: Mapping[tuple[str, bytes], Mark] = field(default_factory=dict, repr=False)
+    marks: dict[tuple[str, bytes], Mark] = field(default_factory=dict, repr=False)
     counted: Mapping[bytes, str] = field(default_factory=dict, repr=False)
     kept: tuple[Entry, ...] = field(default=(), repr=False)
 
@@ -93,20 +95,19 @@ class Held:
         )
 
     def to_bytes(self, room_bytes: int, new_record_id: NewId) -> bytes:
-        """For the file: kept ones among the figures, and of states and marks as many as there is room for."""
+        """For the file: kept ones among the figures, and states and marks as far as there is room for them."""
         told = self
         for entry in self.kept:
             if entry.lane is not None:
                 told = told._with_one(entry, new_record_id)
         tallies = {lane: tally.to_list() for lane, tally in told.tallies.items()}
-        # A map for each that is left out first where there is no room: marks that end soonest, then states.
         fields: list[Any] = [self.episode, tallies, told.counted, {}, []]
         left_bytes = room_bytes - len(cbor2.dumps(fields)) - 16
         for key, value in self.saves.items():
             left_bytes -= len(cbor2.dumps([key, value]))
             if left_bytes >= 0:
                 fields[3][key] = value
-        for mark in sorted(self.marks.values(), key=lambda mark: -mark.expires_ms):
+        for mark in islice(reversed(self.marks.values()), MAX_FILED_MARKS):
             row = [mark.scope, mark.key, mark.value, mark.expires_ms]
             left_bytes -= len(cbor2.dumps(row))
             if left_bytes < 0:
@@ -124,7 +125,7 @@ class Held:
                 episode,
                 {lane: Tally.from_list(fields) for lane, fields in tallies.items()},
                 saves,
-                {(mark.scope, mark.key): mark for mark in marks},
+                {(mark.scope, mark.key): mark for mark in reversed(marks)},
                 counted,
             )
             Append(saves=held.saves)
@@ -134,8 +135,11 @@ class Held:
 
 
 def _merged(marks: Mapping[tuple[str, bytes], Mark], append: Append) -> dict[tuple[str, bytes], Mark]:
-    """With an append's marks; those that ended make room. Raises :class:`DiskFull`: what is forgotten opens twice."""
-    merged = {**marks, **{(mark.scope, mark.key): mark for mark in append.marks}}
+    """With an append's marks last; those that ended make room. Raises :class:`DiskFull`: the forgotten opens twice."""
+    merged = dict(marks)
+    for mark in append.marks:
+        merged.pop((mark.scope, mark.key), None)
+        merged[mark.scope, mark.key] = mark
     if len(merged) > MAX_MARKS and append.entries:
         now_ms = append.entries[0].time_ms
         merged = {key: mark for key, mark in merged.items() if mark.expires_ms > now_ms}

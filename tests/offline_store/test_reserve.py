@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from agent.cose import Es256Signer
+from offline_store.checkpoint import Signatory
 from offline_store.errors import DiskFull
-from offline_store.journal import Append, Journal
+from offline_store.journal import MARK_GRACE_MS, Append, Journal, Mark
+from offline_store.outbox import Outbox
 from offline_store.reserve import RESERVE_NAME, Reserve, is_full
+from offline_store.upkeep import Upkeep
 from offline_store.writer import InlineWriter, Writer
-from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, entry
+from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry
 from tests.offline_store.small_disk import fill
 
 MIB = 1024**2
@@ -33,11 +39,11 @@ def sale(number: int) -> Append:
     return Append((entry(number),))
 
 
-def until_full(writer: Writer, first: int) -> int:
-    """Passages until one is refused; how many were taken."""
+def until_full(writer: Writer | InlineWriter, first: int, make: Callable[[int], Append] = passage) -> int:
+    """Appends until one is refused; how many were taken."""
     for number in range(first, first + 100_000):
         try:
-            writer.submit(passage(number)).result(PATIENCE_S)
+            writer.submit(make(number)).result(PATIENCE_S)
         except DiskFull:
             return number - first
     raise AssertionError("the disk never was full")
@@ -125,3 +131,34 @@ def test_a_disk_is_full_when_not_even_a_little_can_be_had(small_disk: Path) -> N
     others.unlink()
     assert not is_full(small_disk)
     assert not is_full(small_disk / "nowhere"), "what cannot be looked at is broken, and not full"
+
+
+def test_on_a_full_disk_old_marks_wait_for_room_and_nobody_waits_for_them(small_disk: Path) -> None:
+    journal = opened(small_disk / "journal")
+    writer = InlineWriter(journal)
+    old = Mark("code", b"token", 1, START_MS)
+    writer.submit(Append((entry(1),), marks=(old,))).result()
+    others = fill(small_disk)
+    until_full(writer, 2)
+    much_later_ms = START_MS + 2 * MARK_GRACE_MS
+    assert writer.reload(much_later_ms).result().marks == [old]
+    others.unlink()
+    assert writer.reload(much_later_ms).result().marks == []
+    writer.close(0)
+
+
+def test_what_is_old_leaves_a_full_journal_though_its_signature_finds_no_room(tmp_path: Path) -> None:
+    journal = opened(tmp_path)
+    journal.sign_with(Signatory("gate-001", Es256Signer(ec.derive_private_key(7, ec.SECP256R1())), 1_000, 0))
+    for number in range(1, 200):
+        journal.append([passage(number)])
+    journal.acknowledge(journal.head.chain_id, journal.head.seq, journal.head.hash)
+    journal.limit(1 << 32)
+    until_full(InlineWriter(journal), 200, sale)
+    with pytest.raises(DiskFull):
+        journal.sign_what_waits()
+    Upkeep(journal, lambda: START_MS + 10**9).do()
+    outbox = Outbox.open(tmp_path)
+    assert outbox.position().first_retained > 100
+    outbox.close()
+    journal.close()
