@@ -35,6 +35,7 @@ from drivers.api import (
     CodeProblem,
     CodeReading,
     InputReading,
+    KeyReading,
     NoAmount,
     Pulse,
     Reading,
@@ -42,7 +43,7 @@ from drivers.api import (
 )
 from offline_store.errors import StoreError
 from offline_store.journal import Appended
-from profiles.amounts import AmountProblem, AmountRefused
+from profiles.amounts import AmountProblem, AmountRefused, FunctionKey, KeyPressed, Typed
 from profiles.api import (
     Actuate,
     Actuated,
@@ -82,7 +83,7 @@ TURN_AWAY_AGAIN_S = 1.0
 
 _UNDONE_WHEN_LATE = frozenset({Kind.DECISION, Kind.ASKED, Kind.PAYMENT})
 """What nobody was told of when its record came too late: the profile takes it back."""
-_WAITS = Presented | Rejected | AmountEntered | AmountRefused | Answered | Unanswered
+_WAITS = Presented | Rejected | AmountEntered | Typed | Answered | Unanswered
 """After these somebody stands there and waits to hear what became of it."""
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
@@ -97,7 +98,7 @@ _HINTS = {
     ),
 }
 
-Presentation = CardReading | CodeReading | AmountReading | NoAmount | CardFault
+Presentation = CardReading | CodeReading | AmountReading | NoAmount | KeyReading | CardFault
 
 
 class Lane:
@@ -274,7 +275,7 @@ class Lane:
 
     def _verdict(
         self, verifier: Verifier, reading: Presentation, facts: TerminalFacts
-    ) -> Presented | Rejected | AmountEntered | AmountRefused:
+    ) -> Presented | Rejected | AmountEntered | Typed:
         match reading:
             case CardReading():
                 return verifier.card(reading, facts.local_time)
@@ -286,6 +287,8 @@ class Lane:
                 return AmountEntered(reading.amount_fen)
             case NoAmount():
                 return AmountRefused(AmountProblem[reading.problem.name])
+            case KeyReading():
+                return KeyPressed(FunctionKey[reading.key.name], reading.number)
 
     async def _decide(self, event: Event, facts: TerminalFacts, deadline_s: float, read_ns: int | None = None) -> bool:
         """One step of the profile; ``False`` if it was not recorded. Up to the queued append nothing is awaited."""

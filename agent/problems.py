@@ -51,7 +51,11 @@ _PATTERNS: dict[str, tuple[str, str]] = {
         "应为 32 位十六进制数字（0-9、a-f），请加引号",
         "should be 32 hex digits (0-9, a-f), in quotes",
     ),
-    r"^[0-9.c]{1,32}$": ("键盘只有 0-9、小数点和 c（清除）", "a keypad has the keys 0-9, the point and c (clear)"),
+    r"^[0-9.a-z]{1,32}$": (
+        "键盘只有 0-9、小数点、c（清除）和功能键字母",
+        "a keypad has the keys 0-9, the point, c (clear) and letters for function keys",
+    ),
+    r"^[abd-z]$": ("应为 c 以外的一个小写字母", "should be one of the letters a-z, but for c"),
 }
 """Every pattern that a setting can be held against, as words."""
 

@@ -143,6 +143,26 @@ class NoAmount(_Reading):
     problem: AmountProblem
 
 
+class FunctionKey(StrEnum):
+    """What a cashier's keypad can say beside amounts."""
+
+    DISH = "dish"
+    GUESTS = "guests"
+    PAY = "pay"
+    SALES = "sales"
+    VOID = "void"
+    REFUND = "refund"
+    OPERATOR = "operator"
+    SHIFT = "shift"
+
+
+class KeyReading(_Reading):
+    """A function key of a keypad, with the number that was typed before it."""
+
+    key: FunctionKey
+    number: int | None = Field(default=None, ge=0, le=99_999_999)
+
+
 class InputReading(_Reading):
     """A digital input changed: passage sensor, door contact, fire line, button."""
 
@@ -170,7 +190,8 @@ class SourceHealth(_Reading):
     poor: bool
 
 
-Reading = CardReading | CardRemoved | CodeReading | CodeHint | SourceHealth | AmountReading | NoAmount | InputReading
+Typed = AmountReading | NoAmount | KeyReading
+Reading = CardReading | CardRemoved | CodeReading | CodeHint | SourceHealth | Typed | InputReading
 
 
 class Device(Protocol):

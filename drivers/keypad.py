@@ -1,19 +1,38 @@
-"""Serial keypads for amounts: ASCII digits and a decimal point, ``c`` clears, CR enters."""
+"""Serial keypads: ASCII digits and a decimal point, ``c`` clears, CR enters; a letter before it is a function key.
+
+``12v`` and Enter is the function key *void* with the number 12. A keypad whose keys send other letters has its own
+``functions``.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
-from drivers.api import AmountProblem, AmountReading, DriverSettings, NoAmount
+from drivers.api import AmountProblem, AmountReading, DriverSettings, FunctionKey, KeyReading, NoAmount
 from drivers.lines import LineSource
 from drivers.serial_port import SerialPort
 
 ENTRY_MAX_BYTES = 64
 AMOUNT_MAX_FEN = 10_000_000
 _KEYS = b"0123456789.c"
+FUNCTIONS = MappingProxyType(
+    {
+        "d": FunctionKey.DISH,
+        "g": FunctionKey.GUESTS,
+        "p": FunctionKey.PAY,
+        "l": FunctionKey.SALES,
+        "v": FunctionKey.VOID,
+        "r": FunctionKey.REFUND,
+        "o": FunctionKey.OPERATOR,
+        "s": FunctionKey.SHIFT,
+    }
+)
+_NUMBERED = re.compile(rb"([0-9]{0,8})([a-z])")
 _YUAN = re.compile(rb"(?=\.?[0-9])([0-9]*)(?:\.([0-9]{0,2}))?")
 
 
@@ -22,21 +41,29 @@ class KeypadSettings(DriverSettings):
 
     port: str
     baud: int = Field(default=9600, ge=1200, le=921_600)
+    functions: Mapping[Annotated[str, StringConstraints(pattern=r"^[abd-z]$")], FunctionKey] = Field(
+        default_factory=lambda: dict(FUNCTIONS), description="which letter is which function key; c clears"
+    )
 
 
 class SerialKeypad(LineSource):
-    """Yuan as typed to :class:`AmountReading` in fen, or to :class:`NoAmount`. Driver ``keypad``."""
+    """Yuan as typed to :class:`AmountReading` in fen, function keys, or :class:`NoAmount`. Driver ``keypad``."""
 
     Settings: ClassVar[type[DriverSettings]] = KeypadSettings
 
     def __init__(self, name: str, settings: KeypadSettings) -> None:
         super().__init__(name, SerialPort(settings.port, settings.baud), ENTRY_MAX_BYTES)
+        self._functions = {letter.encode(): key for letter, key in settings.functions.items()}
 
-    def parse(self, line: bytes, at_ns: int) -> AmountReading | NoAmount | None:
+    def parse(self, line: bytes, at_ns: int) -> AmountReading | KeyReading | NoAmount | None:
         """What was entered; only what follows the last ``c`` counts, and if that is nothing, nothing was."""
         typed = line.lower().rpartition(b"c")[2]
         if not typed and not line.lower().strip(_KEYS):
             return None
+        pressed = _NUMBERED.fullmatch(typed)
+        if pressed is not None and (key := self._functions.get(pressed[2])) is not None:
+            number = int(pressed[1]) if pressed[1] else None
+            return KeyReading(reader=self.name, at_ns=at_ns, key=key, number=number)
         amount_fen = fen(typed)
         if amount_fen is None:
             return NoAmount(reader=self.name, at_ns=at_ns, problem=AmountProblem.UNREADABLE)

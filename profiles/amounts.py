@@ -1,9 +1,9 @@
-"""Amounts that a cashier types: their range, and what is said when one is none."""
+"""What a cashier types: amounts, their range and what is said when one is none; and function keys."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 from profiles.reasons import Sentence
 
@@ -36,6 +36,20 @@ class AmountProblem(Enum):
         return Sentence(*self.value)
 
 
+class FunctionKey(StrEnum):
+    """What a cashier can say beside amounts."""
+
+    DISH = "dish"
+    GUESTS = "guests"
+    PAY = "pay"
+    SALES = "sales"
+    VOID = "void"
+    REFUND = "refund"
+    OPERATOR = "operator"
+    SHIFT = "shift"
+
+
+NO_SUCH_KEY = Sentence("此处没有这个功能", "This till has no such function")
 NOTHING_DUE = Sentence("金额为 0：没有应付金额", "0: nothing is to be paid")
 
 
@@ -44,3 +58,14 @@ class AmountRefused:
     """The cashier typed what is no amount."""
 
     problem: AmountProblem
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPressed:
+    """The cashier pressed a function key, after a number or none. Scenes without such a key make nothing of it."""
+
+    key: FunctionKey
+    number: int | None = None
+
+
+Typed = AmountRefused | KeyPressed

@@ -14,7 +14,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from profiles.amounts import AmountRefused
+from profiles.amounts import Typed
 from profiles.full_disk import FullDisk
 from profiles.person import Person
 from profiles.purpose import Purpose
@@ -313,7 +313,7 @@ class Restarted:
     """First event after a start: the state is what the last commit saved."""
 
 
-_OfPeople = Presented | Rejected | AmountEntered | AmountRefused
+_OfPeople = Presented | Rejected | AmountEntered | Typed
 Event = _OfPeople | InputChanged | TimerFired | Actuated | RecordedLate | Restarted | Reply
 
 

@@ -15,7 +15,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from pydantic import Field
 
-from profiles.amounts import yuan
+from profiles.amounts import NO_SUCH_KEY, KeyPressed, yuan
 from profiles.api import (
     Ask,
     Assurance,
@@ -185,6 +185,8 @@ class Cashier(Generic[P]):
                 return self._end_window(state, facts)
             case Restarted():
                 return self._restarted(state, facts)
+            case KeyPressed():
+                return Step(state, (Show(NO_SUCH_KEY, Tone.NO),))
             case _:
                 return Step(state)
 

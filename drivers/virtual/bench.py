@@ -94,7 +94,7 @@ class Press(_Message):
     input: Name | None = None
     active: bool | None = None
     pulse_ms: Milliseconds | None = None
-    amount: str | None = Field(default=None, pattern=r"^[0-9.c]{1,32}$")
+    amount: str | None = Field(default=None, pattern=r"^[0-9.a-z]{1,32}$")
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:

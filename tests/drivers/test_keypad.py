@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import AmountProblem, AmountReading, NoAmount, Source
+from drivers.api import AmountProblem, AmountReading, FunctionKey, KeyReading, NoAmount, Source
 from drivers.keypad import AMOUNT_MAX_FEN, KeypadSettings, SerialKeypad, fen
 from drivers.virtual.keypad import VirtualKeypad
 
@@ -100,3 +100,35 @@ def test_the_arithmetic_is_exact(amount_fen: int) -> None:
 def test_hostile_bytes_give_an_amount_or_nothing(line: bytes) -> None:
     result = fen(line)
     assert result is None or result >= 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "key", "number"),
+    [
+        ("12v", FunctionKey.VOID, 12),
+        ("o", FunctionKey.OPERATOR, None),
+        ("7c3G", FunctionKey.GUESTS, 3),
+        ("99999999r", FunctionKey.REFUND, 99_999_999),
+    ],
+)
+def test_a_letter_before_enter_is_a_function_key_with_the_number_before_it(
+    device: VirtualKeypad, keypad: SerialKeypad, typed: str, key: FunctionKey, number: int | None
+) -> None:
+    device.press(typed + "\r")
+    reading = keypad.read(WAIT_S)
+    assert isinstance(reading, KeyReading)
+    assert (reading.key, reading.number) == (key, number)
+
+
+@pytest.mark.parametrize("typed", ["1.5v", "123456789v", "12z", "v12", "12vv"])
+def test_what_is_no_function_key_does_nothing_but_is_said(
+    device: VirtualKeypad, keypad: SerialKeypad, typed: str
+) -> None:
+    device.press(typed + "\r")
+    assert isinstance(keypad.read(WAIT_S), NoAmount)
+
+
+def test_a_keypad_whose_keys_send_other_letters_has_its_own_functions() -> None:
+    driver = SerialKeypad("keys", KeypadSettings(port="/nowhere", functions={"z": FunctionKey.VOID}))
+    assert isinstance(driver.parse(b"12z", 0), KeyReading)
+    assert isinstance(driver.parse(b"12v", 0), NoAmount)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from profiles.amounts import AmountProblem, AmountRefused
+from profiles.amounts import NO_SUCH_KEY, AmountProblem, AmountRefused, FunctionKey, KeyPressed
 from profiles.api import (
     AmountEntered,
     Ask,
@@ -410,3 +410,11 @@ def test_a_code_shown_again_hears_what_became_of_it_and_pays_nothing_more() -> N
     lane.tell(Rejected(CodeReason.REPLAYED, LI, Subject("city", LI), b"another"))
     assert lane.shown[-1].tone is Tone.NO
     assert [kind for kind, _ in lane.kinds()] == [Kind.ASKED, Kind.PAYMENT, Kind.DECISION]
+
+
+def test_a_key_that_a_till_does_not_have_changes_nothing_and_is_said() -> None:
+    lane = Lane()
+    lane.tell(AmountEntered(100))
+    lane.tell(KeyPressed(FunctionKey.VOID, 1))
+    assert lane.shown[-1].sentence == NO_SUCH_KEY
+    assert (lane.state.amount_fen, lane.journal) == (100, [])

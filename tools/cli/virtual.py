@@ -183,8 +183,8 @@ def scan(text: str, terminal: str) -> None:
     "--keys",
     is_flag=True,
     help=say(
-        "把这些键（0-9、. 和 c）原样按下，不是金额也按：看终端怎么说",
-        "Press these keys (0-9, . and c) as they stand, also if they are no amount: see what the till says",
+        "把这些键（0-9、.、c 和功能键字母，如 12v）原样按下，不是金额也按：看终端怎么说",
+        "Press these keys (0-9, ., c and letters of function keys, like 12v) as they stand: see what the till says",
     ),
 )
 @terminal_option

@@ -157,7 +157,7 @@ def test_an_unplugged_device_is_gone_until_it_is_plugged_in_again(serial: BenchS
         ({"do": "press"}, "not a command"),
         ({"do": "press", "input": "fire"}, "not a command"),
         ({"do": "press", "input": "fire", "active": True, "pulse_ms": 5}, "not a command"),
-        ({"do": "press", "amount": "1e3"}, "not a command"),
+        ({"do": "press", "amount": "1,5"}, "not a command"),
         ({"do": "press", "input": "roof", "active": True}, "no input roof"),
         ({"do": "insert", "card": "nobody"}, "no such file"),
         ({"do": "insert", "card": "gen3-chen", "reader": "drawer"}, "no reader drawer"),
