@@ -39,6 +39,15 @@ def code_sealer(terminal: str, recipients: Callable[[], Mapping[bytes, cose.Veri
     return seal
 
 
+def unseal_code(sealed: bytes, private: ec.EllipticCurvePrivateKey, terminal: str, nonce: bytes) -> str:
+    """The platform's side of :func:`code_sealer`. Raises :class:`agent.sealing.SealBroken`."""
+    text = sealing.unseal(sealed, private, cbor.encode([_CONTEXT, terminal, nonce]))
+    try:
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise sealing.SealBroken("what was sealed is no text") from error
+
+
 class _Life(TypedDict):
     nonce: bytes
     asked_ms: int

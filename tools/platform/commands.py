@@ -31,7 +31,9 @@ from tools.platform.command_options import (
 from tools.platform.dead_letter_commands import dead_letter_group
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
+from tools.platform.foreign_code_commands import foreign_code_group
 from tools.platform.holes import holes_of
+from tools.platform.loan_commands import loan_group
 from tools.platform.money_commands import account, decide_intent, list_intents
 from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
@@ -205,7 +207,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 
 _FURTHER = (
     *(publish, list_bundles, worker, dead_letter_group, reconcile, rabbitmq),
-    *(issuer, evidence, account, list_intents, decide_intent),
+    *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group),
 )
 for further in _FURTHER:
     platform.add_command(further)

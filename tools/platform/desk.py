@@ -58,7 +58,7 @@ from tools.platform import dead_letters, holes
 from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.evidence import Judge
 from tools.platform.holds import Holds
-from tools.platform.questions import reply_to
+from tools.platform.questions import Answering
 from tools.platform.store import Position, Transaction
 
 PLATFORM_SOURCE = "platform"
@@ -117,7 +117,7 @@ class Desk:
                 case Channel.ASK if kind_of(payload) == WANT:
                     return None  # the publisher's to hear
                 case Channel.ASK:
-                    return reply_to(Holds(self.transaction, self.terminal, self.now_ms), payload)
+                    return Answering(self.transaction, self.terminal, self.now_ms, self.judge).reply_to(payload)
                 case Channel.STATE:
                     self._state(State.decode(payload), payload)
                 case Channel.ALARM:

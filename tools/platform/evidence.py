@@ -19,7 +19,9 @@ from agent.credentials.codes import Proof, proof
 from agent.credentials.evidence import EvidenceInvalid, read
 from agent.credentials.trust import TrustList
 from agent.day_keys import key_of_field, open_day_key, open_field
+from agent.question_forms import unseal_code
 from agent.sealing import SealBroken
+from agent.sync.contract import Resolve
 from offline_store.errors import RecordInvalid
 from offline_store.record import Record
 from offline_store.rescue import CARRIED
@@ -94,6 +96,12 @@ class Judge:
         self._kid = cose.key_id(private.public_key())
         self._trust = trust
         self._keys: OrderedDict[bytes, bytes] = OrderedDict()
+
+    def open_code(self, terminal: str, question: Resolve) -> str:
+        """The text of the code that a terminal asks about. Raises :class:`~agent.sealing.SealBroken`."""
+        if question.kid != self._kid:
+            raise SealBroken("sealed for another key of the platform")
+        return unseal_code(question.sealed, self._private, terminal, question.nonce)
 
     def take(self, transaction: Transaction, terminal: str, records: Sequence[Record], now_ms: int) -> list[Record]:
         """Judge what was just committed; the records that a person has to look at."""

@@ -178,12 +178,14 @@ class Holds:
         return verdict
 
     def balance(self, question: QueryBalance) -> int | str:
-        """What may be spent, or why nobody can say."""
+        """What may be spent, or the code of the contract that says why nobody can say; arrears are no till's affair."""
         owner = question.subject or NOBODY
         account = lock_accounts(self._transaction, [owner]).get(owner)
         if account is None or owner == NOBODY:
             return "account-unknown"
-        return int(account.balance_fen) - self._held_fen(owner)
+        if account.blocked:
+            return "account-blocked"
+        return max(0, int(account.balance_fen) - self._held_fen(owner))
 
     def _afford(self, owner: Owner, merchant: str, shares: Mapping[str, int]) -> Held | str:
         """Whoever stands behind another fund has promised to pay; the holder's share must be there."""

@@ -15,10 +15,10 @@ from tools.platform.command_options import database_option, directory_option, js
 from tools.platform.errors import PlatformError
 from tools.platform.holds import Holds, State, intents
 from tools.platform.ledger import Owner, accounts, block, enter
+from tools.platform.owners import OwnerType, shown
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
-_OWNER = re.compile(r"([a-z0-9][a-z0-9-]{0,63}):([0-9a-f]{32})")
 _YUAN = re.compile(r"([0-9]{1,8})(?:\.([0-9]{1,2}))?")
 STATES: Mapping[State, tuple[str, str]] = {
     State.ASKED: ("已询问，未了结", "asked, not ended"),
@@ -46,19 +46,6 @@ FLAGS: Mapping[str, tuple[str, str]] = {
 }
 
 
-class _OwnerType(click.ParamType[Owner]):
-    name = "owner"
-
-    def convert(self, value: str | Owner, param: click.Parameter | None, ctx: click.Context | None) -> Owner:
-        if not isinstance(value, str):
-            return value
-        found = _OWNER.fullmatch(value)
-        if found is None:
-            said = ("应为命名空间、冒号和 32 位十六进制数字", "should be NAMESPACE:ID, the id 32 hex digits")
-            self.fail(say(*said), param, ctx)
-        return found[1], bytes.fromhex(found[2])
-
-
 class _FenType(click.ParamType[int]):
     name = "yuan"
 
@@ -71,7 +58,7 @@ class _FenType(click.ParamType[int]):
         return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
 
 
-_owner_argument = click.argument("owner", type=_OwnerType(), metavar=say("账户", "ACCOUNT"))
+_owner_argument = click.argument("owner", type=OwnerType(), metavar=say("账户", "ACCOUNT"))
 
 
 @click.group(help=say("参考账户：供测试与演示", "Reference accounts, for tests and demonstrations"))
@@ -128,7 +115,7 @@ def list_accounts(directory: Path, database: str | None, as_json: bool) -> None:
     finally:
         store.close()
     rows = [
-        {"owner": _shown((row.namespace, row.subject)), "balance_fen": row.balance_fen, "blocked": row.blocked}
+        {"owner": shown((row.namespace, row.subject)), "balance_fen": row.balance_fen, "blocked": row.blocked}
         for row in found
     ]
     if as_json:
@@ -136,7 +123,7 @@ def list_accounts(directory: Path, database: str | None, as_json: bool) -> None:
         return
     print_table(
         [say("账户", "account"), say("余额（元）", "balance, yuan"), say("停用", "blocked")],
-        [[_shown((row.namespace, row.subject)), yuan(row.balance_fen), say("是", "yes") if row.blocked else ""]
+        [[shown((row.namespace, row.subject)), yuan(row.balance_fen), say("是", "yes") if row.blocked else ""]
          for row in found],
     )  # fmt: skip
 
@@ -163,7 +150,7 @@ def list_intents(only_open: bool, directory: Path, database: str | None, as_json
                 "amount_fen": each.amount_fen,
                 "merchant": each.merchant,
                 "business_date": each.business_date,
-                "owner": _shown(each.owner),
+                "owner": shown(each.owner),
                 "until_ms": each.until_ms or None,
                 "code": each.code or None,
                 "flags": [flag for flag in each.flags.split(",") if flag],
@@ -216,10 +203,6 @@ def yuan(fen: int) -> str:
 
 def _remarks(flags: str) -> str:
     return say("，", ", ").join(say(*FLAGS.get(flag, (flag, flag))) for flag in flags.split(",") if flag)
-
-
-def _shown(owner: Owner) -> str:
-    return f"{owner[0]}:{owner[1].hex()}"
 
 
 def _now_ms() -> int:

@@ -1,53 +1,103 @@
 """What the platform says to online questions: a message of `up/ask` in, the reply for `down/answer` out.
 
 A reply names the question by the hash of its exact bytes, and is sent for every question that can be read, also for one
-that came after its end: the terminal has decided by then, and its journal tells what.
+that came after its end: the terminal has decided by then, and its journal tells what. Asked again in the same bytes, a
+question gets the same reply, and what it did is not done again.
 """
 
 from __future__ import annotations
 
+from agent.sealing import SealBroken
 from agent.sync.contract import (
     Authorise,
     Authorised,
     Balance,
     Declined,
     QueryBalance,
+    Question,
+    Renew,
     Reply,
+    Resolve,
     decode_question,
     question_hash,
 )
-from agent.sync.contract.questions import Bound
+from agent.sync.contract.questions import Bound, Renewed, Resolved
+from tools.platform import foreign_codes, loans
+from tools.platform.evidence import Judge
+from tools.platform.given import MAX_AHEAD_MS, Given
 from tools.platform.holds import Held, Holds
+from tools.platform.ledger import NOBODY
+from tools.platform.store import Transaction
 
 
-def reply_to(holds: Holds, payload: bytes) -> Reply:
-    """The reply to a question of that terminal. Raises :class:`~agent.sync.contract.ContractError`."""
-    question = decode_question(payload)
-    bound = Bound(
-        terminal=holds.terminal,
-        nonce=question.nonce,
-        question=question_hash(payload),
-        issued_ms=holds.now_ms,
-        expires_ms=question.expires_ms,
-    )
-    if holds.now_ms > question.expires_ms:
-        return Declined(**bound, code="expired")
-    match question:
-        case Authorise():
-            verdict = holds.authorise(question)
-            if not isinstance(verdict, Held):
-                return Declined(**bound, code=verdict)
-            return Authorised(
-                **bound,
-                intent_id=question.intent_id,
-                amount_fen=question.amount_fen,
-                until_ms=verdict.until_ms,
-                balance_fen=verdict.remaining_fen,
-            )
-        case QueryBalance():
-            balance = holds.balance(question)
-            if isinstance(balance, str):
-                return Declined(**bound, code=balance)
-            return Balance(**bound, balance_fen=balance)
-        case _:
-            return Declined(**bound, code="unsupported")
+class Answering:
+    """Answers the questions of one terminal within one transaction; ``judge`` holds the key that opens sealed codes."""
+
+    def __init__(self, transaction: Transaction, terminal: str, now_ms: int, judge: Judge | None) -> None:
+        self._transaction = transaction
+        self._terminal = terminal
+        self._now_ms = now_ms
+        self._judge = judge
+        self._holds = Holds(transaction, terminal, now_ms)
+
+    def reply_to(self, payload: bytes) -> Reply:
+        """The reply to a question. Raises :class:`~agent.sync.contract.ContractError`."""
+        question = decode_question(payload)
+        bound = Bound(
+            terminal=self._terminal,
+            nonce=question.nonce,
+            question=question_hash(payload),
+            issued_ms=self._now_ms,
+            expires_ms=question.expires_ms,
+        )
+        if self._now_ms > question.expires_ms:
+            return Declined(**bound, code="expired")
+        if isinstance(question, Authorise):
+            return self._authorise(question, bound)
+        if question.asked_ms > self._now_ms + MAX_AHEAD_MS:
+            return Declined(**bound, code="from-future")
+        given = Given(self._transaction, self._terminal, self._now_ms)
+        match given.to(question.nonce, bound["question"]):
+            case None:
+                reply = self._answer(question, bound) if given.has_room() else None
+                return Declined(**bound, code="too-many") if reply is None else given.keep(question, reply)
+            case str() as code:
+                return Declined(**bound, code=code)
+            case known:
+                return known
+
+    def _answer(self, question: Question, bound: Bound) -> Reply:
+        match question:
+            case QueryBalance():
+                balance = self._holds.balance(question)
+                if isinstance(balance, str):
+                    return Declined(**bound, code=balance)
+                return Balance(**bound, balance_fen=balance)
+            case Renew():
+                owner = question.subject or NOBODY
+                due = loans.renew(self._transaction, self._terminal, question.loan, owner, self._now_ms)
+                return Declined(**bound, code=due) if isinstance(due, str) else Renewed(**bound, due_ms=due)
+            case Resolve() if self._judge is not None:
+                return self._resolve(question, bound, self._judge)
+            case _:
+                return Declined(**bound, code="unsupported")
+
+    def _authorise(self, question: Authorise, bound: Bound) -> Reply:
+        verdict = self._holds.authorise(question)
+        if not isinstance(verdict, Held):
+            return Declined(**bound, code=verdict)
+        return Authorised(
+            **bound,
+            intent_id=question.intent_id,
+            amount_fen=question.amount_fen,
+            until_ms=verdict.until_ms,
+            balance_fen=verdict.remaining_fen,
+        )
+
+    def _resolve(self, question: Resolve, bound: Bound, judge: Judge) -> Reply:
+        try:
+            text = judge.open_code(self._terminal, question)
+        except SealBroken:
+            return Declined(**bound, code="unreadable")
+        owner = foreign_codes.holder(self._transaction, text, self._now_ms)
+        return Declined(**bound, code="code-unknown") if owner is None else Resolved(**bound, subject=owner)
