@@ -151,9 +151,12 @@ def register_content(namespace: str, rows: Iterable[tuple[bytes, bytes, int, Med
     return table.encode(shape, (register_row(*row) for row in rows))
 
 
-def roster_content(namespace: str, people: Sequence[tuple[bytes, Person]]) -> bytes:
-    """The content of a site's roster: what it says of each subject (16 bytes) of this namespace."""
-    size_bytes, rows = roster_rows(people)
+def roster_content(namespace: str, people: Sequence[tuple[bytes, Person]], row_bytes: int = 0) -> bytes:
+    """The content of a site's roster: what it says of each subject (16 bytes) of this namespace.
+
+    ``row_bytes`` is what a row takes at least. Raises :class:`BundleError`.
+    """
+    size_bytes, rows = roster_rows(people, row_bytes)
     return table.encode(Shape(ID_BYTES, size_bytes, namespace), rows)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated
 from pydantic import Field
 
 from agent.bundles.errors import BundleError, BundleFault
-from agent.bundles.table import Shape, Table
+from agent.bundles.table import MAX_ROW_BYTES, Shape, Table
 from agent.credentials.lists import ListLost
 from agent.credentials.register import Holder, Register
 from agent.sync.contract.errors import ContractError
@@ -96,10 +96,20 @@ class _PersonWire(Message):
     numbers: Annotated[tuple[_Number, ...], Field(max_length=MAX_NUMBERS), Key(6)]
 
 
-def roster_rows(people: Sequence[tuple[bytes, Person]]) -> tuple[int, list[bytes]]:
-    """The rows of a roster, all of the size that is given first: that of the largest."""
+def roster_rows(people: Sequence[tuple[bytes, Person]], least_bytes: int = 0) -> tuple[int, list[bytes]]:
+    """The rows of a roster, all of the size that is given first: that of the largest, and at least ``least_bytes``.
+
+    Raises :class:`BundleError` where a person takes more than a table's row.
+    """
     items = [(subject, _encode(person)) for subject, person in people]
-    size_bytes = ID_BYTES + _LENGTH_BYTES + max((len(item) for _, item in items), default=0)
+    largest_bytes = ID_BYTES + _LENGTH_BYTES + max((len(item) for _, item in items), default=0)
+    size_bytes = max(least_bytes, largest_bytes)
+    if size_bytes > MAX_ROW_BYTES:
+        said = (
+            f"有人需要 {size_bytes} 字节，最多 {MAX_ROW_BYTES}",
+            f"somebody takes {size_bytes} of {MAX_ROW_BYTES} bytes",
+        )
+        raise BundleError(BundleFault.CONTENT, Sentence(*said))
     rows = [
         (subject + len(item).to_bytes(_LENGTH_BYTES, "big") + item).ljust(size_bytes, b"\0") for subject, item in items
     ]

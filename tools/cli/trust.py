@@ -30,6 +30,7 @@ from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_op
 from tools.cli.code_files import RowFile
 from tools.cli.people import emergency, register
 from tools.cli.place import existing, state_dir_option, state_dir_option_beside_terminal
+from tools.cli.roster import roster
 from tools.cli.times import at_option, moment, now_ms
 
 WAIT_S = 10.0
@@ -373,3 +374,4 @@ def _public_pem(public: ec.EllipticCurvePublicKey) -> bytes:
 
 trust.add_command(emergency)
 trust.add_command(register)
+trust.add_command(roster)
