@@ -41,8 +41,11 @@ from agent.logs import log
 from agent.memory import Memory
 from agent.questions import NobodyToAsk
 from agent.records import CONTEXT, StoreReason
+from agent.sip2.library import Library
+from agent.sip2.ports import NoLibrary
+from agent.sip2.upload import Uploader
 from agent.store_health import JOURNAL, JournalCondition, tell_store_health
-from agent.threads import post
+from agent.threads import in_thread, post
 from agent.timekeeper import SAVED_KEY, Timekeeper
 from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
@@ -53,6 +56,7 @@ from offline_store.checkpoint import Signatory
 from offline_store.database import os_error
 from offline_store.figures import Instead
 from offline_store.journal import Append, Journal
+from offline_store.loans import Loan, waiting
 from offline_store.record import Entry
 from offline_store.rescue import Rescued, open_or_rescue
 from offline_store.writer import JournalWriter, Writer
@@ -161,6 +165,27 @@ class Composition:
         """What keeps the clock's knowledge on the disk; ``alarm`` hears that the clock stays untrusted."""
         return Timekeeper(self._clock, boot_id(), writer, memory.reload, alarm)
 
+    def library(self, writer: JournalWriter, memory: Memory, alarm: Alarm, upward: Upward | None) -> Library | None:
+        """The way to the library's own system; ``None`` for a terminal that has none."""
+        if self.config.library is None:
+            return None
+        recorded = upward.recorded if upward is not None else _nobody_follows
+        directory = self.config.terminal.state_dir
+
+        async def read(most: int) -> list[Loan]:
+            return await in_thread(partial(waiting, directory, most), "loans")
+
+        uploader = Uploader(read, writer, self._clock, self._ids, recorded, alarm)
+        return Library(
+            self.config.library,
+            self._zone,
+            uploader,
+            self._clock,
+            self.backoff(),
+            self.conditions.report,
+            memory.reload,
+        )
+
     def upward(self, writer: Writer) -> Upward | None:
         """The way to the platform; ``None`` for a terminal that has none."""
         if self.config.platform is None:
@@ -201,7 +226,9 @@ class Composition:
         self._buffer = BufferWatch(self.config.terminal.state_dir, limit_bytes, low)
         return self._buffer
 
-    def lanes(self, writer: JournalWriter, memory: Memory, alarm: Alarm, upward: Upward | None) -> dict[str, Lane]:
+    def lanes(
+        self, writer: JournalWriter, memory: Memory, alarm: Alarm, upward: Upward | None, library: Library | None
+    ) -> dict[str, Lane]:
         """Every lane; none accepts anybody before its :meth:`~agent.lane.Lane.begin_service`."""
         loop = asyncio.get_running_loop()
         condition = JournalCondition(self.conditions, lambda reason: alarm(JOURNAL, reason, b""), self._clock.now_ms)
@@ -218,6 +245,7 @@ class Composition:
                 recorded=upward.recorded if upward is not None else _nobody_follows,
                 alarm=alarm,
                 asker=NobodyToAsk() if upward is None else upward.questions,
+                library=NoLibrary() if library is None else library,
             )
             profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])
             full_disk = self._resolved.profiles[name].on_full_disk()

@@ -7,6 +7,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic_core import PydanticCustomError
 
 from agent.problems import Problem, problems_of
+from agent.sip2.settings import LibraryConfig
 from agent.sync.link import LinkSettings
 from agent.words import say, why_en, why_zh
 from agent.yaml_file import MAX_SIZE_BYTES, YamlError, parse_yaml
@@ -150,6 +152,7 @@ class Config(_Model):
     devices: dict[Name, DeviceConfig] = Field(min_length=1, max_length=64)
     lanes: dict[Name, LaneConfig] = Field(min_length=1, max_length=16)
     platform: LinkSettings | None = Field(default=None, description="null: the terminal keeps its journal and waits")
+    library: LibraryConfig | None = Field(default=None, description="the library's own system (SIP2), for its lanes")
     holders: tuple[HolderConfig, ...] = Field(default=(), max_length=10_000)
     journal: JournalConfig = JournalConfig()
     logs: LogConfig = LogConfig()
@@ -211,7 +214,8 @@ def parse(text: str, source: str, base_dir: Path, overrides: Iterable[str] = ())
         said = ("没有这个用户的主目录", "there is no such user's home directory")
         raise ConfigError(source, [Problem("terminal.state_dir", *said)]) from None
     terminal = config.terminal.model_copy(update={"state_dir": base_dir / state_dir})
-    resolved, problems = _resolve(config.model_copy(update={"terminal": terminal}))
+    library = None if config.library is None else config.library.placed(partial(_placed, terminal=terminal))
+    resolved, problems = _resolve(config.model_copy(update={"terminal": terminal, "library": library}))
     if problems:
         raise ConfigError(source, problems)
     return resolved
@@ -278,6 +282,9 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
         if kind is None:
             problems.append(_unknown(f"lanes.{name}.profile", lane.profile, profile_names()))
             continue
+        if getattr(kind, "needs_library", False) and config.library is None:
+            said = ("图书馆通道需要 library 一节", "needs the section library: what was lent would be told to nobody")
+            problems.append(Problem(f"lanes.{name}.profile", *said))
         try:
             profiles[name] = kind.Settings.model_validate(lane.settings)
         except ValidationError as error:

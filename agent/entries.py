@@ -11,35 +11,40 @@ from agent.facts import TerminalFacts
 from offline_store.figures import Instead
 from offline_store.journal import Append
 from offline_store.journal import Mark as StoredMark
+from offline_store.loans import Loan
 from offline_store.record import Entry
 from offline_store.record import Money as StoredMoney
-from profiles.api import Actuate, Ask, Kind, Record, State, Step
+from profiles.api import Actuate, Ask, Kind, Record, Step
+from profiles.loans import AskLibrary, Defer
 from profiles.questions import Money
 
 RULES = "rules"
 """The public field of a decision that holds its rule trace (:mod:`profiles.trace`)."""
 
-_MONEY = frozenset({Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE})
+_LOANS = frozenset({Kind.LOAN_ASKED, Kind.LOAN})
+_OWED = _LOANS | {Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE}
 
 
 def append_of(
-    lane: str, profile: str, records: Sequence[Record], state: State, facts: TerminalFacts, instead: Instead | None
+    lane: str, profile: str, step: Step[Any], records: Sequence[Record], facts: TerminalFacts, instead: Instead | None
 ) -> Append:
-    """One decision's append: its records, and the state that goes with them."""
+    """One decision's append: records, the state that goes with them, and what the library is to be told later."""
     entries = tuple(_entry(lane, profile, record, facts) for record in records)
     marks = tuple(
         StoredMark(mark.scope, mark.key, mark.value, mark.expires_ms) for record in records for mark in record.marks
     )
-    saves = {state_key(lane, profile): cbor2.dumps(state.model_dump())}
-    return Append(entries, saves, marks, vital=not any(map(_may_wait, records)), instead=instead)
+    saves = {state_key(lane, profile): cbor2.dumps(step.state.model_dump())}
+    deferred = tuple(_loan(lane, profile, effect) for effect in step.effects if isinstance(effect, Defer))
+    vital = not any(map(_may_wait, records))
+    return Append(entries, saves, marks, loans=deferred, vital=vital, instead=instead)
 
 
 def counted_instead(step: Step[Any]) -> Instead | None:
-    """How a step is counted where a full disk does not take it; ``None`` if it has to do with money: never."""
+    """How a step is counted where a full disk does not take it; ``None`` if money or loans are in it: never."""
     records = [effect for effect in step.effects if isinstance(effect, Record)]
-    if any(record.money is not None or record.evidence is not None or record.kind in _MONEY for record in records):
+    if any(record.money is not None or record.evidence is not None or record.kind in _OWED for record in records):
         return None
-    if any(isinstance(effect, Ask) for effect in step.effects):
+    if any(isinstance(effect, Ask | AskLibrary | Defer) for effect in step.effects):
         return None
     opens = bool(records) and any(isinstance(effect, Actuate) for effect in step.effects)
     return Instead(int(opens), kept=any(record.kind is Kind.LIFE_SAFETY for record in records))
@@ -48,7 +53,21 @@ def counted_instead(step: Step[Any]) -> Instead | None:
 def _may_wait(record: Record) -> bool:
     """On a full disk new money and debts stop first; what gives money back goes on with the doors."""
     takes_money = record.money is not None and record.kind not in (Kind.REVERSAL, Kind.RELEASE, Kind.REFUND)
-    return takes_money or record.evidence is not None
+    return takes_money or record.kind in _LOANS or record.evidence is not None
+
+
+def _loan(lane: str, profile: str, defer: Defer) -> Loan:
+    return Loan(
+        id=defer.id,
+        lane=lane,
+        profile=profile,
+        act=defer.act.value,
+        mode=defer.mode.value,
+        item=defer.item,
+        patron=defer.patron,
+        at_ms=defer.at_ms,
+        due_ms=defer.due_ms,
+    )
 
 
 def state_key(lane: str, profile: str) -> str:

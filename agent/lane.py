@@ -68,9 +68,11 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.barcodes import Barcode, ReadsBarcodes
 from profiles.full_disk import FullDisk
+from profiles.loans import AskLibrary, Defer, LibraryAnswered, LibrarySilent
 from profiles.questions import Answered, NotRecorded, Unanswered
-from profiles.reasons import Sentence
+from profiles.reasons import ReasonEnum, Sentence
 
 MAX_PRESENTATIONS = 4
 """Whoever is not served by then presents again: when it is full, the newest is dropped and the citizen told so."""
@@ -81,9 +83,10 @@ RETRY_CAP_S = 5.0
 """After a failed append the event that could not be recorded is tried again, soon and then ever later; never sooner."""
 TURN_AWAY_AGAIN_S = 1.0
 
-_UNDONE_WHEN_LATE = frozenset({Kind.DECISION, Kind.ASKED, Kind.PAYMENT})
+_UNDONE_WHEN_LATE = frozenset({Kind.DECISION, Kind.ASKED, Kind.PAYMENT, Kind.LOAN_ASKED, Kind.LOAN})
 """What nobody was told of when its record came too late: the profile takes it back."""
-_WAITS = Presented | Rejected | AmountEntered | Typed | Answered | Unanswered
+_ANSWERS = Answered | Unanswered | LibraryAnswered | LibrarySilent
+_WAITS = Presented | Rejected | AmountEntered | Typed | Barcode | _ANSWERS
 """After these somebody stands there and waits to hear what became of it."""
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
@@ -240,7 +243,7 @@ class Lane:
         if await self._decide(event, facts, self._deadline_s):
             self._retry_s = RETRY_S
         else:
-            again = NotRecorded(event.about) if isinstance(event, Answered | Unanswered) else event
+            again = NotRecorded(event.about) if isinstance(event, _ANSWERS) else event
             self._signals.appendleft((again, facts))
             await self._pause()
 
@@ -275,11 +278,13 @@ class Lane:
 
     def _verdict(
         self, verifier: Verifier, reading: Presentation, facts: TerminalFacts
-    ) -> Presented | Rejected | AmountEntered | Typed:
+    ) -> Presented | Rejected | AmountEntered | Typed | Barcode:
         match reading:
             case CardReading():
                 return verifier.card(reading, facts.local_time)
             case CodeReading():
+                if (thing := self._thing(reading)) is not None:
+                    return thing
                 return verifier.code(reading.text, self._profile.codes, facts.moment, self._ports.marks)
             case CardFault():
                 return verifier.fault(reading)
@@ -289,6 +294,13 @@ class Lane:
                 return AmountRefused(AmountProblem[reading.problem.name])
             case KeyReading():
                 return KeyPressed(FunctionKey[reading.key.name], reading.number)
+
+    def _thing(self, reading: CodeReading) -> Barcode | Rejected | None:
+        """What the profile takes for the barcode of a thing, or refuses as one."""
+        if not isinstance(self._profile, ReadsBarcodes):
+            return None
+        read = self._profile.barcode(reading.text, reading.symbology)
+        return Rejected(read) if isinstance(read, ReasonEnum) else read
 
     async def _decide(self, event: Event, facts: TerminalFacts, deadline_s: float, read_ns: int | None = None) -> bool:
         """One step of the profile; ``False`` if it was not recorded. Up to the queued append nothing is awaited."""
@@ -308,7 +320,7 @@ class Lane:
         for effect in step.effects:
             # Nobody is told to pass through a gate that did not move; the fault itself follows as an event. What was
             # refused asks nobody: that it came to nothing follows as an event too.
-            if not isinstance(effect, Show | Ask) or (opening.opened and not opening.refused):
+            if not isinstance(effect, Show | Ask | AskLibrary) or (opening.opened and not opening.refused):
                 self._carry_out(effect)
         for record, place in zip_longest(records, appended.records):
             self._tell(record, None if place is None else place.seq, read_ns, decided_ns, opening.durable_ns)
@@ -325,7 +337,7 @@ class Lane:
         """Queue the append at once, then wait for the disk and the pulses; ``None`` if nothing was recorded."""
         try:
             instead = counted_instead(step) if self._counts else None
-            append = append_of(self.name, self._profile.name, records, step.state, facts, instead)
+            append = append_of(self.name, self._profile.name, step, records, facts, instead)
             pending = self._ports.writer.submit(append)
         except StoreError as error:
             self._not_recorded("append refused", tell(error))
@@ -391,6 +403,10 @@ class Lane:
                 self._ports.alarm(self.name, reason, about)
             case Ask():
                 self._ports.asker.ask(effect, self._signal)
+            case AskLibrary():
+                self._ports.library.ask(effect, self._signal)
+            case Defer():
+                self._ports.library.deferred()
             case Record() | Actuate():
                 pass  # on the disk, and given by the commit
 

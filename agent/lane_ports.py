@@ -9,6 +9,7 @@ from typing import Protocol
 from agent.facts import Marks, TerminalFacts
 from agent.memory import Memory
 from agent.questions import Asker, NobodyToAsk
+from agent.sip2.ports import LibraryPort, NoLibrary
 from agent.store_health import JournalCondition
 from drivers.api import Pulse
 from offline_store.writer import JournalWriter
@@ -48,3 +49,4 @@ class LanePorts:
     asker: Asker = field(default_factory=NobodyToAsk)
     shown: Callable[[Show], None] = _nobody_looks
     """Told what stands before the citizen."""
+    library: LibraryPort = field(default_factory=NoLibrary)

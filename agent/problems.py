@@ -56,6 +56,11 @@ _PATTERNS: dict[str, tuple[str, str]] = {
         "a keypad has the keys 0-9, the point, c (clear) and letters for function keys",
     ),
     r"^[abd-z]$": ("应为 c 以外的一个小写字母", "should be one of the letters a-z, but for c"),
+    r"^[0-9A-Za-z-]{0,16}$": (
+        "应为至多 16 个字母、数字或连字符",
+        "should be at most 16 of the characters 0-9, A-Z, a-z and -",
+    ),
+    r"^[A-Z]{3}$": ("应为三个大写字母，如 CNY", "should be three capital letters, like CNY"),
 }
 """Every pattern that a setting can be held against, as words."""
 

@@ -111,13 +111,15 @@ class Terminal:
     async def _serve(self, boards: dict[str, Board], writer: Writer, first_start: bool, started_s: float) -> None:
         memory = self._parts.memory(writer)
         self._upward = upward = self._parts.upward(writer)
-        lanes = self._parts.lanes(writer, memory, self._alarm, upward)
+        library = self._parts.library(writer, memory, self._alarm, upward)
+        lanes = self._parts.lanes(writer, memory, self._alarm, upward, library)
         self._parts.connect(boards, lanes)
         if self._parts.rescued is not None:
             self._rescued(self._parts.rescued)
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(self._supervised(f"lane {name}", lane.run)) for name, lane in lanes.items()]
             syncing = [] if upward is None else [group.create_task(self._supervised("sync", upward.run))]
+            lending = [] if library is None else [group.create_task(self._supervised("library", library.run))]
             timekeeper = self._parts.timekeeper(writer, memory, self._time_untrusted)
             keeping = group.create_task(self._supervised("clock", timekeeper.run))
             inspector = Inspector(self._parts.config.terminal.state_dir, writer)
@@ -135,6 +137,8 @@ class Terminal:
             for lane in lanes.values():
                 lane.stop()
             await _end(serving, LANES_END_S)
+            for task in lending:
+                task.cancel()
             if upward is not None:
                 upward.stop()
             await _end(syncing, SYNC_ENDS_S)

@@ -24,6 +24,8 @@ from offline_store.draft import Draft, Head
 from offline_store.errors import AcknowledgementRefused, Damaged, DiskFull, RecordInvalid
 from offline_store.figures import Instead
 from offline_store.genesis import GENESIS, Genesis, Predecessor
+from offline_store.loans import LoanChange
+from offline_store.loans import write as _write_loan
 from offline_store.lock import take_lock
 from offline_store.migrate import migrate
 from offline_store.pruning import give_back, prune
@@ -99,7 +101,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """What one decision changes, in one transaction: records, lane state (``None`` removes a key), marks, bundles.
+    """What one decision changes, in one transaction: records, lane state (``None`` removes a key), marks …
 
     What is ``vital`` may use the room that is kept for it on a full disk (:mod:`offline_store.reserve`), and beyond it
     may be counted ``instead`` (:mod:`offline_store.unrecorded`): never money, nor what holds a secret.
@@ -109,6 +111,7 @@ class Append:
     saves: Mapping[str, bytes | None] = field(default_factory=dict, repr=False)
     marks: tuple[Mark, ...] = ()
     bundles: tuple[InstalledBundle, ...] = ()
+    loans: tuple[LoanChange, ...] = ()
     vital: bool = False
     instead: Instead | None = None
 
@@ -412,6 +415,8 @@ class Journal:
                 execute(_MARK, (mark.scope, mark.key, mark.value, mark.expires_ms))
         for bundle in item.bundles:
             execute(_PUT_BUNDLE, (bundle.name, bundle.version, bundle.manifest))
+        for loan in item.loans:
+            _write_loan(execute, loan)
         self._marks_since_pruning += len(item.marks)
         if self._marks_since_pruning >= PRUNE_AFTER:
             # Two out for each one in: the table stays bounded and no append pays for many.

@@ -2,7 +2,8 @@
 
 The new chain's genesis names the last record that the platform has acknowledged; a ``damage`` record says what was
 found; then a ``carried`` record for each unacknowledged one that can still be read, with its exact bytes, so that the
-platform loses none and can tell by its id whether it had it. Lane states, marks and installed bundles go on as well.
+platform loses none and can tell by its id whether it had it. Lane states, marks, installed bundles and what the library
+must be told go on as well.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from offline_store.durable import sync_directory
 from offline_store.errors import Damaged, RecordInvalid
 from offline_store.genesis import Genesis, Predecessor
 from offline_store.journal import Append, Clock, Journal, Mark, Random
+from offline_store.loans import READ as READ_LOANS
+from offline_store.loans import Loan
 from offline_store.record import CARRIED, Entry, Record, Value, new_id
 
 __all__ = ["CARRIED", "DAMAGE", "Rescued", "heal", "open_or_rescue", "rescue"]
@@ -51,6 +54,7 @@ class _Found:
     saves: dict[str, bytes] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
     bundles: list[InstalledBundle] = field(default_factory=list)
+    loans: list[Loan] = field(default_factory=list)
 
 
 def open_or_rescue(
@@ -96,7 +100,9 @@ def _build(staging: Path, found: _Found, aside: str, boot_id: bytes, clock: Cloc
     try:
         facts: dict[str, Value] = {"aside": aside, "carried": len(found.bodies), "lost": found.lost}
         damage = _entry(DAMAGE, facts, clock, random)
-        journal.append([Append((damage,), dict(found.saves), tuple(found.marks), tuple(found.bundles))])
+        journal.append(
+            [Append((damage,), dict(found.saves), tuple(found.marks), tuple(found.bundles), tuple(found.loans))]
+        )
         for first in range(0, len(found.bodies), _GROUP):
             group = found.bodies[first : first + _GROUP]
             journal.append([Append((_carrier(body, clock, random),)) for body in group])
@@ -139,6 +145,7 @@ def _read(path: Path) -> _Found:
         found.bundles = [
             InstalledBundle(*row) for row in _rows(connection, "SELECT name, version, manifest FROM bundle")
         ]
+        found.loans = [Loan(*row) for row in _rows(connection, f"{READ_LOANS} ORDER BY place")]
         query = "SELECT chain_id, base, acked_seq, acked_hash FROM chain ORDER BY number"
         chains = list(_rows(connection, query))
         for chain_id, _, acked_seq, acked_hash in chains:

@@ -14,11 +14,12 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from profiles.amounts import Typed
+from profiles import wiring
+from profiles.families import FamilyEffect, FamilyEvent
 from profiles.full_disk import FullDisk
 from profiles.person import Person
 from profiles.purpose import Purpose
-from profiles.questions import Money, Question, Reply
+from profiles.questions import Money, Question
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.codes import CodePolicy
 from profiles.trace import RuleEnum
@@ -313,8 +314,8 @@ class Restarted:
     """First event after a start: the state is what the last commit saved."""
 
 
-_OfPeople = Presented | Rejected | AmountEntered | Typed
-Event = _OfPeople | InputChanged | TimerFired | Actuated | RecordedLate | Restarted | Reply
+_OfPeople = Presented | Rejected | AmountEntered
+Event = _OfPeople | InputChanged | TimerFired | Actuated | RecordedLate | Restarted | FamilyEvent
 
 
 # Effects, carried out in this order: record, actuate, show, start a timer, ask ----------------------------------------
@@ -332,6 +333,8 @@ class Kind(StrEnum):
     REVERSAL = "reversal"
     RELEASE = "release"
     REFUND = "refund"
+    LOAN_ASKED = "loan-asked"
+    LOAN = "loan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,7 +409,7 @@ class RaiseAlarm:
     about: bytes
 
 
-Effect = Record | Actuate | Show | StartTimer | Ask | RaiseAlarm
+Effect = Record | Actuate | Show | StartTimer | Ask | RaiseAlarm | FamilyEffect
 
 
 class State(BaseModel):
@@ -415,14 +418,7 @@ class State(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """The lines of the lane's board that a profile uses: each one's name, under the setting that names it."""
-
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    fire_inputs: Mapping[str, str] = field(default_factory=dict)
-    """Of these the profile says that the way is open; it is the board that opens it."""
+Wiring = wiring.Wiring
 
 
 class ProfileSettings(BaseModel):

@@ -80,6 +80,7 @@ class Shelves:
     patrons: dict[str, VirtualPatron] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
     on_line: bool = True
+    now: Callable[[], datetime] = field(default=lambda: datetime.now().astimezone())
 
     def answer(self, text: str) -> str | None:
         """The answer to one message, without its trailer; ``None`` for what is none that is known here."""
@@ -106,7 +107,7 @@ class Shelves:
     def _status(self, text: str) -> str:
         del text
         on = "Y" if self.on_line else "N"
-        return f"98{on}YYYYY100003{_now()}2.00AOcity|AM市图书馆|BXYYYYYYYYYYYYYYYY|"
+        return f"98{on}YYYYY100003{self._now()}2.00AOcity|AM市图书馆|BXYYYYYYYYYYYYYYYY|"
 
     def _patron(self, text: str) -> str:
         fields = _fields(text[33:])
@@ -116,12 +117,12 @@ class Shelves:
         listed = "".join(f"AU{item}|" for item in charged) if text[25:26] == "Y" else ""
         counts = f"00000000{len(charged):04d}000000000000"
         return (
-            f"64{patron.status}019{_now()}{counts}AOcity|AA{number}|AE{patron.name}|BLY|BHCNY|"
+            f"64{patron.status}019{self._now()}{counts}AOcity|AA{number}|AE{patron.name}|BLY|BHCNY|"
             f"BV{patron.fee}|CB{patron.limit:04d}|{listed}"
         )
 
     def _end(self, text: str) -> str:
-        return f"36Y{_now()}AOcity|AA{_fields(text[20:]).get('AA', '')}|"
+        return f"36Y{self._now()}AOcity|AA{_fields(text[20:]).get('AA', '')}|"
 
     def _checkout(self, text: str) -> str:
         no_block, date, due, fields = text[3] == "Y", text[4:22], text[22:40], _fields(text[40:])
@@ -131,11 +132,11 @@ class Shelves:
         self._note(Move("out", barcode, number, no_block, cancel, date, due))
         if not self._lends(item, patron, number, no_block=no_block):
             said = "不能外借" if item is not None else "没有这件馆藏"
-            return f"120NUN{_now()}AOcity|AA{number}|AB{barcode}|AJ{item.title if item else ''}|AH|AF{said}|"
+            return f"120NUN{self._now()}AOcity|AA{number}|AB{barcode}|AJ{item.title if item else ''}|AH|AF{said}|"
         assert item is not None  # noqa: S101 -- what is lent exists
         item.holder, item.reserved_for = number, None
-        item.due = due if no_block and due.strip() else _in_days(LOAN_DAYS)
-        return f"121NNY{_now()}AOcity|AA{number}|AB{barcode}|AJ{item.title}|AH{item.due}|"
+        item.due = due if no_block and due.strip() else self._in_days(LOAN_DAYS)
+        return f"121NNY{self._now()}AOcity|AA{number}|AB{barcode}|AJ{item.title}|AH{item.due}|"
 
     def _lends(self, item: VirtualItem | None, patron: VirtualPatron, number: str, *, no_block: bool) -> bool:
         if item is None:
@@ -153,10 +154,10 @@ class Shelves:
         item = self.items.get(barcode)
         self._note(Move("in", barcode, None, no_block, fields.get("BI") == "Y", returned))
         if item is None:
-            return f"100NUN{_now()}AOcity|AB{barcode}|AQ|AF没有这件馆藏|"
+            return f"100NUN{self._now()}AOcity|AB{barcode}|AQ|AF没有这件馆藏|"
         item.holder = None
         alert = "Y" if item.reserved_for else "N"
-        return f"101YN{alert}{_now()}AOcity|AB{barcode}|AQ总馆|AJ{item.title}|"
+        return f"101YN{alert}{self._now()}AOcity|AB{barcode}|AQ总馆|AJ{item.title}|"
 
     def _renew(self, text: str) -> str:
         no_block, date, fields = text[3] == "Y", text[4:22], _fields(text[40:])
@@ -164,17 +165,23 @@ class Shelves:
         item = self.items.get(barcode)
         self._note(Move("renew", barcode, number, no_block, False, date))
         if item is None or item.holder != number or item.renewals or item.reserved_for:
-            return f"300NUN{_now()}AOcity|AA{number}|AB{barcode}|AJ|AH|AF不能续借|"
-        item.renewals, item.due = 1, _in_days(2 * LOAN_DAYS)
-        return f"301YNN{_now()}AOcity|AA{number}|AB{barcode}|AJ{item.title}|AH{item.due}|"
+            return f"300NUN{self._now()}AOcity|AA{number}|AB{barcode}|AJ|AH|AF不能续借|"
+        item.renewals, item.due = 1, self._in_days(2 * LOAN_DAYS)
+        return f"301YNN{self._now()}AOcity|AA{number}|AB{barcode}|AJ{item.title}|AH{item.due}|"
 
     def _item(self, text: str) -> str:
         barcode = _fields(text[20:]).get("AB", "")
         item = self.items.get(barcode)
         if item is None:
-            return f"18010001{_now()}AB{barcode}|AJ|"
+            return f"18010001{self._now()}AB{barcode}|AJ|"
         status = "04" if item.holder else "08" if item.reserved_for else "03" if item.lendable else "01"
-        return f"18{status}0001{_now()}AB{barcode}|AJ{item.title}|AH{item.due if item.holder else ''}|"
+        return f"18{status}0001{self._now()}AB{barcode}|AJ{item.title}|AH{item.due if item.holder else ''}|"
+
+    def _now(self) -> str:
+        return _stamp(self.now())
+
+    def _in_days(self, days: int) -> str:
+        return _stamp((self.now() + timedelta(days=days)).replace(hour=23, minute=59, second=0))
 
     def _note(self, move: Move) -> None:
         self.moves.append(move)
@@ -296,11 +303,3 @@ def _fields(text: str) -> dict[str, str]:
 
 def _stamp(moment: datetime) -> str:
     return f"{moment:%Y%m%d    %H%M%S}"
-
-
-def _now() -> str:
-    return _stamp(datetime.now().astimezone())
-
-
-def _in_days(days: int) -> str:
-    return _stamp((datetime.now().astimezone() + timedelta(days=days)).replace(hour=23, minute=59, second=0))

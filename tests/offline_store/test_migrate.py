@@ -48,7 +48,7 @@ def open_with(directory: Path, schema: Path) -> Journal:
 def test_an_empty_file_becomes_the_newest_schema(connection: sqlite3.Connection) -> None:
     assert migrate(connection) == NEWEST
     database = Database(connection)
-    assert set(database.table_names()) == {"chain", "record", "saved", "mark", "bundle"}
+    assert set(database.table_names()) == {"chain", "record", "saved", "mark", "bundle", "loan"}
     assert set(database.view_names()) == {"journal", "chain_span", "sending"}
     assert database.table("record").pks == ["place"]
 

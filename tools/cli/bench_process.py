@@ -18,8 +18,9 @@ from agent.words import say, tell, why_en, why_zh
 from drivers.board import BoardSettings
 from drivers.virtual.bench import (
     CAMERA_FILE,
-    DEVICES,
+    LIBRARY_FILE,
     SOCKET_NAME,
+    USUAL_DEVICES,
     Answer,
     BenchState,
     Command,
@@ -91,7 +92,7 @@ def running_devices(resolved: Resolved) -> Iterator[VirtualDevices]:
     command = [sys.executable, "-P", "-m", "drivers.virtual", "--dir", str(place)]
     # A session of its own: Ctrl-C is for the terminal, which ends before its devices do.
     process = subprocess.Popen(
-        [*command, *_lines_of_board(resolved, place), *_camera(resolved, place)],
+        [*command, *_lines_of_board(resolved, place), *_extras(resolved, place)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -146,9 +147,12 @@ def _lines_of_board(resolved: Resolved, place: Path) -> list[str]:
     return arguments
 
 
-def _camera(resolved: Resolved, place: Path) -> list[str]:
-    """The virtual camera stands where the configuration has one."""
-    filmed = str(place / CAMERA_FILE)
-    if any(getattr(settings, "source", None) == filmed for settings in resolved.devices.values()):
-        return ["--devices", *DEVICES]
-    return []
+def _extras(resolved: Resolved, place: Path) -> list[str]:
+    """The virtual camera and library stand where the configuration has one."""
+    library = resolved.config.library
+    wanted = []
+    if any(getattr(settings, "source", None) == str(place / CAMERA_FILE) for settings in resolved.devices.values()):
+        wanted.append("camera")
+    if library is not None and library.address == str(place / LIBRARY_FILE):
+        wanted.append("library")
+    return ["--devices", *USUAL_DEVICES, *wanted] if wanted else []

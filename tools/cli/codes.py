@@ -7,6 +7,7 @@ from functools import cache
 
 from agent.config import profile_names, profile_type
 from agent.records import CONTEXT, SERVICE
+from agent.sip2.reasons import UploadReason
 from agent.words import say
 from offline_store.checkpoint import CHECKPOINT
 from offline_store.figures import UNRECORDED
@@ -37,6 +38,8 @@ KINDS: Mapping[str, Sentence] = {
     Kind.REVERSAL: _S("冲正", "reversal"),
     Kind.RELEASE: _S("释放预占", "hold released"),
     Kind.REFUND: _S("退款", "refund"),
+    Kind.LOAN_ASKED: _S("询问图书馆", "the library is asked"),
+    Kind.LOAN: _S("借还", "loan or return"),
 }
 """Every kind of record."""
 
@@ -46,7 +49,8 @@ def reasons() -> Mapping[str, ReasonEnum]:
     """Every reason of every installed profile, by code."""
     for name in profile_names():
         profile_type(name)  # its reasons are known once it is imported
-    return {reason.code: reason for kind in ReasonEnum.__subclasses__() for reason in kind}
+    kinds: set[type[ReasonEnum]] = {UploadReason, *ReasonEnum.__subclasses__()}
+    return {reason.code: reason for kind in kinds for reason in kind}
 
 
 def kind_words(code: str) -> str:

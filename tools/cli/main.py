@@ -35,6 +35,7 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "status": ("tools.cli.status", "status", "与平台的连接情况", "How the link to the platform does"),
     "journal": ("tools.cli.journal", "journal", "查看与校验本机日志", "Look at and verify this terminal's journal"),
     "explain": ("tools.cli.explain", "command", "逐条规则说明一条记录", "Say rule by rule why a record is as it is"),
+    "library": ("tools.cli.library", "library", "图书馆的补登与核对", "What the library is told afterwards"),
     "platform": ("tools.platform.commands", "platform", "参考平台", "The reference central platform"),
     "demo": ("tools.demo.command", "demo", "演示：从刷卡到平台确认", "The whole way of a tap, from reader to platform"),
     "day": ("tools.days.command", "day", "演练场景的一天", "Play the script of a scene's day"),

@@ -71,7 +71,7 @@ def run(
 def _is_virtual(resolved: Resolved) -> bool:
     """Whether a device stands where the virtual ones would."""
     place = str(virtual_dir(resolved.config.terminal.id))
-    return any(place in str(settings) for settings in resolved.devices.values())
+    return any(place in str(settings) for settings in (*resolved.devices.values(), resolved.config.library))
 
 
 async def serve(resolved: Resolved) -> None:

@@ -2,8 +2,8 @@
 
 Each day can be played twice: with the network as its steps say, and without any from morning to evening. Where a step
 says nothing else under ``offline``, the same must come of it. In the evening the network is there in any case, and then
-always holds: the chain is whole, the platform has all of it, every payment has ended, and each account has what was
-paid in less what the journal says was paid.
+always holds: the chain is whole, the platform has all of it, the library has been told of every loan, every payment has
+ended, and each account has what was paid in less what the journal says was paid.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent import cose
 from agent.config import Resolved, parse
 from agent.problems import Problem
+from agent.sip2.reasons import NEEDS_A_PERSON, UploadReason
 from agent.words import say
 from drivers.api import CardFault, CodeReading, InputReading, Reading
 from drivers.keypad import KeypadSettings, SerialKeypad
@@ -33,6 +34,7 @@ from profiles.reasons import Sentence
 from profiles.rules.subsidy import ACCOUNT
 from tools.cli.presets import preset_names, preset_text
 from tools.days.day import Day, DayError, Expected, Step
+from tools.days.shelf import Shelf
 from tools.days.simulated import SimulatedClock, run_simulated
 from tools.days.terminal import Place, Terminal, Wrap
 from tools.days.town import Bank, Town
@@ -43,6 +45,7 @@ BEFORE_S = 10
 EVENING_S = 120
 """So long after the last one it goes on: timers end, and what is late comes."""
 READER = "day"
+SETTLED = frozenset(reason.code for reason in set(UploadReason) - NEEDS_A_PERSON)
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,9 @@ class _Stage:
         signer = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
         key = cose.VerifyKey.of(signer.key.public_key())
         self.bank = Bank(directory, self.town, self.clock, key)
-        self._place = Place(directory / "journal", resolved, self.town, self.bank, self.clock, signer)
+        self._place = Place(
+            directory / "journal", resolved, self.town, self.bank, self.clock, signer, Shelf(self.clock, self._zone)
+        )
         self._network = not offline
         self._terminal = Terminal(self._place, wrap)
         self._keypad = SerialKeypad(READER, KeypadSettings(port=""))
@@ -238,7 +243,7 @@ class _Stage:
         if step.printed is not None:
             return self._text(self.town.printed(step.printed))
         if step.scan is not None:
-            return self._text(step.scan)
+            return CodeReading(reader=READER, at_ns=0, text=step.scan, symbology="serial")
         if step.keypad is not None:
             return self._keypad.parse(step.keypad.encode(), 0)
         if step.input is not None:
@@ -300,6 +305,10 @@ class _Stage:
         if self.bank.alarms():
             alarms = ", ".join(sorted(self.bank.alarms()))
             wrong.append(say(f"平台报警：{alarms}", f"the platform raised: {alarms}"))
+        if any(loan.result not in SETTLED for loan in self._terminal.loans()):
+            wrong.append(
+                say("有借还没有补登，或需人工核对", "the library was not told of a loan, or a person must settle it")
+            )
         states = Counter(intent.state for intent in self.bank.intents())
         if any(states[state] for state in (*OPEN, State.CONTESTED)):
             wrong.append(say("有付款没有结束", "a payment has not ended"))

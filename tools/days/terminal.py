@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta, timezone
+from datetime import timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,15 +24,20 @@ from agent.facts import Marks, TerminalFacts
 from agent.lane import Lane
 from agent.lane_ports import LanePorts
 from agent.memory import Memory
+from agent.sip2.library import Library
+from agent.sip2.ports import NoLibrary
+from agent.sip2.upload import Uploader
 from agent.store_health import JournalCondition
 from drivers.api import Pulse
 from offline_store.checkpoint import Signatory
 from offline_store.journal import Journal
+from offline_store.loans import Loan, latest, waiting
 from offline_store.outbox import Outbox
 from offline_store.record import Record
 from offline_store.writer import InlineWriter
 from profiles.api import Profile, Show
 from profiles.reasons import ReasonEnum
+from tools.days.shelf import Shelf
 from tools.days.simulated import SeededRandom, SimulatedClock
 from tools.days.town import Bank, Town, mac
 from tools.days.wire import Wire
@@ -40,6 +45,7 @@ from tools.days.wire import Wire
 Wrap = Callable[[Profile[Any]], Profile[Any]]
 """Puts something around each lane's profile; a bench counts there."""
 CONFIRMS_S = 0.02
+MAX_LOANS = 10_000
 _PORTION = 500
 _PORTION_BYTES = 1_000_000
 
@@ -73,6 +79,7 @@ class Place:
     bank: Bank
     clock: SimulatedClock
     signer: cose.Signer
+    shelf: Shelf
     random: SeededRandom = field(default_factory=SeededRandom)
     noted: Noted = field(default_factory=Noted)
 
@@ -91,17 +98,20 @@ class Terminal:
         self._outbox = Outbox.open(place.directory)
         self.wire = Wire(config.terminal.id, self._outbox, self._writer, place.bank, place.clock, random)
         zone = timezone(timedelta(minutes=config.terminal.utc_offset_minutes))
+        memory = Memory(self._writer, marks, place.clock, Backoff(random))
+        library = self._library(ids, memory, zone)
         ports = LanePorts(
             facts=lambda: TerminalFacts(place.clock, ids, marks, zone, place.town.lists.person),
             marks=marks,
             writer=self._writer,
-            memory=Memory(self._writer, marks, place.clock, Backoff(random)),
+            memory=memory,
             outputs=_Outputs(place.noted),
             journal=JournalCondition(Conditions(()), lambda reason: self._alarm("", reason, b""), lambda: 0),
             recorded=self.wire.recorded,
             alarm=self._alarm,
             asker=self.wire.questions,
             shown=place.noted.show,
+            library=NoLibrary() if library is None else library,
         )
         verifier = Verifier(mac, SiteRegister(()), lambda: place.town.lists, config.terminal.site or "")
         self.lanes: dict[str, Lane] = {}
@@ -112,6 +122,24 @@ class Terminal:
             self.lanes[name] = Lane(name, profile, ports, settings.append_deadline_ms)
             self.lanes[name].begin_service(verifier)
         self._tasks = [asyncio.create_task(lane.run(), name=name) for name, lane in self.lanes.items()]
+        self._lending = None if library is None else asyncio.create_task(library.run(), name="library")
+
+    def _library(self, ids: RecordIds, memory: Memory, zone: tzinfo) -> Library | None:
+        """The library's own system, where the scene has one."""
+        place, settings = self._place, self._place.resolved.config.library
+        if settings is None:
+            return None
+        uploader = Uploader(self._waiting, self._writer, place.clock, ids, self.wire.recorded, self._alarm)
+        connect = place.shelf.connector(lambda: self.wire.is_up)
+        pauses = Backoff(place.random)
+        return Library(settings, zone, uploader, place.clock, pauses, lambda _: None, memory.reload, connect)
+
+    async def _waiting(self, most: int) -> list[Loan]:
+        return waiting(self._place.directory, most)
+
+    def loans(self) -> list[Loan]:
+        """What the library was to be told, and what became of it."""
+        return latest(self._place.directory, MAX_LOANS)
 
     def records(self, after_seq: int) -> list[Record]:
         """What the journal holds behind a number."""
@@ -132,6 +160,9 @@ class Terminal:
     async def end(self, *, power_cut: bool) -> None:
         """Stop in order, or die in the middle of whatever it does. Raises what a lane died of."""
         self.wire.disconnect()
+        if self._lending is not None:
+            self._lending.cancel()
+            await asyncio.gather(self._lending, return_exceptions=True)
         for lane, task in zip(self.lanes.values(), self._tasks, strict=True):
             if power_cut:
                 task.cancel()

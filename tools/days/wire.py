@@ -35,6 +35,11 @@ class Wire:
             terminal, outbox, writer, lambda: bank.answers, lambda _issued, _trip: None, clock, random
         )
 
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a network."""
+        return self._up
+
     def connect(self) -> None:
         """The network is there."""
         if not self._up:

@@ -39,7 +39,7 @@ def problem(old: str, new: str) -> str:
         ("expect: out-of-hours", "expect: out-of-hour", f"line {LINE}, steps.0.expect", "did you mean out-of-hours?"),
         ('at: "07:01"', 'at: "06:58"', f"line {LINE + 1}: steps.1", "after that of the step above (06:58:00)"),
         ('date: "2026-11-23"', 'date: "2026-11-31"', "date", 'like "2026-11-23"'),
-        ("preset: gate", "preset: gaet", "preset", "gate, till"),
+        ("preset: gate", "preset: gaet", "preset", "gate, "),
         ("admit: {entitlements", "admitt: {entitlements", "settings.admitt", "did you mean admit?"),
         ("people:\n", "peeple:\n", "peeple", "did you mean people?"),
         ("steps:\n", "steps: &steps\n  - *steps\n", "line", "no alias"),

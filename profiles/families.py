@@ -1,0 +1,11 @@
+"""Events and effects that only one family of scenes has, joined here so that :mod:`profiles.api` names them once."""
+
+from __future__ import annotations
+
+from profiles.amounts import Typed
+from profiles.barcodes import Barcode
+from profiles.loans import LibraryEffect, LibraryReply
+from profiles.questions import Reply
+
+FamilyEvent = Reply | Typed | Barcode | LibraryReply
+FamilyEffect = LibraryEffect
