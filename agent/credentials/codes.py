@@ -56,9 +56,12 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a code proves by itself: whose token it is, and which showing: ``None`` for a printed code."""
+    """What a code proves by itself: whose token it is, in whose namespace its person is, and which showing: ``None``
+    for a printed code.
+    """
 
     token: bytes
+    namespace: str
     showing: bytes | None
 
 
@@ -84,7 +87,11 @@ def proof(text: str, trust: TrustList, at_ms: int) -> Proof | ReasonEnum:
     if refusal is not None:
         return refusal
     shown = read.code.shown
-    return Proof(read.token, None if shown is None else replay.showing(read.row.issuer, read.token, shown.at_s))
+    return Proof(
+        read.token,
+        read.row.namespace,
+        None if shown is None else replay.showing(read.row.issuer, read.token, shown.at_s),
+    )
 
 
 class CodeVerifier:

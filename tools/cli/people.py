@@ -83,11 +83,16 @@ def register(
     as_json: bool,
 ) -> None:
     """Write a full bundle."""
-    wanted = say("四项，以逗号分隔：介质、主体、权益位、状态", "medium,subject,entitlement bits,state")
-    content = bundles.register_content(namespace, _lines(rows, _row, wanted))
+    content = bundles.register_content(namespace, register_rows(rows))
     made = bundle_files.issue(Kind.REGISTER, f"{Kind.REGISTER.value}-{name}", number, days, grace_days, audience, at_ms)
     bundle_files.write(out, bundles.full_bundle(made, content, bundles.signer_of(key)))
     bundle_files.tell_file(out, as_json)
+
+
+def register_rows(path: Path) -> Iterator[tuple[bytes, bytes, int, MediumState]]:
+    """The rows of a register as ``--rows`` takes them."""
+    wanted = say("四项，以逗号分隔：介质、主体、权益位、状态", "medium,subject,entitlement bits,state")
+    return _lines(path, _row, wanted)
 
 
 def _lines(path: Path, read: Callable[[str], T], wanted: str) -> Iterator[T]:

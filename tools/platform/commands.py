@@ -37,6 +37,7 @@ from tools.platform.loan_commands import loan_group
 from tools.platform.money_commands import account, decide_intent, list_intents
 from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
+from tools.platform.register_commands import register_group
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
 from tools.platform.verification import verify_chain
@@ -207,7 +208,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 
 _FURTHER = (
     *(publish, list_bundles, worker, dead_letter_group, reconcile, rabbitmq),
-    *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group),
+    *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
 )
 for further in _FURTHER:
     platform.add_command(further)

@@ -2,7 +2,8 @@
 
 Each record that moves money is judged when it is committed, and its verdict is kept beside it. A record without sealed
 evidence of its own has that of the record it refers to. What is not proven is no less committed: the journal is what
-the terminal says, the verdict is what the platform believes of it.
+the terminal says, the verdict is what the platform believes of it. Whose the medium is, the platform's register says
+(:mod:`tools.platform.register`): a genuine showing does not let a terminal name somebody else.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from offline_store.rescue import CARRIED
 from offline_store.sealing import SEALING_KEY
 from profiles.api import Kind
 from profiles.code_reasons import CodeReason
+from tools.platform.register import Register
 from tools.platform.store import Transaction, metadata
 
 MAX_KEYS_IN_MEMORY = 1_024
@@ -52,9 +54,15 @@ class Verdict(StrEnum):
     """A genuine code, shown at another time than the record says."""
     REUSED = "reused"
     """The same showing stands in another record already."""
+    WRONG_PERSON = "wrong-person"
+    """The platform's register has the medium as somebody else's than the record says, or as nobody's."""
+    LOST = "medium-lost"
+    """The register had it as lost or replaced by then."""
 
 
-DOUBTFUL = frozenset({Verdict.UNREADABLE, Verdict.FORGED, Verdict.STALE, Verdict.REUSED})
+DOUBTFUL = frozenset(
+    {Verdict.UNREADABLE, Verdict.FORGED, Verdict.STALE, Verdict.REUSED, Verdict.WRONG_PERSON, Verdict.LOST}
+)
 """What a person has to look at, and nobody captures by itself."""
 _UNJUDGED = frozenset({CodeReason.ISSUER_UNKNOWN, CodeReason.TRUST_EXPIRED})
 _STALE = frozenset({CodeReason.STALE, CodeReason.FROM_FUTURE, CodeReason.EXPIRED, CodeReason.NOT_YET_VALID})
@@ -135,6 +143,9 @@ class Judge:
             verdict = Verdict.NONE
         if showing is not None and _is_used(transaction, showing):
             verdict, showing = Verdict.REUSED, None
+        objection = Register(transaction).objection(entry.medium, entry.subject, entry.time_ms)
+        if objection is not None and verdict not in DOUBTFUL:
+            verdict = Verdict(objection)
         row = {
             "id": entry.id,
             "terminal": terminal,
@@ -164,7 +175,8 @@ class Judge:
             if found in _UNJUDGED:
                 return Verdict.UNJUDGED, None
             return (Verdict.STALE if found in _STALE else Verdict.FORGED), None
-        if found.token != record.entry.medium:
+        subject = record.entry.subject
+        if found.token != record.entry.medium or (subject is not None and subject[0] != found.namespace):
             return Verdict.FORGED, None
         return (Verdict.STATIC, None) if found.showing is None else (Verdict.PROVEN, found.showing)
 

@@ -24,6 +24,8 @@ _WORDS = {
     Verdict.FORGED: ("伪造", "forged"),
     Verdict.STALE: ("出示时间不符", "stale: shown at another time"),
     Verdict.REUSED: ("同一次出示被重复使用", "reused: the same showing stands in another record"),
+    Verdict.WRONG_PERSON: ("登记册中该介质属于另一人", "wrong person: by the register the medium is somebody else's"),
+    Verdict.LOST: ("介质当时已挂失或已更换", "lost: the medium was reported lost or replaced by then"),
 }
 
 

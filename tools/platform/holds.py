@@ -4,7 +4,8 @@
 2. only a `payment` record of the journal captures, in the transaction that commits it, and each intent once;
 3. it captures with a hold or without: what was sold offline was sold. What the balance does not cover is arrears;
 4. money of which the evidence says that nobody was there, or that is large and proven by nothing, is contested: a
-   person decides (`Holds.decide`), and until then nothing is captured;
+   person decides (`Holds.decide`), and until then nothing is captured. Where the register knows the medium as another
+   person's than the record names, that is who may be decided to pay; the one who was named never does;
 5. a `reversal` ends the hold or gives back what was captured; a `release` ends the hold and no more. After either, and
    after a capture, no question about the intent is answered with yes, whatever the broker delivers late;
 6. the balance of an account is the sum of its ledger entries;
@@ -31,6 +32,7 @@ from profiles.rules.subsidy import ACCOUNT
 from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
 from tools.platform.funds import Funds, fund_owner, fund_table, is_split, shares_of
 from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts
+from tools.platform.register import WRONG_PERSON, Register
 from tools.platform.store import Transaction, metadata
 
 HOLD_MS = 600_000
@@ -141,6 +143,7 @@ class Holds:
         self._transaction = transaction
         self._connection = transaction.connection
         self._funds = Funds(transaction.connection, terminal)
+        self._register = Register(transaction)
         self.terminal = terminal
         self.now_ms = now_ms
 
@@ -157,7 +160,8 @@ class Holds:
         if known is not None and known.state is State.HELD:
             return Held(known.until_ms, known.remaining_fen) if known.holds(self.now_ms) else "intent-ended"
         shares = shares_of(question.amount_fen, dict(question.funds or ()))
-        verdict = self._afford(owner, question.merchant, shares)
+        objection = self._register.objection(question.medium, question.subject, self.now_ms)
+        verdict = objection or self._afford(owner, question.merchant, shares)
         asked = Intent(
             terminal=self.terminal,
             intent_id=question.intent_id,
@@ -179,7 +183,9 @@ class Holds:
 
     def balance(self, question: QueryBalance) -> int | str:
         """What may be spent, or the code of the contract that says why nobody can say; arrears are no till's affair."""
-        owner = question.subject or NOBODY
+        owner = self._register.person(question.medium, question.subject, self.now_ms)
+        if isinstance(owner, str):
+            return owner
         account = lock_accounts(self._transaction, [owner]).get(owner)
         if account is None or owner == NOBODY:
             return "account-unknown"
@@ -288,6 +294,9 @@ class Holds:
             flags.append(_SPLIT)
         if is_split(shares) or intent.has_shares:
             self._funds.write(intent.intent_id, shares)
+        if verdict in DOUBTFUL and self._names_another(entry):
+            flags.append(WRONG_PERSON)
+            owner = self._register.payer(entry.medium)  # whoever captures it takes nothing from who was named
         paid = replace(
             intent,
             amount_fen=amount_fen,
@@ -301,6 +310,9 @@ class Holds:
             return replace(paid, state=State.CONTESTED), "payment-contested"
         arrears = ("arrears",) if self._capture(paid, entry.id) < 0 else ()
         return replace(paid, state=State.CAPTURED, flags=paid.flagged(*arrears)), code
+
+    def _names_another(self, entry: Entry) -> bool:
+        return self._register.objection(entry.medium, entry.subject, entry.time_ms) == WRONG_PERSON
 
     def _flags_of(self, intent: Intent, entry: Entry, owner: Owner) -> tuple[list[str], str | None]:
         flags: list[str] = []

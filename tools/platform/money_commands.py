@@ -40,6 +40,7 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "split": ("多方支付", "several pay"),
     "refunded": ("已部分退款", "part refunded"),
     "refund-differs": ("退款超过已付金额", "refund beyond what was paid"),
+    "wrong-person": ("终端所记付款人不是持卡人，以登记册为准", "another person was named; the register's pays"),
     "decided": ("已人工核实", "a person decided"),
     "repeated": ("重复收款记录", "paid twice"),
     "paid-after-reversal": ("冲正后又收款", "paid after its reversal"),

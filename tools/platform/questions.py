@@ -26,7 +26,7 @@ from tools.platform import foreign_codes, loans
 from tools.platform.evidence import Judge
 from tools.platform.given import MAX_AHEAD_MS, Given
 from tools.platform.holds import Held, Holds
-from tools.platform.ledger import NOBODY
+from tools.platform.register import Register
 from tools.platform.store import Transaction
 
 
@@ -74,13 +74,18 @@ class Answering:
                     return Declined(**bound, code=balance)
                 return Balance(**bound, balance_fen=balance)
             case Renew():
-                owner = question.subject or NOBODY
-                due = loans.renew(self._transaction, self._terminal, question.loan, owner, self._now_ms)
+                due = self._renew(question)
                 return Declined(**bound, code=due) if isinstance(due, str) else Renewed(**bound, due_ms=due)
             case Resolve() if self._judge is not None:
                 return self._resolve(question, bound, self._judge)
             case _:
                 return Declined(**bound, code="unsupported")
+
+    def _renew(self, question: Renew) -> int | str:
+        person = Register(self._transaction).person(question.medium, question.subject, self._now_ms)
+        if isinstance(person, str):
+            return person
+        return loans.renew(self._transaction, self._terminal, question.loan, person, self._now_ms)
 
     def _authorise(self, question: Authorise, bound: Bound) -> Reply:
         verdict = self._holds.authorise(question)

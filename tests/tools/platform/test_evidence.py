@@ -29,6 +29,7 @@ from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.evidence import Judge, Verdict, counts, verdict_of
 from tools.platform.ingest import Ingest
+from tools.platform.register import Known, Register
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -49,7 +50,7 @@ class Till:
 
     def sale(
         self, text: str | None, *, medium: bytes = PHONE.grant.token, at_ms: int = START_MS + 12_000, paid: bool = True,
-        refers_to: bytes | None = None,
+        refers_to: bytes | None = None, subject: tuple[str, bytes] | None = None,
     ) -> bytes:  # fmt: skip
         """One record; its id."""
         record_id = new_id(at_ms, self.random.token(10))
@@ -61,6 +62,7 @@ class Till:
             time_quality="synchronised",
             monotonic_ms=1,
             medium=medium,
+            subject=subject,
             refers_to=refers_to,
             money=money,
             secret=None if text is None else CodeEvidence(text).encode(),
@@ -124,6 +126,24 @@ def test_a_record_that_refers_to_a_presentation_has_its_evidence(till: Till) -> 
     paid = till.sale(None, refers_to=shown)
     till.bring()
     assert till.verdict(paid) is Verdict.PROVEN
+
+
+def test_a_code_proves_nobody_of_another_issuers_namespace(till: Till) -> None:
+    own = till.sale(PHONE.code(SHOWN_S), subject=(CITY.row.namespace, PHONE.grant.token))
+    foreign = till.sale(PHONE.code(SHOWN_S + 1), subject=("school", b"v" * 16))
+    till.bring()
+    assert [till.verdict(sale) for sale in (own, foreign)] == [Verdict.PROVEN, Verdict.FORGED]
+
+
+def test_a_genuine_code_pays_for_nobody_but_its_holder(till: Till) -> None:
+    holder, victim = ((CITY.row.namespace, person * 16) for person in (b"h", b"v"))
+    with till.store.transaction() as transaction:
+        Register(transaction).put(Known(PHONE.grant.token, holder), 0)
+        Register(transaction).put(Known(bytes(16), victim), 0)
+    named = [till.sale(PHONE.code(SHOWN_S + at), subject=whom) for at, whom in enumerate((holder, victim))]
+    till.bring()
+    assert [till.verdict(sale) for sale in named] == [Verdict.PROVEN, Verdict.WRONG_PERSON]
+    assert till.alarms()["evidence-doubtful"] == 1
 
 
 def test_one_showing_proves_one_payment_of_the_one_who_showed_it(till: Till) -> None:

@@ -80,6 +80,8 @@ class Till:
     name: str = "till-1"
     seed: int = 1
     patience_ms: int = ASKED_FOR_MS
+    medium: bytes | None = None
+    """Of whoever pays."""
     records: list[Record] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -98,6 +100,7 @@ class Till:
             amount_fen=amount_fen,
             merchant="canteen-1",
             business_date=DATE,
+            medium=self.medium,
             subject=owner,
             funds=tuple((funds or {}).items()) or None,
         ).encode()
@@ -138,6 +141,7 @@ class Till:
             lane="till",
             profile="till",
             reason="paid",
+            medium=self.medium,
             subject=payment.owner,
             refers_to=payment.asked_id if refers_to else None,
             money=Money(amount_fen, payment.intent_id, "canteen-1", DATE, funds=split),

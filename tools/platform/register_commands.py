@@ -1,0 +1,233 @@
+"""`onecard platform register`: whose each card is, by hand or from a bundle, and as the bundle that terminals get."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from agent.bundles.errors import BundleError
+from agent.bundles.manifest import MAX_GRACE_MS, Kind
+from agent.bundles.people import ID_BYTES, MediumState, check_register
+from agent.bundles.table import Table
+from agent.keys import Role
+from tools import bundles
+from tools.cli.people import register_rows
+from tools.cli.words import say
+from tools.platform.bundle_store import BundleStore
+from tools.platform.ca import Authority
+from tools.platform.command_options import database_option, directory_option, json_option, print_table
+from tools.platform.errors import PlatformError
+from tools.platform.ledger import Owner
+from tools.platform.owners import OwnerType, shown
+from tools.platform.register import Known, Register
+from tools.platform.service import Layout
+from tools.platform.store import Store
+
+_MAGIC = b"OCB1"
+_DAY_MS = 86_400_000
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,22}")
+_STATES = {
+    MediumState.IN_USE: ("在用", "in use"),
+    MediumState.LOST: ("已挂失", "lost"),
+    MediumState.REPLACED: ("已更换", "replaced"),
+}
+
+
+class _MediumType(click.ParamType[bytes]):
+    name = "medium"
+
+    def convert(self, value: str | bytes, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        if not re.fullmatch(r"[0-9a-f]{32}", value):
+            self.fail(say("应为 32 位十六进制介质编号", "should be a medium id, 32 hex digits"), param, ctx)
+        return bytes.fromhex(value)
+
+
+_medium = click.argument("medium", type=_MediumType(), metavar=say("介质", "MEDIUM"))
+_namespace = click.option(
+    "--namespace", default="city", show_default=True, help=say("主体编号的命名空间", "The namespace of its subjects")
+)
+
+
+@click.group(name="register", help=say("平台自己的卡片登记册", "The platform's own card register"))
+def register_group() -> None:
+    """Hold the commands about the register."""
+
+
+@register_group.command(
+    name="import",
+    help=say("以登记册数据包或行文件取代登记册", "Replace a register by a bundle's, or by a file of rows"),
+)
+@click.argument("file", metavar=say("文件", "FILE"), type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_namespace
+@directory_option
+@database_option
+def bring(file: Path, namespace: str, directory: Path, database: str | None) -> None:
+    """A bundle names its namespace itself. Rows are as `onecard trust register --rows` takes them."""
+    with file.open("rb") as opened:
+        is_bundle = opened.read(len(_MAGIC)) == _MAGIC
+    if is_bundle:
+        namespace, rows = _of_bundle(file)
+    else:
+        rows = (Known(medium, (namespace, person), bits, state) for medium, person, bits, state in register_rows(file))
+    unique = {row.medium: row for row in rows}
+    store = Store.open(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            count = Register(transaction).replace_all(namespace, unique.values(), _now_ms())
+    finally:
+        store.close()
+    click.echo(say(f"登记册 {namespace}：{count} 个介质", f"the register of {namespace} has {count} media"))
+
+
+@register_group.command(name="set", help=say("登记一个介质的持有人", "Say whose a medium is"))
+@_medium
+@click.argument("owner", type=OwnerType(), metavar=say("持有人", "HOLDER"))
+@click.option(
+    "--entitlements", type=click.IntRange(0, (1 << 32) - 1), default=0, help=say("权益位", "Entitlement bits")
+)
+@directory_option
+@database_option
+def put(medium: bytes, owner: Owner, entitlements: int, directory: Path, database: str | None) -> None:
+    """In use from now on, also where it was lost."""
+    store = Store.open(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            Register(transaction).put(Known(medium, owner, entitlements), _now_ms())
+    finally:
+        store.close()
+    click.echo(say("已登记", "registered"))
+
+
+@register_group.command(
+    name="lost", help=say("挂失一个介质，或以 --by 换发新的", "Report a medium lost, or with --by replaced by another")
+)
+@_medium
+@click.option(
+    "--by", "successor", type=_MediumType(), metavar=say("新介质", "MEDIUM"), help=say("换发的介质", "The new one")
+)
+@directory_option
+@database_option
+def end(medium: bytes, successor: bytes | None, directory: Path, database: str | None) -> None:
+    """The new one is the same person's, so debts and loans stay."""
+    state = MediumState.LOST if successor is None else MediumState.REPLACED
+    store = Store.open(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            register = Register(transaction)
+            known = register.end(medium, state, _now_ms())
+            if successor is not None:
+                for row in known:
+                    register.put(replace(row, medium=successor, state=MediumState.IN_USE), _now_ms())
+    finally:
+        store.close()
+    if not known:
+        raise PlatformError(say("登记册中没有这个介质。", "The register does not know this medium."))
+    click.echo(say(*_STATES[state]))
+
+
+@register_group.command(name="list", help=say("列出登记册", "List the register"))
+@directory_option
+@database_option
+@json_option
+def list_rows(directory: Path, database: str | None, as_json: bool) -> None:
+    """All namespaces, by medium."""
+    store = Store.open_for_reading(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            found = list(Register(transaction).rows())
+    finally:
+        store.close()
+    if as_json:
+        rows = [
+            {
+                "medium": row.medium.hex(),
+                "owner": shown(row.owner),
+                "entitlements": row.entitlements,
+                "state": row.state.name.lower().replace("_", "-"),
+                "since_ms": row.since_ms,
+            }
+            for row in found
+        ]
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    print_table(
+        [say("介质", "medium"), say("持有人", "holder"), say("权益位", "entitlements"), say("状态", "state")],
+        [[row.medium.hex(), shown(row.owner), row.entitlements, say(*_STATES[row.state])] for row in found],
+    )
+
+
+@register_group.command(name="publish", help=say("将登记册下发给终端", "Give the register out to terminals"))
+@_namespace
+@click.option(
+    "--name", default="city", show_default=True, help=say("数据包 register-… 的名称", "Of the bundle register-…")
+)
+@click.option("--days", type=click.IntRange(1, 3650), default=7, show_default=True, help=say("有效天数", "Term"))
+@click.option(
+    "--grace-days",
+    type=click.IntRange(0, MAX_GRACE_MS // _DAY_MS),
+    default=14,
+    show_default=True,
+    help=say("宽限天数", "Days of grace"),
+)
+@directory_option
+@database_option
+def publish(namespace: str, name: str, days: int, grace_days: int, directory: Path, database: str | None) -> None:
+    """The next version, signed by the platform's own bundle key."""
+    if _NAME.fullmatch(name) is None:
+        raise PlatformError(say("名称只能用小写字母、数字和连字符。", "A name is of the characters a-z, 0-9 and -."))
+    layout = Layout(directory)
+    store = Store.open_for_reading(database or layout.database_url)
+    try:
+        with store.transaction() as transaction:
+            rows = [
+                (row.medium, row.owner[1], row.entitlements, row.state) for row in Register(transaction).rows(namespace)
+            ]
+    finally:
+        store.close()
+    given = BundleStore(layout.bundles)
+    bundle = f"{Kind.REGISTER.value}-{name}"
+    before = max((each for each in given.latest() if each.name == bundle), key=lambda each: each.version, default=None)
+    now_ms, version = _now_ms(), 1 if before is None else before.version + 1
+    issue = bundles.Issue(Kind.REGISTER, bundle, version, now_ms, now_ms + days * _DAY_MS, grace_days * _DAY_MS, "all")
+    signer = bundles.signer_of(Authority.at(layout.keys).role_keys[Role.BUNDLE][0])
+    with TemporaryDirectory() as scratch:
+        full = Path(scratch) / "full"
+        full.write_bytes(bundles.full_bundle(issue, bundles.register_content(namespace, rows), signer))
+        given.add(full)
+    click.echo(
+        say(
+            f"已登记：{bundle} {version}，{len(rows)} 个介质", f"to be given out: {bundle} {version}, {len(rows)} media"
+        )
+    )
+
+
+def _of_bundle(file: Path) -> tuple[str, Iterator[Known]]:
+    try:
+        full = bundles.read_full(file)
+        if full.manifest.kind is not Kind.REGISTER:
+            raise PlatformError(say(f"{file} 不是登记册。", f"{file} is no card register."))
+        table = Table.open(full.content)
+        check_register(table)
+    except BundleError as error:
+        raise PlatformError(say(f"{file}：{error.zh}", f"{file}: {error.en}")) from error
+    namespace = table.shape.label
+    return namespace, (_row(namespace, row) for row in table.rows())
+
+
+def _row(namespace: str, row: bytes) -> Known:
+    medium, subject = row[:ID_BYTES], row[ID_BYTES : 2 * ID_BYTES]
+    bits, state = int.from_bytes(row[2 * ID_BYTES : -1], "big"), MediumState(row[-1])
+    return Known(medium, (namespace, subject), bits, state)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
