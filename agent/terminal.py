@@ -24,6 +24,7 @@ from agent.keys import KeyStoreError
 from agent.lane import Lane
 from agent.logs import log
 from agent.memory import Memory
+from agent.pinning import Pinning
 from agent.records import StoreReason
 from agent.store_health import JOURNAL
 from agent.supervisor import supervise
@@ -160,8 +161,11 @@ class Terminal:
         gc.freeze()
         systemd.notify("READY=1")
         self._log.info("ready", ready_ms=round((time.monotonic() - started_s) * 1000))
-        if self._bundles is not None:
-            await self._supervised("bundles", self._bundles.run)
+        pinning = Pinning(self._parts.context, writer, memory.reload, self._recorded)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._supervised("pinning", pinning.run))
+            if self._bundles is not None:
+                group.create_task(self._supervised("bundles", self._bundles.run))
 
     async def _enter_service(self, lanes: Iterable[Lane], writer: Writer, memory: Memory, first_start: bool) -> None:
         """Let the lanes accept citizens once the keys are there and what is in force is recorded."""

@@ -1,7 +1,7 @@
 """Why a record says what it says: the rules that were asked, and the versions of all that they went by.
 
 The rule trace stands in the record itself (:mod:`profiles.trace`); what was in force stands in the ``context`` records
-before it. Each terminal start writes a whole one, each installed bundle a part.
+before it. Each start, and each day, writes a whole one; each installed bundle a part.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class CannotExplain(Exception):
 
 @dataclass(frozen=True)
 class InForce:
-    """What the rules went by. ``whole`` is false where the start before it is no longer on the disk."""
+    """What the rules went by. ``whole`` is false where the last whole ``context`` before it has left the disk."""
 
     software: str | None = None
     configuration: str | None = None
@@ -156,14 +156,14 @@ def _silence(kind: str, refers_to: bytes | None) -> Silence:
 
 
 def _in_force(lookup: Lookup, found: Found) -> InForce:
-    """Back to the last start before the record: what it names, and what was installed since."""
+    """Back to the last whole one before the record: what it names, and what was installed since."""
     bundles: dict[str, int] = {}
     with closing(lookup.before(CONTEXT, found.place)) as contexts:  # type: ignore[type-var]
         for context in contexts:
             public = context.record.entry.public
             installed = public.get("bundles")
             if isinstance(installed, Mapping):
-                bundles = {**{name: int(str(version)) for name, version in installed.items()}, **bundles}
+                bundles = {**{name: each for name, each in installed.items() if isinstance(each, int)}, **bundles}
             software, configuration = public.get("software"), public.get("configuration")
             if isinstance(software, str):
                 digest = configuration.hex() if isinstance(configuration, bytes) else None

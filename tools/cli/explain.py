@@ -91,8 +91,8 @@ def _versions(in_force: InForce) -> list[str]:
     if not in_force.whole:
         lines.append(
             say(
-                "  此前的启动记录已不在本机，更早安装的名单不可知",
-                "  the start before it is not on this terminal any more: lists installed earlier are not known",
+                "  此前的版本记录已不在本机，更早安装的名单不可知",
+                "  the record of versions before it is not on this terminal any more: earlier lists are not known",
             )
         )
     elif not in_force.bundles:
