@@ -16,36 +16,11 @@ from agent.credentials.trust import Expiry
 from agent.words import say, why_en, why_zh
 from tools import bundles
 from tools.bundles import Issue
+from tools.cli import fields
 from tools.cli.times import at_option, iso, now_ms
 
 DAY_MS = 86_400_000
 _AUDIENCE = re.compile(r"all|(site|terminal):[a-z0-9-]{1,32}")
-_LABELS_ZH = {
-    "kind": "类别",
-    "name": "名称",
-    "version": "版本",
-    "previous_version": "承接版本",
-    "issued": "签发",
-    "expires": "到期",
-    "grace_hours": "宽限（小时）",
-    "audience": "接收者",
-    "body_bytes": "正文（字节）",
-    "content_bytes": "内容（字节）",
-    "content_sha256": "内容摘要（SHA-256）",
-    "freshness": "时效",
-    "age_hours": "已签发（小时）",
-    "counts_until": "最晚有效",
-    "verified": "检验通过",
-    "entries": "总条数",
-    "revoked": "已吊销",
-}
-_VALUES_ZH: dict[object, str] = {
-    "fresh": "有效期内",
-    "in-grace": "宽限期内",
-    "expired": "已过期",
-    "revoked": "已吊销",
-    "valid": "有效",
-}
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
@@ -139,9 +114,7 @@ def tell(facts: dict[str, object], as_json: bool) -> None:
     else:
         for name, value in facts.items():
             if value is not None:
-                told_zh = "是" if value is True else _VALUES_ZH.get(value, value)
-                told_en = "yes" if value is True else value
-                click.echo(say(f"{_LABELS_ZH.get(name, name)}：{told_zh}", f"{name.replace('_', ' ')}: {told_en}"))
+                click.echo(fields.line(name, value))
 
 
 def facts_of(manifest: Manifest) -> dict[str, object]:

@@ -19,33 +19,11 @@ from drivers.api import CardError, CardFault, CardReader, CardReading, Reading
 from drivers.cards.source import CardSource
 from drivers.registry import driver
 from offline_store.database import DATABASE_NAME
+from tools.cli import fields
 from tools.cli.bench_process import use_running_devices
 from tools.cli.place import config_options, resolve
 
 _HELD_PAUSE_S = 0.2
-_LABELS_ZH = {
-    "medium": "介质编号",
-    "application": "卡片应用",
-    "interface": "接口",
-    "valid_from": "有效期自",
-    "valid_until": "有效期至",
-    "apdu_count": "指令数",
-}
-_LABELS_EN = {
-    "medium": "medium id",
-    "application": "card application",
-    "interface": "interface",
-    "valid_from": "valid from",
-    "valid_until": "valid until",
-    "apdu_count": "commands sent to the card",
-}
-_VALUES_ZH = {
-    "social-security": "社会保障卡",
-    "t-union": "交通联合卡",
-    "pboc": "金融卡",
-    "contact": "接触式",
-    "contactless": "非接触式",
-}
 
 
 @click.group(help=say("读取卡片", "Read a card as the terminal does"))
@@ -93,8 +71,7 @@ def show(
         click.echo(json.dumps(facts))
     else:
         for key, value in facts.items():
-            told = "-" if value is None else say(_VALUES_ZH.get(str(value), str(value)), str(value))
-            click.echo(f"{say(_LABELS_ZH[key], _LABELS_EN[key])}{say('：', ': ')}{told}")
+            click.echo(fields.line(key, value))
 
 
 def _read(source: CardSource, wait_s: float) -> Reading | None:

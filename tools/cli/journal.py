@@ -22,6 +22,7 @@ from offline_store.database import DATABASE_NAME
 from offline_store.outbox import Outbox, Position
 from offline_store.record import Record
 from offline_store.verify import Fault
+from tools.cli import fields
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.figures import figure_words, figures_of, openings_of
 from tools.cli.place import state_dir_option
@@ -34,22 +35,6 @@ _FAULT_ZH = {
     Fault.ALTERED: "被改动",
     Fault.MISPLACED: "位置不对",
     Fault.FORGED: "不是终端签名的",
-}
-_LABELS_ZH = {
-    "id": "编号",
-    "refers_to": "所指记录",
-    "hash": "摘要",
-    "prev_hash": "前一条摘要",
-    "head": "最后一条",
-    "first_retained": "现存第一条",
-    "unacknowledged": "未确认",
-    "records": "现存条数",
-    "file_bytes": "文件大小（字节，含预写日志）",
-    "log_bytes": "其中预写日志（字节）",
-    "bytes_per_record": "每条记录本身（字节）",
-    "latest_day_records": "最近一天的条数",
-    "first": "最早时间",
-    "last": "最晚时间",
 }
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
@@ -106,10 +91,10 @@ def show(seq: int, state_dir: Path, as_json: bool) -> None:
         return
     click.echo(_text_of(line))
     for name in ("id", "refers_to", "hash", "prev_hash"):
-        click.echo(f"  {say(_LABELS_ZH[name], name)}{say('：', ': ')}{line[name] or '-'}")
+        click.echo(f"  {fields.line(name, line[name])}")
     for name, value in {**(line["money"] or {}), **line["public"]}.items():
         if name != "figures" or not figures:
-            click.echo(f"  {name} = {value}")
+            click.echo(f"  {fields.line(name, value)}")
     for text in map(figure_words, figures):
         click.echo(f"  {text}")
 
@@ -154,7 +139,7 @@ def stats(state_dir: Path, as_json: bool) -> None:
         click.echo(json.dumps(facts | {"kinds": numbers.kinds}))
         return
     for name, value in facts.items():
-        click.echo(f"{say(_LABELS_ZH[name], name)}{say('：', ': ')}{'-' if value is None else value}")
+        click.echo(fields.line(name, value))
     for kind, count in numbers.kinds.items():
         click.echo(f"  {kind_words(kind)}{say('：', ': ')}{count}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -16,6 +16,7 @@ from agent.words import say
 from offline_store.errors import StoreError
 from offline_store.figures import Tally
 from offline_store.unrecorded import tallies_of
+from tools.cli.fields import refusal
 from tools.cli.figures import waiting_words
 from tools.cli.place import existing, state_dir_option
 
@@ -96,7 +97,8 @@ def _lines(metrics: LinkMetrics, age_s: int) -> list[str]:
     if metrics.fault is not None:
         zh, en = _FAULTS.get(metrics.fault, (metrics.fault, metrics.fault))
         lines.append(say(f"上次故障：{zh}", f"last fault: {en}"))
-    ended = _counted(metrics.ended)
+    refused = _counted(metrics.refused, refusal)
+    ended = _counted(metrics.ended, _fault)
     lines += [
         say(
             f"连接成功 {metrics.connections} 次；断开：{ended}",
@@ -119,12 +121,17 @@ def _lines(metrics: LinkMetrics, age_s: int) -> list[str]:
             f"waiting: {metrics.unacknowledged} records, {metrics.alarms_waiting} alarms",
         ),
         say(f"应答超时：{metrics.overdue} 次", f"answers overdue: {metrics.overdue}"),
-        say(f"被拒的回执：{_counted(metrics.refused)}", f"answers refused: {_counted(metrics.refused)}"),
+        say(f"被拒的回执：{refused}", f"answers refused: {refused}"),
     ]
     if metrics.round_trip_ms is not None:
         lines.append(say(f"往返：{metrics.round_trip_ms} 毫秒", f"round trip: {metrics.round_trip_ms} ms"))
     return lines
 
 
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or say("无", "none")
+def _counted(counts: Mapping[str, int], words: Callable[[str], str]) -> str:
+    told = (f"{words(code)} × {count}" for code, count in sorted(counts.items()))
+    return say("，", ", ").join(told) or say("无", "none")
+
+
+def _fault(code: str) -> str:
+    return say(*_FAULTS.get(code, (code, code)))

@@ -8,18 +8,7 @@ import click
 
 from agent.words import say
 from profiles.api import Presented, Reason, Rejected
-
-_ZH = {
-    "citizen-code": "电子市民码",
-    "hcert": "健康证明",
-    "static-code": "静态码",
-    "dynamic-code": "动态码",
-    "any": "不限",
-    "pass": "通行",
-    "pay": "支付",
-    "borrow": "借阅",
-    "identify": "核验身份",
-}
+from tools.cli import fields
 
 
 def tell(verdict: Presented | Rejected, *, as_json: bool) -> None:
@@ -57,9 +46,8 @@ def _sentences(verdict: Presented | Rejected) -> str:
         )
     facts = _facts(verdict)
     entitlements = " ".join(sorted(verdict.credential.entitlements)) or "-"
-    source, assurance, purpose = (str(facts[name]) for name in ("source", "assurance", "purpose"))
-    zh = [_ZH.get(word, word) for word in (source, assurance, purpose)]
+    source, assurance, purpose = (fields.value(name, facts[name]) for name in ("source", "assurance", "purpose"))
     return say(
-        f"通过：{zh[0]}，{zh[1]}，用途：{zh[2]}，权益：{entitlements}",
+        f"通过：{source}，{assurance}，用途：{purpose}，权益：{entitlements}",
         f"accepted: {source}, {assurance}, for {purpose}, entitlements {entitlements}",
     )

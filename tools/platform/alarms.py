@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agent.bundles.errors import BundleFault
 from profiles.reasons import Sentence
+from tools.cli import fields
 from tools.cli.codes import reason_words
-from tools.cli.words import say
+from tools.cli.words import say, tell
 from tools.platform.dead_letters import FULL
 from tools.platform.store import MORE_ALARMS
 
@@ -60,3 +62,21 @@ def alarm_words(code: str) -> str:
     """What an alarm means: one of the codes above, or the reason of a lane."""
     sentence = ALARMS.get(code)
     return reason_words(code) if sentence is None else say(sentence.zh, sentence.en)
+
+
+_SOURCES: Mapping[str, Sentence] = {
+    "platform": _S("平台", "the platform"),
+    "terminal": _S("终端", "the terminal"),
+    "journal": _S("日志", "its journal"),
+    "clock": _S("时钟", "its clock"),
+}
+
+
+def source_words(code: str, source: str) -> str:
+    """Where an alarm comes from: a part of the terminal, a lane by its name, or what was wrong with an answer."""
+    if code == "answer-refused":
+        return fields.refusal(source)
+    if code == "bundle-refused":
+        return next((tell(fault.sentence) for fault in BundleFault if fault.code == source), source)
+    sentence = _SOURCES.get(source)
+    return source if sentence is None else say(sentence.zh, sentence.en)

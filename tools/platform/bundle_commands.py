@@ -10,11 +10,15 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
+from agent.bundles.install import envelope_of
 from agent.sync.contract import ContractError, State
+from tools.cli import fields
 from tools.cli.words import say
 from tools.platform.bundle_store import BundleStore, Latest
+from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.service import Layout
+from tools.platform.signer_check import doubt
 from tools.platform.store import Store, state_table
 
 
@@ -29,11 +33,14 @@ from tools.platform.store import Store, state_table
 @directory_option
 def publish(files: tuple[Path, ...], directory: Path) -> None:
     """A running platform offers them within a second; terminals judge for themselves. Full bundles and deltas."""
-    store = BundleStore(Layout(directory).bundles)
+    layout = Layout(directory)
+    store = BundleStore(layout.bundles)
     for file in files:
         manifest = store.add(file)
-        told = f"{manifest.name} {manifest.bundle_version}"
-        click.echo(say(f"已登记：{told}（{manifest.audience}）", f"to be given out: {told} ({manifest.audience})"))
+        told, whom = f"{manifest.name} {manifest.bundle_version}", fields.audience(manifest.audience)
+        click.echo(say(f"已登记：{told}（{whom}）", f"to be given out: {told} ({whom})"))
+        if why := doubt(Authority(layout.keys), store, envelope_of(file), manifest):
+            click.echo(say(f"注意：{told}：{why.zh}", f"warning: {told}: {why.en}"), err=True)
 
 
 @click.command(name="bundles", help=say("下发的数据包，以及哪些终端已安装", "What is given out, and who has it"))
@@ -49,8 +56,19 @@ def list_bundles(directory: Path, database: str | None, as_json: bool) -> None:
         return
     titles = [say("数据包", "bundle"), say("接收者", "audience"), say("版本", "version"), say("形式", "forms"),
               say("已安装", "have it"), say("尚未", "lack it")]  # fmt: skip
-    print_table(titles, [[row["name"], row["audience"], row["version"], ", ".join(row["forms"]),
-                          len(row["have"]), " ".join(row["lack"]) or "0"] for row in rows])  # fmt: skip
+    print_table(titles, [[row["name"], fields.audience(row["audience"]), row["version"], _forms(row["forms"]),
+                          len(row["have"]), " ".join(row["lack"]) or say("无", "none")] for row in rows],
+                say("还没有下发数据包；用 onecard trust、onecard status-list 制作，用 onecard platform publish 下发。",
+                    "Nothing is given out yet: make bundles with `onecard trust` and `onecard status-list`, give them"
+                    " out with `onecard platform publish`."))  # fmt: skip
+
+
+def _forms(forms: list[str]) -> str:
+    """`full`, and `from N` for each delta."""
+    told = (
+        say("完整", "full") if form == "full" else say(f"自版本 {form[5:]} 增量", f"delta {form}") for form in forms
+    )
+    return say("，", ", ").join(told)
 
 
 def _row(latest: Latest, held: dict[str, dict[str, int]]) -> dict[str, Any]:

@@ -44,8 +44,11 @@ def expect_batches() -> None:
     gc.set_threshold(_NEW_OBJECTS)
 
 
-def print_table(titles: list[str], rows: list[list[Any]]) -> None:
-    """A table as wide as the window; in a pipe as wide as it wants."""
+def print_table(titles: list[str], rows: list[list[Any]], none: str | None = None) -> None:
+    """A table as wide as the window; in a pipe as wide as it wants. Of no rows, `none`: why, and how to get some."""
+    if not rows:
+        click.echo(none or say("还没有内容。", "There is nothing yet."))
+        return
     table = Table(*(Column(title, overflow="fold") for title in titles))
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row))  # Text: what a terminal sent is never markup
@@ -53,3 +56,13 @@ def print_table(titles: list[str], rows: list[list[Any]]) -> None:
     if not console.is_terminal:
         console = Console(width=PIPE_COLUMNS)  # nobody's window: nothing need be folded
     console.print(table)
+
+
+def no_terminals() -> str:
+    """Nothing has come from any terminal, and how something comes."""
+    return say(
+        "还没有终端上报过；在本机试用：onecard run --preset gate --local-platform；"
+        "正式终端：onecard platform terminal add。",
+        "No terminal has reported yet: try one on this machine with `onecard run --preset gate --local-platform`, or"
+        " add your own with `onecard platform terminal add`.",
+    )

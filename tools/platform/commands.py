@@ -17,7 +17,7 @@ from tools.cli.codes import kind_words, reason_words
 from tools.cli.words import say
 from tools.platform import shards as sharding
 from tools.platform import stick
-from tools.platform.alarms import alarm_words
+from tools.platform.alarms import alarm_words, source_words
 from tools.platform.broker import DEFAULT_PORT
 from tools.platform.bundle_commands import list_bundles, publish
 from tools.platform.ca import Authority
@@ -26,6 +26,7 @@ from tools.platform.command_options import (
     directory_option,
     expect_batches,
     json_option,
+    no_terminals,
     print_table,
 )
 from tools.platform.dead_letter_commands import dead_letter_group
@@ -177,13 +178,14 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
          say("告警", "alarms"), say("最近", "last seen")],
         [[row["terminal"], _presence(row), row["committed"], row["behind"], row["alarms"],
           _local_time(row["last_seen_ms"])] for row in terminals],
+        no_terminals(),
     )  # fmt: skip
     if alarms:
         print_table(
             [say("终端", "terminal"), say("来源", "source"), say("告警", "alarm"), say("次数", "count"),
              say("最近", "last"), say("说明", "detail")],
-            [[row["terminal"], row["source"], alarm_words(row["code"]), row["times"], _local_time(row["last_ms"]),
-              row["detail"] or ""] for row in alarms],
+            [[row["terminal"], source_words(row["code"], row["source"]), alarm_words(row["code"]), row["times"],
+              _local_time(row["last_ms"]), row["detail"] or ""] for row in alarms],
         )  # fmt: skip
 
 
@@ -233,6 +235,7 @@ def _list(store: Store, terminal_id: str | None, as_json: bool) -> None:
          say("通道", "lane"), say("原因", "reason")],
         [[row["terminal"], row["chain_id"][:8], row["seq"], _local_time(row["time_ms"]),
           kind_words(row["kind"]), row["lane"] or "", reason_words(row["reason"])] for row in rows],
+        no_terminals(),
     )  # fmt: skip
 
 

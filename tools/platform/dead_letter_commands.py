@@ -11,6 +11,7 @@ import cbor2
 import click
 import sqlalchemy as sa
 
+from tools.cli import fields
 from tools.cli.words import say
 from tools.platform.alarms import alarm_words
 from tools.platform.ca import Authority
@@ -49,7 +50,7 @@ def list_letters(terminal_id: str | None, directory: Path, database: str | None,
               say("次数", "count"), say("最近", "last"), say("字节", "bytes")]  # fmt: skip
     table = [[row.id[:_SHOWN_ID_CHARS], row.terminal, _kind_words(row.kind), _reason(row), row.times,
               _local_time(row.last_ms), len(row.payload)] for row in rows]  # fmt: skip
-    print_table(titles, table)
+    print_table(titles, table, say("没有死信：全部收下并读懂了。", "There are none: all was taken, and read."))
 
 
 @dead_letter_group.command(help=say("查看一封死信", "Show one of them"))
@@ -72,7 +73,7 @@ def show(letter_id: str, directory: Path, database: str | None, as_json: bool) -
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
     for name, value in facts.items():
-        click.echo(f"{say(_LABELS_ZH[name], name.replace('_', ' '))}{say('：', ': ')}{value}")
+        click.echo(fields.line(name, _told(name, value)))
     click.echo(say(f"内容：{_content(row.payload)}", f"content: {_content(row.payload)}"))
 
 
@@ -101,21 +102,6 @@ def replay(letter_ids: tuple[str, ...], everything: bool, directory: Path, datab
         raise SystemExit(1)
 
 
-_LABELS_ZH = {
-    "id": "编号",
-    "terminal": "终端",
-    "kind": "类别",
-    "topic": "主题",
-    "record_id": "记录编号",
-    "reason": "原因",
-    "detail": "说明",
-    "times": "次数",
-    "first_ms": "首次",
-    "last_ms": "最近",
-    "payload": "原始字节",
-}
-
-
 def _facts(row: sa.Row[Any]) -> dict[str, Any]:
     names = ("id", "terminal", "kind", "topic", "reason", "detail", "times", "first_ms", "last_ms")
     return {name: getattr(row, name) for name in names} | {"record_id": row.record_id and row.record_id.hex()}
@@ -127,6 +113,15 @@ def _kind_words(kind: str) -> str:
 
 def _reason(row: sa.Row[Any]) -> str:
     return alarm_words("unread-record") if row.kind == Kind.RECORD else alarm_words(row.reason)
+
+
+def _told(name: str, value: Any) -> Any:
+    """Codes as words, and times as the clock on the wall has them."""
+    if name == "kind":
+        return _kind_words(str(value))
+    if name == "reason" and value:
+        return alarm_words(str(value))
+    return _local_time(int(value)) if name in {"first_ms", "last_ms"} else value
 
 
 def _content(payload: bytes) -> str:

@@ -62,7 +62,15 @@ def list_issuers(directory: Path, as_json: bool) -> None:
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
     titles = [say("签发者", "issuer"), say("密钥", "key"), say("命名空间", "namespace"), say("算法", "algorithm")]
-    print_table(titles, [list(row.values()) for row in facts])
+    print_table(
+        titles,
+        [list(row.values()) for row in facts],
+        say(
+            "还没有登记签发者；用 onecard platform issuer add 登记 onecard code keygen --row 写出的文件。",
+            "No issuer was added yet: `onecard platform issuer add` takes the file that `onecard code keygen --row`"
+            " writes.",
+        ),
+    )
 
 
 @click.command(help=say("涉及资金的记录有何证据", "What evidence the records have that move money"))
@@ -85,4 +93,8 @@ def evidence(terminal_id: str | None, directory: Path, database: str | None, as_
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     titles = [say("终端", "terminal"), say("证据", "evidence"), say("记录数", "records")]
-    print_table(titles, [[whose, verdict_words(verdict), count] for (whose, verdict), count in found.items()])
+    print_table(
+        titles,
+        [[whose, verdict_words(verdict), count] for (whose, verdict), count in found.items()],
+        say("还没有涉及资金的记录。", "No record has moved money yet."),
+    )

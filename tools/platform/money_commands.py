@@ -47,6 +47,16 @@ FLAGS: Mapping[str, tuple[str, str]] = {
 }
 
 
+CODES: Mapping[str, tuple[str, str]] = {
+    "account-unknown": ("没有账户", "no account"),
+    "account-blocked": ("账户已停用", "the account is blocked"),
+    "insufficient-funds": ("余额不足", "not enough money"),
+    "intent-differs": ("与先前的询问不符", "differs from what was asked before"),
+    "intent-ended": ("款项已了结", "the payment had ended already"),
+}
+"""Why a payment was declined."""
+
+
 class _FenType(click.ParamType[int]):
     name = "yuan"
 
@@ -126,6 +136,9 @@ def list_accounts(directory: Path, database: str | None, as_json: bool) -> None:
         [say("账户", "account"), say("余额（元）", "balance, yuan"), say("停用", "blocked")],
         [[shown((row.namespace, row.subject)), yuan(row.balance_fen), say("是", "yes") if row.blocked else ""]
          for row in found],
+        say("还没有账户；onecard platform intents 显示谁要付款，onecard platform account pay-in 为其存入。",
+            "There are no accounts yet: `onecard platform intents` shows who wanted to pay, `onecard platform account"
+            " pay-in` opens an account."),
     )  # fmt: skip
 
 
@@ -160,12 +173,21 @@ def list_intents(only_open: bool, directory: Path, database: str | None, as_json
         ]
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
+    if only_open and not found:
+        click.echo(say("没有未了结的付款。", "No payment is open."))
+        return
     print_table(
         [say("款项", "intent"), say("终端", "terminal"), say("金额（元）", "yuan"), say("商户", "merchant"),
          say("营业日", "business date"), say("状态", "state"), say("说明", "remarks")],
         [[each.intent_id.hex()[-8:], each.terminal, yuan(each.amount_fen), each.merchant, each.business_date,
-          say(*STATES[each.state]), _remarks(each.flags)] for each in found],
+          say(*STATES[each.state]), _remarks(each.code, each.flags)] for each in found],
+        say("还没有付款；先在收款终端上收一笔（onecard run --preset till --local-platform）。",
+            "There are no payments yet: take one at a till (`onecard run --preset till --local-platform`)."),
     )  # fmt: skip
+    # Beneath it: an account is copied by hand, and a narrow window would fold it.
+    for owner in dict.fromkeys(each.owner for each in found):
+        ids = " ".join(each.intent_id.hex()[-8:] for each in found if each.owner == owner)
+        click.echo(say(f"账户 {shown(owner)}：{ids}", f"account {shown(owner)}: {ids}"))
 
 
 @click.command(name="decide", help=say("核实有争议的收款", "Decide on a contested payment"))
@@ -202,8 +224,11 @@ def yuan(fen: int) -> str:
     return f"{'-' if fen < 0 else ''}{abs(fen) // 100}.{abs(fen) % 100:02d}"
 
 
-def _remarks(flags: str) -> str:
-    return say("，", ", ").join(say(*FLAGS.get(flag, (flag, flag))) for flag in flags.split(",") if flag)
+def _remarks(code: str, flags: str) -> str:
+    """Why it was declined, and what else the operator should know."""
+    words = [*([say(*CODES.get(code, (code, code)))] if code else ()),
+             *(say(*FLAGS.get(flag, (flag, flag))) for flag in flags.split(",") if flag)]  # fmt: skip
+    return say("，", ", ").join(dict.fromkeys(words))
 
 
 def _now_ms() -> int:

@@ -11,7 +11,7 @@ import click
 
 from tools.cli.words import say
 from tools.platform.alarms import alarm_words
-from tools.platform.command_options import database_option, directory_option, json_option, print_table
+from tools.platform.command_options import database_option, directory_option, json_option, no_terminals, print_table
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import verdict_words
 from tools.platform.reconcile import Reconciliation
@@ -48,6 +48,7 @@ def _tell(report: Reconciliation) -> None:
         [say("终端", "terminal"), say("链", "chain"), say("记录数", "records"), say("核验", "verdict")],
         [[chain.terminal, chain.chain_id.hex()[:8], chain.seq, _verdict(chain.broken_at, len(chain.holes))]
          for chain in report.chains],
+        no_terminals(),
     )  # fmt: skip
     if report.takings:
         print_table(

@@ -374,6 +374,14 @@ def _cannot_open(url: sa.URL) -> PlatformError:
             )
         )
     shown = (url.database or "").removeprefix("file:")
+    if Path(shown).is_file():
+        return PlatformError(
+            say(
+                f"{shown} 不是本版本的平台数据库：先启动一次平台（onecard platform run）；仍不行，则文件已损坏。",
+                f"{shown} is no database of this version's platform: start it once (onecard platform run); if that"
+                " changes nothing, the file is damaged.",
+            )
+        )
     return PlatformError(
         say(
             f"无法打开平台数据库 {shown}：平台启动过吗（onecard platform run）？",

@@ -94,7 +94,7 @@ def test_show_tells_one_record_without_medium_and_subject(state_dir: Path) -> No
     assert (record["seq"], record["kind"], record["public"]["direction"]) == (5, "passage", "in")
     assert not {"medium", "subject"} & record.keys()
     assert record["prev_hash"] == told("journal", "show", "4", "--state-dir", state_dir)["hash"]
-    assert "direction = in" in onecard("journal", "show", "5", "--state-dir", state_dir).stdout
+    assert "direction: in" in onecard("journal", "show", "5", "--state-dir", state_dir).stdout
     missing = onecard("journal", "show", "700", "--state-dir", state_dir)
     assert (missing.returncode, "holds 1 to 618" in missing.stderr) == (1, True)
 
@@ -121,7 +121,7 @@ def test_show_tells_what_moved_without_operator_and_account(tmp_path: Path) -> N
         "business_date": "20261123",
     }
     said = onecard("journal", "show", "2", "--state-dir", tmp_path / "till").stdout
-    assert "amount_fen = -1250" in said
+    assert "amount: -12.50 yuan" in said
     assert "a-7" not in said
     assert told("journal", "show", "1", "--state-dir", tmp_path / "till")["money"] is None
 

@@ -43,10 +43,10 @@ def test_it_says_which_broker_what_is_wrong_and_what_waits(tmp_path: Path) -> No
     for words in (
         "waiting to try again (broker 2, b.example, MQTT 3.1.1)",
         f"last fault: {LinkFault.EXPIRED.en}",
-        "ended: expired 2",
+        f"ended: {LinkFault.EXPIRED.en} × 2",
         "7 batches, 700 records, 50 of them sent again",
         "650 records, 4 alarms",
-        "answers refused: stale 3",
+        "answers refused: old ones, replayed × 3",
         "round trip: 42 ms",
     ):
         assert words in said

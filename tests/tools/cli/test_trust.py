@@ -233,7 +233,7 @@ async def test_what_cannot_be_done_is_one_sentence(desk: Desk) -> None:
 async def test_people_read_a_manifest_in_their_language(desk: Desk) -> None:
     file = await desk.status(1, "")
     shown = await desk.onecard("trust", "show", file, lang="zh")
-    assert "类别：status" in shown.out
+    assert "类别：吊销名单" in shown.out
     assert "kind" not in shown.out
     wrong = await desk.onecard("trust", "delta", file, "root.pem", "--key", "bundle.pem", "-o", "x", lang="zh")
     assert wrong.exit_code == 1

@@ -16,10 +16,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from agent.bundles.errors import BundleFault
 from agent.cose import Es256Signer
 from agent.keys import FileKeyStore
 from agent.sync.contract import Alarm, Channel, Presence, State
+from agent.words import tell
 from tests.tools.platform.chains import NOW_MS, Desk, make_chain
+from tools.cli import fields
+from tools.platform.alarms import source_words
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.service import Layout
@@ -200,3 +204,38 @@ def test_a_database_url_that_cannot_be_used_is_a_sentence_without_its_password(t
         result = onecard_platform("status", "--database", url, "--dir", tmp_path)
         assert result.exit_code == 1
         assert "secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("reconcile",), ("journal",), ("bundles",), ("evidence",), ("dead-letters", "list")]
+)
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_where_there_is_nothing_a_sentence_says_so_and_no_bare_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], lang: str
+) -> None:
+    monkeypatch.setenv("ONECARD_LANG", lang)
+    Store.open(Layout(tmp_path).database_url).close()
+    done = onecard_platform(*command, "--dir", tmp_path)
+    assert done.exit_code == 0
+    assert "━" not in done.output
+    assert any(word in done.output for word in (("没有",) if lang == "zh" else ("No ", "no ", "Nothing", "none")))
+
+
+def test_a_database_of_another_version_is_not_taken_for_a_platform_that_never_ran(tmp_path: Path) -> None:
+    path = Layout(tmp_path).directory / "platform.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE other (x)")
+    done = onecard_platform("status", "--dir", tmp_path)
+    assert done.exit_code == 1
+    assert "no database of this version's platform" in " ".join(done.output.split())
+
+
+def test_alarms_say_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    for lang, platform_said, clock in (("en", "the platform", "its clock"), ("zh", "平台", "时钟")):
+        monkeypatch.setenv("ONECARD_LANG", lang)
+        assert source_words("hole", "platform") == platform_said
+        assert source_words("clock-untrusted", "clock") == clock
+        assert source_words("forced-open", "north-in") == "north-in"
+        assert source_words("answer-refused", "stale") == fields.refusal("stale") != "stale"
+        assert source_words("bundle-refused", "audience") == tell(BundleFault.AUDIENCE.sentence)

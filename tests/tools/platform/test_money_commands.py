@@ -17,7 +17,7 @@ from tools.platform.commands import platform
 from tools.platform.evidence import Judge
 from tools.platform.holds import UNPROVEN_CAP_FEN, State
 from tools.platform.issuers import trust_in
-from tools.platform.money_commands import FLAGS, STATES, yuan
+from tools.platform.money_commands import CODES, FLAGS, STATES, yuan
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -67,6 +67,22 @@ def test_the_intents_tell_what_became_of_each_payment_and_which_are_open(tmp_pat
     shown = run(tmp_path, "intents").output
     assert "2.50" in shown
     assert paid.intent_id.hex()[-8:] in shown
+    assert f"account {OWNER}: {open_one.intent_id.hex()[-8:]}" in shown
+
+
+def test_the_table_of_intents_says_why_one_was_declined_and_whose_it_is(tmp_path: Path, signer: Es256Signer) -> None:
+    bank = Bank(Store.open(Layout(tmp_path).database_url), signer)
+    bank.now_ms = time.time_ns() // 1_000_000
+    assert "There are no payments yet" in run(tmp_path, "intents").output
+    assert "There are no accounts yet" in run(tmp_path, "account", "list").output
+    assert "No payment is open" in run(tmp_path, "intents", "--open").output
+    till = Till(bank)
+    till.greet()
+    till.put(till.ask(LI, 250).question)
+    bank.store.close()
+    shown = run(tmp_path, "intents").output
+    assert "no account" in shown
+    assert f"account {OWNER}:" in shown
 
 
 def test_a_person_decides_on_a_contested_payment_once(
@@ -97,7 +113,7 @@ def test_a_person_decides_on_a_contested_payment_once(
 
 def test_states_and_flags_are_said_in_both_languages() -> None:
     assert STATES.keys() == set(State)
-    for zh, en in (*STATES.values(), *FLAGS.values()):
+    for zh, en in (*STATES.values(), *FLAGS.values(), *CODES.values()):
         check(zh, en, en)
 
 

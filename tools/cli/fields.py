@@ -1,0 +1,231 @@
+"""The names and values of what commands print, said for people. Machines get both as they are (``--json``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from agent.bundles.manifest import Kind
+from agent.sync.uplink import Refusal
+from agent.words import say
+from profiles.amounts import yuan
+from profiles.api import Assurance
+from profiles.reasons import Sentence
+
+_S = Sentence
+
+FIELDS: Mapping[str, Sentence] = MappingProxyType(
+    {
+        # a record
+        "id": _S("编号", "id"),
+        "refers_to": _S("所指记录", "refers to"),
+        "hash": _S("摘要", "hash"),
+        "prev_hash": _S("前一条摘要", "hash of the one before"),
+        "time_quality": _S("时间是否可信", "quality of the time"),
+        "profile": _S("场景", "profile"),
+        "sealed_bytes": _S("密封内容（字节）", "sealed bytes"),
+        # its money
+        "amount_fen": _S("金额", "amount"),
+        "intent": _S("款项编号", "intent"),
+        "merchant": _S("商户", "merchant"),
+        "business_date": _S("营业日", "business date"),
+        # its public fields
+        "aside": _S("损坏的文件留在", "the damaged file is kept as"),
+        "asked": _S("所请求的业务", "what was asked for"),
+        "assurance": _S("凭证的可信程度", "how sure the credential is"),
+        "bundles": _S("数据包版本", "versions of bundles"),
+        "carried": _S("转入条数", "records carried over"),
+        "chain_id": _S("链编号", "chain id"),
+        "configuration": _S("配置的摘要", "digest of the configuration"),
+        "direction": _S("方向", "direction"),
+        "fault": _S("故障", "fault"),
+        "figures": _S("计数", "counted"),
+        "floor_ms": _S("时钟下限（毫秒）", "floor of the clock (ms)"),
+        "for": _S("为谁密封", "sealed for"),
+        "format": _S("日志格式版本", "version of the journal's format"),
+        "item": _S("馆藏条码", "item"),
+        "kid": _S("密钥编号", "key id"),
+        "lost": _S("丢失条数", "records lost"),
+        "meals": _S("餐数", "meals"),
+        "new_floor_ms": _S("新的时钟下限（毫秒）", "new floor of the clock (ms)"),
+        "openings": _S("开门次数", "openings"),
+        "period": _S("餐次", "period of meals"),
+        "predecessor": _S("承接的链", "continues the chain"),
+        "record": _S("原记录", "the record itself"),
+        "repeated": _S("重复次数", "times repeated"),
+        "rules": _S("规则轨迹", "rules asked"),
+        "seq": _S("序号", "record"),
+        "signature": _S("签名", "signature"),
+        "software": _S("软件版本", "software version"),
+        "source": _S("凭证类型", "kind of credential"),
+        "terminal": _S("终端", "terminal"),
+        "year": _S("年份", "year"),
+        # how much a journal holds
+        "head": _S("最后一条", "last record"),
+        "first_retained": _S("现存第一条", "first record still here"),
+        "unacknowledged": _S("未确认", "not acknowledged yet"),
+        "records": _S("现存条数", "records here"),
+        "file_bytes": _S("文件大小（字节，含预写日志）", "bytes of the files, with the write-ahead log"),
+        "log_bytes": _S("其中预写日志（字节）", "bytes of the write-ahead log in it"),
+        "bytes_per_record": _S("每条记录本身（字节）", "bytes of a record itself"),
+        "latest_day_records": _S("最近一天的条数", "records of the latest day"),
+        "first": _S("最早时间", "earliest"),
+        "last": _S("最晚时间", "latest"),
+        # a bundle
+        "kind": _S("类别", "kind"),
+        "name": _S("名称", "name"),
+        "version": _S("版本", "version"),
+        "previous_version": _S("承接版本", "changes version"),
+        "issued": _S("签发", "issued"),
+        "expires": _S("到期", "expires"),
+        "grace_hours": _S("宽限（小时）", "grace (hours)"),
+        "audience": _S("接收者", "for"),
+        "body_bytes": _S("正文（字节）", "bytes that travel"),
+        "content_bytes": _S("内容（字节）", "bytes of its content"),
+        "content_sha256": _S("内容摘要（SHA-256）", "SHA-256 of its content"),
+        "freshness": _S("时效", "freshness"),
+        "age_hours": _S("已签发（小时）", "age (hours)"),
+        "counts_until": _S("最晚有效", "counts until"),
+        "verified": _S("检验通过", "verified"),
+        "entries": _S("总条数", "entries"),
+        "revoked": _S("已吊销", "revoked"),
+        # a card
+        "medium": _S("介质编号", "medium id"),
+        "application": _S("卡片应用", "card application"),
+        "interface": _S("接口", "interface"),
+        "valid_from": _S("有效期自", "valid from"),
+        "valid_until": _S("有效期至", "valid until"),
+        "apdu_count": _S("指令数", "commands sent to the card"),
+        # a dead letter
+        "topic": _S("主题", "topic"),
+        "record_id": _S("记录编号", "record id"),
+        "reason": _S("原因", "reason"),
+        "detail": _S("说明", "detail"),
+        "times": _S("次数", "times"),
+        "first_ms": _S("首次", "first"),
+        "last_ms": _S("最近", "latest"),
+        "payload": _S("原始字节", "bytes"),
+    }
+)
+
+VALUES: Mapping[str, Sentence] = MappingProxyType(
+    {
+        "social-security": _S("社会保障卡", "social-security card"),
+        "t-union": _S("交通联合卡", "T-Union card"),
+        "pboc": _S("金融卡", "bank card (PBOC)"),
+        "citizen-code": _S("电子市民码", "citizen code"),
+        "hcert": _S("健康证明", "health certificate"),
+        "contact": _S("接触式", "contact"),
+        "contactless": _S("非接触式", "contactless"),
+        "static-code": _S("静态码", "static code"),
+        "dynamic-code": _S("动态码", "dynamic code"),
+        "any": _S("不限", "anything"),
+        "pass": _S("通行", "passing"),
+        "pay": _S("支付", "paying"),
+        "borrow": _S("借阅", "borrowing"),
+        "identify": _S("核验身份", "identification"),
+        "renew": _S("续借", "renewal"),
+        "in": _S("进", "in"),
+        "out": _S("出", "out"),
+        "fresh": _S("有效期内", "in force"),
+        "in-grace": _S("宽限期内", "in its days of grace"),
+        "expired": _S("已过期", "expired"),
+        "revoked": _S("已吊销", "revoked"),
+        "valid": _S("有效", "valid"),
+        "all": _S("全部终端", "all terminals"),
+    }
+)
+"""Values that are words of ours; what is not among them, such as names, is shown as it stands."""
+
+ASSURANCES: Mapping[int, Sentence] = MappingProxyType(
+    {
+        Assurance.UID: _S("仅卡号", "its number alone"),
+        Assurance.READ: _S("已读卡，未认证", "read, not authenticated"),
+        Assurance.STATIC_CODE: VALUES["static-code"],
+        Assurance.DYNAMIC_CODE: VALUES["dynamic-code"],
+        Assurance.AUTHENTICATED_CARD: _S("已认证的卡", "authenticated card"),
+    }
+)
+
+BUNDLE_KINDS: Mapping[str, Sentence] = MappingProxyType(
+    {
+        Kind.KEYS: _S("平台密钥", "the platform's keys"),
+        Kind.TRUST: _S("信任列表", "trust list"),
+        Kind.STATUS: _S("吊销名单", "deny list"),
+        Kind.EMERGENCY: _S("紧急名单", "emergency list"),
+        Kind.REGISTER: _S("卡片登记册", "card register"),
+        Kind.ROSTER: _S("人员名册", "roster"),
+        Kind.HCERT: _S("健康证明签发者列表", "signers of health certificates"),
+    }
+)
+
+REFUSALS: Mapping[str, Sentence] = MappingProxyType(
+    {
+        Refusal.UNVERIFIED: _S("签名不符", "not signed by the platform"),
+        Refusal.FOREIGN: _S("属于另一终端或另一条链", "for another terminal or chain"),
+        Refusal.STALE: _S("过时的重放", "old ones, replayed"),
+        Refusal.BEYOND_HEAD: _S("确认了不存在的记录", "about records that do not exist"),
+        Refusal.WRONG_HASH: _S("摘要不符", "with another hash"),
+        "wrong-question": _S("所答非所问", "to another question"),
+    }
+)
+"""Why an answer of the platform was not taken."""
+
+
+def field(name: str) -> str:
+    """A field's name; one that this version does not know stands as it is."""
+    return _said(FIELDS.get(name), name.replace("_", " "))
+
+
+def value(name: str, content: Any) -> str:
+    """A field's value."""
+    if content is None:
+        return "-"
+    if isinstance(content, bool):
+        return say("是", "yes") if content else say("否", "no")
+    if name == "assurance" and isinstance(content, int):
+        return _said(ASSURANCES.get(content), str(content))
+    if name == "amount_fen" and isinstance(content, int):
+        amount = f"{'-' if content < 0 else ''}{yuan(abs(content))}"
+        return say(f"{amount} 元", f"{amount} yuan")
+    if name == "rules":
+        asked = len(str(content)) // 2  # a byte each, in hexadecimal
+        return say(f"共 {asked} 条（onecard explain 逐条说明）", f"{asked} (`onecard explain` tells each)")
+    if name == "kind":
+        return _said(BUNDLE_KINDS.get(str(content)), str(content))
+    if name == "audience":
+        return audience(str(content))
+    if isinstance(content, Mapping):
+        return _listed(f"{field(str(key))} {value(str(key), inner)}" for key, inner in content.items())
+    if isinstance(content, list | tuple):
+        return _listed(value("", inner) for inner in content)
+    return _said(VALUES.get(str(content)), str(content))
+
+
+def line(name: str, content: Any) -> str:
+    """``name: value`` in the reader's language."""
+    return f"{field(name)}{say('：', ': ')}{value(name, content)}"
+
+
+def audience(text: str) -> str:
+    """For whom a bundle is: ``all``, ``site:NAME`` or ``terminal:ID``."""
+    kind, colon, name = text.partition(":")
+    if colon and kind == "site":
+        return say(f"场所 {name}", f"site {name}")
+    if colon and kind == "terminal":
+        return say(f"终端 {name}", f"terminal {name}")
+    return _said(VALUES.get(text), text)
+
+
+def refusal(code: str) -> str:
+    """Why an answer of the platform was refused."""
+    return _said(REFUSALS.get(code), code)
+
+
+def _listed(said: Any) -> str:
+    return say("，", ", ").join(said) or say("无", "none")
+
+
+def _said(sentence: Sentence | None, code: str) -> str:
+    return code if sentence is None else say(sentence.zh, sentence.en)
