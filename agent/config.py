@@ -294,6 +294,7 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
     problems += _shared_lines(config, profiles)
     problems += _shared_ports(devices)
     for name, settings in profiles.items():
+        problems += _strange_readers(name, config.lanes[name].readers, settings.wiring())
         board = devices.get(config.lanes[name].board or "")
         if isinstance(board, BoardSettings):
             problems += _unwired(f"lanes.{name}.settings", settings.wiring(), config.lanes[name].board or "", board)
@@ -407,6 +408,16 @@ def _unwired(path: str, wiring: Wiring, board: str, lines: BoardSettings) -> lis
             en = f"{line!r} is not among fire.inputs of the board {board}: nothing would open when it reports fire"
             problems.append(Problem(f"{path}.{key}", zh, en))
     return problems
+
+
+def _strange_readers(lane: str, readers: tuple[str, ...], wiring: Wiring) -> list[Problem]:
+    """Readers that the profile speaks of must be the lane's own."""
+    return [
+        _unknown(f"lanes.{lane}.settings.{key}", reader, readers)
+        for key, named in wiring.readers.items()
+        for reader in named
+        if reader not in readers
+    ]
 
 
 def _unknown(path: str, given: str, known: tuple[str, ...]) -> Problem:

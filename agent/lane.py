@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -274,7 +275,10 @@ class Lane:
             return
         facts = self._ports.facts()
         read_ns = None if isinstance(reading, CardFault) else reading.at_ns
-        await self._decide(self._verdict(self._verifier, reading, facts), facts, left_s, read_ns)
+        verdict = self._verdict(self._verifier, reading, facts)
+        if isinstance(verdict, Presented | Rejected) and not isinstance(reading, CardFault):
+            verdict = replace(verdict, reader=reading.reader)
+        await self._decide(verdict, facts, left_s, read_ns)
 
     def _verdict(
         self, verifier: Verifier, reading: Presentation, facts: TerminalFacts
@@ -308,7 +312,8 @@ class Lane:
         step = self._profile.handle(self._state, event, facts)
         decided_ns = time.monotonic_ns()
         records = [effect for effect in step.effects if isinstance(effect, Record)]
-        if not records and step.state == self._state:
+        if not records and _saves_the_same(step.state, self._state):
+            self._state = step.state
             for effect in step.effects:
                 self._carry_out(effect)
             return True
@@ -443,6 +448,10 @@ class Lane:
             durable_ns=durable_ns,
             **times,
         )
+
+
+def _saves_the_same(new: State, old: State) -> bool:
+    return new == old or new.model_dump() == old.model_dump()
 
 
 def _input_of(signal: tuple[Event, TerminalFacts]) -> str | None:

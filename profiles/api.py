@@ -258,6 +258,8 @@ class Presented:
     """A verified credential was shown at this lane."""
 
     credential: Credential
+    reader: str = ""
+    """The device that read it, by its name in the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +271,8 @@ class Rejected:
     subject: Subject | None = None
     presentation: bytes | None = None
     """Of a code that was accepted before: which showing. Its own open transaction may be taken up again."""
+    reader: str = ""
+    """Empty where the reading failed before it was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,7 +417,10 @@ Effect = Record | Actuate | Show | StartTimer | Ask | RaiseAlarm | FamilyEffect
 
 
 class State(BaseModel):
-    """Base of a profile's state: frozen, saved with the record that changed it, read back after a restart."""
+    """Base of a profile's state: frozen, saved with the record that changed it, read back after a restart.
+
+    A field with ``exclude=True`` is not saved, and a change of it alone goes to no disk: a restart begins without it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,11 +1,11 @@
 """Gate (道闸、门禁): one direction, one person a grant.
 
-A credential passes the rules in this order, the first that fails refuses: assurance, admission, schedule, somebody else
-still crossing, double tap. A code passes once, but while its own crossing is open or ended unused it opens this same
-lane again (docs/code-format.md §5, check 9). A grant is recorded, then the gate gets its pulse; what then happened is a
-second record that names the first. What is refused again and again, and forced passages, are counted instead of
-recorded each time (:mod:`profiles.rules.repeats`). The fire input has opened the gate long before it is seen here; the
-profile only records it.
+A credential passes the rules in this order, the first that fails refuses: assurance, admission, schedule, age, somebody
+else still crossing, double tap, and those of the area behind (anti-passback, capacity). A code passes once, but while
+its own crossing is open or ended unused it opens this same lane again (docs/code-format.md §5, check 9). A grant is
+recorded, then the gate gets its pulse; what then happened is a second record that names the first. What is refused
+again and again, and forced passages, are counted instead of recorded each time (:mod:`profiles.rules.repeats`). The
+fire input has opened the gate long before it is seen here; the profile only records it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from profiles.api import (
     Actuate,
     Actuated,
-    Assurance,
     Credential,
     Effect,
     Event,
@@ -46,68 +44,31 @@ from profiles.api import (
 )
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
-from profiles.full_disk import FullDisk
-from profiles.reasons import ReasonEnum, Sentence
-from profiles.rules.admission import Admission
-from profiles.rules.assurance import LeastAssurance
+from profiles.doors import DoorSettings
+from profiles.passage import (
+    PASSAGE_TIMER,
+    REPEATS_TIMER,
+    Crossing,
+    PassageReason,
+    counts,
+    fire_told,
+    record_once,
+    shown,
+)
+from profiles.reasons import ReasonEnum
+from profiles.rules.area import Taken
 from profiles.rules.codes import CodePolicy
 from profiles.rules.double_tap import not_used, used, used_just_now
-from profiles.rules.repeats import WINDOW_MS, Repeats
-from profiles.rules.schedule import Schedule
+from profiles.rules.repeats import Repeats
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
-_S = Sentence
-PASSAGE_TIMER = "passage"
-REPEATS_TIMER = "repeats"
 
-
-class GateReason(ReasonEnum):
-    """What only a gate knows."""
-
-    GRANTED_AGAIN = (
-        "granted-again",
-        _S("请通行", "Please pass"),
-        _S("同一人再次刷卡，重新开闸", "same medium again, re-armed"),
-    )
-    PASSED = ("passed", _S("请通行", "Please pass"), _S("已通过", "passed"))
-    TIMED_OUT = (
-        "timed-out",
-        _S("没有通过，请重新刷卡", "You did not pass; please present it again"),
-        _S("开放时间内无人通过", "nobody passed within the time"),
-        True,
-    )
-    JUST_PASSED = (
-        "just-passed",
-        _S("您刚刚已通过，请勿重复使用", "You have just passed; please do not use it twice"),
-        _S("同一凭证在防重窗口内再次使用", "the same medium again inside the double-tap window"),
-    )
-    FORCED_OPEN = (
-        "forced-open",
-        _S("请先刷卡再通行", "Please present a card before you pass"),
-        _S("未授权通过", "somebody passed without a grant"),
-        True,
-    )
-
-
-class GateSettings(ProfileSettings):
+class GateSettings(DoorSettings):
     """Settings of one gate lane."""
 
     direction: Direction = Direction.IN
-    admit: Admission
-    least_assurance: LeastAssurance = Field(
-        default=Assurance.READ, description="uid, read, static-code, dynamic-code …"
-    )
-    schedule: Schedule = Schedule()
-    codes: CodePolicy = CodePolicy()
-    double_tap_ms: int = Field(default=3_000, ge=0, le=60_000)
     output: str = Field(default="gate", description="the board's output that opens the gate")
-    open_pulse_ms: int = Field(default=500, ge=50, le=30_000)
     passage_input: str | None = Field(default="passage", description="the sensor in the passage; null if there is none")
-    passage_timeout_ms: int = Field(default=8_000, ge=500, le=120_000)
-    fire_input: str | None = Field(default="fire", description="the input that the fire line drives; null if none")
-    full_disk: FullDisk = Field(
-        default=FullDisk.OPEN_AND_COUNT, description="beyond the journal's reserve: open-and-count, or refuse"
-    )
 
     def wiring(self) -> Wiring:
         """The gate's output, the passage sensor and the fire line."""
@@ -116,40 +77,6 @@ class GateSettings(ProfileSettings):
             inputs={} if self.passage_input is None else {"passage_input": self.passage_input},
             fire_inputs={} if self.fire_input is None else {"fire_input": self.fire_input},
         )
-
-    def on_full_disk(self) -> FullDisk:
-        """A door opens."""
-        return self.full_disk
-
-    @model_validator(mode="after")
-    def tells_green_from_red(self) -> GateSettings:
-        """A red certificate is a credential too: whoever takes health certificates says which colours pass."""
-        if self.codes.health is not None and self.admit.everyone:
-            raise PydanticCustomError(
-                "said",
-                "{en}",
-                {
-                    "zh": "接受健康证明的通道不能 everyone: true，请写 entitlements: [health-green]",
-                    "en": "with codes.health it must not be everyone: true; write entitlements: [health-green]",
-                },
-            )
-        return self
-
-
-class Crossing(State):
-    """A grant whose outcome is open, or the last one that ended."""
-
-    record_id: bytes
-    medium: bytes
-    subject_namespace: str
-    subject_id: bytes
-    granted_ms: int
-    presentation: bytes | None = Field(default=None, description="the showing of a code that opened, the newest one")
-
-    @property
-    def subject(self) -> Subject:
-        """The person who crosses."""
-        return Subject(self.subject_namespace, self.subject_id)
 
 
 class GateState(State):
@@ -206,7 +133,7 @@ class Gate:
             case Actuated(about, fault):
                 return self._actuated(state, about, fault, facts)
             case TimerFired(name, about) if name == PASSAGE_TIMER:
-                return self._close(state, about, GateReason.TIMED_OUT, facts)
+                return self._close(state, about, PassageReason.TIMED_OUT, facts)
             case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
                 return self._end_window(state, facts)
             case RecordedLate(about):
@@ -222,7 +149,7 @@ class Gate:
         if state.crossing is not None and state.crossing.medium == credential.medium:
             return self._grant_again(state, _shown_by(state.crossing, credential), facts, credential.marks)
         verdict = judge(self._rules(state, credential, facts))
-        again = state.latest if verdict.refusal is GateReason.JUST_PASSED else None
+        again = state.latest if verdict.refusal is PassageReason.JUST_PASSED else None
         if again is not None and again.medium == credential.medium:
             return self._grant_again(state, _shown_by(again, credential), facts, credential.marks, verdict.trace)
         if verdict.refusal is not None:
@@ -231,13 +158,23 @@ class Gate:
 
     def _replayed(self, state: GateState, rejected: Rejected, presentation: bytes, facts: Facts) -> Step[GateState]:
         """A showing that was accepted before: only the crossing that it opened may be taken up again."""
-        open_again = [state.crossing, state.unused]
+        if state.unused is not None and state.unused.presentation == presentation and not state.fire:
+            return self._reopen(state, state.unused, facts)
+        open_again = [state.crossing]
         if state.latest is not None and self._used_just_now(state.latest.medium, facts):
             open_again.append(state.latest)
         for crossing in open_again:
             if crossing is not None and crossing.presentation == presentation and not state.fire:
                 return self._grant_again(state, crossing, facts)
         return self._refuse(state, facts, rejected.reason, rejected.medium, rejected.subject)
+
+    def _reopen(self, state: GateState, unused: Crossing, facts: Facts) -> Step[GateState]:
+        """What was given back is taken again, if the area lets it be."""
+        verdict = judge(self._area_rules(unused.subject, facts))
+        if verdict.refusal is not None:
+            return self._refuse(state, facts, verdict.refusal, unused.medium, unused.subject, verdict.trace)
+        taken, marks = self._take(unused.subject, facts)
+        return self._grant_again(state, unused.model_copy(update={"taken": taken}), facts, marks, verdict.trace)
 
     def _used_just_now(self, medium: bytes, facts: Facts) -> bool:
         return used_just_now(self._mark_scope, medium, self._settings.double_tap_ms, facts)
@@ -247,11 +184,22 @@ class Gate:
         yield Rule.ASSURANCE, credential.assurance >= settings.least_assurance, Reason.ASSURANCE_TOO_LOW
         yield Rule.ADMISSION, settings.admit.admits(credential, facts), Reason.NOT_ENTITLED
         yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
+        yield from settings.minors.rules(credential, facts)
         yield Rule.LANE_FREE, state.crossing is None, Reason.BUSY
-        yield Rule.NOT_REPEATED, not self._used_just_now(credential.medium, facts), GateReason.JUST_PASSED
+        yield Rule.NOT_REPEATED, not self._used_just_now(credential.medium, facts), PassageReason.JUST_PASSED
+        yield from self._area_rules(credential.subject, facts)
+
+    def _area_rules(self, subject: Subject, facts: Facts) -> Iterator[Asked]:
+        if self._settings.area is not None:
+            yield from self._settings.area.rules(self._settings.direction, 1, subject, facts)
+
+    def _take(self, subject: Subject, facts: Facts) -> tuple[Taken, tuple[Mark, ...]]:
+        area = self._settings.area
+        return (Taken(), ()) if area is None else area.take(self._settings.direction, 1, subject, facts)
 
     def _grant(self, state: GateState, credential: Credential, facts: Facts, trace: bytes) -> Step[GateState]:
         record_id = facts.new_id()
+        taken, taking = self._take(credential.subject, facts)
         crossing = Crossing.model_construct(  # made of what is checked already, on the way of a tap
             record_id=record_id,
             medium=credential.medium,
@@ -259,6 +207,7 @@ class Gate:
             subject_id=credential.subject.id,
             granted_ms=facts.now_ms,
             presentation=credential.presentation,
+            taken=taken,
         )
         used_now = used(self._mark_scope, credential.medium, self._settings.double_tap_ms, facts)
         record = Record(
@@ -268,7 +217,7 @@ class Gate:
             medium=credential.medium,
             subject=credential.subject,
             public=self._public(credential),
-            marks=(used_now, *credential.marks),
+            marks=(used_now, *credential.marks, *taking),
             trace=trace,
         )
         state = state.model_copy(update={"crossing": crossing, "latest": None, "unused": None})
@@ -281,7 +230,7 @@ class Gate:
         record = Record(
             id=facts.new_id(),
             kind=Kind.DECISION,
-            reason=GateReason.GRANTED_AGAIN,
+            reason=PassageReason.GRANTED_AGAIN,
             medium=crossing.medium,
             subject=crossing.subject,
             refers_to=crossing.record_id,
@@ -318,25 +267,16 @@ class Gate:
         return self._record_once(state, record)
 
     def _record_once(self, state: GateState, record: Record, *effects: Effect) -> Step[GateState]:
-        """Record and carry out, unless the same stands in the window already; the citizen is told each time."""
-        repeats, is_first = state.repeats.note(record.reason.code, record.medium, record.id)
-        step = Step(state.model_copy(update={"repeats": repeats}), (_shown(record.reason),))
-        if not is_first:
-            return step
-        begin = () if state.repeats.window else (StartTimer(REPEATS_TIMER, WINDOW_MS, record.id),)
-        return Step(step.state, (record, *step.effects, *effects, *begin))
+        repeats, told, _ = record_once(state.repeats, record, *effects)
+        return Step(state.model_copy(update={"repeats": repeats}), told)
 
     def _end_window(self, state: GateState, facts: Facts) -> Step[GateState]:
-        records = (
-            Record(facts.new_id(), Kind.OUTCOME, Reason.REPEATED, refers_to=first, public={"repeated": repeated})
-            for first, repeated in state.repeats.counted()
-        )
-        return Step(state.model_copy(update={"repeats": Repeats()}), tuple(records))
+        return Step(state.model_copy(update={"repeats": Repeats()}), counts(state.repeats, facts))
 
     def _actuated(self, state: GateState, about: bytes, fault: str, facts: Facts) -> Step[GateState]:
         if fault:
             step = self._close(state, about, Reason.ACTUATOR_FAILED, facts)
-            return step if step.state == state else Step(step.state, (*step.effects, _shown(Reason.ACTUATOR_FAILED)))
+            return step if step.state == state else Step(step.state, (*step.effects, shown(Reason.ACTUATOR_FAILED)))
         if self._settings.passage_input is not None or not _is_about(state, about):
             return Step(state)
         return self._close(state, about, Reason.ACTUATED, facts)
@@ -346,17 +286,17 @@ class Gate:
         if state.fire or 0 < tolerated_ms <= self._settings.passage_timeout_ms:
             return Step(state)
         if state.crossing is not None:
-            return self._close(state, state.crossing.record_id, GateReason.PASSED, facts)
+            return self._close(state, state.crossing.record_id, PassageReason.PASSED, facts)
         record_id = facts.new_id()
-        record = Record(record_id, Kind.ALARM, GateReason.FORCED_OPEN, public=self._public(None))
-        return self._record_once(state, record, RaiseAlarm(GateReason.FORCED_OPEN, record_id))
+        record = Record(record_id, Kind.ALARM, PassageReason.FORCED_OPEN, public=self._public(None))
+        return self._record_once(state, record, RaiseAlarm(PassageReason.FORCED_OPEN, record_id))
 
     def _close(self, state: GateState, about: bytes, reason: ReasonEnum, facts: Facts) -> Step[GateState]:
         """End a crossing with its outcome; an event about another one changes nothing."""
         crossing = state.crossing
         if crossing is None or crossing.record_id != about:
             return Step(state)
-        used = reason in (GateReason.PASSED, Reason.ACTUATED)
+        used = reason in (PassageReason.PASSED, Reason.ACTUATED)
         record = Record(
             id=facts.new_id(),
             kind=Kind.OUTCOME,
@@ -364,10 +304,7 @@ class Gate:
             medium=crossing.medium,
             subject=crossing.subject,
             refers_to=about,
-            # A passage that was not used gives the right back: its mark ends now. Nobody knows what a restart cut off.
-            marks=()
-            if used or reason is Reason.OUTCOME_UNKNOWN
-            else (not_used(self._mark_scope, crossing.medium, facts),),
+            marks=self._ending(crossing, reason, used, facts),
         )
         ended = {
             "crossing": None,
@@ -377,32 +314,39 @@ class Gate:
         }
         return Step(state.model_copy(update=ended), (record,))
 
+    def _ending(self, crossing: Crossing, reason: ReasonEnum, used: bool, facts: Facts) -> tuple[Mark, ...]:
+        """A passage that was not used gives every right back. Nobody knows what a restart cut off: that gives none."""
+        area, direction = self._settings.area, self._settings.direction
+        if reason is Reason.OUTCOME_UNKNOWN:
+            return ()
+        if used:
+            return area.moved(direction, 1, facts) if area is not None and direction is Direction.OUT else ()
+        back = (
+            () if area is None else area.give_back(crossing.taken, direction, 1, crossing.subject, facts, wholly=True)
+        )
+        return (not_used(self._mark_scope, crossing.medium, facts), *back)
+
     def _fire(self, state: GateState, active: bool, facts: Facts) -> Step[GateState]:
         if active == state.fire:
             return Step(state)
         reason = Reason.FIRE if active else Reason.FIRE_CLEARED
-        record_id = facts.new_id()
-        effects: tuple[Effect, ...] = (
-            Record(record_id, Kind.LIFE_SAFETY, reason, public=self._public(None)),
-            Show(reason.citizen, Tone.OK),
-        )
-        cleared = () if active else (RaiseAlarm(reason, record_id),)  # a fire itself was urgent
-        return Step(state.model_copy(update={"fire": active}), (*effects, *cleared))
+        record = Record(facts.new_id(), Kind.LIFE_SAFETY, reason, public=self._public(None))
+        return Step(state.model_copy(update={"fire": active}), fire_told(active, record))
 
     def _restarted(self, state: GateState, facts: Facts) -> Step[GateState]:
         if state.fire and self._settings.fire_input is None:  # nothing could end it any more
             cleared = self._fire(state, False, facts)
             rest = self._restarted(cleared.state, facts)
             return Step(rest.state, (*cleared.effects, *rest.effects))
-        counts = self._end_window(state, facts)
-        state = counts.state
+        ended = self._end_window(state, facts)
+        state = ended.state
         if state.crossing is None:
-            return counts
+            return ended
         # Not beyond one passage from now, should the clock have run ahead before the restart.
         granted_ms = min(state.crossing.granted_ms, facts.now_ms)
         until_ms = granted_ms + self._settings.passage_timeout_ms
         step = self._close(state, state.crossing.record_id, Reason.OUTCOME_UNKNOWN, facts)
-        return Step(step.state.model_copy(update={"tolerated_until_ms": until_ms}), (*step.effects, *counts.effects))
+        return Step(step.state.model_copy(update={"tolerated_until_ms": until_ms}), (*step.effects, *ended.effects))
 
     def _public(self, credential: Credential | None) -> Mapping[str, str | int | bool]:
         public: dict[str, str | int | bool] = {"direction": self._settings.direction.value}
@@ -417,7 +361,3 @@ def _shown_by(crossing: Crossing, credential: Credential) -> Crossing:
 
 def _is_about(state: GateState, about: bytes) -> bool:
     return state.crossing is not None and state.crossing.record_id == about
-
-
-def _shown(reason: ReasonEnum) -> Show:
-    return Show(reason.citizen, Tone.NO)

@@ -1,4 +1,4 @@
-"""Which lines of its board a profile uses."""
+"""What of a lane's devices a profile names in its settings."""
 
 from __future__ import annotations
 
@@ -14,3 +14,5 @@ class Wiring:
     inputs: Mapping[str, str] = field(default_factory=dict)
     fire_inputs: Mapping[str, str] = field(default_factory=dict)
     """Of these the profile says that the way is open; it is the board that opens it."""
+    readers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Readers of the lane that the profile treats unlike the others."""

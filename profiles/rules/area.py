@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from profiles.api import Facts, Mark, Subject
+from profiles.api import Facts, Mark, State, Subject
 from profiles.direction import Direction
 from profiles.rules import passback
 from profiles.rules.occupancy import Occupancy
@@ -15,6 +15,13 @@ from profiles.rules.passback import Passback
 from profiles.trace import Asked
 
 AreaName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+
+
+class Taken(State):
+    """What a grant took of a person's rights in an area; it stands in the lane's state until the grant has ended."""
+
+    before: int | None = Field(default=None, description="the anti-passback mark before the grant")
+    granted: int | None = Field(default=None, description="the same after it")
 
 
 class Area(BaseModel):
@@ -32,11 +39,24 @@ class Area(BaseModel):
         if direction is Direction.IN:
             yield from self.occupancy.rules(self.name, people, facts)
 
-    def granted(self, direction: Direction, people: int, subject: Subject, facts: Facts) -> tuple[Mark, ...]:
-        """The marks of a grant: whoever is let in is counted already."""
-        coming = people if direction is Direction.IN else 0
+    def take(self, direction: Direction, people: int, subject: Subject, facts: Facts) -> tuple[Taken, tuple[Mark, ...]]:
+        """A grant: what it takes, and its marks. Whoever is let in is counted already."""
         went = self.passback.went(self.name, direction, subject, facts)
-        return (*went, *self.occupancy.changed(self.name, coming, facts))
+        before = passback.standing(self.name, subject, facts) if went else None
+        taken = Taken(before=before, granted=next((mark.value for mark in went), None))
+        coming = people if direction is Direction.IN else 0
+        return taken, (*went, *self.occupancy.changed(self.name, coming, facts))
+
+    def give_back(
+        self, taken: Taken, direction: Direction, unused: int, subject: Subject, facts: Facts, *, wholly: bool
+    ) -> tuple[Mark, ...]:
+        """``unused`` of the people whom a grant let pass did not; ``wholly``: not one of them passed."""
+        marks = self.passback.give_back(self.name, subject, taken.granted, taken.before, facts) if wholly else ()
+        return (*marks, *self.moved(direction.other, unused if direction is Direction.IN else 0, facts))
+
+    def moved(self, direction: Direction, people: int, facts: Facts) -> tuple[Mark, ...]:
+        """So many passed whom no grant has counted."""
+        return self.occupancy.changed(self.name, people if direction is Direction.IN else -people, facts)
 
     def reset(self, facts: Facts) -> tuple[Mark, ...]:
         """An operator says that the area is empty, and that nobody's passage before counts."""

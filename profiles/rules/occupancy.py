@@ -52,6 +52,11 @@ class Occupancy(BaseModel):
         kept_ms = until_midnight_ms(facts.local_time) if self.daily else _YEAR_MS
         return (Mark(SCOPE, area.encode(), people, facts.now_ms + kept_ms),) if by else ()
 
+    def after(self, area: str, marks: tuple[Mark, ...], facts: Facts) -> int:
+        """How many are inside once these marks are set."""
+        set_now = [mark.value for mark in marks if (mark.scope, mark.key) == (SCOPE, area.encode())]
+        return (set_now[-1] or 0) if set_now else inside(area, facts)
+
     def emptied(self, area: str, facts: Facts) -> Mark:
         """An operator's reset: nobody is inside."""
         return Mark(SCOPE, area.encode(), None, facts.now_ms)

@@ -32,7 +32,8 @@ from profiles.api import (
     Subject,
     TimerFired,
 )
-from profiles.gate import PASSAGE_TIMER, Gate, GateReason, GateSettings, GateState
+from profiles.gate import Gate, GateSettings, GateState
+from profiles.passage import PASSAGE_TIMER, PassageReason
 from profiles.reasons import ReasonEnum
 from tests.profiles.facts import HeldFacts
 
@@ -81,7 +82,7 @@ def test_a_passage_ends_the_crossing_with_an_outcome_that_names_the_grant() -> N
     lane = Lane()
     granted = record_of(lane.tap())
     passed = record_of(lane.handle(InputChanged("passage", active=True)))
-    assert (passed.kind, passed.reason, passed.refers_to) == (Kind.OUTCOME, GateReason.PASSED, granted.id)
+    assert (passed.kind, passed.reason, passed.refers_to) == (Kind.OUTCOME, PassageReason.PASSED, granted.id)
     assert lane.state.crossing is None
 
 
@@ -131,10 +132,10 @@ def test_the_same_card_again_before_passing_opens_again_under_the_first_decision
     lane = Lane()
     granted = record_of(lane.tap())
     again = lane.tap()
-    assert (record_of(again).reason, record_of(again).refers_to) == (GateReason.GRANTED_AGAIN, granted.id)
+    assert (record_of(again).reason, record_of(again).refers_to) == (PassageReason.GRANTED_AGAIN, granted.id)
     assert opens(again)
     record_of(lane.handle(InputChanged("passage", active=True)))
-    assert record_of(lane.handle(InputChanged("passage", active=True))).reason is GateReason.FORCED_OPEN
+    assert record_of(lane.handle(InputChanged("passage", active=True))).reason is PassageReason.FORCED_OPEN
 
 
 def test_a_card_handed_back_over_the_gate_is_refused_inside_the_window_and_accepted_after_it() -> None:
@@ -142,7 +143,7 @@ def test_a_card_handed_back_over_the_gate_is_refused_inside_the_window_and_accep
     lane.tap()
     lane.handle(InputChanged("passage", active=True))
     lane.facts.now_ms += 2_999
-    assert record_of(lane.tap()).reason is GateReason.JUST_PASSED
+    assert record_of(lane.tap()).reason is PassageReason.JUST_PASSED
     lane.facts.now_ms += 1
     assert record_of(lane.tap()).reason is Reason.GRANTED
 
@@ -151,7 +152,7 @@ def test_the_window_is_shared_by_the_lanes_of_one_direction() -> None:
     left, right, way_out = Lane(), Lane(), Lane(direction="out")
     right.facts = way_out.facts = left.facts
     left.tap()
-    assert record_of(right.tap()).reason is GateReason.JUST_PASSED
+    assert record_of(right.tap()).reason is PassageReason.JUST_PASSED
     assert record_of(way_out.tap()).reason is Reason.GRANTED
 
 
@@ -167,7 +168,7 @@ def test_a_passage_that_nobody_used_gives_the_right_back() -> None:
     lane = Lane(double_tap_ms=60_000)
     granted = record_of(lane.tap())
     lane.facts.now_ms += 8_000
-    assert record_of(lane.handle(TimerFired(PASSAGE_TIMER, granted.id))).reason is GateReason.TIMED_OUT
+    assert record_of(lane.handle(TimerFired(PASSAGE_TIMER, granted.id))).reason is PassageReason.TIMED_OUT
     assert record_of(lane.tap()).reason is Reason.GRANTED
 
 
@@ -183,8 +184,8 @@ def test_the_timer_of_an_earlier_crossing_changes_nothing() -> None:
 def test_passing_without_a_grant_raises_an_alarm() -> None:
     effects = Lane().handle(InputChanged("passage", active=True))
     record = record_of(effects)
-    assert (record.kind, record.reason) == (Kind.ALARM, GateReason.FORCED_OPEN)
-    assert RaiseAlarm(GateReason.FORCED_OPEN, record.id) in effects
+    assert (record.kind, record.reason) == (Kind.ALARM, PassageReason.FORCED_OPEN)
+    assert RaiseAlarm(PassageReason.FORCED_OPEN, record.id) in effects
 
 
 def test_without_a_sensor_the_confirmed_pulse_is_the_outcome_and_the_window_opens_again() -> None:
@@ -222,14 +223,14 @@ def test_after_a_restart_the_outcome_is_unknown_and_nothing_opens_again() -> Non
     assert not opens(effects)
     assert lane.handle(InputChanged("passage", active=True)) == ()
     lane.facts.now_ms += 8_000
-    assert record_of(lane.handle(InputChanged("passage", active=True))).reason is GateReason.FORCED_OPEN
+    assert record_of(lane.handle(InputChanged("passage", active=True))).reason is PassageReason.FORCED_OPEN
 
 
 def test_whoever_may_have_passed_when_a_restart_cut_it_off_does_not_pass_again_at_once() -> None:
     lane = Lane(double_tap_ms=5_000)
     lane.tap()
     lane.handle(Restarted())
-    assert record_of(lane.tap()).reason is GateReason.JUST_PASSED
+    assert record_of(lane.tap()).reason is PassageReason.JUST_PASSED
     lane.facts.now_ms += 5_000
     assert record_of(lane.tap()).reason is Reason.GRANTED
 
@@ -274,7 +275,7 @@ def test_a_window_over_midnight_belongs_to_the_day_on_which_it_starts(moment: st
 
 
 def test_every_reason_has_its_own_code_and_both_languages() -> None:
-    reasons: list[ReasonEnum] = [*Reason, *GateReason]
+    reasons: list[ReasonEnum] = [*Reason, *PassageReason]
     assert len({reason.code for reason in reasons}) == len(reasons)
     for reason in reasons:
         for sentence in (reason.citizen, reason.technician):
@@ -306,7 +307,7 @@ def test_whatever_happens_each_grant_lets_at_most_one_person_pass_and_each_openi
             if isinstance(effect, Actuate):
                 assert any(isinstance(before, Record) for before in effects[:index])
                 open_grants.add(effect.about)
-            if isinstance(effect, Record) and effect.reason is GateReason.PASSED:
+            if isinstance(effect, Record) and effect.reason is PassageReason.PASSED:
                 assert effect.refers_to in open_grants
                 open_grants.discard(effect.refers_to)
         assert GateState.model_validate(lane.state.model_dump()) == lane.state
@@ -330,4 +331,4 @@ def test_after_a_restart_from_a_clock_that_ran_ahead_a_forced_gate_is_noticed() 
     lane.facts.now_ms = now_ms
     lane.handle(Restarted())
     lane.facts.now_ms += 8_000
-    assert record_of(lane.handle(InputChanged("passage", active=True))).reason is GateReason.FORCED_OPEN
+    assert record_of(lane.handle(InputChanged("passage", active=True))).reason is PassageReason.FORCED_OPEN

@@ -24,7 +24,8 @@ from profiles.api import (
     TimerFired,
 )
 from profiles.code_reasons import CodeReason
-from profiles.gate import PASSAGE_TIMER, GateReason, GateSettings, GateState
+from profiles.gate import GateSettings, GateState
+from profiles.passage import PASSAGE_TIMER, PassageReason
 from profiles.purpose import Purpose
 from profiles.reasons import ReasonEnum
 from profiles.rules.codes import CodePolicy, UntrustedClock
@@ -70,7 +71,7 @@ def test_the_same_showing_opens_its_own_open_crossing_again() -> None:
     granted = record_of(lane.handle(code(b"first")))
     again = lane.handle(replayed(b"first"))
     assert opens(again)
-    assert (record_of(again).reason, record_of(again).refers_to) == (GateReason.GRANTED_AGAIN, granted.id)
+    assert (record_of(again).reason, record_of(again).refers_to) == (PassageReason.GRANTED_AGAIN, granted.id)
 
 
 def test_the_same_showing_is_refused_once_somebody_has_passed() -> None:
@@ -198,7 +199,7 @@ def test_settings_that_say_nothing_or_too_much_are_refused(codes: dict[str, Any]
 
 
 def test_every_reason_of_a_code_has_its_own_code_and_both_languages() -> None:
-    codes = [reason.code for kind in (Reason, GateReason, CodeReason) for reason in kind]
+    codes = [reason.code for kind in (Reason, PassageReason, CodeReason) for reason in kind]
     assert len(set(codes)) == len(codes)
     for reason in CodeReason:
         for sentence in (reason.citizen, reason.technician):

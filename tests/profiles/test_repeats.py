@@ -28,7 +28,8 @@ from profiles.api import (
     Subject,
     TimerFired,
 )
-from profiles.gate import Gate, GateReason, GateSettings, GateState
+from profiles.gate import Gate, GateSettings, GateState
+from profiles.passage import PassageReason
 from profiles.rules.repeats import KINDS_MAX, RECORDS_MAX, WINDOW_MS
 from tests.profiles.facts import HeldFacts
 
@@ -179,7 +180,7 @@ def test_a_bouncing_sensor_raises_one_alarm_a_window() -> None:
     lane = Lane()
     for _ in range(100):
         lane.handle(BOUNCE)
-    assert (lane.alarms, [record.reason for _, record in lane.journal]) == (1, [GateReason.FORCED_OPEN])
+    assert (lane.alarms, [record.reason for _, record in lane.journal]) == (1, [PassageReason.FORCED_OPEN])
     lane.wait(WINDOW_MS)
     lane.handle(BOUNCE)
     assert lane.alarms == 2
@@ -195,4 +196,4 @@ def test_grants_and_their_outcomes_are_recorded_each_time() -> None:
         lane.handle(BOUNCE)
         lane.wait(3_000)
     reasons = [record.reason for _, record in lane.journal]
-    assert reasons == [Reason.GRANTED, GateReason.PASSED] * 20
+    assert reasons == [Reason.GRANTED, PassageReason.PASSED] * 20

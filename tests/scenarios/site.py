@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,12 @@ from tools.cli.terminal_process import Line, TerminalProcess
 
 DEADLINE_S = 20.0
 _numbers = itertools.count()
+_PATIENCE = {"relay": {"timeout_ms": 1000}, "pn532": {"ack_timeout_ms": 1000}}
 
 
 @dataclass
 class Site:
-    """One gate. ``seen`` is how far its log has been read."""
+    """One terminal. ``seen`` is how far its log has been read."""
 
     config: Path
     state_dir: Path
@@ -82,17 +83,23 @@ class Site:
         return [record.entry.reason for record in self.records() if record.entry.reason]
 
 
-@contextmanager
-def gate(directory: Path, **settings: Any) -> Iterator[Site]:
+def gate(directory: Path, **settings: Any) -> AbstractContextManager[Site]:
     """The preset gate in a directory of the test's, running and ready."""
-    document = yaml.safe_load(preset_text("gate"))
+    return preset(directory, "gate", **settings)
+
+
+@contextmanager
+def preset(directory: Path, name: str, **settings: Any) -> Iterator[Site]:
+    """A preset in a directory of the test's, running and ready."""
+    document = yaml.safe_load(preset_text(name))
     document["terminal"] |= {"id": f"test-{os.getpid()}-{next(_numbers)}", "state_dir": str(directory / "state")}
-    document["lanes"]["north-in"]["settings"] |= settings
     # A machine that stalls is not a disk, a board or a reader that is lost.
-    document["lanes"]["north-in"]["append_deadline_ms"] = 10_000
-    document["devices"]["board"]["timeout_ms"] = 1000
-    document["devices"]["card-field"]["ack_timeout_ms"] = 1000
-    config = directory / "gate.yaml"
+    for lane in document["lanes"].values():
+        lane["settings"] |= settings
+        lane["append_deadline_ms"] = 10_000
+    for device in document["devices"].values():
+        device |= _PATIENCE.get(device["driver"], {})
+    config = directory / f"{name}.yaml"
     config.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
     with running_devices(load(config)) as devices, started(config, devices) as terminal:
         site = Site(config, directory / "state", devices, terminal)

@@ -34,6 +34,7 @@ from drivers.virtual.bench import (
 from drivers.virtual.place import virtual_dir
 from tools.cli.bench_process import ask
 from tools.cli.place import terminal_option
+from tools.cli.virtual_walk import walk
 
 PRESS_MS = 200
 MAX_HOLD_MS = 60_000
@@ -51,6 +52,9 @@ def _do(terminal: str, command: Command) -> None:
 @click.group(help=say("操作运行中终端的虚拟设备", "Drive the virtual devices of a running terminal"))
 def virtual() -> None:
     """Hold the commands of the virtual devices."""
+
+
+virtual.add_command(walk)
 
 
 @virtual.command(help=say("放一张卡：现成的名字或卡片文件", "Present a card: a ready-made one, or a card file"))

@@ -100,7 +100,8 @@ def _act_of(step: Step) -> str:
         value = getattr(step, act)
         if value is not None:
             off = "" if step.active else say("（复位）", " (off)")
-            return f"{act} {getattr(value, 'code', value)}{off}"
+            told = " ".join(value) if isinstance(value, tuple) else getattr(value, "code", value)
+            return f"{act} {told}{off}"
     return say("（时间过去）", "(time passes)")
 
 

@@ -142,8 +142,11 @@ class Step(Expected):
     scan: str | None = Field(default=None, max_length=4096, description="a text that the scanner reads, as a barcode")
     fault: Fault | None = Field(default=None, description="a card could not be read")
     keypad: str | None = Field(default=None, max_length=64, description="what is typed before Enter, such as 12.50")
-    input: str | None = Field(default=None, description="a sensor that changes")
+    input: Names | None = Field(
+        default=None, description="a sensor that changes; or several in turn, each with - before it where it goes back"
+    )
     active: bool = Field(default=True, description="the sensor's new state")
+    reader: Name | None = Field(default=None, description="which reader of the lane, where it matters")
     network: Literal["up", "down"] | None = None
     platform: Literal["answers", "silent"] | None = Field(
         default=None, description="silent: it takes everything, and its replies are kept until it answers"

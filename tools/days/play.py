@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -230,8 +230,15 @@ class _Stage:
             if self._network:
                 self._terminal.wire.connect()
         reading = self._reading(step, moment)
-        if reading is not None:
-            self._terminal.lanes[self._lane_of(step)].offer(reading)
+        if reading is not None and not isinstance(reading, CardFault) and step.reader is not None:
+            reading = reading.model_copy(update={"reader": step.reader})
+        for each in self._sensors(step) if reading is None else (reading,):
+            self._terminal.lanes[self._lane_of(step)].offer(each)
+
+    def _sensors(self, step: Step) -> Iterator[InputReading]:
+        for name in step.input or ():
+            active = step.active and not name.startswith("-")
+            yield InputReading(reader=READER, at_ns=0, input=name.removeprefix("-"), active=active)
 
     def _reading(self, step: Step, moment: datetime) -> Reading | CardFault | None:
         """What a device would hand over."""
@@ -246,8 +253,6 @@ class _Stage:
             return CodeReading(reader=READER, at_ns=0, text=step.scan, symbology="serial")
         if step.keypad is not None:
             return self._keypad.parse(step.keypad.encode(), 0)
-        if step.input is not None:
-            return InputReading(reader=READER, at_ns=0, input=step.input, active=step.active)
         return step.fault
 
     def _text(self, text: str) -> CodeReading:

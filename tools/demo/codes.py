@@ -9,7 +9,7 @@ from agent.keys import Role
 from agent.signatures import Algorithm
 from profiles.api import Reason
 from profiles.code_reasons import CodeReason
-from profiles.gate import GateReason
+from profiles.passage import PassageReason
 from profiles.reasons import ReasonEnum
 from tools import city
 from tools.city import Issuer, Phone
@@ -112,7 +112,7 @@ def _pass(stage: Stage, text: str) -> None:
     with stage.showing(text):
         stage.await_decision(Reason.GRANTED.code, WAIT_S)
         with stage.pressing("passage"):
-            stage.await_event("outcome", WAIT_S, reason=GateReason.PASSED.code)
+            stage.await_event("outcome", WAIT_S, reason=PassageReason.PASSED.code)
 
 
 def _refused(stage: Stage, text: str, reason: ReasonEnum) -> None:

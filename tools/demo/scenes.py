@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from profiles.api import Reason
-from profiles.gate import GateReason
+from profiles.passage import PassageReason
 from profiles.reasons import Sentence
 from tools.demo.codes import Codes
 from tools.demo.stage import Stage
@@ -27,7 +27,7 @@ def _pass(stage: Stage, reader: str, card: str) -> None:
     with stage.presenting(reader, card):
         stage.await_decision(Reason.GRANTED.code, WAIT_S)
         with stage.pressing("passage"):
-            stage.await_event("outcome", WAIT_S, reason=GateReason.PASSED.code)
+            stage.await_event("outcome", WAIT_S, reason=PassageReason.PASSED.code)
 
 
 def _not_entitled(stage: Stage) -> None:

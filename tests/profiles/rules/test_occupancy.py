@@ -52,7 +52,7 @@ def test_areas_are_counted_apart() -> None:
 def test_a_full_area_lets_people_out_and_a_reset_empties_it() -> None:
     area = Area(name=HALL, passback=Passback.model_validate({"mode": "hard"}), occupancy=Occupancy(capacity=1))
     facts = HeldFacts()
-    facts.put(*area.granted(Direction.IN, 1, LI, facts))
+    facts.put(*area.take(Direction.IN, 1, LI, facts)[1])
     wang = Subject("city", b"W" * 16)
     assert judge(area.rules(Direction.IN, 1, wang, facts)).refusal is OccupancyReason.AREA_FULL
     assert judge(area.rules(Direction.OUT, 1, LI, facts)).refusal is None

@@ -14,7 +14,7 @@ from agent.records import CONTEXT
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry, new_id
 from profiles.api import Kind
-from profiles.gate import GateReason
+from profiles.passage import PassageReason
 from profiles.trace import OBJECTED, Rule
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock
 from tools.cli.main import cli
@@ -52,7 +52,7 @@ ENTRIES = (
     entry(5, Kind.DECISION, "not-entitled", public={RULES: bytes([1, Rule.ADMISSION.number | OBJECTED])}),
     context(6, bundles={"trust": 4, "status-1": 9}),
     entry(7, Kind.DECISION, "granted", public={RULES: ALL_HELD}),
-    entry(8, Kind.OUTCOME, GateReason.PASSED.code, refers_to=record_id(7)),
+    entry(8, Kind.OUTCOME, PassageReason.PASSED.code, refers_to=record_id(7)),
     entry(9, Kind.DECISION, "code-stale"),
     entry(10, Kind.DECISION, "granted", public={RULES: bytes([Rule.PLATFORM.number | OBJECTED, 1, 63])}),
 )

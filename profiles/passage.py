@@ -1,0 +1,95 @@
+"""What gates and turnstiles share: who crosses, what may become of it, how refusals, repetitions and fire are told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from profiles.api import Effect, Facts, Kind, RaiseAlarm, Reason, Record, Show, StartTimer, State, Subject, Tone
+from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules.area import Taken
+from profiles.rules.repeats import WINDOW_MS, Repeats
+
+_S = Sentence
+PASSAGE_TIMER = "passage"
+REPEATS_TIMER = "repeats"
+Public = Mapping[str, str | int | bool]
+
+
+class PassageReason(ReasonEnum):
+    """What becomes of the way that a lane opened."""
+
+    GRANTED_AGAIN = (
+        "granted-again",
+        _S("请通行", "Please pass"),
+        _S("同一人再次刷卡，重新开闸", "same medium again, re-armed"),
+    )
+    PASSED = ("passed", _S("请通行", "Please pass"), _S("已通过", "passed"))
+    TIMED_OUT = (
+        "timed-out",
+        _S("没有通过，请重新刷卡", "You did not pass; please present it again"),
+        _S("开放时间内无人通过", "nobody passed within the time"),
+        True,
+    )
+    JUST_PASSED = (
+        "just-passed",
+        _S("您刚刚已通过，请勿重复使用", "You have just passed; please do not use it twice"),
+        _S("同一凭证在防重窗口内再次使用", "the same medium again inside the double-tap window"),
+    )
+    FORCED_OPEN = (
+        "forced-open",
+        _S("请先刷卡再通行", "Please present a card before you pass"),
+        _S("未授权通过", "somebody passed without a grant"),
+        True,
+    )
+
+
+class Crossing(State):
+    """A grant whose outcome is open, or the last one that ended."""
+
+    record_id: bytes
+    medium: bytes
+    subject_namespace: str
+    subject_id: bytes
+    granted_ms: int
+    presentation: bytes | None = Field(default=None, description="the showing of a code that opened, the newest one")
+    taken: Taken = Taken()
+
+    @property
+    def subject(self) -> Subject:
+        """The person who crosses."""
+        return Subject(self.subject_namespace, self.subject_id)
+
+
+def shown(reason: ReasonEnum) -> Show:
+    """Tell the citizen why not."""
+    return Show(reason.citizen, Tone.NO)
+
+
+def record_once(
+    repeats: Repeats, record: Record, *effects: Effect, apart: str = ""
+) -> tuple[Repeats, tuple[Effect, ...], bool]:
+    """Record and carry out, unless the same stands in the window already; the citizen is told each time.
+
+    The window after it, what to do, and whether it was the first. What is named ``apart`` is counted apart.
+    """
+    after, is_first = repeats.note(record.reason.code + apart, record.medium, record.id)
+    if not is_first:
+        return after, (shown(record.reason),), False
+    begin = () if repeats.window else (StartTimer(REPEATS_TIMER, WINDOW_MS, record.id),)
+    return after, (record, shown(record.reason), *effects, *begin), True
+
+
+def counts(repeats: Repeats, facts: Facts) -> tuple[Record, ...]:
+    """What the end of the window has to tell."""
+    return tuple(
+        Record(facts.new_id(), Kind.OUTCOME, Reason.REPEATED, refers_to=first, public={"repeated": repeated})
+        for first, repeated in repeats.counted()
+    )
+
+
+def fire_told(active: bool, record: Record) -> tuple[Effect, ...]:
+    """A fire, or its end: the way is open already, or shut again. The fire itself was urgent and is alarmed before."""
+    cleared = () if active else (RaiseAlarm(record.reason, record.id),)
+    return (record, Show(record.reason.citizen, Tone.OK), *cleared)
