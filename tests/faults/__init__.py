@@ -7,7 +7,7 @@ show that this one does not; those without a folder stand here:
 failure of a peer                               shown not to happen by
 =============================================== ==========================================================
 an event waits in memory only, a kill loses it  ``test_kill_agent``, ``test_commit_points``, ``test_kill_all``
-writes are dropped when the buffer is full      ``test_disk`` (full), ``offline_store/test_reserve``
+writes are dropped when the buffer is full      ``test_disk``, ``test_beyond_reserve``
 the database is made anew on a reconnection     ``test_line`` (breaks again and again), ``test_kill_all``
 the broker keeps 1,000 of 3,000, or none        ``test_peers`` (a broker that forgets), ``tools/platform/test_service``
 the oldest are dropped from a spool in memory   ``test_peers`` (a broker that forgets)

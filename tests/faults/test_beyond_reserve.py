@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import sqlalchemy as sa
-
-from agent.sync.contract import State
 from offline_store.figures import UNRECORDED
 from offline_store.reserve import RESERVE_NAME
 from offline_store.unrecorded import tallies_of
@@ -15,7 +12,7 @@ from tests.faults.power import CuttableDisk
 from tests.faults.site import City, FaultySite, city, faulty_gate, is_drained, wait_until
 from tools.cli.figures import openings_of
 from tools.platform.reconcile import reconcile
-from tools.platform.store import state_table
+from tools.platform.waiting import waiting_openings
 
 CARD, READER = "gen3-chen", "pn532"
 PAYING_CARD, TILL_READER = "gen2-li", "pcsc-0"
@@ -72,12 +69,10 @@ def sells(site: FaultySite) -> bool:
     return bool(found[1]["tone"] == "ok")
 
 
-def reported(running: City) -> int | None:
+def reported(running: City) -> int:
     """What the terminal's report says of openings that wait as a count."""
     with running.store() as store, store.transaction() as transaction:
-        body = transaction.connection.execute(sa.select(state_table.c.body)).scalar_one()
-    report = State.decode(body).report
-    return report.buffer.unrecorded if report is not None and report.buffer is not None else None
+        return sum(waiting_openings(transaction).values())
 
 
 def told(site: FaultySite) -> list[int | None]:
@@ -133,7 +128,7 @@ def test_the_platform_hears_how_many_wait_and_then_has_the_count(tmp_path: Path,
         for file in others:
             file.unlink()
         wait_until(lambda: not people.one(), "there is room again")
-        wait_until(lambda: is_drained(site) and reported(running) is None, "the platform has it all")
+        wait_until(lambda: is_drained(site) and not reported(running), "the platform has it all")
         assert site.terminal.stop() == 0
         wait_until(lambda: is_drained(site), "the platform has it all")
         with running.store() as store, store.transaction() as transaction:

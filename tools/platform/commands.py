@@ -42,6 +42,7 @@ from tools.platform.register_commands import register_group
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
 from tools.platform.verification import verify_chain
+from tools.platform.waiting import waiting_openings
 from tools.platform.worker_commands import worker
 
 
@@ -164,10 +165,12 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
         with store.transaction() as transaction:
             terminals = [_terminal_row(row, running=running) for row in transaction.terminals()]
             alarms = [dict(row._mapping) for row in transaction.alarms()]
+            waiting = waiting_openings(transaction)
     finally:
         store.close()
     if as_json:
-        click.echo(json.dumps({"running": running, "terminals": terminals, "alarms": alarms}, ensure_ascii=False))
+        facts = {"running": running, "terminals": terminals, "alarms": alarms, "unrecorded": waiting}
+        click.echo(json.dumps(facts, ensure_ascii=False))
         return
     if not running:
         click.echo(
@@ -187,6 +190,13 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
             [[row["terminal"], source_words(row["code"], row["source"]), alarm_words(row["code"]), row["times"],
               _local_time(row["last_ms"]), row["detail"] or ""] for row in alarms],
         )  # fmt: skip
+    for terminal, openings in waiting.items():
+        click.echo(
+            say(
+                f"{terminal}：磁盘已满，有 {openings} 次开门没有逐条记录，有空间后补记次数",
+                f"{terminal}: the disk is full, {openings} openings are not recorded one by one; their number will be",
+            )
+        )
 
 
 @platform.command(help=say("列出或核验已提交的记录", "List or verify the committed records"))

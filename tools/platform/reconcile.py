@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from offline_store.errors import RecordInvalid
 from offline_store.record import Record
 from profiles.api import Kind
-from tools.cli.figures import openings_of
+from tools.cli.figures import figures_of, openings_of
 from tools.platform import dead_letters, evidence
 from tools.platform.holes import Hole, holes_of
 from tools.platform.store import Position, Transaction, alarm_table
@@ -22,7 +22,7 @@ _SERIOUS = ("fork", "rolled-back", "chain-replaced", "predecessor-unknown", "for
 
 
 _Takings = defaultdict[tuple[str, str, str], list[int]]
-_Openings = defaultdict[tuple[str, str], list[int]]
+_CountRecords = defaultdict[tuple[str, str], list[Record]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,14 @@ class Takings:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a lane opened while its disk was full: how many records tell of it, and of how many openings."""
+    """What a lane opened while its disk was full: how many records tell of it, and when first and last it was."""
 
     terminal: str
     lane: str
     records: int
     openings: int
+    first_ms: int | None
+    last_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def reconcile(transaction: Transaction, terminal: str | None = None) -> Reconcil
     """Walk every record, of one terminal or of all."""
     chains = transaction.chains(terminal)
     takings: _Takings = defaultdict(list)
-    counted: _Openings = defaultdict(list)
+    counted: _CountRecords = defaultdict(list)
     reports = []
     for head in chains:
         holes = holes_of(transaction, head.chain_id)
@@ -100,13 +102,13 @@ def reconcile(transaction: Transaction, terminal: str | None = None) -> Reconcil
             if key[1] is not evidence.Verdict.PROVEN
         },
         letters=_letters(transaction, terminal),
-        counted=[Counted(*key, len(openings), sum(openings)) for key, openings in sorted(counted.items())],
+        counted=[_counted(*key, records) for key, records in sorted(counted.items())],
         serious=_serious(transaction, terminal),
     )
 
 
 def _walk(
-    transaction: Transaction, head: Position, takings: _Takings, counted: _Openings
+    transaction: Transaction, head: Position, takings: _Takings, counted: _CountRecords
 ) -> Iterator[tuple[bytes, bytes]]:
     paid: set[bytes] = set()
     for row in transaction.records(head.chain_id):
@@ -116,11 +118,19 @@ def _walk(
             kind, money = row.kind, None
         else:
             kind, money = record.entry.kind, record.entry.money
-            if (openings := openings_of(record)) is not None:
-                counted[head.terminal, record.entry.lane or ""].append(openings)
+            if openings_of(record) is not None:
+                counted[head.terminal, record.entry.lane or ""].append(record)
         if money is not None and _counts(kind, money.intent_id, paid):
             takings[head.terminal, money.business_date, money.merchant].append(money.amount_fen)
         yield row.body, row.hash
+
+
+def _counted(terminal: str, lane: str, records: list[Record]) -> Counted:
+    figures = [figure for record in records for figure in figures_of(record)]
+    first_ms = min((figure.first_ms for figure in figures), default=None)
+    last_ms = max((figure.last_ms for figure in figures), default=None)
+    openings = sum(openings_of(record) or 0 for record in records)
+    return Counted(terminal, lane, len(records), openings, first_ms, last_ms)
 
 
 def _counts(kind: str, intent_id: bytes, paid: set[bytes]) -> bool:

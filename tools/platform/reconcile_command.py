@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tools.cli.times import iso
 from tools.cli.words import say
 from tools.platform.alarms import alarm_words
 from tools.platform.command_options import database_option, directory_option, json_option, no_terminals, print_table
@@ -60,8 +61,10 @@ def _tell(report: Reconciliation) -> None:
     if report.counted:
         print_table(
             [say("终端", "terminal"), say("通道", "lane"), say("记录数", "records"),
-             say("磁盘满时只计数的开门次数", "openings counted while its disk was full")],
-            [[row.terminal, row.lane, row.records, row.openings] for row in report.counted],
+             say("磁盘满时只计数的开门次数", "openings counted while its disk was full"), say("最早", "first"),
+             say("最晚", "last")],
+            [[row.terminal, row.lane, row.records, row.openings, _moment(row.first_ms), _moment(row.last_ms)]
+             for row in report.counted],
         )  # fmt: skip
     open_points = list(_open_points(report))
     for point in open_points:
@@ -118,7 +121,8 @@ def _facts(report: Reconciliation) -> dict[str, Any]:
             for (terminal, verdict), count in report.unproven.items()
         ],
         "counted": [
-            {"terminal": row.terminal, "lane": row.lane, "records": row.records, "openings": row.openings}
+            {"terminal": row.terminal, "lane": row.lane, "records": row.records, "openings": row.openings,
+             "first_ms": row.first_ms, "last_ms": row.last_ms}
             for row in report.counted
         ],
         "dead_letters": report.letters,
@@ -127,6 +131,10 @@ def _facts(report: Reconciliation) -> dict[str, Any]:
             for (terminal, code), times in report.serious.items()
         ],
     }  # fmt: skip
+
+
+def _moment(time_ms: int | None) -> str:
+    return "" if time_ms is None else iso(time_ms)
 
 
 def yuan(amount_fen: int) -> str:

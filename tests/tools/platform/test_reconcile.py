@@ -73,7 +73,11 @@ def test_all_that_was_announced_is_here_and_sums_up(directory: Path) -> None:
 
 def test_what_a_full_disk_only_let_count_is_told_and_leaves_nothing_open(directory: Path) -> None:
     records = make_chain(1)
-    said: list[dict[str, Value]] = [{"openings": 12}, {"openings": 3}, {"openings": "many"}]
+    said: list[dict[str, Value]] = [
+        {"openings": 12, "figures": (("decision", "granted", 12, 5_000, 9_000),)},
+        {"openings": 3, "figures": (("decision", "granted", 3, 2_000, 7_000), ("outcome",))},
+        {"openings": "many"},
+    ]
     for number, public in enumerate(said):
         passage = make_chain(number + 2)[-1]
         entry = replace(passage.entry, kind=UNRECORDED, lane="north-in", reason=None, public=public)
@@ -81,8 +85,12 @@ def test_what_a_full_disk_only_let_count_is_told_and_leaves_nothing_open(directo
     bring(directory, records, 4)
     exit_code, found = report(directory)
     assert (exit_code, found["open"]) == (0, False)
-    assert found["counted"] == [{"terminal": "gate-1", "lane": "north-in", "records": 2, "openings": 15}]
-    assert "openings counted while its disk was full" in invoke(directory, "reconcile").output
+    assert found["counted"] == [
+        {"terminal": "gate-1", "lane": "north-in", "records": 2, "openings": 15, "first_ms": 2_000, "last_ms": 9_000}
+    ]
+    printed = invoke(directory, "reconcile").output
+    assert "openings counted while its disk was full" in printed
+    assert "1970-01-01T00:00:02+00:00" in printed
     alarms = json.loads(invoke(directory, "status", "--json").output)["alarms"]
     assert [(row["code"], row["times"]) for row in alarms] == [("unrecorded", 3)]
 
