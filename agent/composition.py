@@ -15,7 +15,7 @@ from datetime import timedelta, timezone
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from agent import cose, sm2
 from agent.backoff import Backoff
@@ -41,9 +41,7 @@ from agent.logs import log
 from agent.memory import Memory
 from agent.questions import NobodyToAsk
 from agent.records import CONTEXT, StoreReason
-from agent.sip2.library import Library
 from agent.sip2.ports import NoLibrary
-from agent.sip2.upload import Uploader
 from agent.store_health import JOURNAL, JournalCondition, tell_store_health
 from agent.threads import in_thread, post
 from agent.timekeeper import SAVED_KEY, Timekeeper
@@ -62,6 +60,9 @@ from offline_store.rescue import Rescued, open_or_rescue
 from offline_store.writer import JournalWriter, Writer
 from profiles.api import ClockState, Subject
 from profiles.person import Person
+
+if TYPE_CHECKING:  # a terminal without a library never loads it
+    from agent.sip2.library import Library
 
 MEDIUM_KEY = "medium-1"
 MIB = 1024**2
@@ -169,6 +170,9 @@ class Composition:
         """The way to the library's own system; ``None`` for a terminal that has none."""
         if self.config.library is None:
             return None
+        from agent.sip2.library import Library
+        from agent.sip2.upload import Uploader
+
         recorded = upward.recorded if upward is not None else _nobody_follows
         directory = self.config.terminal.state_dir
 

@@ -299,7 +299,8 @@ class Library:
             later = self._look(handling) if perhaps else ()
             return self._give_up(state, handling, verdict.refusal, facts, verdict.trace, later)
         lends = handling.act is Act.CHECKOUT
-        done = Done(facts.now_ms + offline.days * DAY_MS if lends else None, desensitise=lends)
+        due_ms = facts.now_ms + offline.days * DAY_MS if lends else None
+        done = Done(due_ms, desensitise=lends, resensitise=not lends)
         reason = LibraryReason.LENT_OFFLINE if lends else LibraryReason.RETURNED_OFFLINE
         marks = offline.marks(handling.act, handling.item, subject, facts)
         step = self._finish(state, handling, reason, done, facts, marks, verdict.trace)
@@ -319,9 +320,8 @@ class Library:
         record = self._about_item(handling, Kind.LOAN, reason, facts, marks, trace)
         said = done_words(handling.act, reason.citizen, done.due_ms, facts.local_time.tzinfo)
         effects: tuple[Effect, ...] = (record, Show(said, Tone.OK))
-        output = self._settings.desensitise_output
-        if handling.act is Act.CHECKOUT and done.desensitise and output is not None:
-            effects = (*effects, Actuate(output, self._settings.desensitise_ms, record.id))
+        if (output := self._tag_output(handling.act, done)) is not None:
+            effects = (*effects, Actuate(output, self._settings.tag_ms, record.id))
         session = handling.session
         if session is not None and state.session is not None:
             session = state.session.model_copy(
@@ -330,6 +330,16 @@ class Library:
             effects = (*effects, self._watch(session))
         latest = handling.model_copy(update={"record_id": record.id})
         return Step(state.model_copy(update={"session": session, "handling": None, "latest": latest}), effects)
+
+    def _tag_output(self, act: Act, done: Done) -> str | None:
+        """What is done with the item's tag, if anything."""
+        match act:
+            case Act.CHECKOUT if done.desensitise:
+                return self._settings.desensitise_output
+            case Act.CHECKIN if done.resensitise:
+                return self._settings.resensitise_output
+            case _:
+                return None
 
     def _give_up(
         self,
@@ -379,11 +389,12 @@ class Library:
     # What went wrong ------------------------------------------------------------------------------------------------
 
     def _not_silenced(self, state: LibraryState, about: bytes, facts: Facts) -> Step[LibraryState]:
-        """The loan stands, and its tag would ring at the door."""
+        """What was done stands; the tag would ring at the door, or never again."""
         latest = state.latest
         if latest is None or latest.record_id != about:
             return Step(state)
-        reason = LibraryReason.NOT_DESENSITISED
+        lent = latest.act is Act.CHECKOUT
+        reason = LibraryReason.NOT_DESENSITISED if lent else LibraryReason.NOT_RESENSITISED
         record = self._about_item(latest, Kind.OUTCOME, reason, facts)
         return Step(state, (record, Show(reason.citizen, Tone.NO)))
 

@@ -181,6 +181,11 @@ class LibraryReason(ReasonEnum):
         ),
         _S("借出已记录，消磁没有完成", "the loan is recorded; the output that silences the tag failed"),
     )
+    NOT_RESENSITISED = (
+        "not-resensitised",
+        _S("已归还，请把书交给服务台", "Returned; please hand it to the desk"),
+        _S("归还已记录，防盗标签没有恢复", "the return is recorded; the output that makes the tag live failed"),
+    )
     NOT_RECORDED = (
         "loan-not-recorded",
         _S("没有办理，请重新扫描", "Nothing was done; please scan it again"),

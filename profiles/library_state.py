@@ -43,7 +43,10 @@ class LibrarySettings(ProfileSettings):
     desensitise_output: str | None = Field(
         default=None, description="the output that silences an item's tag, after its loan is recorded"
     )
-    desensitise_ms: int = Field(default=500, ge=20, le=5_000, description="how long that output is on")
+    resensitise_output: str | None = Field(
+        default=None, description="the output that makes an item's tag live again, after its return is recorded"
+    )
+    tag_ms: int = Field(default=500, ge=20, le=5_000, description="how long these outputs are on")
 
     @model_validator(mode="after")
     def _lengths_in_order(self) -> LibrarySettings:
@@ -57,7 +60,8 @@ class LibrarySettings(ProfileSettings):
 
     def wiring(self) -> Wiring:
         """What must be on the lane's board."""
-        outputs = {} if self.desensitise_output is None else {"desensitise_output": self.desensitise_output}
+        tags = {"desensitise_output": self.desensitise_output, "resensitise_output": self.resensitise_output}
+        outputs = {key: output for key, output in tags.items() if output is not None}
         return Wiring(outputs, {} if self.end_input is None else {"end_input": self.end_input})
 
 

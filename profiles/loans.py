@@ -116,6 +116,8 @@ class Done:
 
     due_ms: int | None = None
     desensitise: bool = False
+    resensitise: bool = False
+    """Of a return: its tag is to be made live again."""
     set_aside: bool = False
     """Of a return: it goes to a person and not on the shelf."""
 

@@ -229,7 +229,7 @@ class LibrarySystem:
         if not answer.ok:
             return None
         if isinstance(answer, CheckinResponse):
-            return Done(set_aside=answer.alert)
+            return Done(resensitise=answer.resensitize, set_aside=answer.alert)
         return Done(due_ms(answer.due, self._zone), answer.desensitize)
 
     async def _patron(self, patron: str, now_ms: int, patience_s: float) -> PatronInformationResponse:

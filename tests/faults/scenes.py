@@ -25,6 +25,7 @@ from offline_store.rescue import CARRIED, DAMAGE, open_or_rescue
 from tests.agent.bundles import parts as bundle_parts
 from tests.faults.invariants import whole_journal
 from tests.faults.scene_counting import Counting
+from tests.faults.scene_lending import Lending
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry, spoil
 from tests.tools.platform.chains import NOW_MS, batch, hello, make_chain
 from tools.platform.ingest import Ingest
@@ -315,6 +316,7 @@ class Ingesting:
 SCENES: dict[str, Scene] = {
     "journal": Journalling(),
     "counting": Counting(),
+    "lending": Lending(),
     "rescue": Rescuing(),
     "migration": Migrating(),
     "bundle": Installing(),

@@ -393,6 +393,21 @@ def test_a_tag_that_was_not_silenced_is_said_and_the_loan_stands() -> None:
     assert quiet.all(Actuate) == [], "the library says that this one has no such tag"
 
 
+def test_a_returned_item_gets_its_tag_back_and_an_output_that_fails_sends_it_to_the_desk() -> None:
+    lane = Lane(resensitise_output="wake")
+    lane.scan()
+    lane.answer(Done(resensitise=True))
+    back = lane.journal[-1]
+    assert lane.all(Actuate) == [Actuate("wake", 500, back.id)]
+    lane.tell(Actuated(back.id, "silent"))
+    assert lane.kinds()[-1] == (Kind.OUTCOME, "not-resensitised")
+    lane.alone(OTHER)
+    assert len(lane.all(Actuate)) == 2, "offline the tag comes back too"
+    lane.scan("310000000003")
+    lane.answer(Done())
+    assert len(lane.all(Actuate)) == 2, "the library says that this one has no such tag"
+
+
 def test_a_loan_whose_record_came_too_late_is_withdrawn_and_a_return_is_looked_at() -> None:
     lane = Lane()
     lane.log_in()
