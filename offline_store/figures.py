@@ -10,7 +10,7 @@ from offline_store.record import Entry, Value
 
 UNRECORDED = "unrecorded"
 """The kind of the record that says what was counted at one lane; :meth:`Tally.public` is what it says."""
-MAX_FIGURES = 24
+MAX_FIGURES = 48
 """More kinds and reasons than a lane has; whatever else came shares :data:`OTHERS`."""
 OTHERS = ("others", "")
 _LAST_MS = 253_402_300_799_000

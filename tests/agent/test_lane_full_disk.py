@@ -12,11 +12,13 @@ import pytest
 
 from agent.lane import Lane
 from agent.questions import NobodyToAsk
-from drivers.api import CodeReading
+from drivers.api import CodeReading, InputReading
 from offline_store.errors import Damaged, IoFailed, StoreError
 from offline_store.figures import UNRECORDED
 from offline_store.record import Record
 from offline_store.unrecorded import tallies_of
+from profiles.turnstile import Turnstile
+from profiles.turnstile_settings import TurnstileSettings
 from tests.agent.credentials.code_parts import NOW_MS, lists, vector
 from tests.agent.simulated import SimulatedClock, run_simulated
 from tests.agent.site import Site, card, fire, passage, serve
@@ -33,12 +35,14 @@ async def pass_through(lane: Lane, number: int) -> None:
     lane.offer(passage(active=False))
 
 
-def play(site: Callable[[], Site], script: Script, *, full: bool = False, full_disk: str = "open-and-count") -> None:
-    """One start of a gate in simulated time, until it ends; on a disk that is ``full`` from the start."""
+def play(
+    site: Callable[[], Site], script: Script, *, full: bool = False, lane_of: Callable[[Site], Lane] = Site.lane
+) -> None:
+    """One start of a lane, a gate's if not said otherwise, until it ends; on a disk that is ``full`` from the start."""
 
     async def main() -> None:
         running = site()
-        lane = running.lane(full_disk=full_disk)
+        lane = lane_of(running)
         if full:
             running.fill()
         await serve(lane, lambda: script(running, lane))
@@ -100,7 +104,7 @@ def test_a_door_that_shall_refuse_does(tmp_path: Path) -> None:
         await asyncio.sleep(1)
         assert site.reasons() == ["granted"]
 
-    play(lambda: Site(tmp_path), script, full_disk="refuse")
+    play(lambda: Site(tmp_path), script, lane_of=lambda site: site.lane(full_disk="refuse"))
 
 
 @pytest.mark.parametrize("fault", [IoFailed("磁盘出错", "the disk fails"), Damaged("损坏", "the file is damaged")])
@@ -295,3 +299,45 @@ def test_what_opened_too_late_is_taken_back_in_the_figures(tmp_path: Path) -> No
         assert figures(counts(site)[0]) == {"granted": 1, "not-actuated": 1}
 
     play(lambda: Site(tmp_path), script)
+
+
+def test_who_is_inside_is_known_over_a_power_cut_on_a_full_disk(tmp_path: Path) -> None:
+    settings = {
+        "admit": {"everyone": True},
+        "area": {"name": "hall", "occupancy": {"capacity": 1}},
+        "leaving_needs": "nothing",
+    }
+
+    def turnstile(site: Site) -> Lane:
+        read = TurnstileSettings.model_validate(settings)
+        lane = Lane("hall", Turnstile(read), site.ports, site.deadline_ms, read.on_full_disk())
+        lane.begin_service(site.verifier)
+        return lane
+
+    async def walk_in(site: Site, lane: Lane, number: int) -> None:
+        lane.offer(card(number))
+        await asyncio.sleep(0.5)
+        for beam, active in (("outer", True), ("inner", True), ("outer", False), ("inner", False)):
+            lane.offer(InputReading(reader="board", at_ns=0, input=beam, active=active))
+            await asyncio.sleep(0.2)
+
+    async def one_fits(site: Site, lane: Lane) -> None:
+        await walk_in(site, lane, 1)
+        assert len(site.outputs.pulses) == 1
+        lane.offer(card(2))
+        await asyncio.sleep(1)
+        assert len(site.outputs.pulses) == 1
+
+    async def no_other_fits(site: Site, lane: Lane) -> None:
+        lane.offer(card(2))
+        await asyncio.sleep(1)
+        assert site.outputs.pulses == []
+        (told,) = counts(site)
+        assert figures(told) == {"granted": 1, "passed": 1, "area-full": 1}
+        assert site.alarms == []
+
+    def site(start_ms: int) -> Site:
+        return Site(tmp_path, clock=SimulatedClock(start_ms))
+
+    play(lambda: site(NOW_MS), one_fits, full=True, lane_of=turnstile)
+    play(lambda: site(NOW_MS + 60_000), no_other_fits, lane_of=turnstile)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import random
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from offline_store.figures import UNRECORDED
 from offline_store.reserve import RESERVE_NAME
 from offline_store.unrecorded import tallies_of
+from tests.faults import ROUNDS, SEED
 from tests.faults.invariants import GRANTS, platform_has_it_all, pulses_follow_their_records, whole_journal
 from tests.faults.power import CuttableDisk
-from tests.faults.site import City, FaultySite, city, faulty_gate, is_drained, wait_until
+from tests.faults.site import City, FaultySite, city, faulty_gate, is_drained, tap, wait_until
+from tools.cli.bench_process import BenchError
 from tools.cli.figures import openings_of
 from tools.platform.reconcile import reconcile
 from tools.platform.waiting import waiting_openings
 
 CARD, READER = "gen3-chen", "pn532"
 PAYING_CARD, TILL_READER = "gen2-li", "pcsc-0"
+MOST_TAPS = 6
 JOURNAL = {"size_limit_mb": 16, "reserve_mb": 1}
 
 
@@ -114,6 +120,44 @@ def test_openings_beyond_the_reserve_are_counted_exactly_over_a_kill_and_a_power
         records = whole_journal(state_dir)
         recorded = sum(record.entry.reason in GRANTS for record in records)
         assert pulses_follow_their_records(records, site.relay()) == recorded + people.counted
+
+
+def tapped_to_death(site: FaultySite, dice: random.Random) -> None:
+    """Taps and passages, until the moment has come; then a fresh agent takes over."""
+    for _ in range(dice.randint(1, MOST_TAPS)):
+        site.insert(CARD)
+        time.sleep(dice.uniform(0.0, 0.05))
+        site.press("passage", active=dice.random() < 0.5)
+        site.remove()
+    site.kill()
+    with suppress(BenchError):  # it is let go, and nobody is there to see it
+        site.press("passage", active=False)
+    site.start()
+    site.expect("ready")
+
+
+def test_killed_under_taps_while_the_disk_fills_and_empties_every_pulse_has_its_record_or_its_count(
+    tmp_path: Path, small_disk: CuttableDisk
+) -> None:
+    dice, others = random.Random(SEED), list[Path]()
+    state_dir = small_disk.root / "state"
+    with faulty_gate(tmp_path, state_dir=state_dir, journal=JOURNAL, passage_timeout_ms=500) as site:
+        people = Passers(site, small_disk)
+        others += people.until_counted()
+        for _ in range(ROUNDS):
+            if dice.random() < 0.4:
+                while others:
+                    others.pop().unlink()
+            else:
+                others.append(small_disk.fill())
+            tapped_to_death(site, dice)
+        while others:
+            others.pop().unlink()
+        wait_until(lambda: tap(site) and not people.waiting(), "there is room again")
+        assert site.terminal.stop() == 0
+        records = whole_journal(state_dir)
+        assert pulses_follow_their_records(records, site.relay()) > 0
+        assert sum(openings or 0 for openings in told(site)) > 0, "nothing was counted: this showed nothing"
 
 
 def test_the_platform_hears_how_many_wait_and_then_has_the_count(tmp_path: Path, small_disk: CuttableDisk) -> None:
