@@ -55,6 +55,10 @@ _PATTERNS: dict[str, tuple[str, str]] = {
         "键盘只有 0-9、小数点、c（清除）和功能键字母",
         "a keypad has the keys 0-9, the point, c (clear) and letters for function keys",
     ),
+    r"^[a-z][a-z0-9]{0,19}$": (
+        "应为 1 至 20 个小写字母或数字，以字母开头",
+        "should be 1 to 20 of the characters a-z and 0-9, a letter first",
+    ),
     r"^[abd-z]$": ("应为 c 以外的一个小写字母", "should be one of the letters a-z, but for c"),
     r"^[0-9A-Za-z-]{0,16}$": (
         "应为至多 16 个字母、数字或连字符",

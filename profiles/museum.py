@@ -1,0 +1,387 @@
+"""Museum, park, scenic spot (博物馆、公园、景区): by reservation, or free for whom an issuer names.
+
+A credential passes the rules in this order, the first that fails refuses: assurance, opening days, a session that is on
+(a reservation lets in a little earlier), a reservation for it or free admission, age, who may lead a group, no second
+visit, room for those without a reservation, and a door that is not serving somebody else.
+
+What a visit came to is a second record. Where the door did not open, the visit never was: whom it counted is taken off
+again, and the visitor may come once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from profiles.amounts import FunctionKey, KeyPressed
+from profiles.api import (
+    Actuate,
+    Actuated,
+    Assurance,
+    Credential,
+    Event,
+    Facts,
+    InputChanged,
+    Kind,
+    Mark,
+    Presented,
+    ProfileSettings,
+    RaiseAlarm,
+    Reason,
+    Record,
+    RecordedLate,
+    Rejected,
+    Restarted,
+    Show,
+    StartTimer,
+    State,
+    Step,
+    Subject,
+    TimerFired,
+    Tone,
+    Wiring,
+)
+from profiles.full_disk import FullDisk
+from profiles.museum_reasons import MuseumReason, MuseumRule, group_of
+from profiles.purpose import Purpose
+from profiles.reasons import ReasonEnum
+from profiles.rules.admission import Admission, Entitlement
+from profiles.rules.assurance import LeastAssurance
+from profiles.rules.codes import CodePolicy
+from profiles.rules.minors import Minors
+from profiles.rules.offline_pay import until_midnight_ms
+from profiles.rules.repeats import WINDOW_MS, Repeats
+from profiles.rules.schedule import Schedule
+from profiles.rules.sessions import Session, Sessions
+from profiles.rules.tally import key_of
+from profiles.trace import Asked, Rule, RuleEnum, judge
+
+REPEATS_TIMER = "repeats"
+VISITS_SCOPE = "museum.visits"
+MAX_GROUP = 500
+_Namespace = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class FreeAdmission(BaseModel):
+    """Who comes without a reservation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    admit: Admission | None = Field(default=None, description="by entitlement, roster or list; null: nobody by these")
+    issuers: frozenset[_Namespace] = Field(
+        default=frozenset(), description="namespaces whose people are admitted: of the city, and of those it recognises"
+    )
+
+    def admits(self, credential: Credential, facts: Facts) -> bool:
+        """Whether this holder needs no reservation; a card that no register knows has no issuer that says so."""
+        known = credential.subject.namespace in self.issuers and not credential.subject.provisional
+        return known or (self.admit is not None and self.admit.admits(credential, facts))
+
+
+class MuseumSettings(ProfileSettings):
+    """Settings of one entrance."""
+
+    sessions: Sessions
+    free: FreeAdmission = FreeAdmission()
+    schedule: Schedule = Field(default=Schedule(), description="opening days; sessions say the hours")
+    minors: Minors = Minors()
+    least_assurance: LeastAssurance = Field(
+        default=Assurance.READ, description="uid, read, static-code, dynamic-code …"
+    )
+    codes: CodePolicy = CodePolicy(purposes=frozenset({Purpose.ANY, Purpose.PASS}), static=True)
+    once_a_session: bool = Field(default=True, description="false: whoever went out may come in again")
+    group_leader: Entitlement = Field(default="group-leader", description="who may bring a group")
+    group_people: int = Field(
+        default=30, ge=1, le=MAX_GROUP, description="people in a group at most, its leader included"
+    )
+    group_wait_ms: int = Field(
+        default=60_000, ge=5_000, le=600_000, description="so long a typed number waits for the leader"
+    )
+    again_ms: int = Field(
+        default=10_000, ge=0, le=120_000, description="the same holder again within it gets the door opened again"
+    )
+    output: str = Field(default="gate", description="the output that opens")
+    open_pulse_ms: int = Field(default=500, ge=50, le=10_000)
+    fire_input: str | None = Field(default="fire", description="the input that the fire line drives; null if none")
+    full_disk: FullDisk = Field(
+        default=FullDisk.OPEN_AND_COUNT, description="beyond the journal's reserve: open-and-count, or refuse"
+    )
+
+    def wiring(self) -> Wiring:
+        """The door and the fire line."""
+        fire = {} if self.fire_input is None else {"fire_input": self.fire_input}
+        return Wiring(outputs={"output": self.output}, fire_inputs=fire)
+
+    def on_full_disk(self) -> FullDisk:
+        """A door opens."""
+        return self.full_disk
+
+
+class Visit(State):
+    """Whom the door was opened for last."""
+
+    record_id: bytes
+    medium: bytes
+    subject_namespace: str
+    subject_id: bytes
+    provisional: bool
+    session: str
+    walked_in: int = Field(description="people counted as having come without a reservation")
+    people: int
+    granted_ms: int
+
+    @property
+    def subject(self) -> Subject:
+        """The visitor, or the group's leader."""
+        return Subject(self.subject_namespace, self.subject_id, self.provisional)
+
+
+class MuseumState(State):
+    """State of one entrance, saved with every record."""
+
+    visit: Visit | None = Field(default=None, description="admitted; what came of it is not recorded yet")
+    latest: Visit | None = Field(default=None, description="the last visit whose door opened")
+    group: int | None = Field(default=None, description="people that the staff typed, for the leader who comes next")
+    group_until_ms: int = 0
+    fire: bool = False
+    repeats: Repeats = Repeats()
+
+
+class Museum:
+    """The museum's reducer."""
+
+    name: ClassVar[str] = "museum"
+    Settings: ClassVar[type[ProfileSettings]] = MuseumSettings
+    State: ClassVar[type[State]] = MuseumState
+    wants: ClassVar[frozenset[str]] = frozenset()
+    rules: ClassVar[type[RuleEnum]] = MuseumRule
+
+    def __init__(self, settings: MuseumSettings) -> None:
+        self._settings = settings
+
+    @property
+    def codes(self) -> CodePolicy:
+        """Which codes the entrance accepts."""
+        return self._settings.codes
+
+    def idle(self) -> MuseumState:
+        """Nobody is coming."""
+        return MuseumState()
+
+    def urgent(self, event: InputChanged) -> ReasonEnum | None:
+        """A fire."""
+        is_fire = self._settings.fire_input is not None and event.input == self._settings.fire_input
+        return Reason.FIRE if is_fire and event.active else None
+
+    def handle(self, state: MuseumState, event: Event, facts: Facts) -> Step[MuseumState]:
+        """One event in, one step out."""
+        match event:
+            case Presented(credential):
+                step = self._presented(state, credential, facts)
+                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+            case Rejected(reason, medium, subject):
+                return self._refuse(state, facts, reason, medium, subject)
+            case KeyPressed(FunctionKey.GUESTS, number):
+                return self._group(state, number or 0, facts)
+            case InputChanged(name, active) if name == self._settings.fire_input:
+                return self._fire(state, active, facts)
+            case Actuated(about, fault) if state.visit is not None and about == state.visit.record_id:
+                return self._opened(state, state.visit, Reason.ACTUATOR_FAILED if fault else Reason.ACTUATED, facts)
+            case Actuated(_, fault) if fault:
+                return Step(state, (Show(Reason.ACTUATOR_FAILED.citizen, Tone.NO),))
+            case RecordedLate(about) if state.visit is not None and about == state.visit.record_id:
+                return self._opened(state, state.visit, Reason.NOT_ACTUATED, facts)
+            case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
+                return self._end_window(state, facts)
+            case Restarted():
+                return self._restarted(state, facts)
+            case _:
+                return Step(state)
+
+    # Who may enter --------------------------------------------------------------------------------------------------
+
+    def _presented(self, state: MuseumState, credential: Credential, facts: Facts) -> Step[MuseumState]:
+        if state.fire:
+            return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
+        latest = state.latest
+        if latest is not None and latest.medium == credential.medium and self._just_now(latest, facts):
+            return self._open_again(state, latest, credential, facts)
+        people = state.group if state.group is not None and facts.now_ms < state.group_until_ms else None
+        reserved = self._settings.sessions.reserved(facts.person(credential.subject), facts.local_time)
+        session = reserved or self._settings.sessions.now(facts.local_time)
+        verdict = judge(self._rules(state, credential, session, reserved is not None, people, facts))
+        if verdict.refusal is not None or session is None:
+            refusal = verdict.refusal or Reason.OUT_OF_HOURS
+            return self._refuse(state, facts, refusal, credential.medium, credential.subject, verdict.trace)
+        return self._admit(state, credential, session, reserved is not None, people or 1, facts, verdict.trace)
+
+    def _rules(
+        self,
+        state: MuseumState,
+        credential: Credential,
+        session: Session | None,
+        reserved: bool,
+        people: int | None,
+        facts: Facts,
+    ) -> Iterator[Asked]:
+        settings, subject = self._settings, credential.subject
+        yield Rule.ASSURANCE, credential.assurance >= settings.least_assurance, Reason.ASSURANCE_TOO_LOW
+        yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
+        later = settings.sessions.reserved_later(facts.person(subject), facts.local_time)
+        elsewhen = MuseumReason.LATER_SESSION if later else None
+        yield MuseumRule.SESSION, session is not None, elsewhen or Reason.OUT_OF_HOURS
+        admitted = reserved or settings.free.admits(credential, facts)
+        yield MuseumRule.TICKET, admitted, elsewhen or MuseumReason.NOT_RESERVED
+        yield from settings.minors.rules(credential, facts)
+        if people is not None:
+            leads = settings.group_leader in credential.entitlements
+            yield MuseumRule.GROUP_LEADER, leads, MuseumReason.NO_GROUP_LEADER
+        if session is not None and settings.once_a_session:
+            visited = facts.mark(VISITS_SCOPE, key_of(subject, session.name)) is not None
+            yield MuseumRule.FIRST_VISIT, not visited, MuseumReason.ALREADY_VISITED
+        if session is not None and not reserved:
+            fits = settings.sessions.fits(session, people or 1, facts)
+            yield MuseumRule.ROOM, fits, MuseumReason.SESSION_FULL
+        yield Rule.LANE_FREE, state.visit is None, Reason.BUSY
+
+    def _admit(
+        self,
+        state: MuseumState,
+        credential: Credential,
+        session: Session,
+        reserved: bool,
+        people: int,
+        facts: Facts,
+        trace: bytes,
+    ) -> Step[MuseumState]:
+        visit = Visit(
+            record_id=facts.new_id(),
+            medium=credential.medium,
+            subject_namespace=credential.subject.namespace,
+            subject_id=credential.subject.id,
+            provisional=credential.subject.provisional,
+            session=session.name,
+            walked_in=0 if reserved else people,
+            people=people,
+            granted_ms=facts.now_ms,
+        )
+        public: dict[str, str | int | bool] = {
+            "session": session.name,
+            "basis": "reserved" if reserved else "free",
+            "people": people,
+        }
+        public |= _shown_as(credential)
+        record = Record(
+            id=visit.record_id,
+            kind=Kind.DECISION,
+            reason=Reason.GRANTED,
+            medium=credential.medium,
+            subject=credential.subject,
+            public=public,
+            marks=(*self._marks(visit, session, 1, facts), *credential.marks),
+            trace=trace,
+        )
+        said = Reason.GRANTED.citizen if people == 1 else group_of(people)
+        after = state.model_copy(update={"visit": visit, "latest": None, "group": None, "group_until_ms": 0})
+        return Step(after, (record, self._pulse(visit), Show(said, Tone.OK)))
+
+    def _open_again(self, state: MuseumState, visit: Visit, credential: Credential, facts: Facts) -> Step[MuseumState]:
+        """The same holder, who did not get through the door: the same visit, and nobody is counted twice."""
+        record = Record(
+            id=facts.new_id(),
+            kind=Kind.DECISION,
+            reason=MuseumReason.OPENED_AGAIN,
+            medium=visit.medium,
+            subject=visit.subject,
+            refers_to=visit.record_id,
+            marks=credential.marks,
+        )
+        pulse = Actuate(self._settings.output, self._settings.open_pulse_ms, record.id)
+        return Step(state, (record, pulse, Show(MuseumReason.OPENED_AGAIN.citizen, Tone.OK)))
+
+    def _just_now(self, visit: Visit, facts: Facts) -> bool:
+        return 0 <= facts.now_ms - visit.granted_ms < self._settings.again_ms
+
+    def _pulse(self, visit: Visit) -> Actuate:
+        return Actuate(self._settings.output, self._settings.open_pulse_ms, visit.record_id)
+
+    def _marks(self, visit: Visit, session: Session, by: int, facts: Facts) -> tuple[Mark, ...]:
+        """What counts the visit (1), or takes it back (-1)."""
+        ends_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+        value = visit.people if by > 0 else None
+        visited = Mark(VISITS_SCOPE, key_of(visit.subject, session.name), value, ends_ms)
+        walked_in = (self._settings.sessions.came(session, by * visit.walked_in, facts),) if visit.walked_in else ()
+        return (visited, *walked_in)
+
+    def _refuse(
+        self,
+        state: MuseumState,
+        facts: Facts,
+        reason: ReasonEnum,
+        medium: bytes | None,
+        subject: Subject | None,
+        trace: bytes = b"",
+    ) -> Step[MuseumState]:
+        """Refuse and record, unless the same stands in the window already; the visitor is told each time."""
+        if state.fire:
+            return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
+        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
+        repeats, is_first = state.repeats.note(reason.code, medium, record.id)
+        after, shown = state.model_copy(update={"repeats": repeats}), Show(reason.citizen, Tone.NO)
+        if not is_first:
+            return Step(after, (shown,))
+        begin = () if state.repeats.window else (StartTimer(REPEATS_TIMER, WINDOW_MS, record.id),)
+        return Step(after, (record, shown, *begin))
+
+    def _end_window(self, state: MuseumState, facts: Facts) -> Step[MuseumState]:
+        records = (
+            Record(facts.new_id(), Kind.OUTCOME, Reason.REPEATED, refers_to=first, public={"repeated": repeated})
+            for first, repeated in state.repeats.counted()
+        )
+        return Step(state.model_copy(update={"repeats": Repeats()}), tuple(records))
+
+    def _group(self, state: MuseumState, people: int, facts: Facts) -> Step[MuseumState]:
+        """The staff typed how many come with the leader who shows a credential next; 0 takes it back."""
+        if people > self._settings.group_people:
+            return Step(state, (Show(MuseumReason.GROUP_TOO_BIG.citizen, Tone.NO),))
+        until_ms = facts.now_ms + self._settings.group_wait_ms if people else 0
+        after = state.model_copy(update={"group": people or None, "group_until_ms": until_ms})
+        return Step(after, (Show(MuseumReason.GROUP_AWAITED.citizen, Tone.WAIT),) if people else ())
+
+    # What became of a visit -----------------------------------------------------------------------------------------
+
+    def _opened(self, state: MuseumState, visit: Visit, reason: Reason, facts: Facts) -> Step[MuseumState]:
+        opened = reason in (Reason.ACTUATED, Reason.OUTCOME_UNKNOWN)
+        session = next((each for each in self._settings.sessions.each if each.name == visit.session), None)
+        back = () if opened or session is None else self._marks(visit, session, -1, facts)
+        record = Record(facts.new_id(), Kind.OUTCOME, reason, refers_to=visit.record_id, marks=back)
+        shown = () if opened else (Show(reason.citizen, Tone.NO),)
+        after = state.model_copy(update={"visit": None, "latest": visit if opened else None})
+        return Step(after, (record, *shown))
+
+    def _restarted(self, state: MuseumState, facts: Facts) -> Step[MuseumState]:
+        counts = self._end_window(state, facts)
+        state = counts.state.model_copy(update={"group": None, "group_until_ms": 0})
+        effects = counts.effects
+        if state.fire and self._settings.fire_input is None:  # nothing could end it any more
+            cleared = self._fire(state, False, facts)
+            state, effects = cleared.state, (*effects, *cleared.effects)
+        if state.visit is None:
+            return Step(state, effects)
+        ended = self._opened(state, state.visit, Reason.OUTCOME_UNKNOWN, facts)
+        return Step(ended.state, (*effects, *ended.effects))
+
+    def _fire(self, state: MuseumState, active: bool, facts: Facts) -> Step[MuseumState]:
+        if active == state.fire:
+            return Step(state)
+        reason = Reason.FIRE if active else Reason.FIRE_CLEARED
+        record = Record(facts.new_id(), Kind.LIFE_SAFETY, reason)
+        cleared = () if active else (RaiseAlarm(reason, record.id),)  # a fire itself was urgent
+        after = state.model_copy(update={"fire": active})
+        return Step(after, (record, Show(reason.citizen, Tone.OK), *cleared))
+
+
+def _shown_as(credential: Credential) -> dict[str, str | int]:
+    return {"source": credential.source, "assurance": int(credential.assurance)}
