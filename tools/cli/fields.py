@@ -39,6 +39,9 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "chain_id": _S("链编号", "chain id"),
         "configuration": _S("配置的摘要", "digest of the configuration"),
         "direction": _S("方向", "direction"),
+        "session": _S("场次", "session"),
+        "basis": _S("入场依据", "admitted by"),
+        "people": _S("人数", "people"),
         "fault": _S("故障", "fault"),
         "figures": _S("计数", "counted"),
         "floor_ms": _S("时钟下限（毫秒）", "floor of the clock (ms)"),
@@ -112,6 +115,8 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
 VALUES: Mapping[str, Sentence] = MappingProxyType(
     {
         "social-security": _S("社会保障卡", "social-security card"),
+        "reserved": _S("已预约", "reservation"),
+        "free": _S("免预约", "no reservation needed"),
         "t-union": _S("交通联合卡", "T-Union card"),
         "pboc": _S("金融卡", "bank card (PBOC)"),
         "citizen-code": _S("电子市民码", "citizen code"),
