@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from profiles import wiring
 from profiles.families import FamilyEffect, FamilyEvent
 from profiles.full_disk import FullDisk
+from profiles.kinds import Kind as Kind  # noqa: PLC0414 -- everybody has it from here
 from profiles.person import Person
 from profiles.purpose import Purpose
 from profiles.questions import Money, Question
@@ -246,8 +247,7 @@ class Credential:
     marks: tuple[Mark, ...] = ()
     """Every record that accepts this credential carries these: they are what makes the showing unrepeatable."""
     evidence: bytes | None = field(default=None, repr=False)
-    """What proves to the platform that the holder was there; ``None`` for a card that was merely read. It goes into the
-    record of the presentation, and never into a profile's state, which lies on the disk unsealed."""
+    """Proves that the holder was there; ``None`` for a card. It goes into a record, to be sealed, and into no state."""
 
 
 # Events ------------------------------------------------------------------------------------------------------------
@@ -323,22 +323,6 @@ Event = _OfPeople | InputChanged | TimerFired | Actuated | RecordedLate | Restar
 
 
 # Effects, carried out in this order: record, actuate, show, start a timer, ask ----------------------------------------
-
-
-class Kind(StrEnum):
-    """Kinds of journal records that a profile writes."""
-
-    DECISION = "decision"
-    OUTCOME = "outcome"
-    ALARM = "alarm"
-    LIFE_SAFETY = "life-safety"
-    ASKED = "asked"
-    PAYMENT = "payment"
-    REVERSAL = "reversal"
-    RELEASE = "release"
-    REFUND = "refund"
-    LOAN_ASKED = "loan-asked"
-    LOAN = "loan"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
-"""Canteen (食堂): meals by period, subsidised and limited, at a fixed price, by keypad, or counted.
+"""Canteen (食堂): meals by period, subsidised and limited, at a fixed price, by keypad, by dish, or counted.
 
 A credential passes the rules in this order, the first that fails refuses: assurance, admission, schedule, somebody else
-still paying, a meal time, an amount, the same card just now, the limits of meals and money. Whether the meal is
-subsidised refuses nobody. What it takes of the limits, and the claim to the subsidy, are marks of the record of the
-intent, so that no second till of this terminal gives them twice; they are given back when nothing comes of it. The way
-of the payment is every scene's (:mod:`profiles.payment`).
+still paying, a cashier where one has to be there, a meal time, an amount, the same card just now, the limits of meals
+and money. Whether the meal is subsidised refuses nobody. What it takes of the limits, and the claim to the subsidy, are
+marks of the record of the intent, so that no second till of this terminal gives them twice; they are given back when
+nothing comes of it. The way of the payment is every scene's (:mod:`profiles.payment`), that of the cashier every
+counter's (:mod:`profiles.counter`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from profiles.amounts import NOTHING_DUE, AmountRefused, yuan
+from profiles.amounts import MAX_AMOUNT_FEN, NOTHING_DUE, AmountProblem, AmountRefused, FunctionKey, KeyPressed, yuan
 from profiles.api import (
     AmountEntered,
     Credential,
@@ -31,22 +32,24 @@ from profiles.api import (
     Tone,
 )
 from profiles.canteen_reasons import BY_LIMIT, CanteenReason, CanteenRule
-from profiles.canteen_settings import CanteenSettings, Pricing
-from profiles.canteen_state import CanteenState, Meal, Waiting
-from profiles.payment import PAID_SCOPE, Bill, Cashier, Kept, Payment, with_amount
+from profiles.canteen_settings import MAX_DISHES, MAX_GUESTS, CanteenSettings, Pricing
+from profiles.canteen_state import CanteenState, Order, Waiting
+from profiles.counter import Counter
+from profiles.counter_reasons import CounterReason
+from profiles.meal import Meal
+from profiles.payment import PAID_SCOPE, Bill, Kept, Payment
 from profiles.payment_reasons import PaymentReason
 from profiles.reasons import Sentence
 from profiles.rules.double_tap import not_used, used
 from profiles.rules.meals import MealPeriod
-from profiles.rules.subsidy import ACCOUNT, split, subsidy_of
+from profiles.rules.subsidy import split, subsidy_of
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 WAITING_TIMER = "waiting"
 ENTER_THE_AMOUNT = Sentence("请输入金额", "Please enter the amount")
-OFFLINE_IS_SAFE = Sentence("；离线收款，记录已安全保存", "; sold offline, and safely recorded")
 
 
-class Canteen(Cashier[CanteenState]):
+class Canteen(Counter[CanteenState]):
     """The canteen's reducer."""
 
     name: ClassVar[str] = "canteen"
@@ -64,48 +67,84 @@ class Canteen(Cashier[CanteenState]):
         return CanteenState()
 
     def handle(self, state: CanteenState, event: Event, facts: Facts) -> Step[CanteenState]:
-        """One event in, one step out."""
+        """One event in, one step out; what the cashier's last key asked for goes before."""
         match event:
+            case Presented() | AmountEntered() | AmountRefused() if state.pending is not None:
+                return super().handle(state, event, facts)
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
-            case AmountEntered() | AmountRefused() if self._settings.pricing is not Pricing.KEYPAD:
-                return Step(state, (Show(self._no_keypad(facts), Tone.WAIT),))
             case AmountEntered(amount_fen):
                 return self._entered(state, amount_fen, facts)
             case AmountRefused(problem):
                 return self._no_amount(state, problem.sentence)
+            case KeyPressed(FunctionKey.DISH, number) if self._settings.pricing is Pricing.DISHES:
+                return self._dish(state, number)
+            case KeyPressed(FunctionKey.PAY, _) if self._settings.pricing is Pricing.DISHES:
+                return self._order_is_whole(state, facts)
+            case KeyPressed(FunctionKey.GUESTS, number) if self._settings.pricing is Pricing.FIXED:
+                return self._guests(state, number or 0, facts)
             case TimerFired(name, about) if name == WAITING_TIMER:
                 is_due = state.waiting is not None and state.waiting.id == about
                 return Step(state.model_copy(update={"waiting": None})) if is_due else Step(state)
-            case RecordedLate(about) if state.latest_meal is not None and state.latest_meal.about == about:
-                return self._uncount(state, state.latest_meal, facts)
+            case RecordedLate(about) if state.counted is not None and state.counted.about == about:
+                return self._uncount(state, state.counted, facts)
             case _:
                 return super().handle(state, event, facts)
+
+    def business_date(self, facts: Facts) -> str:
+        """The canteen's own."""
+        return self._settings.meals.business_date(facts.local_time)
 
     # Who may eat ----------------------------------------------------------------------------------------------------
 
     def _presented(self, state: CanteenState, credential: Credential, facts: Facts) -> Step[CanteenState]:
         if state.asking is not None and state.asking.medium == credential.medium:
             return Step(state, (Show(PaymentReason.ASKED.citizen, Tone.WAIT),))
-        meals, moment = self._settings.meals, facts.local_time
-        period = meals.at(moment)
-        amount_fen = self._amount(state, period, credential, facts)
+        order = state.order or Order()
+        period = self._settings.meals.at(facts.local_time)
+        amount_fen = self._amount(order, period, credential, facts)
         verdict = judge(self._rules(state, credential, period, amount_fen, facts))
         if verdict.refusal is PaymentReason.NO_AMOUNT and credential.evidence is None:
             return self._wait(state, credential, facts)
         if verdict.refusal is not None or period is None or amount_fen is None:
             reason = verdict.refusal or CanteenReason.NO_MEAL_NOW
             return self.refuse(state, facts, reason, credential.medium, credential.subject, verdict.trace)
+        state, records = self.in_shift(state, facts)
         if self._settings.pricing is Pricing.COUNT:
-            return self._count(state, credential, period, verdict.trace, facts)
-        date = meals.business_date(moment)
-        subsidy = subsidy_of(self._settings.subsidies, credential, period.name, date, facts)
-        trace = verdict.then([(CanteenRule.SUBSIDY, subsidy is not None, None)]).trace
-        meal = self._meal(b"", credential, period, facts, amount_fen=amount_fen, subsidised=subsidy is not None)
-        bill = Bill(amount_fen, date, funds=split(amount_fen, subsidy))
-        before = state.model_copy(update={"amount_fen": None, "waiting": None, "asking_meal": meal})
-        return self.ask(before, credential, bill, trace, facts, meal.marks(facts, 1), {"period": meal.period})
+            step = self._count(state, credential, period, verdict.trace, facts)
+        else:
+            step = self._sell(state, credential, period, order, amount_fen, verdict.trace, facts)
+        return Step(step.state, (*records, *step.effects))
+
+    def _sell(
+        self,
+        state: CanteenState,
+        credential: Credential,
+        period: MealPeriod,
+        order: Order,
+        amount_fen: int,
+        trace: bytes,
+        facts: Facts,
+    ) -> Step[CanteenState]:
+        """A guest's meal has no subsidy, and is no meal of the one who pays it."""
+        subsidies, date = self._settings.subsidies, self.business_date(facts)
+        subsidy = None if order.guests else subsidy_of(subsidies, credential, period.name, date, facts)
+        trace = judge([(CanteenRule.SUBSIDY, subsidy is not None, None)], trace).trace
+        meal = self._meal(b"", credential, period, facts).model_copy(
+            update={"amount_fen": amount_fen, "meals": 0 if order.guests else 1, "subsidised": subsidy is not None}
+        )
+        booked = self.books(state)
+        bill = Bill(
+            amount_fen=amount_fen,
+            business_date=date,
+            operator=booked["operator"],
+            shift=booked["shift"],
+            funds=split(amount_fen, subsidy),
+            meal=meal,
+        )
+        before = state.model_copy(update={"order": None, "asked_order": state.order, "waiting": None})
+        return self.ask(before, credential, bill, trace, facts, {"period": period.name, **order.public()})
 
     def _rules(
         self,
@@ -116,65 +155,95 @@ class Canteen(Cashier[CanteenState]):
         facts: Facts,
     ) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
+        yield CanteenRule.ATTENDED, self.is_attended(state), CounterReason.NOBODY_AT_THE_TILL
         yield CanteenRule.MEAL_TIME, period is not None, CanteenReason.NO_MEAL_NOW
         yield Rule.AMOUNT, amount_fen is not None, PaymentReason.NO_AMOUNT
-        yield Rule.NOT_REPEATED, not self.paid_just_now(credential.medium, facts), PaymentReason.JUST_PAID
-        date = self._settings.meals.business_date(facts.local_time)
-        name = "" if period is None else period.name
-        reached = self._settings.limits.reached(credential.subject, name, date, facts, amount_fen=amount_fen or 0)
+        again = self.paid_just_now(credential.medium, facts) and not (state.order and state.order.guests)
+        yield Rule.NOT_REPEATED, not again, PaymentReason.JUST_PAID
+        reached = self._settings.limits.reached(
+            credential.subject,
+            "" if period is None else period.name,
+            self.business_date(facts),
+            facts,
+            amount_fen=amount_fen or 0,
+            meals=0 if state.order and state.order.guests else 1,
+        )
         yield CanteenRule.LIMITS, reached is None, None if reached is None else BY_LIMIT[reached]
 
-    def _amount(
-        self, state: CanteenState, period: MealPeriod | None, credential: Credential, facts: Facts
-    ) -> int | None:
-        """What the meal costs this person; 0 where meals are counted."""
+    def _amount(self, order: Order, period: MealPeriod | None, credential: Credential, facts: Facts) -> int | None:
+        """What is to be paid; 0 where meals are counted, and ``None`` while the cashier has not said."""
         match self._settings.pricing:
             case Pricing.COUNT:
                 return 0
-            case Pricing.KEYPAD:
-                return state.amount_fen
+            case Pricing.KEYPAD | Pricing.DISHES:
+                return order.amount_fen or None
+            case Pricing.FIXED if period is None:
+                return None
+            case Pricing.FIXED if order.guests:
+                return order.guests * (period.guest_price_fen or 0) or None
             case Pricing.FIXED:
                 person = facts.person(credential.subject)
                 classes = credential.entitlements | ({person.price_class} if person is not None else frozenset())
-                return None if period is None else period.price(classes)
+                return period.price(classes)
 
-    def _meal(
-        self,
-        about: bytes,
-        credential: Credential,
-        period: MealPeriod,
-        facts: Facts,
-        *,
-        amount_fen: int = 0,
-        subsidised: bool = False,
-    ) -> Meal:
-        meals, moment = self._settings.meals, facts.local_time
+    def _meal(self, about: bytes, credential: Credential, period: MealPeriod, facts: Facts) -> Meal:
         return Meal(
             about=about,
             medium=credential.medium,
             subject_namespace=credential.subject.namespace,
             subject_id=credential.subject.id,
             period=period.name,
-            business_date=meals.business_date(moment),
-            ends_ms=facts.now_ms + meals.day_left_ms(moment),
-            amount_fen=amount_fen,
-            subsidised=subsidised,
+            business_date=self.business_date(facts),
+            ends_ms=facts.now_ms + self._settings.meals.day_left_ms(facts.local_time),
         )
 
-    # With a keypad --------------------------------------------------------------------------------------------------
+    # What the cashier types -----------------------------------------------------------------------------------------
 
     def _entered(self, state: CanteenState, amount_fen: int, facts: Facts) -> Step[CanteenState]:
-        """The amount for the card that waits, or for whoever pays next; 0 takes it back."""
+        """The amount for the card that waits, or for whoever pays next; 0 takes everything back."""
         if amount_fen == 0:
             return self._no_amount(state, NOTHING_DUE)
-        after = state.model_copy(update={"amount_fen": amount_fen})
+        if self._settings.pricing is not Pricing.KEYPAD:
+            return Step(state, (Show(self._no_keypad(facts), Tone.WAIT),))
+        after = state.model_copy(update={"order": Order(amount_fen=amount_fen)})
+        return self._order_is_whole(after, facts)
+
+    def _order_is_whole(self, state: CanteenState, facts: Facts) -> Step[CanteenState]:
+        if state.order is None:
+            return Step(state, (Show(NOTHING_DUE, Tone.NO),))
         if state.waiting is not None and state.asking is None:
-            return self._presented(after.model_copy(update={"waiting": None}), state.waiting.credential, facts)
-        due = Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
-        return Step(after, (Show(due, Tone.WAIT),))
+            return self._presented(state.model_copy(update={"waiting": None}), state.waiting.credential, facts)
+        return Step(state, (Show(_due(state.order.amount_fen), Tone.WAIT),))
+
+    def _dish(self, state: CanteenState, number: int | None) -> Step[CanteenState]:
+        """One more dish of this order."""
+        price_fen = None if number is None else self._settings.price_list.price(number)
+        order = state.order or Order()
+        if number is None or price_fen is None:
+            return Step(state, (Show(Sentence(f"没有菜号 {number or 0}", f"There is no dish {number or 0}"), Tone.NO),))
+        if len(order.dishes) >= MAX_DISHES or order.amount_fen + price_fen > MAX_AMOUNT_FEN:
+            return Step(state, (Show(AmountProblem.TOO_MUCH.sentence, Tone.NO),))
+        more = Order(amount_fen=order.amount_fen + price_fen, dishes=(*order.dishes, number))
+        price, due = yuan(price_fen), yuan(more.amount_fen)
+        told = Sentence(f"菜号 {number}：{price} 元，请付款 {due} 元", f"Dish {number}: {price}; please pay {due} yuan")
+        return Step(state.model_copy(update={"order": more}), (Show(told, Tone.WAIT),))
+
+    def _guests(self, state: CanteenState, guests: int, facts: Facts) -> Step[CanteenState]:
+        """So many guests' meals for the host's card; only a cashier can say so."""
+        period = self._settings.meals.at(facts.local_time)
+        if state.operator is None:
+            return self.refuse(state, facts, CounterReason.NOBODY_AT_THE_TILL)
+        if period is None or guests == 0:
+            nothing = CanteenReason.NO_MEAL_NOW.citizen if period is None else NOTHING_DUE
+            return Step(state.model_copy(update={"order": None}), (Show(nothing, Tone.NO),))
+        if guests > MAX_GUESTS:
+            return Step(state, (Show(AmountProblem.TOO_MUCH.sentence, Tone.NO),))
+        due = _due(guests * (period.guest_price_fen or 0))
+        told = Sentence(f"客餐 {guests} 份，{due.zh}", f"{guests} guests: {due.en}")
+        return Step(state.model_copy(update={"order": Order(guests=guests)}), (Show(told, Tone.WAIT),))
 
     def _no_amount(self, state: CanteenState, why: Sentence) -> Step[CanteenState]:
-        return Step(state.model_copy(update={"amount_fen": None, "waiting": None}), (Show(why, Tone.NO),))
+        return Step(state.model_copy(update={"order": None, "waiting": None}), (Show(why, Tone.NO),))
 
     def _wait(self, state: CanteenState, credential: Credential, facts: Facts) -> Step[CanteenState]:
         """Card first: it waits for the amount, in place of a card that waited before."""
@@ -186,6 +255,8 @@ class Canteen(Cashier[CanteenState]):
         period = self._settings.meals.at(facts.local_time)
         if self._settings.pricing is Pricing.COUNT:
             return Sentence("此处计次，不收金额", "Meals are counted here; no amount is taken")
+        if self._settings.pricing is Pricing.DISHES:
+            return Sentence("请输入菜号并按菜品键", "Enter a dish's number and the dish key")
         if period is None or period.price_fen is None:
             return CanteenReason.NO_MEAL_NOW.citizen
         price = yuan(period.price_fen)
@@ -213,7 +284,7 @@ class Canteen(Cashier[CanteenState]):
             evidence=credential.evidence,
             trace=trace,
         )
-        after = state.model_copy(update={"latest": None, "latest_meal": meal})
+        after = self._with_count(state, meal.meals).model_copy(update={"latest": None, "counted": meal})
         return Step(after, (record, Show(record.reason.citizen, Tone.OK)))
 
     def _uncount(self, state: CanteenState, meal: Meal, facts: Facts) -> Step[CanteenState]:
@@ -226,35 +297,34 @@ class Canteen(Cashier[CanteenState]):
             public={"period": meal.period, "business_date": meal.business_date, "meals": -meal.meals},
             marks=(*meal.marks(facts, -1), not_used(PAID_SCOPE, meal.medium, facts)),
         )
-        return Step(state.model_copy(update={"latest_meal": None}), (record,))
+        return Step(self._with_count(state, -meal.meals).model_copy(update={"counted": None}), (record,))
+
+    def _with_count(self, state: CanteenState, meals: int) -> CanteenState:
+        if state.shift is None:
+            return state
+        shift = state.shift.model_copy(update={"sums": state.shift.sums.with_count(meals)})
+        return state.model_copy(update={"shift": shift})
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
     def paid(self, state: CanteenState, payment: Payment, facts: Facts) -> Kept[CanteenState]:
         """With one price, the same card pays once in a moment."""
-        after = state.model_copy(update={"asking_meal": None, "latest_meal": state.asking_meal})
-        return after, (self.just_paid_mark(payment, facts),) if self._settings.pricing is Pricing.FIXED else ()
+        after, marks = super().paid(state.model_copy(update={"asked_order": None, "counted": None}), payment, facts)
+        one_price = self._settings.pricing is Pricing.FIXED
+        return after, (*marks, self.just_paid_mark(payment, facts)) if one_price else marks
 
     def undone(self, state: CanteenState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[CanteenState]:
-        """The limits and the subsidy are given back; another card may pay the same amount."""
-        meal = state.latest_meal if was_paid else state.asking_meal
-        after = state.model_copy(update={"latest_meal" if was_paid else "asking_meal": None})
-        if not was_paid and self._settings.pricing is Pricing.KEYPAD and state.amount_fen is None:
-            after = after.model_copy(update={"amount_fen": payment.amount_fen})
-        return after, () if meal is None else meal.marks(facts, -1)
-
-    def said(self, what: Sentence, payment: Payment) -> Sentence:
-        """How much, who paid what of it, and that a payment without the platform is not lost."""
-        told = with_amount(what, payment.amount_fen)
-        own_fen = payment.funds.get(ACCOUNT, 0)
-        if own_fen < payment.amount_fen:
-            other, own = yuan(payment.amount_fen - own_fen), yuan(own_fen)
-            told = Sentence(f"{told.zh}（补贴 {other}，账户 {own}）", f"{told.en} (subsidy {other}, account {own})")
-        if payment.offline:
-            told = Sentence(told.zh + OFFLINE_IS_SAFE.zh, told.en + OFFLINE_IS_SAFE.en)
-        return told
+        """Another card may pay the same order."""
+        after, marks = super().undone(state, payment, facts, was_paid)
+        if was_paid:
+            return after, marks
+        return after.model_copy(update={"order": state.order or state.asked_order, "asked_order": None}), marks
 
     def anew(self, state: CanteenState) -> CanteenState:
         """The cashier types again, and a card that waited is presented again."""
-        gone = ("amount_fen", "waiting", "asking_meal", "latest_meal")
-        return state.model_copy(update=dict.fromkeys(gone))
+        gone = ("order", "asked_order", "waiting", "counted")
+        return super().anew(state).model_copy(update=dict.fromkeys(gone))
+
+
+def _due(amount_fen: int) -> Sentence:
+    return Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")

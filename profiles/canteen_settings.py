@@ -7,10 +7,16 @@ from enum import StrEnum
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from profiles.payment import PaySettings
+from profiles.counter_state import CounterSettings
 from profiles.rules.meal_limits import MealLimits
 from profiles.rules.meals import Meals
+from profiles.rules.price_list import PriceList
 from profiles.rules.subsidy import Subsidy
+
+MAX_DISHES = 40
+"""In one order."""
+MAX_GUESTS = 50
+"""Of one host at once."""
 
 
 class Pricing(StrEnum):
@@ -20,14 +26,17 @@ class Pricing(StrEnum):
     """定值: the period's price; one tap does it."""
     KEYPAD = "keypad"
     """单价: what the cashier types."""
+    DISHES = "dishes"
+    """菜号: what the dishes cost whose numbers the cashier types."""
     COUNT = "count"
     """计次: nothing; meals are counted."""
 
 
-class CanteenSettings(PaySettings):
+class CanteenSettings(CounterSettings):
     """Settings of one canteen till."""
 
-    pricing: Pricing = Field(description="fixed: the period's price; keypad: what is typed; count: meals are counted")
+    pricing: Pricing = Field(description="fixed: the period's price; keypad: what is typed; dishes; count")
+    price_list: PriceList = PriceList()
     meals: Meals
     subsidies: tuple[Subsidy, ...] = Field(default=(), max_length=32, description="the first that fits pays")
     limits: MealLimits = MealLimits()
@@ -49,6 +58,10 @@ class CanteenSettings(PaySettings):
                             "en": f"with fixed prices the period {period.name} needs a price_fen",
                         },
                     )
+        if self.pricing is Pricing.DISHES and not self.price_list.dishes:
+            raise PydanticCustomError(
+                "said", "{en}", {"zh": "按菜号收费须写 price_list", "en": "prices by dish need a price_list"}
+            )
         known = {period.name for period in self.meals.periods}
         unknown = sorted({name for subsidy in self.subsidies for name in subsidy.periods} - known)
         if unknown:

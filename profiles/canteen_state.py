@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from profiles.api import Assurance, Credential, Facts, Mark, State, Subject
-from profiles.payment import PayState
-from profiles.rules.meal_limits import taken
-from profiles.rules.subsidy import claimed
+from profiles.api import Assurance, Credential, State, Subject
+from profiles.counter_state import CounterState
+from profiles.meal import Meal
 
 
 class Waiting(State):
@@ -48,36 +47,24 @@ class Waiting(State):
         )
 
 
-class Meal(State):
-    """What a payment, or a count, has taken of the person's limits and subsidies."""
+class Order(State):
+    """What the cashier typed, for whoever pays next."""
 
-    about: bytes
-    """The record of a count; empty where a payment took it."""
-    medium: bytes
-    subject_namespace: str
-    subject_id: bytes
-    period: str
-    business_date: str
-    ends_ms: int
-    """When the business date ends, and with it all that was counted on it."""
     amount_fen: int = 0
-    meals: int = 1
-    subsidised: bool = False
+    dishes: tuple[int, ...] = ()
+    guests: int = Field(default=0, description="so many guests' meals, at the price of the moment they are paid")
 
-    def marks(self, facts: Facts, by: int) -> tuple[Mark, ...]:
-        """What takes it (1), or gives it back (-1): nothing once the business date is over."""
-        if facts.now_ms >= self.ends_ms:
-            return ()
-        subject = Subject(self.subject_namespace, self.subject_id)
-        where = (subject, self.period, self.business_date, self.ends_ms, facts)
-        counts = taken(*where, amount_fen=by * self.amount_fen, meals=by * self.meals)
-        return (*counts, claimed(*where, meals=by)) if self.subsidised else counts
+    def public(self) -> dict[str, str | int | bool]:
+        """What of it stands in the record of the intent."""
+        if self.dishes:
+            return {"dishes": ",".join(map(str, self.dishes))}
+        return {"guests": self.guests} if self.guests else {}
 
 
-class CanteenState(PayState):
+class CanteenState(CounterState):
     """State of one canteen till, saved with every record."""
 
-    amount_fen: int | None = Field(default=None, description="what the cashier typed, for whoever pays next")
+    order: Order | None = Field(default=None, description="of whoever pays next")
+    asked_order: Order | None = Field(default=None, description="of whoever is paying: another card may pay it")
     waiting: Waiting | None = Field(default=None, description="a card that was presented before there is an amount")
-    asking_meal: Meal | None = Field(default=None, description="of the payment that is under way")
-    latest_meal: Meal | None = Field(default=None, description="of the last payment or count")
+    counted: Meal | None = Field(default=None, description="the last count: its record may still prove late")

@@ -40,6 +40,7 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.meal import Meal
 from profiles.payment_reasons import DECLINED, PaymentReason
 from profiles.purpose import Purpose
 from profiles.questions import (
@@ -101,6 +102,7 @@ class Bill:
     shift: str | None = None
     account: str | None = None
     funds: Mapping[str, int] = field(default_factory=dict)
+    meal: Meal | None = None
 
 
 class Payment(State):
@@ -120,6 +122,7 @@ class Payment(State):
     shift: str | None = None
     account: str | None = None
     funds: dict[str, int] = Field(default_factory=dict)
+    meal: Meal | None = Field(default=None, description="what it takes of the person's limits and subsidies")
 
     @property
     def subject(self) -> Subject:
@@ -200,7 +203,7 @@ class Cashier(Generic[P]):
         """The state and the marks after an intent came to nothing, or its payment was taken back."""
         return state, ()
 
-    def said(self, what: Sentence, payment: Payment) -> Sentence:
+    def said(self, state: P, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002
         """What the screen says of a payment."""
         return with_amount(what, payment.amount_fen)
 
@@ -277,7 +280,6 @@ class Cashier(Generic[P]):
         bill: Bill,
         trace: bytes,
         facts: Facts,
-        marks: tuple[Mark, ...] = (),
         public: Mapping[str, str | int | bool] | None = None,
     ) -> Step[P]:
         """Record the intent, then ask the platform."""
@@ -295,6 +297,7 @@ class Cashier(Generic[P]):
             shift=bill.shift,
             account=bill.account,
             funds=dict(bill.funds),
+            meal=bill.meal,
         )
         money = payment.money(self._pay.merchant)
         record = Record(
@@ -304,7 +307,7 @@ class Cashier(Generic[P]):
             medium=payment.medium,
             subject=payment.subject,
             public={"source": credential.source, "assurance": int(credential.assurance), **(public or {})},
-            marks=(*credential.marks, *marks),
+            marks=(*credential.marks, *_meal_marks(payment, facts, 1)),
             evidence=credential.evidence,
             money=money,
             trace=trace,
@@ -343,11 +346,12 @@ class Cashier(Generic[P]):
         if payment.offline:
             marks = (*sold(payment.amount_fen, payment.subject, facts), *marks)
         record = self.end(Kind.PAYMENT, reason, payment, payment.money(self._pay.merchant), facts, marks, trace)
-        return Step(after, (record, Show(self.said(reason.citizen, payment), Tone.OK)))
+        return Step(after, (record, Show(self.said(after, reason.citizen, payment), Tone.OK)))
 
     def _give_up(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts, trace: bytes = b"") -> Step[P]:
         """Nothing is paid, and nothing may stay held."""
         after, marks = self.undone(state.model_copy(update={"asking": None}), payment, facts, False)
+        marks = (*_meal_marks(payment, facts, -1), *marks)
         money = payment.money(self._pay.merchant).back()
         record = self.end(Kind.REVERSAL, reason, payment, money, facts, marks, trace)
         return Step(after, (record, Show(reason.citizen, Tone.NO)))
@@ -355,6 +359,7 @@ class Cashier(Generic[P]):
     def take_back(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts) -> tuple[P, Record]:
         """Reverse a whole payment: the state after it, and its record."""
         after, marks = self.undone(state, payment, facts, True)
+        marks = (*_meal_marks(payment, facts, -1), *marks)
         if payment.offline:
             marks = (*sold(-payment.amount_fen, payment.subject, facts), *marks)
         marks = (*marks, not_used(PAID_SCOPE, payment.medium, facts))
@@ -412,6 +417,10 @@ class Cashier(Generic[P]):
             money=money,
             trace=trace,
         )
+
+
+def _meal_marks(payment: Payment, facts: Facts, by: int) -> tuple[Mark, ...]:
+    return () if payment.meal is None else payment.meal.marks(facts, by)
 
 
 def last_payment(payment: Payment) -> Show:

@@ -50,6 +50,8 @@ class Lane:
         self.canteen = Canteen(CanteenSettings.model_validate(SETTINGS | changes))
         self.state = self.canteen.idle()
         self.facts = HeldFacts()
+        self.book: list[Record] = []
+        """Every record, and beside it those that are not about the counter."""
         self.journal: list[Record] = []
         self.shown: list[Show] = []
         self.asks: list[Ask] = []
@@ -63,7 +65,9 @@ class Lane:
         for effect in step.effects:
             match effect:
                 case Record():
-                    self.journal.append(effect)
+                    self.book.append(effect)
+                    if effect.kind is not Kind.COUNTER:
+                        self.journal.append(effect)
                 case Show():
                     self.shown.append(effect)
                 case Ask():

@@ -26,14 +26,14 @@ def test_one_tap_pays_the_meal_that_is_served_now() -> None:
     assert lane.kinds() == [ASKED, PAID]
     money = lane.money()
     assert (money.amount_fen, money.business_date, money.funds) == (1500, "20261123", {"account": 1500})
-    assert (lane.said, lane.shown[-1].tone) == ("Paid: 15.00 yuan", Tone.OK)
+    assert (lane.said, lane.shown[-1].tone) == ("Paid: 15.00 yuan; no. 1", Tone.OK)
 
 
 def test_one_subsidised_meal_a_period_then_the_full_price() -> None:
     lane = Lane()
     lane.buy(LI, "staff")
     assert lane.money().funds == {"subsidy": 1000, "account": 500}
-    assert lane.said == "Paid: 15.00 yuan (subsidy 10.00, account 5.00)"
+    assert lane.said == "Paid: 15.00 yuan (subsidy 10.00, account 5.00); no. 1"
     lane.buy(LI, "staff")
     assert lane.money().funds == {"account": 1500}
     lane.facts.now_ms += 6 * HOUR_MS
@@ -46,7 +46,7 @@ def test_a_roster_says_who_is_subsidised_and_what_a_meal_costs_whom() -> None:
     lane.facts.people[Subject("city", LI)] = Person(price_class="senior", subsidy="staff")
     lane.buy(LI)
     assert lane.money().funds == {"subsidy": 900}
-    assert lane.said == "Paid: 9.00 yuan (subsidy 9.00, account 0.00)"
+    assert lane.said == "Paid: 9.00 yuan (subsidy 9.00, account 0.00); no. 1"
 
 
 @pytest.mark.parametrize("end", ["no", "ceiling", "restart", "late"])
@@ -131,7 +131,7 @@ def test_what_is_sold_offline_is_said_to_be_safe() -> None:
     lane = Lane()
     lane.present(LI, "staff")
     lane.silence()
-    assert lane.said == "Paid: 15.00 yuan (subsidy 10.00, account 5.00); sold offline, and safely recorded"
+    assert lane.said == "Paid: 15.00 yuan (subsidy 10.00, account 5.00); sold offline, and safely recorded; no. 1"
 
 
 def test_the_same_card_again_while_it_pays_waits_and_just_after_is_not_charged_twice() -> None:

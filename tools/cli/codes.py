@@ -40,6 +40,7 @@ KINDS: Mapping[str, Sentence] = {
     Kind.REFUND: _S("退款", "refund"),
     Kind.LOAN_ASKED: _S("询问图书馆", "the library is asked"),
     Kind.LOAN: _S("借还", "loan or return"),
+    Kind.COUNTER: _S("收银台", "counter"),
 }
 """Every kind of record."""
 

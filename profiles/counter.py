@@ -1,0 +1,315 @@
+"""A counter with a cashier: who is signed in, shifts with their sums, and what is given back of which sale.
+
+A cashier signs in and out by the key *operator* and a card that ``operators`` admits. A shift begins by the key
+*shift*, or by itself with the first sale, and ends by the key or with the business date; its last record has its sums.
+The keys *void* and *refund*, after a sale's number, give back the whole or a part of one of the latest sales: never
+more than is left of what each fund paid, never by the one who paid it, and booked on the shift that gives it back.
+Whatever waits for the cashier's next act ends by itself, and a restart signs out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from profiles.amounts import NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, yuan
+from profiles.api import (
+    AmountEntered,
+    Credential,
+    Effect,
+    Event,
+    Facts,
+    Kind,
+    Presented,
+    Reason,
+    Record,
+    Restarted,
+    Show,
+    StartTimer,
+    Step,
+    Subject,
+    TimerFired,
+    Tone,
+)
+from profiles.counter_reasons import CounterReason
+from profiles.counter_state import (
+    SALES_KEPT,
+    SALES_SHOWN,
+    CounterSettings,
+    CounterState,
+    Operator,
+    Pending,
+    Sale,
+    Shift,
+)
+from profiles.payment import Cashier, Kept, Payment
+from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules.offline_pay import sold
+from profiles.rules.subsidy import ACCOUNT, share_back
+
+COUNTER_TIMER = "counter"
+PATIENCE_MS = 30_000
+_CASHIERS_CARD = Sentence("请收银员出示卡", "Cashier, please present your card")
+_NO_SALES = Sentence("还没有销售", "There are no sales yet")
+
+C = TypeVar("C", bound=CounterState)
+
+
+class Counter(Cashier[C], Generic[C]):
+    """Base of the reducers of scenes with a cashier."""
+
+    def __init__(self, settings: CounterSettings) -> None:
+        super().__init__(settings)
+        self._counter = settings
+
+    def handle(self, state: C, event: Event, facts: Facts) -> Step[C]:
+        """The cashier's acts, and what all scenes with payments make of the rest."""
+        match event:
+            case Presented(credential) if state.pending is not None and state.pending.refund is None:
+                return self._sign(_done(state), credential, facts)
+            case AmountEntered(amount_fen) if state.pending is not None:
+                return self._refund(_done(state), state.pending.refund, amount_fen, facts)
+            case AmountRefused(problem) if state.pending is not None:
+                return Step(_done(state), (Show(problem.sentence, Tone.NO),))
+            case KeyPressed(key, number):
+                return self._key(_done(state), key, number, facts)
+            case TimerFired(name, about) if name == COUNTER_TIMER:
+                is_due = state.pending is not None and state.pending.id == about
+                return Step(_done(state) if is_due else state)
+            case Restarted():
+                step = super().handle(state, event, facts)
+                told = any(isinstance(effect, Show) for effect in step.effects)
+                return step if told or not state.sales else Step(step.state, (*step.effects, self._sales(state)))
+            case _:
+                return super().handle(state, event, facts)
+
+    def _key(self, state: C, key: FunctionKey, number: int | None, facts: Facts) -> Step[C]:
+        match key:
+            case FunctionKey.OPERATOR if self._counter.operators is not None:
+                return self._wait_for(state, None, _CASHIERS_CARD, facts)
+            case FunctionKey.SHIFT:
+                return self._shift(state, facts)
+            case FunctionKey.SALES:
+                return Step(state, (self._sales(state),))
+            case FunctionKey.VOID:
+                sale = self._returnable(state, number)
+                return self._void(state, sale, facts) if isinstance(sale, Sale) else self.refuse(state, facts, sale)
+            case FunctionKey.REFUND:
+                sale = self._returnable(state, number)
+                if not isinstance(sale, Sale):
+                    return self.refuse(state, facts, sale)
+                left = yuan(sale.left_fen)
+                ask = Sentence(
+                    f"第 {sale.number} 笔可退 {left} 元，请输入退款金额",
+                    f"No. {sale.number}: enter the refund, at most {left} yuan",
+                )
+                return self._wait_for(state, sale.number, ask, facts)
+            case _:
+                return super().handle(state, KeyPressed(key, number), facts)
+
+    def _wait_for(self, state: C, refund: int | None, ask: Sentence, facts: Facts) -> Step[C]:
+        pending = Pending(id=facts.new_id(), refund=refund)
+        effects = (Show(ask, Tone.WAIT), StartTimer(COUNTER_TIMER, PATIENCE_MS, pending.id))
+        return Step(state.model_copy(update={"pending": pending}), effects)
+
+    # Who works here -------------------------------------------------------------------------------------------------
+
+    def _sign(self, state: C, credential: Credential, facts: Facts) -> Step[C]:
+        """In; or out, for whoever is in already."""
+        operators, subject = self._counter.operators, credential.subject
+        if credential.assurance < self._counter.least_assurance:
+            return self.refuse(state, facts, Reason.ASSURANCE_TOO_LOW, credential.medium, subject)
+        if operators is None or not operators.admits(credential, facts):
+            return self.refuse(state, facts, CounterReason.NOT_A_CASHIER, credential.medium, subject)
+        leaves = state.operator is not None and state.operator.is_(subject)
+        reason = CounterReason.SIGNED_OUT if leaves else CounterReason.SIGNED_IN
+        operator = None if leaves else Operator(namespace=subject.namespace, id=subject.id)
+        record = Record(
+            id=facts.new_id(),
+            kind=Kind.COUNTER,
+            reason=reason,
+            medium=credential.medium,
+            subject=subject,
+            marks=credential.marks,
+            evidence=credential.evidence,
+        )
+        return Step(state.model_copy(update={"operator": operator}), (record, Show(reason.citizen, Tone.OK)))
+
+    def is_attended(self, state: C) -> bool:
+        """Whether somebody is there to sell, where somebody has to be."""
+        return state.operator is not None or not self._counter.attended
+
+    # Shifts ---------------------------------------------------------------------------------------------------------
+
+    def business_date(self, facts: Facts) -> str:
+        """On which day something is booked now."""
+        return facts.local_time.strftime("%Y%m%d")
+
+    def in_shift(self, state: C, facts: Facts) -> tuple[C, tuple[Record, ...]]:
+        """The state within a shift of this business date, and the records of what ended and began for that."""
+        date = self.business_date(facts)
+        if state.shift is not None and state.shift.business_date == date:
+            return state, ()
+        ended = () if state.shift is None else (self._shift_record(state, state.shift, facts, is_over=True),)
+        shift = Shift(number=state.shifts + 1, business_date=date)
+        after = state.model_copy(update={"shift": shift, "shifts": shift.number})
+        return after, (*ended, self._shift_record(state, shift, facts, is_over=False))
+
+    def _shift(self, state: C, facts: Facts) -> Step[C]:
+        """Begin one, or end it: then whoever worked it is signed out."""
+        if state.operator is None:
+            return self.refuse(state, facts, CounterReason.NOBODY_AT_THE_TILL)
+        if state.asking is not None:
+            return Step(state, (Show(Reason.BUSY.citizen, Tone.WAIT),))
+        if state.shift is None:
+            after, records = self.in_shift(state, facts)
+            return Step(after, (*records, Show(CounterReason.SHIFT_OPENED.citizen, Tone.OK)))
+        record = self._shift_record(state, state.shift, facts, is_over=True)
+        after = state.model_copy(update={"shift": None, "operator": None})
+        return Step(after, (record, Show(state.shift.sentence(), Tone.OK)))
+
+    def _shift_record(self, state: C, shift: Shift, facts: Facts, *, is_over: bool) -> Record:
+        who = state.operator
+        return Record(
+            id=facts.new_id(),
+            kind=Kind.COUNTER,
+            reason=CounterReason.SHIFT_CLOSED if is_over else CounterReason.SHIFT_OPENED,
+            subject=None if who is None else Subject(who.namespace, who.id),
+            public=shift.report() if is_over else {"shift": shift.name, "business_date": shift.business_date},
+        )
+
+    # What is given back ---------------------------------------------------------------------------------------------
+
+    def _returnable(self, state: C, number: int | None) -> Sale | ReasonEnum:
+        """The sale of this number, or why nothing of it is given back now."""
+        sale = state.sale(number)
+        if state.operator is None:
+            return CounterReason.NOBODY_AT_THE_TILL
+        if state.asking is not None:
+            return Reason.BUSY
+        if sale is None:
+            return CounterReason.SALE_UNKNOWN
+        if sale.left_fen == 0:
+            return CounterReason.SALE_RETURNED
+        return CounterReason.OWN_SALE if state.operator.is_(sale.payment.subject) else sale
+
+    def _refund(self, state: C, number: int | None, amount_fen: int, facts: Facts) -> Step[C]:
+        """The amount that was typed, of the sale that was named before."""
+        if amount_fen == 0:
+            return Step(state, (Show(NOTHING_DUE, Tone.NO),))
+        sale = self._returnable(state, number)
+        if not isinstance(sale, Sale):
+            return self.refuse(state, facts, sale)
+        if amount_fen > sale.left_fen:
+            return self.refuse(state, facts, CounterReason.REFUND_TOO_MUCH)
+        return self._give_back(state, sale, amount_fen, facts)
+
+    def _void(self, state: C, sale: Sale, facts: Facts) -> Step[C]:
+        return self._give_back(state, sale, sale.left_fen, facts)
+
+    def _give_back(self, state: C, sale: Sale, amount_fen: int, facts: Facts) -> Step[C]:
+        """The whole of a sale by a reversal, with the meal's limits; a part by a refund. Booked on this shift."""
+        state, records = self.in_shift(state, facts)
+        payment = self._booked(state, sale, facts)
+        if amount_fen == payment.amount_fen:
+            after, record = self.take_back(state, payment, CounterReason.VOIDED, facts)
+            funds = payment.funds
+        else:
+            funds = share_back(sale.left, amount_fen)
+            money = replace(
+                payment.money(self._pay.merchant),
+                amount_fen=-amount_fen,
+                funds={fund: -fen for fund, fen in funds.items()},
+            )
+            marks = sold(-amount_fen, payment.subject, facts) if payment.offline else ()
+            record = self.end(Kind.REFUND, CounterReason.REFUNDED, payment, money, facts, marks)
+            after = _returned(state, payment, funds)
+        told = _given_back(sale.number, amount_fen, funds)
+        effects: tuple[Effect, ...] = (*records, record, Show(told, Tone.OK))
+        return Step(after, effects)
+
+    def _booked(self, state: C, sale: Sale, facts: Facts) -> Payment:
+        """The payment as it goes back now. What was sold offline on another day is in no ceiling of today."""
+        ago = timedelta(milliseconds=max(0, facts.now_ms - sale.sold_ms))
+        today = (facts.local_time - ago).date() == facts.local_time.date()
+        return sale.payment.model_copy(update={**self.books(state), "offline": sale.payment.offline and today})
+
+    def books(self, state: C) -> dict[str, str | None]:
+        """Operator, shift and business date of what is booked now, within a shift."""
+        shift = state.shift
+        return {
+            "operator": None if state.operator is None else state.operator.name,
+            "shift": None if shift is None else shift.name,
+            "business_date": "" if shift is None else shift.business_date,
+        }
+
+    # What goes with a payment ---------------------------------------------------------------------------------------
+
+    def paid(self, state: C, payment: Payment, facts: Facts) -> Kept[C]:
+        """It has a number, and is in the shift's sums."""
+        sale = Sale(number=state.sold + 1, payment=payment, sold_ms=facts.now_ms)
+        after = state.model_copy(update={"sold": sale.number, "sales": (*state.sales, sale)[-SALES_KEPT:]})
+        if after.shift is None:
+            return after, ()
+        shift = after.shift.model_copy(update={"sums": after.shift.sums.with_sale(payment)})
+        return after.model_copy(update={"shift": shift}), ()
+
+    def undone(self, state: C, payment: Payment, facts: Facts, was_paid: bool) -> Kept[C]:  # noqa: ARG002
+        """What was paid and taken back is a return of all of it."""
+        return _returned(state, payment, payment.funds) if was_paid else state, ()
+
+    def said(self, state: C, what: Sentence, payment: Payment) -> Sentence:
+        """With who paid what, that a payment without the platform is not lost, and the number that takes it back."""
+        told = _shared(super().said(state, what, payment), payment.amount_fen, payment.funds)
+        if payment.offline:
+            told = Sentence(f"{told.zh}；离线收款，记录已安全保存", f"{told.en}; sold offline, and safely recorded")
+        return Sentence(f"{told.zh}；第 {state.sold} 笔", f"{told.en}; no. {state.sold}")
+
+    def anew(self, state: C) -> C:
+        """After a restart nobody is signed in."""
+        return _done(state).model_copy(update={"operator": None})
+
+    def _sales(self, state: C) -> Show:
+        lines = [sale.line() for sale in reversed(state.sales[-SALES_SHOWN:])]
+        if not lines:
+            return Show(_NO_SALES, Tone.WAIT)
+        return Show(Sentence("；".join(line.zh for line in lines), "; ".join(line.en for line in lines)), Tone.WAIT)
+
+
+def _done(state: C) -> C:
+    """Nothing waits for the cashier."""
+    return state.model_copy(update={"pending": None})
+
+
+def _returned(state: C, payment: Payment, funds: dict[str, int]) -> C:
+    """After something of a payment went back: in its sale, and in the sums of the shift."""
+    sales = tuple(
+        sale.model_copy(update={"returned": _sum(sale.returned, funds)})
+        if sale.payment.intent_id == payment.intent_id
+        else sale
+        for sale in state.sales
+    )
+    after = state.model_copy(update={"sales": sales})
+    if after.shift is None:
+        return after
+    shift = after.shift.model_copy(update={"sums": after.shift.sums.with_return(funds)})
+    return after.model_copy(update={"shift": shift})
+
+
+def _sum(returned: dict[str, int], funds: dict[str, int]) -> dict[str, int]:
+    return {fund: returned.get(fund, 0) + funds.get(fund, 0) for fund in sorted({*returned, *funds})}
+
+
+def _given_back(number: int, amount_fen: int, funds: dict[str, int]) -> Sentence:
+    zh, en = f"第 {number} 笔已退 {yuan(amount_fen)} 元", f"No. {number}: {yuan(amount_fen)} yuan were given back"
+    return _shared(Sentence(zh, en), amount_fen, funds)
+
+
+def _shared(told: Sentence, amount_fen: int, funds: dict[str, int]) -> Sentence:
+    """The sentence with the shares, where not all of it is the holder's own."""
+    own_fen = funds.get(ACCOUNT, 0)
+    if own_fen == amount_fen or not funds:
+        return told
+    other, own = yuan(amount_fen - own_fen), yuan(own_fen)
+    return Sentence(f"{told.zh}（补贴 {other}，账户 {own}）", f"{told.en} (subsidy {other}, account {own})")

@@ -1,0 +1,60 @@
+"""What a counter with a cashier says: who works at it, its shifts, and what is given back."""
+
+from __future__ import annotations
+
+from profiles.reasons import ReasonEnum, Sentence
+
+_S = Sentence
+
+
+class CounterReason(ReasonEnum):
+    """Why something at the counter was done or not."""
+
+    SIGNED_IN = ("signed-in", _S("收银员已登录", "The cashier is signed in"), _S("收银员登录", "a cashier signed in"))
+    SIGNED_OUT = (
+        "signed-out",
+        _S("收银员已退出", "The cashier is signed out"),
+        _S("收银员退出", "a cashier signed out"),
+    )
+    NOT_A_CASHIER = (
+        "not-a-cashier",
+        _S("此卡不能登录收银台，请换收银员的卡", "This card cannot sign in; please use a cashier's card"),
+        _S("不在 operators 之中", "not among the operators"),
+    )
+    NOBODY_AT_THE_TILL = (
+        "nobody-at-the-till",
+        _S("请等收银员登录", "Please wait until a cashier has signed in"),
+        _S("需要收银员登录", "a cashier has to sign in"),
+        True,
+    )
+    SHIFT_OPENED = ("shift-opened", _S("班次已开始", "The shift has begun"), _S("班次开始", "a shift began"))
+    SHIFT_CLOSED = (
+        "shift-closed",
+        _S("班次已结束", "The shift has ended"),
+        _S("班次结束，附合计", "a shift ended, with its sums"),
+    )
+    VOIDED = ("voided", _S("已撤销并退款", "Taken back and refunded"), _S("收银员撤销", "a cashier took a sale back"))
+    REFUNDED = ("refunded", _S("已退款", "Refunded"), _S("收银员部分退款", "a cashier refunded a part"))
+    SALE_UNKNOWN = (
+        "sale-unknown",
+        _S(
+            "此处没有这一笔，请到原收银台或服务台退款",
+            "No such sale here; refunds are at the till that sold it, or the desk",
+        ),
+        _S("不在本机最近的销售之中", "not among this till's latest sales"),
+    )
+    SALE_RETURNED = (
+        "sale-returned",
+        _S("这一笔已全部退回", "All of this sale was given back already"),
+        _S("已没有可退金额", "nothing of it is left"),
+    )
+    OWN_SALE = (
+        "own-sale",
+        _S("本人的消费须由另一位收银员退款", "One's own sale is refunded by another cashier"),
+        _S("收银员不能给自己退款", "a cashier cannot refund his own sale"),
+    )
+    REFUND_TOO_MUCH = (
+        "refund-too-much",
+        _S("超过可退金额，请重新输入", "This is more than can be refunded; enter it again"),
+        _S("退款大于剩余金额", "a refund beyond what is left"),
+    )
