@@ -259,7 +259,7 @@ class Presented:
 
     credential: Credential
     reader: str = ""
-    """The device that read it, by its name in the configuration."""
+    """The device's name in the configuration; empty where the reading failed before it was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +272,6 @@ class Rejected:
     presentation: bytes | None = None
     """Of a code that was accepted before: which showing. Its own open transaction may be taken up again."""
     reader: str = ""
-    """Empty where the reading failed before it was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -401,10 +400,8 @@ Effect = Record | Actuate | Show | StartTimer | Ask | RaiseAlarm | FamilyEffect
 
 
 class State(BaseModel):
-    """Base of a profile's state: frozen, saved with the record that changed it, read back after a restart.
-
-    A field with ``exclude=True`` is not saved, and a change of it alone goes to no disk: a restart begins without it.
-    """
+    """Base of a profile's state: frozen, saved with the record that changed it, read back after a restart; a field with
+    ``exclude=True`` is not, and a change of it alone goes to no disk."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
