@@ -367,7 +367,10 @@ class Composition:
 
     def _holders(self) -> Iterator[tuple[bytes, Holder]]:
         for holder in self.config.holders:
-            yield bytes.fromhex(holder.medium), Holder(_subject_of(holder), holder.entitlements, holder.lost)
+            until = holder.valid_until
+            until_ms = None if until is None else round(until.replace(tzinfo=self._zone).timestamp() * 1000)
+            known = Holder(_subject_of(holder), holder.entitlements, holder.lost, until_ms)
+            yield bytes.fromhex(holder.medium), known
 
 
 def _subject_of(holder: HolderConfig) -> Subject:

@@ -12,7 +12,16 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from agent.problems import Problem, problems_of
@@ -108,6 +117,9 @@ class HolderConfig(_Model):
     )
     entitlements: frozenset[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]] = frozenset()
     lost: bool = False
+    valid_until: NaiveDatetime | None = Field(
+        default=None, description='a visitor\'s card is refused from then on: "2026-11-26 18:00", local time'
+    )
     person: PersonConfig | None = Field(default=None, description="for sites without a roster")
 
 

@@ -38,6 +38,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "path_type": ("应为路径", "should be a path"),
     "time_parsing": ('应为带引号的时间，如 "07:30"', 'should be a time in quotes, like "07:30"'),
     "time_type": ('应为带引号的时间，如 "07:30"', 'should be a time in quotes, like "07:30"'),
+    **dict.fromkeys(
+        ("datetime_parsing", "datetime_from_date_parsing", "datetime_type", "timezone_naive"),
+        ('应为带引号的本地时间，如 "2026-11-26 18:00"', 'should be a local time in quotes, like "2026-11-26 18:00"'),
+    ),
+    **dict.fromkeys(
+        ("date_parsing", "date_from_datetime_parsing", "date_type"),
+        ('应为带引号的日期，如 "2027-02-20"', 'should be a date in quotes, like "2027-02-20"'),
+    ),
     "literal_error": ("应为 {expected}", "should be {expected}"),
     "enum": ("应为 {expected}", "should be {expected}"),
     "value_error": ("值不可用（{said}）", "cannot be used: {said}"),

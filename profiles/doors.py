@@ -13,6 +13,7 @@ from profiles.rules.admission import Admission
 from profiles.rules.area import Area
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
+from profiles.rules.duress import Duress
 from profiles.rules.minors import Minors
 from profiles.rules.schedule import Schedule
 
@@ -27,6 +28,7 @@ class DoorSettings(ProfileSettings):
     schedule: Schedule = Schedule()
     codes: CodePolicy = CodePolicy()
     minors: Minors = Minors()
+    duress: Duress = Duress()
     area: Area | None = Field(default=None, description="what lies behind: anti-passback, people and capacity")
     double_tap_ms: int = Field(default=3_000, ge=0, le=60_000)
     open_pulse_ms: int = Field(default=500, ge=50, le=30_000)

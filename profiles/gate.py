@@ -59,14 +59,19 @@ from profiles.reasons import ReasonEnum
 from profiles.rules.area import Taken
 from profiles.rules.codes import CodePolicy
 from profiles.rules.double_tap import not_used, used, used_just_now
+from profiles.rules.escort import Awaiting, Escort, EscortReason
 from profiles.rules.repeats import Repeats
 from profiles.trace import Asked, Rule, RuleEnum, judge
+
+ESCORT_TIMER = "escort"
+_AWAITED = Show(EscortReason.ESCORT_AWAITED.citizen, Tone.WAIT)
 
 
 class GateSettings(DoorSettings):
     """Settings of one gate lane."""
 
     direction: Direction = Direction.IN
+    escort: Escort = Escort()
     output: str = Field(default="gate", description="the board's output that opens the gate")
     passage_input: str | None = Field(default="passage", description="the sensor in the passage; null if there is none")
 
@@ -86,6 +91,7 @@ class GateState(State):
     latest: Crossing | None = Field(default=None, description="the last grant whose passage no sensor can confirm")
     unused: Crossing | None = Field(default=None, description="the last grant that nobody used: its code opens again")
     tolerated_until_ms: int = Field(default=0, description="after a restart an open grant may still be used until then")
+    awaiting: Awaiting | None = Field(default=None, description="a visitor whose escort has not come yet")
     fire: bool = False
     repeats: Repeats = Repeats()
 
@@ -121,7 +127,8 @@ class Gate:
         match event:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                told = self._settings.duress.beside(credential, step.effects, self._public(None), facts)
+                return Step(step.state, (*self._settings.schedule.warning(facts), *told))
             case Rejected(CodeReason.REPLAYED, presentation=bytes() as presentation) as rejected:
                 return self._replayed(state, rejected, presentation, facts)
             case Rejected(reason, medium, subject):
@@ -134,8 +141,12 @@ class Gate:
                 return self._actuated(state, about, fault, facts)
             case TimerFired(name, about) if name == PASSAGE_TIMER:
                 return self._close(state, about, PassageReason.TIMED_OUT, facts)
+            case TimerFired(name, about) if name == ESCORT_TIMER:
+                return self._escort_missing(state, about, facts)
             case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
                 return self._end_window(state, facts)
+            case RecordedLate(about) if state.awaiting is not None and state.awaiting.record_id == about:
+                return self._escort_missing(state, about, facts)
             case RecordedLate(about):
                 return self._close(state, about, Reason.NOT_ACTUATED, facts)
             case Restarted():
@@ -148,16 +159,75 @@ class Gate:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
         if state.crossing is not None and state.crossing.medium == credential.medium:
             return self._grant_again(state, _shown_by(state.crossing, credential), facts, credential.marks)
+        if state.awaiting is not None and state.awaiting.medium == credential.medium:
+            return Step(state, (_AWAITED,))
         verdict = judge(self._rules(state, credential, facts))
         again = state.latest if verdict.refusal is PassageReason.JUST_PASSED else None
         if again is not None and again.medium == credential.medium:
             return self._grant_again(state, _shown_by(again, credential), facts, credential.marks, verdict.trace)
         if verdict.refusal is not None:
             return self._refuse(state, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
+        if self._settings.escort.is_needed(credential, facts):
+            return self._await_escort(state, credential, facts, verdict.trace)
+        if state.awaiting is not None and self._settings.escort.may(credential, state.awaiting, facts):
+            return self._escorted(state, credential, state.awaiting, facts, verdict.trace)
         return self._grant(state, credential, facts, verdict.trace)
+
+    def _await_escort(self, state: GateState, visitor: Credential, facts: Facts, trace: bytes) -> Step[GateState]:
+        """One visitor waits at a time: another one takes his place."""
+        replaced = () if state.awaiting is None else (self._not_escorted(state.awaiting, facts),)
+        record = Record(
+            id=facts.new_id(),
+            kind=Kind.DECISION,
+            reason=EscortReason.ESCORT_AWAITED,
+            medium=visitor.medium,
+            subject=visitor.subject,
+            public=self._public(visitor),
+            marks=visitor.marks,
+            trace=trace,
+        )
+        awaiting = self._settings.escort.awaits(visitor, record.id, facts)
+        begin = StartTimer(ESCORT_TIMER, self._settings.escort.within_ms, record.id)
+        return Step(state.model_copy(update={"awaiting": awaiting}), (*replaced, record, _AWAITED, begin))
+
+    def _escorted(
+        self, state: GateState, escort: Credential, awaiting: Awaiting, facts: Facts, trace: bytes
+    ) -> Step[GateState]:
+        """Both are there: the way is the visitor's. The escort then passes with his own credential, as always."""
+        visitor = awaiting.credential
+        verdict = judge(self._area_rules(visitor.subject, facts))
+        if verdict.refusal is not None:
+            return self._refuse(state, facts, verdict.refusal, visitor.medium, visitor.subject, verdict.trace)
+        granted = self._grant(state, visitor, facts, verdict.trace, escorted=True)
+        record = Record(
+            id=facts.new_id(),
+            kind=Kind.OUTCOME,
+            reason=EscortReason.ESCORTED,
+            medium=escort.medium,
+            subject=escort.subject,
+            refers_to=awaiting.record_id,
+            public=self._public(escort),
+            marks=escort.marks,
+            trace=trace,
+        )
+        return Step(granted.state.model_copy(update={"awaiting": None}), (record, *granted.effects))
+
+    def _escort_missing(self, state: GateState, about: bytes, facts: Facts) -> Step[GateState]:
+        if state.awaiting is None or state.awaiting.record_id != about:
+            return Step(state)
+        record = self._not_escorted(state.awaiting, facts)
+        return Step(state.model_copy(update={"awaiting": None}), (record, shown(EscortReason.ESCORT_MISSING)))
+
+    def _not_escorted(self, awaiting: Awaiting, facts: Facts) -> Record:
+        visitor, reason = awaiting.credential, EscortReason.ESCORT_MISSING
+        return Record(
+            facts.new_id(), Kind.OUTCOME, reason, visitor.medium, visitor.subject, refers_to=awaiting.record_id
+        )
 
     def _replayed(self, state: GateState, rejected: Rejected, presentation: bytes, facts: Facts) -> Step[GateState]:
         """A showing that was accepted before: only the crossing that it opened may be taken up again."""
+        if state.awaiting is not None and state.awaiting.presentation == presentation and not state.fire:
+            return Step(state, (_AWAITED,))
         if state.unused is not None and state.unused.presentation == presentation and not state.fire:
             return self._reopen(state, state.unused, facts)
         open_again = [state.crossing]
@@ -188,6 +258,8 @@ class Gate:
         yield Rule.LANE_FREE, state.crossing is None, Reason.BUSY
         yield Rule.NOT_REPEATED, not self._used_just_now(credential.medium, facts), PassageReason.JUST_PASSED
         yield from self._area_rules(credential.subject, facts)
+        if settings.escort.needed_by:
+            yield Rule.ESCORT, not settings.escort.is_needed(credential, facts), None
 
     def _area_rules(self, subject: Subject, facts: Facts) -> Iterator[Asked]:
         if self._settings.area is not None:
@@ -197,7 +269,9 @@ class Gate:
         area = self._settings.area
         return (Taken(), ()) if area is None else area.take(self._settings.direction, 1, subject, facts)
 
-    def _grant(self, state: GateState, credential: Credential, facts: Facts, trace: bytes) -> Step[GateState]:
+    def _grant(
+        self, state: GateState, credential: Credential, facts: Facts, trace: bytes, escorted: bool = False
+    ) -> Step[GateState]:
         record_id = facts.new_id()
         taken, taking = self._take(credential.subject, facts)
         crossing = Crossing.model_construct(  # made of what is checked already, on the way of a tap
@@ -208,6 +282,7 @@ class Gate:
             granted_ms=facts.now_ms,
             presentation=credential.presentation,
             taken=taken,
+            escorted=escorted,
         )
         used_now = used(self._mark_scope, credential.medium, self._settings.double_tap_ms, facts)
         record = Record(
@@ -310,7 +385,7 @@ class Gate:
             "crossing": None,
             "latest": crossing if reason is Reason.ACTUATED else None,
             # What was cut off by a restart is never actuated again.
-            "unused": crossing if not used and reason is not Reason.OUTCOME_UNKNOWN else None,
+            "unused": None if used or crossing.escorted or reason is Reason.OUTCOME_UNKNOWN else crossing,
         }
         return Step(state.model_copy(update=ended), (record,))
 
@@ -338,6 +413,10 @@ class Gate:
             cleared = self._fire(state, False, facts)
             rest = self._restarted(cleared.state, facts)
             return Step(rest.state, (*cleared.effects, *rest.effects))
+        if state.awaiting is not None:
+            missing = self._escort_missing(state, state.awaiting.record_id, facts)
+            rest = self._restarted(missing.state, facts)
+            return Step(rest.state, (*missing.effects, *rest.effects))
         ended = self._end_window(state, facts)
         state = ended.state
         if state.crossing is None:

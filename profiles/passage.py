@@ -55,6 +55,7 @@ class Crossing(State):
     granted_ms: int
     presentation: bytes | None = Field(default=None, description="the showing of a code that opened, the newest one")
     taken: Taken = Taken()
+    escorted: bool = Field(default=False, description="its code alone does not open again")
 
     @property
     def subject(self) -> Subject:

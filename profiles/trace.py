@@ -56,6 +56,7 @@ class Rule(RuleEnum):
     )
     CAPACITY = (21, _S("区域内还有位置？", "Is there room in the area?"))
     AGE = (22, _S("年龄符合此处的规定？", "Does this place allow the holder's age?"))
+    ESCORT = (23, _S("不需要陪同？", "May the holder pass without an escort?"))
 
 
 Asked: TypeAlias = tuple[RuleEnum, bool, ReasonEnum | None]

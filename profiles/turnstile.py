@@ -114,8 +114,10 @@ class Turnstile:
             case Presented() | Rejected() if state.fire:
                 return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
             case Presented(credential, reader):
-                step = self._presented(state, credential, self._settings.direction_of(reader), facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                direction = self._settings.direction_of(reader)
+                step = self._presented(state, credential, direction, facts)
+                told = self._settings.duress.beside(credential, step.effects, self._public(direction), facts)
+                return Step(step.state, (*self._settings.schedule.warning(facts), *told))
             case Rejected(CodeReason.REPLAYED, presentation=bytes()) as rejected:
                 return self._replayed(state, rejected, facts)
             case Rejected() as rejected:

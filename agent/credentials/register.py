@@ -19,6 +19,8 @@ class Holder:
     subject: Subject
     entitlements: frozenset[str] = frozenset()
     lost: bool = False
+    until_ms: int | None = None
+    """A card that was lent to a visitor counts until then."""
 
 
 class Register(Protocol):

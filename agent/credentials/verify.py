@@ -68,6 +68,8 @@ class Verifier:
             refusal = Reason.MEDIUM_DENIED
         if refusal is None and holder.lost:
             refusal = Reason.MEDIUM_LOST
+        if refusal is None and holder.until_ms is not None and today.timestamp() * 1000 >= holder.until_ms:
+            refusal = Reason.EXPIRED
         if refusal is not None:
             return Rejected(refusal, medium, holder.subject)
         assurance = Assurance.AUTHENTICATED_CARD if reading.authenticated else Assurance.READ

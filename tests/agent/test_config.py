@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,12 @@ def test_relative_paths_start_at_the_file() -> None:
         ("state_dir: state/gate-001", "state_dir: ~nobody-of-this-name/x", "terminal.state_dir", "home directory"),
         ("[any, pass]", "[any, passs]", "lanes.north-in.settings.codes.purposes", "should be one of any, pass"),
         ("fire_input: fire", "fire_input: smoke", "lanes.north-in.settings.fire_input", "no input 'smoke'"),
+        (
+            "direction: in",
+            'schedule: {calendar: {holidays: ["2027-02-30"]}}',
+            "lanes.north-in.settings.schedule.calendar.holidays",
+            "should be a date in quotes",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_place_and_remedy(old: str, new: str, path: str, remedy: str) -> None:
@@ -68,6 +75,21 @@ def test_a_mistake_is_named_with_its_place_and_remedy(old: str, new: str, path: 
     text = problem(GOOD.replace(old, new))
     assert f"gate.yaml: {path}" in text
     assert remedy in text
+
+
+def test_a_card_is_lent_until_a_local_time_and_a_wrong_one_is_told() -> None:
+    lent = GOOD + f'\nholders: [{{medium: "{"0f" * 16}", entitlements: [visitor], valid_until: "%s"}}]\n'
+    config = parse(lent % "2026-11-26 18:00", "gate.yaml", Path()).config
+    assert config.holders[0].valid_until == datetime(2026, 11, 26, 18)  # noqa: DTZ001 -- local, as people write it
+    for wrong in ("soon", "2026-02-30 18:00", "2026-11-26 18:00+08:00"):
+        assert "should be a local time in quotes" in problem(lent % wrong)
+
+
+def test_a_reader_that_is_not_the_lanes_own_is_told() -> None:
+    text = preset_text("turnstile").replace("exit_readers: [slot-out]", "exit_readers: [slot-oat]")
+    told = problem(text)
+    assert "lanes.main.settings.exit_readers" in told
+    assert "did you mean slot-out?" in told
 
 
 def test_all_problems_are_told_at_once() -> None:

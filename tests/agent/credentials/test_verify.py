@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from agent.credentials.lists import CurrentLists, Lists
 from agent.credentials.medium import medium_of
@@ -43,3 +44,12 @@ def test_the_terminals_own_register_goes_before_that_of_the_lists() -> None:
         verdict = Verifier(mac, SiteRegister(own), lambda: lists).card(CARD, NOON)
         assert isinstance(verdict, Presented)
         assert verdict.credential.subject == holder.subject
+
+
+def test_a_card_that_was_lent_to_a_visitor_counts_until_its_time() -> None:
+    until_ms = round(NOON.timestamp() * 1000)
+    verifier = Verifier(mac, SiteRegister([(MEDIUM, replace(OURS, until_ms=until_ms))]), Lists)
+    assert isinstance(verifier.card(CARD, NOON - timedelta(milliseconds=1)), Presented)
+    verdict = verifier.card(CARD, NOON)
+    assert isinstance(verdict, Rejected)
+    assert (verdict.reason, verdict.subject) == (Reason.EXPIRED, OURS.subject)
