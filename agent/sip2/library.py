@@ -15,7 +15,7 @@ from agent.backoff import Backoff
 from agent.clock import Clock
 from agent.devices import DeviceState
 from agent.logs import log
-from agent.sip2.errors import Sip2Error
+from agent.sip2.errors import Sip2Error, Sip2Fault
 from agent.sip2.ports import TellLane
 from agent.sip2.settings import LibraryConfig
 from agent.sip2.system import LibrarySystem
@@ -58,6 +58,8 @@ class Library:
         self._behind = True
         """Something on the disk waits to be told."""
         self._woken = asyncio.Event()
+        self._broken: list[Sip2Error] = []
+        """Why questions of lanes ended the connection, the first one's first."""
         self._asking: set[asyncio.Task[None]] = set()
         self._told = ("", "")
         self._log = log(device=NAME)
@@ -91,6 +93,7 @@ class Library:
 
     async def _keep_in_touch(self) -> None:
         """Until something breaks. Raises ``Sip2Error`` and ``StoreError``."""
+        self._broken.clear()
         system = await self._connect(self._settings, self._zone)
         try:
             while True:
@@ -108,7 +111,8 @@ class Library:
                         await self._woken.wait()
                 except TimeoutError:
                     await system.status()
-                system.must_be_open()
+                if not system.is_open:
+                    raise self._broken[0] if self._broken else Sip2Error(Sip2Fault.CLOSED)
         finally:
             self._system = None
             self._behind = True
@@ -119,13 +123,15 @@ class Library:
         try:
             answer = await system.answer(effect.demand, self._clock.now_ms(), ends_s)
         except Sip2Error as error:
-            self._log.warning("library", reason=error.fault.code)
-            self._woken.set()
+            self._broken.append(error)
             if not isinstance(effect.demand, ClosePatron):
                 tell(LibrarySilent(effect.about, perhaps=True))
         else:
             if answer is not None:
                 tell(LibraryAnswered(effect.about, answer))
+        finally:
+            if not system.is_open:
+                self._woken.set()
 
     async def _wait(self, reason: str, detail: str) -> None:
         retry_ms = self._backoff.next_ms()

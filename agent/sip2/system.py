@@ -128,10 +128,10 @@ class LibrarySystem:
             raise
         return self
 
-    def must_be_open(self) -> None:
-        """Raises ``Sip2Error`` where a question has ended the connection."""
-        if not self._link.is_open:
-            raise Sip2Error(Sip2Fault.CLOSED)
+    @property
+    def is_open(self) -> bool:
+        """Whether no question has ended the connection."""
+        return self._link.is_open
 
     def close(self) -> None:
         """End the connection."""

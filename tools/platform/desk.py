@@ -53,6 +53,7 @@ from offline_store.figures import UNRECORDED
 from offline_store.genesis import Genesis
 from offline_store.record import CARRIED, NO_HASH, Record
 from offline_store.sealing import SEALING_KEY
+from profiles.api import Kind
 from tools.cli.figures import openings_of
 from tools.platform import dead_letters, holes
 from tools.platform.arrived import Arrived, ChainBroken, read_records
@@ -63,7 +64,7 @@ from tools.platform.store import Position, Transaction
 
 PLATFORM_SOURCE = "platform"
 _MAX_ALARM_COUNT = 1_000_000
-_FOLLOWED = frozenset({CHECKPOINT, SEALING_KEY, CARRIED, UNRECORDED})
+_FOLLOWED = frozenset({CHECKPOINT, SEALING_KEY, CARRIED, UNRECORDED, Kind.LOAN.value})
 
 CheckpointKeys = Callable[[str], Mapping[bytes, cose.VerifyKey]]
 """The keys that a terminal was enrolled with, by `kid`."""

@@ -117,7 +117,7 @@ class Judge:
         for record in map(inner, records):
             if record.entry.kind == SEALING_KEY:
                 self._keep(transaction, terminal, record)
-            elif record.entry.sealed is not None or _takes_money(record):
+            elif record.entry.sealed is not None or _takes_money(record) or _lends(record):
                 verdict = self._judge(transaction, terminal, record, now_ms)
                 if verdict in DOUBTFUL:
                     doubtful.append(record)
@@ -216,6 +216,11 @@ def _inherited(transaction: Transaction, terminal: str, record: Record) -> Verdi
 
 def _takes_money(record: Record) -> bool:
     return record.entry.money is not None and record.entry.kind not in (Kind.REVERSAL, Kind.RELEASE, Kind.REFUND)
+
+
+def _lends(record: Record) -> bool:
+    """A loan to somebody; what is returned bears nobody's name."""
+    return record.entry.kind == Kind.LOAN and record.entry.medium is not None
 
 
 def _subject(record: Record) -> str | None:

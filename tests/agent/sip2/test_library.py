@@ -14,13 +14,16 @@ import pytest
 
 from agent.backoff import Backoff
 from agent.clock import RecordIds
+from agent.config import ConfigError, parse
 from agent.devices import DeviceState
 from agent.sip2.errors import Sip2Error, Sip2Fault
 from agent.sip2.library import Library
 from agent.sip2.settings import LibraryConfig
 from agent.sip2.system import LibrarySystem, due_ms, fen
 from agent.sip2.upload import Uploader
-from drivers.virtual.library import VirtualLibrary, VirtualPatron
+from drivers.virtual.bench import LIBRARY_FILE
+from drivers.virtual.library import Send, VirtualLibrary, VirtualPatron
+from drivers.virtual.place import virtual_dir
 from offline_store.journal import Append, Journal
 from offline_store.loans import Loan, waiting
 from offline_store.writer import InlineWriter
@@ -43,6 +46,7 @@ from profiles.loans import (
 from tests.agent.sip2.held_clock import HeldClock
 from tests.agent.sip2.test_upload import AT_MS, CHINA, LI, book, row
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock
+from tools.cli.presets import preset_text
 
 WAIT_S = 20.0
 REFERENCE, RESERVED = "310000000090", "310000000091"
@@ -290,16 +294,34 @@ async def test_lanes_are_answered_while_it_is_there_and_alone_at_once_while_it_i
         assert isinstance(await service.ask(OpenPatron(LI)), LibraryAnswered)
 
 
-async def test_a_system_that_does_not_answer_is_left_at_the_deadline_and_found_again(
-    tmp_path: Path, virtual: VirtualLibrary
+def another_number(link: socket.socket, answer: bytes) -> None:
+    body = answer[:-10] + b"AY8AZ"
+    link.sendall((body + b"%04X" % (-sum(body) & 0xFFFF) + b"\r") * 5)
+
+
+@pytest.mark.parametrize(
+    ("send", "reason"),
+    [
+        (lambda link, answer: link.sendall(answer[:10]), "silent"),
+        (another_number, "sequence"),
+        (lambda link, answer: link.sendall(b"12" + b"x" * 1_048_576), "too-long"),
+        (lambda link, answer: link.sendall(b"\x00\xff|\r" * 9), "malformed"),
+    ],
+)
+async def test_a_system_that_answers_badly_is_left_with_its_reason_and_found_again(
+    tmp_path: Path, virtual: VirtualLibrary, send: Send, reason: str
 ) -> None:
     virtual.plug()
     async with running(tmp_path, virtual) as service:
         await service.until(lambda: service.state() == "ready")
-        virtual.send = lambda link, answer: link.sendall(answer[:10])
-        assert await service.ask(handle(Act.CHECKOUT, book(1)), 100) == LibrarySilent(b"about", perhaps=True)
+        virtual.send = send
+        assert await service.ask(handle(Act.CHECKOUT, book(1)), 300) == LibrarySilent(b"about", perhaps=True)
+        await service.until(lambda: any(report.reason == reason for report in service.reports))
         virtual.send = socket.socket.sendall
-        await service.until(lambda: service.reports[-1].state == "ready" and len(service.reports) > 1)
+        service.writer.submit(Append(loans=(row(1, mode="verify"), row(2))))
+        service.library.deferred()
+        await service.until(lambda: service.state() == "ready" and not waiting(service.store, 9))
+        assert [move.item for move in virtual.shelves.moves] == [book(1), book(2)], "lost, or done twice"
         assert isinstance(await service.ask(OpenPatron(LI)), LibraryAnswered)
 
 
@@ -346,3 +368,14 @@ def test_an_address_is_a_host_and_a_port_or_a_file_that_holds_them(tmp_path: Pat
     file.write_text("nonsense")
     with pytest.raises(Sip2Error):
         LibraryConfig(address=str(file)).place()
+
+
+def test_a_lane_of_a_library_needs_the_section_that_says_where_it_is(tmp_path: Path) -> None:
+    text = preset_text("library")
+    start, end = text.index("library:  "), text.index("devices:")
+    with pytest.raises(ConfigError) as raised:
+        parse(text[:start] + text[end:], "library.yaml", tmp_path)
+    assert "lanes.desk.profile: needs the section library" in str(raised.value)
+    resolved = parse(text, "library.yaml", tmp_path, ["terminal.id=desk-7"])
+    assert resolved.config.library is not None
+    assert resolved.config.library.address == str(virtual_dir("desk-7") / LIBRARY_FILE)

@@ -50,14 +50,14 @@ class Till:
 
     def sale(
         self, text: str | None, *, medium: bytes = PHONE.grant.token, at_ms: int = START_MS + 12_000, paid: bool = True,
-        refers_to: bytes | None = None, subject: tuple[str, bytes] | None = None,
+        refers_to: bytes | None = None, subject: tuple[str, bytes] | None = None, kind: str = "decision",
     ) -> bytes:  # fmt: skip
         """One record; its id."""
         record_id = new_id(at_ms, self.random.token(10))
         money = Money(500, self.random.token(16), "canteen", "20260101") if paid else None
         entry = Entry(
             id=record_id,
-            kind="decision",
+            kind=kind,
             time_ms=at_ms,
             time_quality="synchronised",
             monotonic_ms=1,
@@ -126,6 +126,21 @@ def test_a_record_that_refers_to_a_presentation_has_its_evidence(till: Till) -> 
     paid = till.sale(None, refers_to=shown)
     till.bring()
     assert till.verdict(paid) is Verdict.PROVEN
+
+
+def test_every_loan_of_a_session_has_the_evidence_that_opened_it_and_an_invented_one_has_not(till: Till) -> None:
+    session = till.sale(PHONE.code(SHOWN_S), paid=False)
+    loans = [till.sale(None, refers_to=session, paid=False, kind="loan") for _ in range(2)]
+    foreign = till.sale(None, refers_to=session, paid=False, kind="loan", medium=b"v" * 16)
+    alone = till.sale(None, paid=False, kind="loan")
+    till.bring()
+    assert [till.verdict(loan) for loan in (*loans, foreign, alone)] == [
+        Verdict.PROVEN,
+        Verdict.PROVEN,
+        Verdict.FORGED,
+        Verdict.NONE,
+    ]
+    assert till.alarms() == {"evidence-doubtful": 1}
 
 
 def test_a_code_proves_nobody_of_another_issuers_namespace(till: Till) -> None:
