@@ -46,9 +46,7 @@ class HostileBroker:
         self._ingest = ingest
         self._poison = poison
         self._tasks: list[asyncio.Task[None]] = []
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.ca.certificate)
-        self.context.verify_mode = ssl.CERT_REQUIRED
-        self.context.load_cert_chain(authority.server.certificate, authority.server.key)
+        self.context = server_context(authority)
 
     def causes(self) -> set[str | None]:
         """Of which refusals the terminal has complained so far."""
@@ -69,7 +67,7 @@ class HostileBroker:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             while True:
-                kind, flags, body = await _packet(reader)
+                kind, flags, body = await packet(reader)
                 if kind == _DISCONNECT:
                     break
                 await self._answer(kind, flags, body, writer)
@@ -79,15 +77,15 @@ class HostileBroker:
     async def _answer(self, kind: int, flags: int, body: bytes, writer: asyncio.StreamWriter) -> None:
         match kind:
             case _ if kind == _CONNECT:
-                writer.write(_framed(_CONNACK << 4, bytes(3)))
+                writer.write(framed(_CONNACK << 4, bytes(3)))
             case _ if kind == _SUBSCRIBE:
                 # One reason code a filter (MQTT 5 §3.9.3).
-                writer.write(_framed(_SUBACK << 4, body[:2] + b"\0" + b"\1" * _filters(body)))
+                writer.write(framed(_SUBACK << 4, body[:2] + b"\0" + b"\1" * filters(body)))
                 for poison in self._poison:
                     writer.write(_published(poison.topic, poison.payload, retain=True))
             case _ if kind == _PUBLISH:
                 topic, mid, payload = _read_publish(flags, body)
-                writer.write(_framed(_PUBACK << 4, mid))
+                writer.write(framed(_PUBACK << 4, mid))
                 for answer in await self._hear(topic, payload):
                     writer.write(_published(topic.replace("/up/", "/down/").rsplit("/", 1)[0] + "/ack", answer))
             case _ if kind == _PINGREQ:
@@ -107,6 +105,14 @@ class HostileBroker:
         return self.deed(reply.payload)
 
 
+def server_context(authority: Authority) -> ssl.SSLContext:
+    """TLS with the platform's own server certificate, for clients that have one of its own."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority.ca.certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(authority.server.certificate, authority.server.key)
+    return context
+
+
 @asynccontextmanager
 async def hostile_broker(
     authority: Authority, ingest: Ingest, deed: Deed, poison: tuple[Poison, ...] = ()
@@ -122,7 +128,7 @@ async def hostile_broker(
             await broker.end()
 
 
-async def _packet(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
+async def packet(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
     """Packet type, flags and the rest (MQTT 5 §2.1)."""
     first = (await reader.readexactly(1))[0]
     size = await _number(lambda: reader.readexactly(1))
@@ -140,7 +146,7 @@ async def _number(next_byte: Callable[[], Awaitable[bytes]]) -> int:
             return value
 
 
-def _framed(first: int, body: bytes) -> bytes:
+def framed(first: int, body: bytes) -> bytes:
     size, length = bytearray(), len(body)
     while length >= 0x80:
         size.append(length & 0x7F | 0x80)
@@ -151,7 +157,7 @@ def _framed(first: int, body: bytes) -> bytes:
 def _published(topic: str, payload: bytes, *, retain: bool = False) -> bytes:
     """A PUBLISH at QoS 0: nobody's confirmation is waited for."""
     name = topic.encode()
-    return _framed(_PUBLISH << 4 | retain, len(name).to_bytes(2, "big") + name + b"\0" + payload)
+    return framed(_PUBLISH << 4 | retain, len(name).to_bytes(2, "big") + name + b"\0" + payload)
 
 
 def _read_publish(flags: int, body: bytes) -> tuple[str, bytes, bytes]:
@@ -162,7 +168,7 @@ def _read_publish(flags: int, body: bytes) -> tuple[str, bytes, bytes]:
     return body[2:end].decode(), body[end : end + 2], body[end + 3 :]
 
 
-def _filters(body: bytes) -> int:
+def filters(body: bytes) -> int:
     """How many topic filters a SUBSCRIBE without properties names."""
     assert body[2] == 0, "no properties"
     at, count = 3, 0

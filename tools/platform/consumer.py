@@ -4,6 +4,11 @@ A message is acknowledged to the broker (PUBACK) only when the ingest has commit
 worker that dies in between gets it again. The session is persistent, so what terminals send meanwhile waits, bounded.
 While one group is committed the next one gathers: the slower the database, the larger the groups.
 
+A PUBACK names a message by a number that means it on its own connection only: on the next one the number may be another
+message's, as at RabbitMQ, which counts anew, or after a broker lost the session. paho sends an acknowledgement on
+whichever connection there is; so each connection has a client of its own, which makes no second one, and a message is
+acknowledged by the client that it came from or not at all. What is not comes again, and is stored once.
+
 MQTT 5 where the broker has it, 3.1.1 otherwise. Workers share the load by shards, each under a number of its own, which
 is its name at the broker; where shards overlap, the database still commits each record once. Of several brokers, the
 nodes of a cluster, it goes to the next one when it loses one.
@@ -41,7 +46,6 @@ _KEEPALIVE_S = 20
 _SESSION_EXPIRY_S = 7 * 86_400
 # An answer is bound to one hello; a terminal that was away longer says hello anew.
 _ANSWER_EXPIRY_S = 600
-_MAX_DELAY_S = 5
 _PAUSE_S = 0.5
 _FILTERS_A_PACKET = 256
 _UNKNOWN_VERSION = "Unsupported protocol version"
@@ -59,9 +63,9 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A message that the broker has handed over on one connection and not heard about yet."""
+    """A message that the broker has handed over on one connection, to its client, and not heard about yet."""
 
-    connection: int
+    client: mqtt.Client
     mid: int
     qos: int
     message: Message
@@ -84,7 +88,6 @@ class Consumer:
         self._context.load_cert_chain(pair.certificate, pair.key)
         self._is_v5 = True
         self._proven = False
-        self._connection = 0
         self._ungranted = 0
         self._waiting: queue.Queue[_Waiting | None] = queue.Queue()
         self._ready = threading.Event()
@@ -113,20 +116,20 @@ class Consumer:
             self._broken.clear()
             client = self._connect()
             while not self._stopping.is_set() and not self._broken.is_set():
-                self._take(client, self._gather())
+                self._take(client, self._gather(client))
             self._ready.clear()
             client.disconnect()
             client.loop_stop()
             if self._broken.is_set():
                 self._stopping.wait(_PAUSE_S)
 
-    def _gather(self) -> list[_Waiting]:
+    def _gather(self, client: mqtt.Client) -> list[_Waiting]:
         """What waits on this connection; it may be nothing."""
         group = [item] if (item := self._waiting.get()) is not None else []
         with suppress(queue.Empty):
             while group and len(group) < MAX_GROUP and (item := self._waiting.get_nowait()) is not None:
                 group.append(item)
-        return [item for item in group if item.connection == self._connection]
+        return [item for item in group if item.client is client]
 
     def _take(self, client: mqtt.Client, group: list[_Waiting]) -> None:
         if not group:
@@ -142,8 +145,7 @@ class Consumer:
             if reply is not None:
                 client.publish(reply.topic, reply.payload, qos=1, properties=self._expiry())
         for item in group:
-            if item.connection == self._connection:
-                client.ack(item.mid, item.qos)
+            item.client.ack(item.mid, item.qos)
 
     def _expiry(self) -> Properties | None:
         if not self._is_v5:
@@ -159,14 +161,14 @@ class Consumer:
             clean_session=None if self._is_v5 else False,
             protocol=MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311,
             manual_ack=True,
+            reconnect_on_failure=False,
         )
         client.tls_set_context(self._context)
-        client.reconnect_delay_set(1, _MAX_DELAY_S)
         client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
-        client.on_connect_fail = self._go_on
+        client.on_connect_fail = self._on_connect_fail
         client.on_message = self._on_message
         endpoint = self._endpoints[self._at]
         properties = None
@@ -181,12 +183,11 @@ class Consumer:
     def _on_connect(
         self, client: mqtt.Client, _userdata: Any, _flags: mqtt.ConnectFlags, reason: ReasonCode, _properties: Any
     ) -> None:
-        self._connection += 1
         if reason.is_failure:
             log.warning("the broker refused the platform: %s", reason)
             if reason.getName() == _UNKNOWN_VERSION:
                 self._speak_the_other()
-            return
+            return  # it closes the connection
         self._proven = True
         if former := _filters(self._served.former(self._share.shards)):
             client.unsubscribe(former)
@@ -209,26 +210,30 @@ class Consumer:
 
     def _on_disconnect(self, *_: object) -> None:
         self._ready.clear()
+        if self._broken.is_set():
+            return  # what follows from it has been done
         if not self._proven:
             # A 3.1.1 broker may also answer a level that it does not know by closing (MQTT 3.1.1 §3.1.2.2).
             self._speak_the_other()
         self._go_on()
 
-    def _go_on(self, *_: object) -> None:
-        """Where there is another broker, try that one; paho alone would stay with this one for ever."""
-        if len(self._endpoints) > 1:
-            self._at = (self._at + 1) % len(self._endpoints)
-            self._broken.set()
-            self._waiting.put(None)
+    def _on_connect_fail(self, *_: object) -> None:
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """With a new client, at the next broker where there are several."""
+        self._at = (self._at + 1) % len(self._endpoints)
+        self._broken.set()
+        self._waiting.put(None)
 
     def _speak_the_other(self) -> None:
         self._is_v5 = not self._is_v5
         self._broken.set()
         self._waiting.put(None)
 
-    def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+    def _on_message(self, client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         taken = Message(message.topic, bytes(message.payload))
-        self._waiting.put(_Waiting(self._connection, message.mid, message.qos, taken))
+        self._waiting.put(_Waiting(client, message.mid, message.qos, taken))
 
 
 def _filters(shards: Sequence[str]) -> list[str]:

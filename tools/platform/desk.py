@@ -55,7 +55,7 @@ from offline_store.record import CARRIED, NO_HASH, Record
 from offline_store.sealing import SEALING_KEY
 from profiles.api import Kind
 from tools.cli.figures import openings_of
-from tools.platform import dead_letters, holes
+from tools.platform import dead_letters, heard, holes
 from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.evidence import Judge
 from tools.platform.holds import Holds
@@ -122,7 +122,7 @@ class Desk:
                 case Channel.STATE:
                     self._state(State.decode(payload), payload)
                 case Channel.ALARM:
-                    self._alarm(Alarm.decode(payload))
+                    self._alarm(Alarm.decode(payload), payload)
                 case _:
                     raise Refused("malformed", "a terminal does not send this")
         except ContractError as error:
@@ -146,7 +146,9 @@ class Desk:
     def _state(self, state: State, payload: bytes) -> None:
         self.transaction.set_state(self.terminal, state.presence.value, state.since_ms, payload, self.now_ms)
 
-    def _alarm(self, alarm: Alarm) -> None:
+    def _alarm(self, alarm: Alarm, payload: bytes) -> None:
+        if not heard.is_new(self.transaction, self.terminal, payload):
+            return
         count = min(alarm.count, _MAX_ALARM_COUNT)
         detail = None if alarm.detail is None else _printable(alarm.detail)
         self.transaction.alarm(self.terminal, alarm.source or "terminal", alarm.code, self.now_ms, detail, count)
