@@ -204,6 +204,7 @@ class _Stage:
             expected = step.expected(offline=self._offline)
             result.steps.append(Played(moment, step, came, came.differences(expected)))
         self._terminal.wire.silence(silent=False)
+        self._terminal.wire.disconnect()  # a checkpoint that nothing followed leaves with the next hello
         self._terminal.wire.connect()
         await asyncio.sleep(EVENING_S)
         self._take_notes(result)
