@@ -40,6 +40,7 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "configuration": _S("配置的摘要", "digest of the configuration"),
         "direction": _S("方向", "direction"),
         "session": _S("场次", "session"),
+        "line": _S("线路", "line"),
         "basis": _S("入场依据", "admitted by"),
         "people": _S("人数", "people"),
         "fault": _S("故障", "fault"),

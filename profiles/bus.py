@@ -1,0 +1,224 @@
+"""Bus (公交): one tap pays the fare on entering, at a concession with its own ticket, lamp and words.
+
+The fare is fixed, or what the driver types for the passenger who comes next (分段计价). A credential passes the rules
+in this order, the first that fails refuses: assurance, admission, schedule, somebody else still paying, and the same
+person just now. What follows is every scene's (:mod:`profiles.payment`), with a deadline so short that the vehicle
+never waits: small sums are sold without the platform, within the ceilings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from profiles.amounts import MAX_AMOUNT_FEN, NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, yuan
+from profiles.api import (
+    Actuate,
+    AmountEntered,
+    Credential,
+    Effect,
+    Event,
+    Facts,
+    Kind,
+    Mark,
+    Presented,
+    ProfileSettings,
+    Record,
+    Show,
+    State,
+    Step,
+    Tone,
+    Wiring,
+)
+from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
+from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules.concession import Concession, concession_of, ridden, shares
+from profiles.rules.double_tap import used, used_just_now
+from profiles.rules.subsidy import ACCOUNT
+from profiles.rules.tally import key_of
+from profiles.trace import Asked, Rule, RuleEnum, judge
+
+MAX_PEOPLE = 20
+RIDES_SCOPE = "bus.rides"
+LAMP_PULSE_MS = 1_500
+_S = Sentence
+
+
+class BusReason(ReasonEnum):
+    """What only a bus has to say."""
+
+    JUST_RODE = (
+        "just-rode",
+        _S("您刚刚已刷卡，请上车", "You have just paid; please get in"),
+        _S(
+            "同一人在间隔时间内再次刷卡；同行人请司机先输入人数",
+            "the same person within the interval; for companions the driver types the number",
+        ),
+    )
+    TOO_MANY = (
+        "too-many",
+        _S(f"一次最多 {MAX_PEOPLE} 人，请分次刷卡", f"At most {MAX_PEOPLE} people at once; please tap in several"),
+        _S("输入的人数过多", "too many people were typed"),
+        True,
+    )
+
+
+class BusSettings(PaySettings):
+    """Settings of one vehicle."""
+
+    line: str = Field(min_length=1, max_length=32, description="as the platform names the line")
+    fare_fen: int = Field(ge=1, le=MAX_AMOUNT_FEN, strict=True, description="the full fare of one person")
+    concessions: tuple[Concession, ...] = Field(default=(), max_length=16, description="the first that fits holds")
+    interval_ms: int = Field(
+        default=60_000, ge=0, le=7_200_000, description="the same person again within it pays nothing and is told so"
+    )
+    ask_deadline_ms: int = Field(default=300, ge=100, le=30_000, description="so long a passenger waits")
+
+    @field_validator("concessions")
+    @classmethod
+    def each_fund_once(cls, value: tuple[Concession, ...]) -> tuple[Concession, ...]:
+        """By its fund a payment is known to have been at a concession, and at which."""
+        funds = [concession.fund for concession in value]
+        for fund in funds:
+            if funds.count(fund) > 1:
+                said = {
+                    "zh": f"资金 {fund} 出现两次，请各用一个",
+                    "en": f"the fund {fund} stands here twice; give each its own",
+                }
+                raise PydanticCustomError("said", "{en}", said)
+        return value
+
+    @model_validator(mode="after")
+    def fare_is_no_trap(self) -> BusSettings:
+        """A fare above the offline ceiling would leave everybody standing whenever the network is gone."""
+        if self.fare_fen > self.offline.payment_fen:
+            said = {
+                "zh": "fare_fen 超过 offline.payment_fen：断网时谁也上不了车，请提高后者",
+                "en": "fare_fen is above offline.payment_fen: without a network nobody could ride; raise that",
+            }
+            raise PydanticCustomError("said", "{en}", said)
+        return self
+
+    def wiring(self) -> Wiring:
+        """The lamps of concessions."""
+        lamps = {f"concessions.{number}.lamp": each.lamp for number, each in enumerate(self.concessions) if each.lamp}
+        return Wiring(outputs=lamps)
+
+
+class BusState(PayState):
+    """State of one vehicle, saved with every record."""
+
+    fare_fen: int | None = Field(default=None, description="what the driver typed, for whoever comes next")
+    people: int = Field(default=1, description="for how many whoever comes next pays")
+
+
+class Bus(Cashier[BusState]):
+    """The bus's reducer."""
+
+    name: ClassVar[str] = "bus"
+    Settings: ClassVar[type[ProfileSettings]] = BusSettings
+    State: ClassVar[type[State]] = BusState
+    wants: ClassVar[frozenset[str]] = frozenset()
+    rules: ClassVar[type[RuleEnum]] = RuleEnum
+
+    def __init__(self, settings: BusSettings) -> None:
+        super().__init__(settings)
+        self._settings = settings
+
+    def idle(self) -> BusState:
+        """Nobody is getting in."""
+        return BusState()
+
+    def handle(self, state: BusState, event: Event, facts: Facts) -> Step[BusState]:
+        """One event in, one step out."""
+        match event:
+            case Presented(credential):
+                step = self._presented(state, credential, facts)
+                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+            case AmountEntered(amount_fen):
+                return self._typed(state, amount_fen)
+            case AmountRefused(problem):
+                return Step(self._fresh(state), (Show(problem.sentence, Tone.NO),))
+            case KeyPressed(FunctionKey.GUESTS, number):
+                return self._companions(state, number or 1)
+            case _:
+                step = super().handle(state, event, facts)
+                return Step(step.state, tuple(self._with_lamp(step.effects, state)))
+
+    # What is paid ---------------------------------------------------------------------------------------------------
+
+    def _presented(self, state: BusState, credential: Credential, facts: Facts) -> Step[BusState]:
+        verdict = judge(self._rules(state, credential, facts))
+        if verdict.refusal is not None:
+            return self.refuse(state, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
+        concession = concession_of(self._settings.concessions, credential, facts)
+        funds = shares(state.fare_fen or self._settings.fare_fen, concession, state.people)
+        bill = Bill(sum(funds.values()), facts.local_time.strftime("%Y%m%d"), funds=funds)
+        public: dict[str, str | int | bool] = {"line": self._settings.line, "people": state.people}
+        return self.ask(self._fresh(state), credential, bill, verdict.trace, facts, public=public)
+
+    def _rules(self, state: BusState, credential: Credential, facts: Facts) -> Iterator[Asked]:
+        yield from self.admission(state, credential, facts)
+        just_now = used_just_now(RIDES_SCOPE, key_of(credential.subject), self._settings.interval_ms, facts)
+        yield Rule.NOT_REPEATED, state.people > 1 or not just_now, BusReason.JUST_RODE
+
+    def _typed(self, state: BusState, fare_fen: int) -> Step[BusState]:
+        """The full fare of whoever comes next; 0 takes back what was typed."""
+        if fare_fen == 0:
+            return Step(self._fresh(state), (Show(NOTHING_DUE, Tone.NO),))
+        due = Sentence(f"票价 {yuan(fare_fen)} 元", f"Fare: {yuan(fare_fen)} yuan")
+        return Step(state.model_copy(update={"fare_fen": fare_fen}), (Show(due, Tone.WAIT),))
+
+    def _companions(self, state: BusState, people: int) -> Step[BusState]:
+        if people > MAX_PEOPLE:
+            return Step(state, (Show(BusReason.TOO_MANY.citizen, Tone.NO),))
+        said = Sentence(f"共 {people} 人，请刷卡", f"{people} people: please tap")
+        return Step(state.model_copy(update={"people": people}), (Show(said, Tone.WAIT),))
+
+    def _fresh(self, state: BusState) -> BusState:
+        return state.model_copy(update={"fare_fen": None, "people": 1})
+
+    # What goes with a payment ---------------------------------------------------------------------------------------
+
+    def paid(self, state: BusState, payment: Payment, facts: Facts) -> Kept[BusState]:
+        """The ride of the person, and the one at a concession."""
+        rode = used(RIDES_SCOPE, key_of(payment.subject), self._settings.interval_ms, facts)
+        concession = self._concession(payment)
+        return state, (rode,) if concession is None else (rode, ridden(concession, payment.subject, facts))
+
+    def undone(self, state: BusState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[BusState]:
+        """Nobody has ridden."""
+        if not was_paid:
+            return state, ()
+        concession = self._concession(payment)
+        forgotten = Mark(RIDES_SCOPE, key_of(payment.subject), None, facts.now_ms)
+        return state, (forgotten,) if concession is None else (
+            forgotten,
+            ridden(concession, payment.subject, facts, -1),
+        )
+
+    def said(self, what: Sentence, payment: Payment) -> Sentence:
+        """The ticket, and what the holder's own account pays."""
+        concession = self._concession(payment)
+        ticket = what if concession is None else concession.ticket.sentence
+        own = yuan(payment.funds.get(ACCOUNT, 0))
+        return Sentence(f"{ticket.zh}：{own} 元", f"{ticket.en}: {own} yuan")
+
+    def anew(self, state: BusState) -> BusState:
+        """The driver types again."""
+        return self._fresh(state)
+
+    def _concession(self, payment: Payment) -> Concession | None:
+        return next((each for each in self._settings.concessions if each.fund in payment.funds), None)
+
+    def _with_lamp(self, effects: tuple[Effect, ...], before: BusState) -> Iterator[Effect]:
+        """After the record of a payment at a concession, its lamp: a driver sees at a glance what was shown."""
+        for effect in effects:
+            yield effect
+            if isinstance(effect, Record) and effect.kind is Kind.PAYMENT and before.asking is not None:
+                concession = self._concession(before.asking)
+                if concession is not None and concession.lamp is not None:
+                    yield Actuate(concession.lamp, LAMP_PULSE_MS, effect.id)
