@@ -200,7 +200,7 @@ class Bus(Cashier[BusState]):
             ridden(concession, payment.subject, facts, -1),
         )
 
-    def said(self, what: Sentence, payment: Payment) -> Sentence:
+    def said(self, state: BusState, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002 -- the protocol's
         """The ticket, and what the holder's own account pays."""
         concession = self._concession(payment)
         ticket = what if concession is None else concession.ticket.sentence
