@@ -92,6 +92,7 @@ class Pn532Reader:
         self._port = SerialPort(settings.port, settings.baud)
         self._link = Pn532Link(self._port, settings.ack_timeout_ms)
         self._presented: tuple[Target, ...] = ()
+        self._has_looked = False
         self._empty_looks = 0
         self._channel: Pn532Channel | None = None
 
@@ -120,6 +121,7 @@ class Pn532Reader:
         """Release the port; ends the presentation."""
         self._port.close()
         self._presented = ()
+        self._has_looked = False
         self._channel = None
 
     def cancel(self) -> None:
@@ -142,8 +144,10 @@ class Pn532Reader:
             return None
 
     def wait_removal(self, timeout_s: float) -> bool:
-        """See :meth:`drivers.api.CardReader.wait_removal`."""
+        """See :meth:`drivers.api.CardReader.wait_removal`. A card that lay there when the port was opened counts."""
         try:
+            if not self._has_looked:
+                self._presented = self._look()
             return self._left_by(_deadline_ns(timeout_s))
         except Cancelled:
             return False
@@ -232,6 +236,7 @@ class Pn532Reader:
 
     def _look(self) -> tuple[Target, ...]:
         """The cards in the field, freshly powered; a single one is active."""
+        self._has_looked = True
         type_b = self._list_type_b()
         type_a = self._list_type_a()
         if type_b and not type_a:

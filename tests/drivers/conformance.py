@@ -200,6 +200,21 @@ class CardReaderConformance:
         finally:
             take_away(harness, reader)
 
+    def test_a_card_that_lies_there_at_open_has_not_left(self, harness: Harness) -> None:
+        """It was read before the reader was opened again, and must not be read as if it had come anew."""
+        harness.slot.insert(EchoCard())
+        reader = harness.make_reader()
+        reader.open()
+        try:
+            present(reader)
+            reader.close()
+            reader.open()
+            assert reader.wait_removal(0.6) is False
+            harness.slot.remove()
+            assert reader.wait_removal(DEADLINE_S) is True
+        finally:
+            take_away(harness, reader)
+
     def test_the_card_is_reset_before_it_is_handed_out(self, harness: Harness, reader: CardReader) -> None:
         card = EchoCard()
         harness.slot.insert(card)

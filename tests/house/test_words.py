@@ -250,6 +250,58 @@ def test_clicks_words_are_clicks_own() -> None:
         assert english in said or english == "required", english
 
 
+_TEXTS = """
+import click, json
+from tools.cli.main import cli
+
+def texts(command, path):
+    yield " ".join(path), command.help or ""
+    for param in command.params:
+        if isinstance(param, click.Option):
+            yield " ".join((*path, param.opts[0])), param.help or ""
+    if isinstance(command, click.Group):
+        for name in command.list_commands(None):
+            yield from texts(command.get_command(None, name), (*path, name))
+
+print(json.dumps(dict(texts(cli, ("onecard",)))))
+"""
+LEAST_OF_ENGLISH = 1 / 3
+"""A Chinese character is two columns wide and says what five or six do in English."""
+WORTH_COMPARING = 40
+"""Columns: of shorter helps, such as `How many rounds`, the width says nothing."""
+
+
+def help_texts(language: str, home: Path) -> dict[str, str]:
+    """The help of every command and option, by its name."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _TEXTS],
+        stdout=subprocess.PIPE,
+        timeout=120,
+        check=True,
+        cwd=home,
+        env=os.environ | {"ONECARD_LANG": language, "XDG_STATE_HOME": "/var/lib"},
+    )
+    texts: dict[str, str] = json.loads(done.stdout)
+    return texts
+
+
+def columns(text: str) -> int:
+    return sum(2 if is_chinese(letter) else 1 for letter in text)
+
+
+def test_chinese_helps_say_as_much_as_the_english_ones(tmp_path: Path) -> None:
+    chinese, english = help_texts("zh", tmp_path), help_texts("en", tmp_path)
+    assert chinese.keys() == english.keys()
+    short = {
+        name: (chinese[name], text)
+        for name, text in english.items()
+        if not chinese[name]
+        or not text
+        or (columns(text) >= WORTH_COMPARING and columns(chinese[name]) < LEAST_OF_ENGLISH * columns(text))
+    }
+    assert short == {}
+
+
 def options_of(command: click.Command, name: str) -> Iterator[tuple[str, click.Option]]:
     if isinstance(command, click.Group):
         for child, below in command.commands.items():

@@ -54,7 +54,12 @@ def tap(taps: int, reader: str, as_json: bool) -> None:
 @click.option(
     "--scans", type=click.IntRange(3, 2000), default=60, show_default=True, help=say("扫码次数", "How many scans")
 )
-@click.option("--look", default="clear", show_default=True, help=say("拍摄条件", "Conditions, as glare, oled, hard"))
+@click.option(
+    "--look",
+    default="clear",
+    show_default=True,
+    help=say("拍摄条件，如 glare、oled、hard", "Conditions, as glare, oled, hard"),
+)
 @click.option(
     "--enter-ms",
     type=click.IntRange(0, 2000),
@@ -101,7 +106,9 @@ def verify(codes: int, rounds: int, as_json: bool) -> None:
     verify_bench.run(codes, rounds).tell(as_json=as_json)
 
 
-@bench.command(help=say("一千万市民的吊销名单", "The deny list of ten million citizens: look-up, memory, delta"))
+@bench.command(
+    help=say("一千万市民的吊销名单：查询、内存、增量", "The deny list of ten million citizens: look-up, memory, delta")
+)
 @click.option(
     "--citizens",
     type=click.IntRange(1_000, 100_000_000),
@@ -114,7 +121,7 @@ def verify(codes: int, rounds: int, as_json: bool) -> None:
     type=click.IntRange(0),
     default=5_000_000,
     show_default=True,
-    help=say("吊销数", "How many of them are revoked"),
+    help=say("其中已吊销的条数", "How many of them are revoked"),
 )
 @click.option(
     "--changes",
@@ -174,7 +181,10 @@ def sync(records: int, rounds: int, as_json: bool) -> None:
 
 
 @bench.command(
-    help=say("断网后全城终端同时补传", "A city's terminals reconnect all at once, with a day's backlog each")
+    help=say(
+        "断网后全城终端同时重连，各自补传一天的记录",
+        "A city's terminals reconnect all at once, with a day's backlog each",
+    )
 )
 @click.option(
     "--terminals",
@@ -197,7 +207,9 @@ def sync(records: int, rounds: int, as_json: bool) -> None:
 @click.option(
     "--platform-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help=say("该服务器所信任的平台目录", "The directory of the platform whose certificates that broker trusts"),
+    help=say(
+        "平台的目录，该消息服务器信任其证书", "The directory of the platform whose certificates that broker trusts"
+    ),
 )
 @json_option
 def fleet(
@@ -216,7 +228,12 @@ def fleet(
     report.tell(as_json=as_json)
 
 
-@bench.command(help=say("从照片中识读二维码", "Codes read from a set of photographs, beside three other decoders"))
+@bench.command(
+    help=say(
+        "从一组照片中识读二维码，与另外三种识读程序比较",
+        "Codes read from a set of photographs, beside three other decoders",
+    )
+)
 @click.option(
     "--set",
     "directory",

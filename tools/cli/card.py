@@ -26,17 +26,21 @@ from tools.cli.place import config_options, resolve
 _HELD_PAUSE_S = 0.2
 
 
-@click.group(help=say("读取卡片", "Read a card as the terminal does"))
+@click.group(help=say("按终端的方式读取卡片", "Read a card as the terminal does"))
 def card() -> None:
     """Hold the card's commands."""
 
 
 @card.command(
-    help=say("读一张卡，显示其介质编号", "Read one card and show its medium id, as `holders:` and `media:` want it")
+    help=say(
+        "读一张卡，显示其介质编号，即配置中 `holders:` 和 `media:` 所用的编号",
+        "Read one card and show its medium id, as `holders:` and `media:` want it",
+    )
 )
 @config_options
 @click.option(
-    "--reader", help=say("读卡器名（默认：第一个）", "The reader's name in the configuration (default: the first)")
+    "--reader",
+    help=say("配置中读卡器的名称（默认：第一个）", "The reader's name in the configuration (default: the first)"),
 )
 @click.option(
     "--wait", "wait_s", type=click.IntRange(1, 600), default=30, show_default=True, help=say("等待秒数", "Seconds")

@@ -29,7 +29,7 @@ _STATES = {
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 
-@click.group(help=say("终端的时钟与下限", "The terminal's clock and its floor"))
+@click.group(help=say("终端的时钟，以及它不会低于的下限", "The terminal's clock and its floor"))
 def clock() -> None:
     """Hold the clock's commands."""
 

@@ -14,12 +14,17 @@ from drivers.registry import names as driver_names
 from tools.cli.presets import preset_names, preset_text
 
 
-@click.group(help=say("检查或生成配置", "Check, explain or begin a configuration"))
+@click.group(help=say("检查配置、说明可写的内容，或生成一份配置", "Check, explain or begin a configuration"))
 def config() -> None:
     """Hold the configuration's commands."""
 
 
-@config.command(help=say("检查配置文件", "Check a file; exit code 1 and every problem if it cannot be used"))
+@config.command(
+    help=say(
+        "检查配置文件；不能用时列出每一处问题，退出码为 1",
+        "Check a file; exit code 1 and every problem if it cannot be used",
+    )
+)
 @click.argument("file", metavar=say("文件", "FILE"), type=click.Path(path_type=Path))
 @click.option(
     "--set",
@@ -40,7 +45,12 @@ def check(file: Path, overrides: tuple[str, ...]) -> None:
     )
 
 
-@config.command(help=say("输出 JSON Schema", "Print the JSON Schema, with every driver's and profile's settings"))
+@config.command(
+    help=say(
+        "输出 JSON Schema，含每种设备和每种场景的设置",
+        "Print the JSON Schema, with every driver's and profile's settings",
+    )
+)
 def schema() -> None:
     """Print what may stand in a configuration."""
     document = Config.model_json_schema()
@@ -52,7 +62,10 @@ def schema() -> None:
 
 
 @config.command(
-    help=say("写出一份可修改的配置", "Write a configuration to begin with; an existing file is not touched")
+    help=say(
+        "写出一份配置，供修改后使用；已有的文件不会改动",
+        "Write a configuration to begin with; an existing file is not touched",
+    )
 )
 @click.argument("file", metavar=say("文件", "FILE"), type=click.Path(path_type=Path))
 @click.option(

@@ -20,7 +20,7 @@ _PROBLEMS = {
 }
 
 
-@click.command(help=say("识读图片中的码", "Read the codes in pictures, as the camera does"))
+@click.command(help=say("按摄像头的方式识读图片中的码", "Read the codes in pictures, as the camera does"))
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar=say("图片…", "IMAGE…"))
 @click.option("--linear", is_flag=True, help=say("也识读一维条码", "Read linear barcodes too"))
 @click.option("--json", "as_json", is_flag=True, help=say("每张图片输出一行 JSON", "Print one line of JSON a picture"))

@@ -32,7 +32,7 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "business_date": _S("营业日", "business date"),
         # its public fields
         "aside": _S("损坏的文件留在", "the damaged file is kept as"),
-        "asked": _S("所请求的业务", "what was asked for"),
+        "asked": _S("询问的编号", "id of the question"),
         "assurance": _S("凭证的可信程度", "how sure the credential is"),
         "bundles": _S("数据包版本", "versions of bundles"),
         "carried": _S("转入条数", "records carried over"),
@@ -131,7 +131,6 @@ VALUES: Mapping[str, Sentence] = MappingProxyType(
         "pay": _S("支付", "paying"),
         "borrow": _S("借阅", "borrowing"),
         "identify": _S("核验身份", "identification"),
-        "renew": _S("续借", "renewal"),
         "in": _S("进", "in"),
         "out": _S("出", "out"),
         "fresh": _S("有效期内", "in force"),

@@ -39,12 +39,14 @@ _FAULT_ZH = {
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 
-@click.group(help=say("查看与校验本机日志", "Look at and verify this terminal's journal"))
+@click.group(help=say("查看与校验这台终端的日志", "Look at and verify this terminal's journal"))
 def journal() -> None:
     """Hold the journal's commands."""
 
 
-@journal.command(name="list", help=say("列出最近的记录", "List the latest records, without media and subjects"))
+@journal.command(
+    name="list", help=say("列出最近的记录，不含介质和主体", "List the latest records, without media and subjects")
+)
 @state_dir_option
 @click.option("--last", type=click.IntRange(1, 10_000), default=20, show_default=True, help=say("最近几条", "How many"))
 @click.option("--json", "as_json", is_flag=True, help=say("一行一个 JSON", "One JSON object a line"))
@@ -61,7 +63,11 @@ def list_records(state_dir: Path, last: int, as_json: bool) -> None:
         outbox.close()
 
 
-@journal.command(help=say("显示一条记录的公开内容", "Show the public fields of one record, without medium and subject"))
+@journal.command(
+    help=say(
+        "显示一条记录的公开内容，不含介质和主体", "Show the public fields of one record, without medium and subject"
+    )
+)
 @click.argument("seq", metavar=say("序号", "SEQ"), type=click.IntRange(1))
 @state_dir_option
 @json_option
@@ -154,7 +160,7 @@ def _size_bytes(path: Path) -> int:
 
 @journal.command(
     help=say(
-        "导出未确认的记录到文件（断网时用 U 盘带给平台）",
+        "把平台未确认的记录写入文件，没有网络时用 U 盘带给平台",
         "Write what the platform has not acknowledged into a file, for a stick where there is no network",
     )
 )
@@ -203,7 +209,7 @@ def _export(outbox: Outbox, position: Position, first: int, file: Path) -> int:
 
 @journal.command(
     help=say(
-        "校验整条链与终端的签名；断裂时退出码为 1",
+        "校验整条链与终端的签名；断裂时指出第一条有问题的记录，退出码为 1",
         "Verify the whole chain and the terminal's signatures; exit code 1 and the first bad record if it is broken",
     )
 )
@@ -245,7 +251,7 @@ def _own_key(state_dir: Path) -> VerifyKey | None:
 def _words_of_signatures(signed: int, *, known: bool) -> str:
     if not known:
         return say("终端的密钥不在此处，签名未校验", "the terminal's key is not here: signatures were not checked")
-    return say(f"其中 {signed} 个检查点由终端签名", f"{signed} checkpoints bear the terminal's signature")
+    return say(f"其中 {signed} 个检查点由终端签名", f"checkpoints signed by the terminal: {signed}")
 
 
 def _plain(value: Any) -> Any:

@@ -22,7 +22,11 @@ _RESULTS = {reason.code: reason for reason in UploadReason}
 _OPEN = frozenset(reason.code for reason in NEEDS_A_PERSON)
 
 
-@click.group(help=say("图书馆：补登与核对", "The library: what it is told afterwards, and what became of it"))
+@click.group(
+    help=say(
+        "图书馆：事后向其补登的借还，以及核对的结果", "The library: what it is told afterwards, and what became of it"
+    )
+)
 def library() -> None:
     """Hold the commands about loans."""
 

@@ -20,7 +20,12 @@ _FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 T = TypeVar("T")
 
 
-@click.command(help=say("制作并签发紧急名单", "Make and sign the emergency list: tokens and media denied everywhere"))
+@click.command(
+    help=say(
+        "制作并签发紧急名单：各处一律拒绝的码和卡",
+        "Make and sign the emergency list: tokens and media denied everywhere",
+    )
+)
 @click.option(
     "--deny",
     type=_FILE,
@@ -50,7 +55,10 @@ def emergency(
 
 
 @click.command(
-    help=say("制作并签发卡片登记册", "Make and sign a card register: whose each card is, and what became of it")
+    help=say(
+        "制作并签发卡片登记册：每张卡属于谁，后来怎样",
+        "Make and sign a card register: whose each card is, and what became of it",
+    )
 )
 @click.option("--name", default="city", show_default=True, help=say("登记册的名称", "The register's own name"))
 @click.option(

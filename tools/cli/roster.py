@@ -55,9 +55,14 @@ class RosterLine(PersonConfig):
 
 
 @click.command(
-    help=say("制作并签发名册", "Make and sign a roster: unit, areas, category, price class, subsidy of each")
+    help=say(
+        "制作并签发人员名册：每个人的单位、区域、类别、价格档和补贴",
+        "Make and sign a roster: unit, areas, category, price class, subsidy of each",
+    )
 )
-@click.option("--name", required=True, help=say("名册的名称", "The roster's own name, such as school-3"))
+@click.option(
+    "--name", required=True, help=say("名册自己的名称，如 school-3", "The roster's own name, such as school-3")
+)
 @click.option(
     "--namespace", default="city", show_default=True, help=say("主体编号的命名空间", "The namespace of its subjects")
 )

@@ -24,11 +24,18 @@ from tools.cli.place import config_options, resolve
     )
 )
 @config_options
-@click.option("--virtual", is_flag=True, help=say("同时启动虚拟设备", "Start the virtual devices too, as presets do"))
+@click.option(
+    "--virtual",
+    is_flag=True,
+    help=say("同时启动虚拟设备，如同使用预设时", "Start the virtual devices too, as presets do"),
+)
 @click.option(
     "--local-platform",
     is_flag=True,
-    help=say("连接本机的 `onecard platform run`", "Use the platform that `onecard platform run` runs on this machine"),
+    help=say(
+        "连接本机用 `onecard platform run` 运行的平台",
+        "Use the platform that `onecard platform run` runs on this machine",
+    ),
 )
 @click.option(
     "--log-format", type=click.Choice(["auto", "json", "console"]), help=say("日志格式", "How logs are written")

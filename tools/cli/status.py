@@ -102,7 +102,7 @@ def _lines(metrics: LinkMetrics, age_s: int) -> list[str]:
     lines += [
         say(
             f"连接成功 {metrics.connections} 次；断开：{ended}",
-            f"connected {metrics.connections} times; ended: {ended}",
+            f"connections made: {metrics.connections}; ended: {ended}",
         ),
         say(
             f"上行：{metrics.up.messages} 条消息，{metrics.up.bytes} 字节",

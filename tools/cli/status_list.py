@@ -23,7 +23,7 @@ from tools.cli.times import at_option, now_ms
 _MAX_ENTRIES = 1 << 29
 
 
-@click.group(name="status-list", help=say("吊销名单", "Deny lists: make, change, look into"))
+@click.group(name="status-list", help=say("吊销名单：制作、修改、查询", "Deny lists: make, change, look into"))
 def status_list() -> None:
     """Hold the status-list commands."""
 
@@ -70,7 +70,9 @@ def build(
     bundle_files.tell_file(out, as_json)
 
 
-@status_list.command(help=say("由两个完整名单制作增量", "Make the delta that leads from one full list to the next"))
+@status_list.command(
+    help=say("由前后两个完整名单制作增量包", "Make the delta that leads from one full list to the next")
+)
 @click.argument("old", metavar=say("旧文件", "OLD"), type=FILE)
 @click.argument("new", metavar=say("新文件", "NEW"), type=FILE)
 @key_option
@@ -81,7 +83,12 @@ def delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> None:
     bundle_files.make_delta(old, new, key, out, as_json)
 
 
-@status_list.command(help=say("查看名单文件", "Show a full list: its manifest, and how many entries are revoked"))
+@status_list.command(
+    help=say(
+        "查看完整的名单文件：说明，以及其中已吊销多少条",
+        "Show a full list: its manifest, and how many entries are revoked",
+    )
+)
 @click.argument("file", metavar=say("文件", "FILE"), type=FILE)
 @json_option
 def show(file: Path, as_json: bool) -> None:
@@ -93,7 +100,10 @@ def show(file: Path, as_json: bool) -> None:
 
 
 @status_list.command(
-    help=say("在终端已安装的名单中查询", "Ask the list that a terminal holds; exit code 1 if one is revoked")
+    help=say(
+        "在终端已安装的名单中查询；有一条已吊销时退出码为 1",
+        "Ask the list that a terminal holds; exit code 1 if one is revoked",
+    )
 )
 @click.argument("indexes", metavar=say("序号…", "INDEX…"), type=click.IntRange(0), nargs=-1, required=True)
 @click.option("--issuer", type=click.IntRange(0, 0xFFFF), required=True, help=say("签发者", "Whose credentials"))

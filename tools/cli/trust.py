@@ -38,7 +38,9 @@ _POLL_S = 0.1
 _ENTITLEMENTS = "elder,student,disabled,veteran,talent,staff,resident,minor"
 
 
-@click.group(help=say("信任列表与数据包", "Trust lists and bundles: make, look at, verify, install"))
+@click.group(
+    help=say("信任列表与数据包：制作、查看、检验、安装", "Trust lists and bundles: make, look at, verify, install")
+)
 def trust() -> None:
     """Hold the trust commands."""
 
@@ -56,8 +58,21 @@ def keygen(file: Path) -> None:
     click.echo(say(f"私钥在 {file}，公钥在 {public}", f"the private key is in {file}, the public one in {public}"))
 
 
-@trust.command(help=say("让终端信任平台的一把公钥", "Let a terminal trust a public key of the platform in one role"))
-@click.argument("role", type=click.Choice([role.value for role in Role]))
+_ROLES = say(
+    "角色：root 签发信任列表和密钥更替，bundle 签发其他数据包，command 签发指令，acknowledgement 签发回执，"
+    "software 签发软件，sealing 不签名，终端为它密封证据。一把密钥只有一种角色",
+    "Roles: root signs trust lists and changes of keys, bundle the other bundles, command commands, acknowledgement"
+    " acknowledgements, software software; sealing signs nothing, evidence is sealed for it. A key has one role",
+)
+
+
+@trust.command(
+    help=say(
+        f"让终端信任平台的一把公钥，只限一种角色。{_ROLES}",
+        f"Let a terminal trust a public key of the platform in one role. {_ROLES}",
+    )
+)
+@click.argument("role", metavar=say("角色", "ROLE"), type=click.Choice([role.value for role in Role]))
 @click.argument("file", metavar=say("文件", "FILE"), type=FILE)
 @state_dir_option
 def anchor(role: str, file: Path, state_dir: Path) -> None:
@@ -79,7 +94,10 @@ def anchor(role: str, file: Path, state_dir: Path) -> None:
     click.echo(say(f"已写入 {kept}，终端下次启动后生效", f"kept in {kept}; counts from the terminal's next start"))
 
 
-@trust.command(name="seal-key", help=say("打印终端的密封公钥", "Print the public key that reading keys are sealed for"))
+@trust.command(
+    name="seal-key",
+    help=say("打印终端的密封公钥，读码密钥为它而密封", "Print the public key that reading keys are sealed for"),
+)
 @state_dir_option
 def seal_key(state_dir: Path) -> None:
     """Print the terminal's sealing key as PEM."""
@@ -125,14 +143,23 @@ def build(
     bundle_files.tell_file(out, as_json)
 
 
-@trust.command(help=say("签发平台密钥的更替", "Sign which keys of the platform are valid from now on, by role"))
+@trust.command(
+    help=say(
+        f"签发平台密钥的更替：从此以后各角色有哪些密钥有效。{_ROLES}",
+        f"Sign which keys of the platform are valid from now on, by role. {_ROLES}",
+    )
+)
 @click.option(
     "--public",
     "keys",
     type=(click.Choice([role.value for role in Role]), FILE),
     multiple=True,
     required=True,
-    help=say("角色与公钥（可多次，旧新重叠）", "Role and public key; may be repeated, old and new overlap"),
+    metavar=say("角色 文件", "ROLE FILE"),
+    help=say(
+        "角色与公钥，如 bundle new.pub（可多次，旧新重叠）",
+        "Role and public key, as bundle new.pub; may be repeated, old and new overlap",
+    ),
 )
 @key_option
 @issue_options
@@ -156,7 +183,9 @@ def keys(
     bundle_files.tell_file(out, as_json)
 
 
-@trust.command(help=say("签发健康证明签发者列表", "Make and sign the list of the signers of health certificates"))
+@trust.command(
+    help=say("制作并签发健康证明签发者的列表", "Make and sign the list of the signers of health certificates")
+)
 @click.option(
     "--cert",
     "certificates",
@@ -187,7 +216,10 @@ def hcert(
 
 
 @trust.command(
-    help=say("由两个完整包制作增量包", "Make the delta that leads from one full bundle to the next, of any kind")
+    help=say(
+        "由前后两个完整包制作增量包，任何类别都可以",
+        "Make the delta that leads from one full bundle to the next, of any kind",
+    )
 )
 @click.argument("old", metavar=say("旧文件", "OLD"), type=FILE)
 @click.argument("new", metavar=say("新文件", "NEW"), type=FILE)
@@ -218,7 +250,9 @@ def show(file: Path | None, state_dir: Path, at_ms: int | None, as_json: bool) -
         bundle_files.tell(bundle_files.facts_of(manifest) | expiry, as_json)
 
 
-@trust.command(help=say("按本终端的规则检验数据包", "Judge a bundle as this terminal would, without installing it"))
+@trust.command(
+    help=say("按本终端的规则检验数据包，只检验，不安装", "Judge a bundle as this terminal would, without installing it")
+)
 @click.argument("file", metavar=say("文件", "FILE"), type=FILE)
 @state_dir_option_beside_terminal
 @click.option("--terminal", default="", help=say("终端编号", "The terminal's id"))
@@ -236,7 +270,10 @@ def verify(file: Path, state_dir: Path, terminal: str, site: str | None, at_ms: 
 
 
 @trust.command(
-    help=say("在运行中的终端上安装数据包", "Install bundles on a terminal, running or not, from a stick or a folder")
+    help=say(
+        "从 U 盘或文件夹给终端安装数据包，终端运行与否均可",
+        "Install bundles on a terminal, running or not, from a stick or a folder",
+    )
 )
 @click.argument(
     "files", metavar=say("文件…", "FILE…"), type=click.Path(exists=True, path_type=Path), nargs=-1, required=True

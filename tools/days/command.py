@@ -20,7 +20,7 @@ def day() -> None:
     """Hold the commands about days."""
 
 
-@day.command(name="list", help=say("列出自带的日程", "List the days that come with the profiles"))
+@day.command(name="list", help=say("列出随场景提供的日程", "List the days that come with the profiles"))
 def list_days() -> None:
     """Print name and title of each."""
     for name, file in scene_files(DAYS).items():

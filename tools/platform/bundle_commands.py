@@ -22,7 +22,7 @@ from tools.platform.signer_check import doubt
 from tools.platform.store import Store, state_table
 
 
-@click.command(help=say("向终端下发数据包", "Give bundles out to terminals, over the link"))
+@click.command(help=say("通过网络向终端下发数据包", "Give bundles out to terminals, over the link"))
 @click.argument(
     "files",
     metavar=say("文件…", "FILE…"),

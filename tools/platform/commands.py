@@ -56,7 +56,7 @@ class _Sentences(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=_Sentences, help=say("参考中心平台", "The reference central platform"))
+@click.group(cls=_Sentences, help=say("参考中心平台：运行、管理终端、对账", "The reference central platform"))
 def platform() -> None:
     """Hold the platform's commands."""
 

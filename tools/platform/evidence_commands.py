@@ -73,7 +73,7 @@ def list_issuers(directory: Path, as_json: bool) -> None:
     )
 
 
-@click.command(help=say("涉及资金的记录有何证据", "What evidence the records have that move money"))
+@click.command(help=say("涉及资金的记录各有何种持有人证据", "What evidence the records have that move money"))
 @click.option("--terminal", "terminal_id", metavar="ID", help=say("只看一个终端", "Of one terminal only"))
 @directory_option
 @database_option

@@ -72,7 +72,7 @@ class _FenType(click.ParamType[int]):
 _owner_argument = click.argument("owner", type=OwnerType(), metavar=say("账户", "ACCOUNT"))
 
 
-@click.group(help=say("参考账户：供测试与演示", "Reference accounts, for tests and demonstrations"))
+@click.group(help=say("参考账户，供测试与演示", "Reference accounts, for tests and demonstrations"))
 def account() -> None:
     """Hold the commands about accounts."""
 
@@ -142,7 +142,7 @@ def list_accounts(directory: Path, database: str | None, as_json: bool) -> None:
     )  # fmt: skip
 
 
-@click.command(name="intents", help=say("每笔付款的去向", "What became of each payment"))
+@click.command(name="intents", help=say("每笔付款的去向、原因和账户", "What became of each payment"))
 @click.option("--open", "only_open", is_flag=True, help=say("只看没有了结的", "Only those without an end"))
 @directory_option
 @database_option

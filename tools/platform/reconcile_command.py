@@ -21,7 +21,11 @@ from tools.platform.service import Layout
 from tools.platform.store import Store
 
 
-@click.command(help=say("对账：平台所存与终端所报", "Hold what is here against what terminals announced"))
+@click.command(
+    help=say(
+        "对账：用终端所报核对平台所存；有未决事项时退出码为 1", "Hold what is here against what terminals announced"
+    )
+)
 @click.option("--terminal", "terminal_id", metavar="ID", help=say("只看一个终端", "Of one terminal only"))
 @directory_option
 @database_option
