@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from typing import TypeVar, cast
 
 from agent.sip2.errors import Sip2Error, Sip2Fault
@@ -43,11 +44,19 @@ class Sip2Link:
         self.is_open = True
 
     @classmethod
-    async def open(cls, host: str, port: int, encoding: str, deadline_s: float, *, checked: bool = True) -> Sip2Link:
-        """Connect. Raises :class:`Sip2Error`."""
+    async def open(
+        cls,
+        place: tuple[str, int],
+        encoding: str,
+        deadline_s: float,
+        *,
+        checked: bool = True,
+        tls: ssl.SSLContext | None = None,
+    ) -> Sip2Link:
+        """Connect to host and port. Raises :class:`Sip2Error`."""
         try:
             async with asyncio.timeout(deadline_s):
-                reader, writer = await asyncio.open_connection(host, port)
+                reader, writer = await asyncio.open_connection(*place, ssl=tls)
         except (OSError, TimeoutError) as error:
             raise Sip2Error(Sip2Fault.UNREACHABLE, type(error).__name__) from None
         return cls(reader, writer, encoding, checked=checked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -15,13 +16,16 @@ MAX_FILE_BYTES = 1_024
 
 
 class LibraryConfig(BaseModel):
-    """The SIP2 server. The protocol has no encryption of its own: lead it through a tunnel beyond a trusted network."""
+    """The SIP2 server. The protocol encrypts and proves nothing by itself: TLS does, as a stunnel speaks it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     address: str = Field(min_length=1, max_length=255, description="HOST:PORT, or the path of a file that holds it")
     user: str | None = Field(default=None, max_length=64, description="login (93); null: the system wants none")
     password_file: Path | None = Field(default=None, description="the login's password, one line")
+    tls_ca: Path | None = Field(
+        default=None, description="certificates of who may vouch for the server (PEM): TLS; null: plain SIP2"
+    )
     institution: str = Field(default="", max_length=64, description="institution id (AO), as the system knows it")
     location: str = Field(default="", max_length=64, description="this terminal's place (CP, AP)")
     encoding: Literal["utf-8", "gbk", "gb18030", "latin-1", "cp850"] = "utf-8"
@@ -44,8 +48,9 @@ class LibraryConfig(BaseModel):
 
     def placed(self, place: Callable[[str], str]) -> LibraryConfig:
         """The same, with the terminal's own directories put into its paths."""
-        file = None if self.password_file is None else Path(place(str(self.password_file)))
-        return self.model_copy(update={"address": place(self.address), "password_file": file})
+        files = {"password_file": self.password_file, "tls_ca": self.tls_ca}
+        placed = {key: None if file is None else Path(place(str(file))) for key, file in files.items()}
+        return self.model_copy(update={"address": place(self.address), **placed})
 
     def place(self) -> tuple[str, int]:
         """Host and port as they are now. Raises :class:`Sip2Error`."""
@@ -54,6 +59,17 @@ class LibraryConfig(BaseModel):
         if found is None:
             raise Sip2Error(Sip2Fault.UNREACHABLE, "HOST:PORT?")
         return found
+
+    def tls(self) -> ssl.SSLContext | None:
+        """What proves the server's name by its certificate; ``None`` without TLS. Raises :class:`Sip2Error`."""
+        if self.tls_ca is None:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.tls_ca)
+        except OSError as error:  # of SSL too: a file that holds no certificate
+            raise Sip2Error(Sip2Fault.UNREACHABLE, f"{self.tls_ca.name}: {type(error).__name__}") from None
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
 
     def password(self) -> str:
         """The login's password. Raises :class:`Sip2Error`."""

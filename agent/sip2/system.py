@@ -100,6 +100,9 @@ class Link(Protocol):
     def close(self) -> None:
         """End the connection."""
 
+    async def wait_closed(self) -> None:
+        """Wait until it has ended."""
+
 
 class LibrarySystem:
     """A connection that is logged in. Every call raises :class:`Sip2Error`; then it is of no more use."""
@@ -113,9 +116,13 @@ class LibrarySystem:
     @classmethod
     async def open(cls, settings: LibraryConfig, zone: tzinfo) -> Self:
         """Connect, log in, and hear that the system works."""
-        host, port = settings.place()
-        patience_s = settings.deadline_ms / 1000
-        link = await Sip2Link.open(host, port, settings.encoding, patience_s, checked=settings.error_detection)
+        link = await Sip2Link.open(
+            settings.place(),
+            settings.encoding,
+            settings.deadline_ms / 1000,
+            checked=settings.error_detection,
+            tls=settings.tls(),
+        )
         return await cls(link, settings, zone).begin()
 
     async def begin(self) -> Self:
@@ -136,6 +143,10 @@ class LibrarySystem:
     def close(self) -> None:
         """End the connection."""
         self._link.close()
+
+    async def wait_closed(self) -> None:
+        """Wait until it has ended."""
+        await self._link.wait_closed()
 
     async def _log_in(self) -> None:
         settings = self._settings

@@ -84,8 +84,8 @@ class OfflineLoanReason(ReasonEnum):
     )
     OFFLINE_FULL = (
         "loan-offline-full",
-        _S("设备暂时不能借书，请到服务台", "No more can be lent here for now; please go to the service desk"),
-        _S("达到本终端离线册数", "this terminal's number of offline loans is reached"),
+        _S("设备暂时不能借还，请到服务台", "No more can be done here for now; please go to the service desk"),
+        _S("达到本终端离线册数", "this terminal's number of offline loans and returns is reached"),
     )
     OFFLINE_RENEWAL = (
         "renewal-offline",

@@ -64,6 +64,9 @@ class FileLibrary:
     def close(self) -> None:
         """Nothing is open."""
 
+    async def wait_closed(self) -> None:
+        """Nor was it."""
+
     async def ask(self, question: Message, answer: type[M], deadline_s: float) -> M:
         shelves = Shelves()
         for move in self.moves():

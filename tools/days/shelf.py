@@ -50,6 +50,9 @@ class _Link:
     def close(self) -> None:
         self._closed = True
 
+    async def wait_closed(self) -> None:
+        pass
+
     async def ask(self, question: Message, answer: type[M], deadline_s: float) -> M:
         await asyncio.sleep(min(LATENCY_S, deadline_s))
         if self._closed or not self._is_up():

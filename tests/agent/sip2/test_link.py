@@ -41,7 +41,7 @@ def library(tmp_path: Path) -> Iterator[VirtualLibrary]:
 
 
 async def connected(library: VirtualLibrary, *, encoding: str = "utf-8", checked: bool = True) -> Sip2Link:
-    return await Sip2Link.open("127.0.0.1", library.port, encoding, PATIENCE_S, checked=checked)
+    return await Sip2Link.open(("127.0.0.1", library.port), encoding, PATIENCE_S, checked=checked)
 
 
 async def status(link: Sip2Link, deadline_s: float = PATIENCE_S) -> AcsStatus:
