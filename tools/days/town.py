@@ -100,6 +100,9 @@ class Town:
         for index, person in enumerate(self._people.values()):
             revoked[index >> 3] |= person.revoked << (index & 7)
         status = StatusList(bytes(revoked), STATUS_ENTRIES, Term(now_ms, now_ms + LIVES_MS, 0))
+        roster = {
+            self.subject(name): who.roster.known() for name, who in self._people.items() if who.roster is not None
+        }
         holders: dict[bytes, Held] = {}
         for name, person in self._people.items():
             held = Held(self.subject(name), person.entitlements)
@@ -111,25 +114,18 @@ class Town:
             trust=trust,
             status=MappingProxyType({self._issuer.row.issuer: status}),
             register=SiteRegister(holders.items()),
-            rosters=MappingProxyType({"roster-day": _Roster(self)}),
+            rosters=MappingProxyType({"roster-day": _Roster(roster)}),
         )
-
-    def person(self, subject: Subject) -> Person | None:
-        """What the site's roster says."""
-        for name, holder in self._people.items():
-            if holder.roster is not None and subject == self.subject(name):
-                return holder.roster.known()
-        return None
 
 
 class _Roster:
     """The town's roster, as an installed one is asked."""
 
-    def __init__(self, town: Town) -> None:
-        self._town = town
+    def __init__(self, people: Mapping[Subject, Person]) -> None:
+        self._people = people
 
     def person(self, subject: Subject) -> Person | None:
-        return self._town.person(subject)
+        return self._people.get(subject)
 
 
 class Bank:
