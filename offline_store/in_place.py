@@ -7,6 +7,7 @@ may refuse on a full disk; then :meth:`InPlace.write` raises, and what was there
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import struct
@@ -39,9 +40,9 @@ class InPlace:
             if os.fstat(descriptor).st_size >= 2 * self._half_bytes:
                 return True
             # Zeros, not fallocate(2): a block that was never written costs the file system a new one when it is.
-            os.pwrite(descriptor, bytes(2 * self._half_bytes - 1), 0)
+            _write_whole(descriptor, bytes(2 * self._half_bytes - 1), 0)
             os.fsync(descriptor)
-            os.pwrite(descriptor, b"\0", 2 * self._half_bytes - 1)  # the whole length: all the rest is there
+            _write_whole(descriptor, b"\0", 2 * self._half_bytes - 1)  # the whole length: all the rest is there
             os.fsync(descriptor)
             sync_directory(self._path.parent)
         except OSError:
@@ -75,8 +76,7 @@ class InPlace:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
         try:
             # Whatever becomes of this write, the next one goes into the same half: the other is whole.
-            if os.pwrite(descriptor, data, number % 2 * self._half_bytes) < len(data):
-                raise OSError(f"{self._path.name} was not written whole")
+            _write_whole(descriptor, data, number % 2 * self._half_bytes)
             os.fdatasync(descriptor)
         finally:
             os.close(descriptor)
@@ -91,3 +91,9 @@ class InPlace:
         if not whole or hashlib.sha256(number.to_bytes(8, "big") + payload).digest() != checksum:
             return None
         return number, payload
+
+
+def _write_whole(descriptor: int, data: bytes, place: int) -> None:
+    """All of it, or ``OSError``: a disk that is nearly full takes what it can and says how much that was."""
+    if os.pwrite(descriptor, data, place) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

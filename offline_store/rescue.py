@@ -20,12 +20,13 @@ from offline_store.aside import READY, STAGING, next_aside, settle
 from offline_store.bundles import InstalledBundle
 from offline_store.database import DATABASE_NAME, open_reading, os_error
 from offline_store.durable import sync_directory
-from offline_store.errors import Damaged, RecordInvalid
+from offline_store.errors import Damaged, DiskFull, IoFailed, RecordInvalid
 from offline_store.genesis import Genesis, Predecessor
 from offline_store.journal import Append, Clock, Journal, Mark, Random
 from offline_store.loans import READ as READ_LOANS
 from offline_store.loans import Loan
 from offline_store.record import CARRIED, Entry, Record, Value, new_id
+from offline_store.reserve import give_opening_room, is_full
 
 __all__ = ["CARRIED", "DAMAGE", "Rescued", "heal", "open_or_rescue", "rescue"]
 
@@ -60,14 +61,23 @@ class _Found:
 def open_or_rescue(
     directory: Path, boot_id: bytes, *, clock: Clock, random: Random, size_limit_bytes: int
 ) -> tuple[Journal, Rescued | None]:
-    """Open the journal; one that is damaged is rescued first. Raises :class:`~offline_store.errors.StoreError`."""
+    """Open the journal; one that is damaged is rescued first, and on a full disk it gets the room that is kept for it.
+
+    Raises :class:`~offline_store.errors.StoreError`.
+    """
     rescued: Rescued | None = None
-    try:
-        journal = Journal.open(directory, boot_id, clock=clock, random=random, size_limit_bytes=size_limit_bytes)
-    except Damaged:
-        rescued = rescue(directory, boot_id, clock, random)
-        journal = Journal.open(directory, boot_id, clock=clock, random=random, size_limit_bytes=size_limit_bytes)
-    return journal, rescued
+    while True:
+        try:
+            journal = Journal.open(directory, boot_id, clock=clock, random=random, size_limit_bytes=size_limit_bytes)
+        except Damaged:
+            if rescued is not None:
+                raise
+            rescued = rescue(directory, boot_id, clock, random)
+        except (DiskFull, IoFailed):
+            if not (is_full(directory) and give_opening_room(directory)):
+                raise
+        else:
+            return journal, rescued
 
 
 def rescue(directory: Path, boot_id: bytes, clock: Clock, random: Random) -> Rescued:

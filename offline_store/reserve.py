@@ -2,7 +2,8 @@
 
 The reserve is a file beside the journal whose blocks are allocated beforehand, and as much below the journal's own size
 limit. When an append meets a full disk the file goes, the limit rises, and the append is tried once more. From then on
-only what is ``vital`` is taken, until there is room for the reserve again.
+only what is ``vital`` is taken, until there is room for the reserve again. A little is kept apart for opening the
+journal at all: a terminal that is started on a full disk must serve its doors.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from pathlib import Path
 from offline_store.durable import sync_directory
 
 RESERVE_NAME = "reserve"
+OPENING_NAME = "reserve-opening"
+OPENING_BYTES = 256 * 1024
+OPENING_PORTION_BYTES = 32 * 1024
+"""What SQLite's shared memory takes: to open, it gives its blocks back and wants them anew, and on a full disk somebody
+may have been faster. So many times a terminal can be started on a disk that stays full."""
 MARGIN_BYTES = 1024**2
 """More than the reserve must be free before it is made again: the journal goes on growing meanwhile."""
 
@@ -34,6 +40,33 @@ def is_full(directory: Path) -> bool:
     except OSError as error:
         return error.errno in FULL
     return False
+
+
+def keep_opening_room(directory: Path) -> None:
+    """Allocate what is missing of the little that a start on a full disk may need; where there is no room, later."""
+    with suppress(OSError):
+        descriptor = os.open(directory / OPENING_NAME, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            held_bytes = os.fstat(descriptor).st_size
+            if held_bytes < OPENING_BYTES:
+                try:
+                    os.posix_fallocate(descriptor, 0, OPENING_BYTES)
+                except OSError:
+                    os.ftruncate(descriptor, held_bytes)  # a part of it may have been allocated
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def give_opening_room(directory: Path) -> bool:
+    """Give the file system back a portion of it; ``False`` if there is none left."""
+    path = directory / OPENING_NAME
+    try:
+        held_bytes = path.stat().st_size
+        os.truncate(path, max(0, held_bytes - OPENING_PORTION_BYTES))
+    except OSError:
+        return False
+    return held_bytes > 0
 
 
 class Reserve:

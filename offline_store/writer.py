@@ -20,7 +20,7 @@ from offline_store.checkpoint import Signatory
 from offline_store.errors import CannotSeal, Closed, Damaged, DiskFull, IoFailed, QueueFull, StoreError
 from offline_store.journal import Append, Appended, Journal, Restored
 from offline_store.rescue import Rescued, heal
-from offline_store.reserve import Reserve, is_full
+from offline_store.reserve import Reserve, is_full, keep_opening_room
 from offline_store.sealing import Sealer
 from offline_store.unrecorded import Unrecorded
 from offline_store.upkeep import QUIET_S, KeptSince, Upkeep, keep_everything
@@ -124,9 +124,10 @@ class _Desk:
     def keep_reserve(self) -> None:
         """Hold the reserve again as soon as there is room for it, on the disk and below the journal's limit.
 
-        Before it, the file for counts; and what was counted is recorded, if that can be done now.
+        Before it, the file for counts and the room for a start; and what was counted is recorded, if that can be now.
         """
         self.unrecorded.make()
+        keep_opening_room(self.journal.directory)
         if self.unrecorded.waits and self._fault is None:
             with suppress(StoreError):  # what is counted stays so
                 self._append([])

@@ -56,6 +56,16 @@ def test_a_full_disk_takes_it_and_the_file_never_grows(small_disk: Path) -> None
     assert (small_disk / "count").stat().st_size == 2 * HALF_BYTES
 
 
+@pytest.mark.parametrize("room_bytes", [0, 4_096, 8_191])
+def test_a_disk_with_room_for_a_part_of_it_gets_none(small_disk: Path, room_bytes: int) -> None:
+    room = small_disk / "room"
+    room.write_bytes(bytes(room_bytes))
+    fill(small_disk)
+    room.unlink()
+    assert not InPlace(small_disk / "count", 4 * HALF_BYTES).make()
+    assert not (small_disk / "count").exists()
+
+
 def test_what_does_not_fit_is_refused_and_what_was_never_made_is_not_begun(tmp_path: Path) -> None:
     file = made(tmp_path)
     file.write(bytes(file.room_bytes))

@@ -11,10 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.cose import Es256Signer
 from offline_store.checkpoint import Signatory
-from offline_store.errors import DiskFull
+from offline_store.errors import DiskFull, IoFailed
 from offline_store.journal import MARK_GRACE_MS, Append, Journal, Mark
+from offline_store.lock import LOCK_NAME
 from offline_store.outbox import Outbox
-from offline_store.reserve import RESERVE_NAME, Reserve, is_full
+from offline_store.rescue import open_or_rescue
+from offline_store.reserve import OPENING_BYTES, OPENING_NAME, OPENING_PORTION_BYTES, RESERVE_NAME, Reserve, is_full
 from offline_store.upkeep import Upkeep
 from offline_store.writer import InlineWriter, Writer
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry
@@ -162,3 +164,27 @@ def test_what_is_old_leaves_a_full_journal_though_its_signature_finds_no_room(tm
     assert outbox.position().first_retained > 100
     outbox.close()
     journal.close()
+
+
+def test_a_journal_opens_on_a_full_disk_again_and_again(small_disk: Path) -> None:
+    directory = small_disk / "journal"
+    writer = InlineWriter(opened(directory))
+    writer.submit(sale(1)).result()
+    (directory / LOCK_NAME).write_text("123456789012345\n")
+    writer.close(0)  # the log and its shared memory are gone
+    for _ in range(OPENING_BYTES // OPENING_PORTION_BYTES):
+        fill(small_disk)
+        journal, _ = open_or_rescue(
+            directory, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1), size_limit_bytes=1 << 32
+        )
+        assert journal.load_saved() == {}
+        assert int((directory / LOCK_NAME).read_text()) == os.getpid()
+        journal.close()
+    fill(small_disk)
+    assert (directory / OPENING_NAME).stat().st_size == 0
+    with pytest.raises(IoFailed):
+        open_or_rescue(directory, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1), size_limit_bytes=1 << 32)
+    (small_disk / "others").unlink()
+    writer = InlineWriter(opened(directory))
+    assert (directory / OPENING_NAME).stat().st_blocks * 512 >= OPENING_BYTES
+    writer.close(0)
