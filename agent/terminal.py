@@ -24,6 +24,7 @@ from agent.keys import KeyStoreError
 from agent.lane import Lane
 from agent.logs import log
 from agent.memory import Memory
+from agent.mending import Mending
 from agent.pinning import Pinning
 from agent.records import StoreReason
 from agent.store_health import JOURNAL
@@ -32,7 +33,7 @@ from agent.threads import in_thread, post
 from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
 from agent.words import say
-from offline_store.errors import Locked, StoreError
+from offline_store.errors import Damaged, Locked, StoreError
 from offline_store.journal import Journal
 from offline_store.rescue import Rescued
 from offline_store.writer import Writer
@@ -63,6 +64,7 @@ class Terminal:
         self._threads: list[SourceThread] = []
         self._upward: Upward | None = None
         self._bundles: Bundles | None = None
+        self._mending: Mending | None = None
         self._stop = asyncio.Event()
         self._log = log(terminal=resolved.config.terminal.id)
 
@@ -111,7 +113,11 @@ class Terminal:
 
     async def _serve(self, boards: dict[str, Board], writer: Writer, first_start: bool, started_s: float) -> None:
         memory = self._parts.memory(writer)
+        self._mending = mending = Mending(writer, self._clock)
+        inspector = Inspector(self._parts.config.terminal.state_dir, mending, self._clock)
         self._upward = upward = self._parts.upward(writer)
+        if upward is not None:
+            upward.doubted = inspector.doubt
         library = self._parts.library(writer, memory, self._alarm, upward)
         lanes = self._parts.lanes(writer, memory, self._alarm, upward, library)
         self._parts.connect(boards, lanes)
@@ -123,7 +129,6 @@ class Terminal:
             lending = [] if library is None else [group.create_task(self._supervised("library", library.run))]
             timekeeper = self._parts.timekeeper(writer, memory, self._time_untrusted)
             keeping = group.create_task(self._supervised("clock", timekeeper.run))
-            inspector = Inspector(self._parts.config.terminal.state_dir, writer)
             inspecting = group.create_task(self._supervised("inspector", inspector.run))
             buffering = group.create_task(self._supervised("buffer", self._parts.buffer(self._alarm).run))
             watching = group.create_task(self._supervised("latches", self._parts.latches(self._alarm).run))
@@ -185,6 +190,9 @@ class Terminal:
                 if appended.records:  # a full disk keeps it in memory
                     self._recorded(appended.records[-1].seq)
             except (KeyStoreError, StoreError) as error:
+                if isinstance(error, Damaged) and await self._mend():
+                    await memory.reload()
+                    continue
                 part = KEYS if isinstance(error, KeyStoreError) else JOURNAL
                 retry_ms = backoff.next_ms()
                 self._report(part, error, retry_ms)
@@ -231,6 +239,8 @@ class Terminal:
     def _rescued(self, rescued: Rescued) -> None:
         self._log.error("journal rescued", path=str(rescued.aside), count=rescued.carried, lost=rescued.lost)
         self._alarm(JOURNAL, StoreReason.JOURNAL_RESCUED, b"")
+        if self._upward is not None:
+            self._upward.exchanged()
 
     def _settled(self, openings: int, seq: int) -> None:
         self._log.warning("what was counted is recorded", count=openings, seq=seq)
@@ -268,7 +278,17 @@ class Terminal:
             await in_thread(partial(thread.join, max(0.0, deadline_s - time.monotonic())), "join")
 
     async def _supervised(self, name: str, part: Callable[[], Any]) -> None:
-        await supervise(name, part, self._parts.backoff())
+        async def mended() -> None:
+            try:
+                await part()
+            except Damaged:
+                await self._mend()
+                raise
+
+        await supervise(name, mended, self._parts.backoff())
+
+    async def _mend(self) -> bool:
+        return self._mending is not None and await self._mending.mend()
 
     async def _watchdog(self) -> None:
         """Tell systemd that the event loop turns, twice in each of its intervals."""

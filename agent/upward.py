@@ -37,7 +37,7 @@ from agent.sync.service import Sync
 from agent.threads import in_thread, post
 from agent.trusted_clock import TrustedClock
 from agent.words import say
-from offline_store.errors import Damaged, StoreError
+from offline_store.errors import StoreError
 from offline_store.outbox import Outbox, Position
 from offline_store.writer import JournalWriter
 from profiles.api import ClockState
@@ -87,6 +87,8 @@ class Upward:
         self.questions = Questions(
             terminal, self._ask, self._answer_keys, code_sealer(terminal, self._sealing_keys), self._send, clock, random
         )
+        self.doubted: Callable[[], None] = _nobody
+        """Told, on the event loop, that the platform goes on taking nothing of what it is sent."""
         self._complaints = Complaints(clock)
         self.downloads = Downloads(Incoming(state_dir).directory, judge, self._bundle_refused)
         self._head_seq = 0
@@ -115,6 +117,7 @@ class Upward:
                 random=self._random,
                 replies=self.questions,
                 downloads=self.downloads,
+                doubted=self.doubted,
             )
             while self._alarms:
                 self._sync.alarm(self._alarms.popleft())
@@ -140,6 +143,11 @@ class Upward:
         self._head_seq = max(self._head_seq, seq)
         if self._sync is not None:
             self._sync.wake()
+
+    def exchanged(self) -> None:
+        """The journal is another file now, with a chain of its own."""
+        if self._sync is not None:
+            self._sync.exchange()
 
     def alarm(self, lane: str, reason: ReasonEnum) -> None:
         """Tell the platform at once, beside the record; the latest few wait for the sync where it does not run."""
@@ -195,10 +203,8 @@ class Upward:
         outbox = Outbox.open(self._state_dir)
         try:
             return outbox, outbox.position()
-        except BaseException as error:
+        except BaseException:
             outbox.close()
-            if isinstance(error, Damaged):
-                self._writer.rescue().result()  # then the supervisor begins again
             raise
 
     def _acknowledged(self, seq: int) -> None:
@@ -232,6 +238,10 @@ class Upward:
             clock=ClockQuality(moment.state.value),
             clock_uncertainty_ms=uncertainty_ms,
         )
+
+
+def _nobody() -> None:
+    """Nobody listens."""
 
 
 class _Told:

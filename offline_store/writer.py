@@ -16,8 +16,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from offline_store.aside import MAX_ASIDE
 from offline_store.checkpoint import Signatory
 from offline_store.errors import CannotSeal, Closed, Damaged, DiskFull, IoFailed, QueueFull, StoreError
+from offline_store.few import FewAnHour
 from offline_store.journal import Append, Appended, Journal, Restored
 from offline_store.rescue import Rescued, heal
 from offline_store.reserve import Reserve, is_full, keep_opening_room
@@ -85,6 +87,7 @@ class _Desk:
         self._tell = tell
         self._told = LogState.FREE
         self._fault: BaseException | None = None
+        self._mended = FewAnHour(MAX_ASIDE)
         self.keep_reserve()
 
     def commit(self, group: list[tuple[Append, Future[Appended]]]) -> None:
@@ -191,7 +194,12 @@ class _Desk:
             self._tell.health(health)
 
     def reload(self, now_ms: int) -> Restored:
-        """Open the desk again with what the disk says; a damaged file is rescued first."""
+        """Open the desk again with what the disk says; a damaged file is rescued first.
+
+        Also one that can be read here and took no append: the page that is spoilt is then one that only appends need.
+        """
+        if isinstance(self._fault, Damaged) and self._mended.allows(self.journal.clock.monotonic_ms()):
+            self.rescue()
         try:
             restored = self.journal.restore(now_ms)
         except Damaged:

@@ -23,6 +23,7 @@ from offline_store.errors import Damaged, StoreError
 
 _MAX_ALARMS = 64
 _STATE_PAUSE_S = 5.0
+_IN_VAIN = 3
 _MANIFEST = "/manifest"
 
 StateSource = Callable[[], Report]
@@ -103,9 +104,14 @@ class _NobodyAsked:
         """Nobody waits."""
 
 
+def _nobody_doubts() -> None:
+    """Nobody looks at the journal."""
+
+
 class Sync:
     """Brings the journal to the platform. Create and run it on one event loop.
 
+    ``doubted`` is told that the platform goes on taking nothing of what it is sent: is it damaged?
     Raises :class:`~agent.sync.link.LinkError` if the terminal's own credentials cannot be used.
     """
 
@@ -124,6 +130,7 @@ class Sync:
         uplink_settings: UplinkSettings | None = None,
         replies: Replies | None = None,
         downloads: Downloads | None = None,
+        doubted: Callable[[], None] = _nobody_doubts,
     ) -> None:
         self._clock = clock
         self._state_source = state_source
@@ -141,11 +148,13 @@ class Sync:
         self._uplink = Uplink(terminal, outbox, acknowledgements, keys, platform_time, clock, random, fitting)
         self._replies = replies or _NobodyAsked()
         self._downloads = downloads or _NobodyDownloads()
+        self._doubted = doubted
         self._answers = Address(terminal).topic(Channel.ANSWER)
         self._offers = Address(terminal).topic(Channel.OFFER)
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
         self._grown = False
+        self._exchanged = False
         self._up_since_ms: int | None = None
         self._held: asyncio.TimerHandle | None = None
         self._alarms: deque[Alarm] = deque(maxlen=_MAX_ALARMS)
@@ -160,6 +169,11 @@ class Sync:
     def wake(self) -> None:
         """Say that the journal has grown. Call it on the event loop."""
         self._grown = True
+        self._changed.set()
+
+    def exchange(self) -> None:
+        """Say that the journal is another file. Call it on the event loop."""
+        self._exchanged = True
         self._changed.set()
 
     def alarm(self, alarm: Alarm) -> None:
@@ -226,11 +240,16 @@ class Sync:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._patience_s()):
                     await self._changed.wait()
+            if self._exchanged:
+                self._exchanged = False
+                await self._step(self._uplink.exchanged)
             if self._grown:
                 self._grown = False
                 await self._step(self._uplink.wake)
             if self._patience_s() == 0:
                 await self._step(self._uplink.tick)
+                if self._uplink.in_vain >= _IN_VAIN:
+                    self._doubted()
 
     def _patience_s(self) -> float | None:
         deadline_ms = self._uplink.state.deadline_ms

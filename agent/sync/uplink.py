@@ -187,6 +187,8 @@ class Uplink:
         self.counters: Counter[str] = Counter()
         self.round_trip_ms: int | None = None
         """From the latest hello or batch that was answered to its answer."""
+        self.in_vain = 0
+        """How many batches in a row were sent and never acknowledged, while the link was up."""
 
     def connected(self) -> tuple[Publish, ...]:
         """The link is up and the answers are subscribed to."""
@@ -211,12 +213,20 @@ class Uplink:
             return ()
         if self.state.phase is not Phase.IDLE:
             self.counters["overdue"] += 1
+        if self.state.phase is Phase.SENDING:
+            self.in_vain += 1
         return self._greet()
 
     def stalled(self) -> None:
         """The journal could not be read or written: try again from a hello, later."""
         if self.state.phase is not Phase.OFFLINE:
             self.state = replace(self.state, phase=Phase.GREETING, in_flight=None, deadline_ms=self._deadline())
+
+    def exchanged(self) -> tuple[Publish, ...]:
+        """The journal is another file now, with another chain: no answer that is waited for says anything of it."""
+        if self.state.phase is Phase.OFFLINE or self._outbox.position().chain_id == self.state.chain_id:
+            return ()
+        return self._greet()
 
     def begin_anew(self) -> tuple[Publish, ...]:
         """The chain forked, or cannot be read: go on in a new one, unless that was done within the hour."""
@@ -279,13 +289,15 @@ class Uplink:
             noted.result(_DURABLE_WITHIN_S)
 
     def _greet(self) -> tuple[Publish, ...]:
-        self._settle()
-        position = self._outbox.position()
         if self.state.nonce:
             self._past_nonces = (*self._past_nonces, self.state.nonce)[-_REMEMBERED_NONCES:]
         nonce = self._random.token(_NONCE_BYTES)
         greeted_ms = self._asked_ms = self._clock.monotonic_ms()
-        self.state = UplinkState(Phase.GREETING, position.chain_id, nonce, greeted_ms, deadline_ms=self._deadline())
+        # Before the disk is asked: whatever it says, there is a deadline, and it is asked again.
+        self.state = UplinkState(Phase.GREETING, b"", nonce, greeted_ms, deadline_ms=self._deadline())
+        self._settle()
+        position = self._outbox.position()
+        self.state = replace(self.state, chain_id=position.chain_id)
         hello = Hello(
             chain_id=position.chain_id,
             nonce=nonce,
@@ -304,6 +316,7 @@ class Uplink:
             return (*self._refuse(Refusal.WRONG_HASH), *self._show_ours(position))
         advances = ack.seq > position.acked_seq
         if advances:
+            self.in_vain = 0
             self._believed = ack
             if ack.seq >= position.head_seq:
                 self._settle()  # which chain leaves next depends on it

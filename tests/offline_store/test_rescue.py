@@ -163,6 +163,21 @@ def test_a_running_writer_rescues_what_breaks_under_it_and_the_uplink_follows(
     assert writer.close(WAIT_S)
 
 
+def test_damage_that_only_an_append_meets_is_rescued_too(
+    lived: list[Record], directory: Path, clock: SteppingClock
+) -> None:
+    told: list[Rescued] = []
+    journal, _ = reopened(directory, clock)
+    writer = Writer(journal, rescued=told.append)
+    spoil(directory, "CREATE TRIGGER spoilt BEFORE INSERT ON record BEGIN SELECT raise(ABORT, 'x'); END")
+    with pytest.raises(Damaged):
+        writer.submit(Append((entry(7_000),))).result(WAIT_S)
+    writer.reload(START_MS).result(WAIT_S)
+    writer.submit(Append((entry(8_000),))).result(WAIT_S)
+    assert told[0].carried >= len(lived[99:]) - 1
+    assert writer.close(WAIT_S)
+
+
 def test_a_power_cut_at_any_step_of_the_exchange_loses_neither_file(
     lived: list[Record], directory: Path, clock: SteppingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

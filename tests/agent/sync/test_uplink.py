@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent import cose
 from agent.sync.contract import Ack, Address, Alarm, Channel, Hello, JournalBatch, sign_answer
 from agent.sync.uplink import Phase, Publish, UplinkSettings
-from offline_store.errors import IoFailed
+from offline_store.errors import Busy, Damaged, IoFailed, StoreError
 from tests.agent.sync.parts import TERMINAL, MemoryPlatform, Terminal
 
 Published = tuple[Publish, ...]
@@ -372,6 +372,63 @@ def test_a_stalled_journal_is_tried_again_from_a_hello(
     terminal.clock.at_ms = deadline_ms
     answer_all(terminal, platform, terminal.uplink.tick())
     assert terminal.acknowledged == 31
+
+
+@pytest.mark.parametrize("fault", [Busy("占用", "busy"), Damaged("损坏", "damaged")])
+def test_a_journal_that_cannot_be_read_when_the_link_comes_up_is_asked_again(
+    terminal: Terminal, platform: MemoryPlatform, monkeypatch: pytest.MonkeyPatch, fault: StoreError
+) -> None:
+    terminal.append(30)
+    with monkeypatch.context() as failing:
+        failing.setattr(terminal.outbox, "position", lambda: (_ for _ in ()).throw(fault))
+        with pytest.raises(type(fault)):
+            terminal.uplink.connected()
+        terminal.uplink.stalled()
+    deadline_ms = terminal.uplink.state.deadline_ms
+    assert deadline_ms is not None
+    terminal.clock.at_ms = deadline_ms
+    answer_all(terminal, platform, terminal.uplink.tick())
+    assert terminal.acknowledged == 31
+
+
+def test_damage_that_is_met_when_the_link_comes_up_is_rescued_and_sent(
+    terminal: Terminal, platform: MemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal.append(30)
+    with monkeypatch.context() as failing:
+        failing.setattr(terminal.outbox, "position", lambda: (_ for _ in ()).throw(Damaged("损坏", "damaged")))
+        with pytest.raises(Damaged):
+            terminal.uplink.connected()
+        terminal.uplink.stalled()
+    answer_all(terminal, platform, terminal.uplink.begin_anew())
+    assert terminal.acknowledged == terminal.journal.head.seq
+    assert len(platform.chains) == 1
+
+
+def test_a_journal_that_was_exchanged_is_greeted_at_once_whatever_was_waited_for(
+    terminal: Terminal, platform: MemoryPlatform
+) -> None:
+    terminal.append(30)
+    greet(terminal, platform)
+    assert terminal.uplink.exchanged() == ()
+    terminal.writer.rescue().result(0)
+    answer_all(terminal, platform, terminal.uplink.exchanged())
+    assert terminal.acknowledged == terminal.journal.head.seq
+
+
+def test_batches_that_nobody_acknowledges_are_counted_until_one_is(
+    terminal: Terminal, platform: MemoryPlatform
+) -> None:
+    terminal.append(30)
+    published = terminal.uplink.connected()
+    for in_vain in (0, 1, 2, 3):
+        assert terminal.uplink.in_vain == in_vain
+        (batch,) = terminal.uplink.answered(platform.hello(published[0].payload))
+        assert batch.channel is Channel.JOURNAL
+        terminal.clock.at_ms = terminal.uplink.state.deadline_ms or 0
+        published = terminal.uplink.tick()
+    answer_all(terminal, platform, published)
+    assert terminal.uplink.in_vain == 0
 
 
 def test_a_batch_is_bounded_in_bytes(tmp_path: Path, platform: MemoryPlatform) -> None:
