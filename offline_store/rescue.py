@@ -121,12 +121,20 @@ def _build(staging: Path, found: _Found, aside: str, boot_id: bytes, clock: Cloc
 
 
 def _carrier(body: bytes, clock: Clock, random: Random) -> Entry:
-    """What was carried before is carried on as itself: a second rescue wraps nothing twice."""
-    inner = Record.from_bytes(body)
-    within = inner.entry.public.get("record") if inner.entry.kind == CARRIED else None
-    if isinstance(within, bytes):
-        return _carrier(within, clock, random)
-    return _entry(CARRIED, {"record": body}, clock, random, refers_to=inner.entry.id)
+    return _entry(CARRIED, {"record": body}, clock, random, refers_to=Record.from_bytes(body).entry.id)
+
+
+def _innermost(body: bytes) -> bytes:
+    """What was carried before is carried on as itself: a second rescue wraps nothing twice.
+
+    Raises :class:`RecordInvalid` also for what is spoilt within a record that carries it. Each is smaller.
+    """
+    while True:
+        record = Record.from_bytes(body)
+        within = record.entry.public.get("record") if record.entry.kind == CARRIED else None
+        if not isinstance(within, bytes):
+            return body
+        body = within
 
 
 def _entry(kind: str, public: dict[str, Value], clock: Clock, random: Random, refers_to: bytes | None = None) -> Entry:
@@ -204,11 +212,9 @@ def _body(connection: sqlite3.Connection, place: int) -> bytes | None:
         row = connection.execute("SELECT body FROM record WHERE place = ?", (place,)).fetchone()
         if row is None:
             return None
-        Record.from_bytes(row[0])
+        return _innermost(row[0])
     except (sqlite3.Error, RecordInvalid, TypeError):
         return None
-    body: bytes = row[0]
-    return body
 
 
 def _known_behind(connection: sqlite3.Connection, place: int) -> int:

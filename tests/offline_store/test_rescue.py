@@ -17,7 +17,7 @@ from offline_store.genesis import Genesis
 from offline_store.journal import Append, Appended, Journal, Mark
 from offline_store.outbox import Outbox
 from offline_store.record import MAX_OWN_BYTES, Record
-from offline_store.rescue import CARRIED, DAMAGE, Rescued, open_or_rescue, rescue
+from offline_store.rescue import CARRIED, DAMAGE, Rescued, heal, open_or_rescue, rescue
 from offline_store.writer import Writer
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry, fill, spoil
 
@@ -161,6 +161,22 @@ def test_a_running_writer_rescues_what_breaks_under_it_and_the_uplink_follows(
     assert outbox.position().head_seq == appended.seq
     outbox.close()
     assert writer.close(WAIT_S)
+
+
+def test_what_is_spoilt_within_a_carried_record_is_lost_and_holds_nothing_up(
+    lived: list[Record], directory: Path, clock: SteppingClock
+) -> None:
+    journal, _ = reopened(directory, clock)
+    heal(journal)
+    outer = next(record for record in all_records(directory) if record.entry.kind == CARRIED)
+    inner = carried([outer])[0].to_bytes()
+    spoilt = outer.to_bytes().replace(inner[:8], b"\xff" * 8)
+    spoil(directory, ("UPDATE record SET body = ? WHERE place = ?", (spoilt, outer.seq)))
+    again = heal(journal)
+    kept = {record.entry.id for record in carried(all_records(directory))}
+    assert again.lost == 1
+    assert kept >= {record.entry.id for record in lived[101:]}
+    journal.close()
 
 
 def test_damage_that_only_an_append_meets_is_rescued_too(
