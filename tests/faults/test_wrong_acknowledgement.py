@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from agent.cose import Es256Signer
-from agent.sync.contract import Ack, Answer, Reply
+from agent.sync.contract import Ack, Answer
 from tests.tools.platform.terminals import Running, drained, running_terminal, until
 from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority
 from tools.platform.consumer import Consumer, Share
 from tools.platform.ingest import Ingest
 from tools.platform.ingest import Reply as Published
+from tools.platform.questions import Awaited
 from tools.platform.service import _now_ms
 from tools.platform.store import Store, sqlite_url
 
@@ -30,7 +31,7 @@ class Mistaken(Ingest):
 
     lie: Lie | None = None
 
-    def _signed(self, answer: tuple[str, Answer | Reply] | None) -> Published | None:
+    def _signed(self, answer: tuple[str, Answer | Awaited] | None) -> Published | None:
         if answer is not None and isinstance(answer[1], Ack) and self.lie is not None:
             answer = (answer[0], self.lie(answer[1]))
         return super()._signed(answer)

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from agent import cose
@@ -42,9 +43,10 @@ from agent.sync.contract import (
     Fork,
     Hello,
     JournalBatch,
-    Reply,
     State,
+    decode_question,
     kind_of,
+    question_hash,
 )
 from offline_store.checkpoint import CHECKPOINT, holds
 from offline_store.errors import RecordInvalid
@@ -59,7 +61,8 @@ from tools.platform import dead_letters, heard, holes
 from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.evidence import Judge
 from tools.platform.holds import Holds
-from tools.platform.questions import Answering
+from tools.platform.ledger import row_of
+from tools.platform.questions import Answering, Awaited
 from tools.platform.store import Position, Transaction
 
 PLATFORM_SOURCE = "platform"
@@ -107,8 +110,8 @@ class Desk:
     keys_of: CheckpointKeys
     judge: Judge | None
 
-    def take(self, channel: Channel, payload: bytes) -> Answer | Reply | None:
-        """Take one message; what is to be answered. Raises :class:`Refused`."""
+    def take(self, channel: Channel, payload: bytes) -> Answer | Awaited | None:
+        """Take one message; what is to be answered, a question at the end. Raises :class:`Refused`."""
         try:
             match channel:
                 case Channel.JOURNAL:
@@ -118,7 +121,7 @@ class Desk:
                 case Channel.ASK if kind_of(payload) == WANT:
                     return None  # the publisher's to hear
                 case Channel.ASK:
-                    return Answering(self.transaction, self.terminal, self.now_ms, self.judge).reply_to(payload)
+                    return self._ask(payload)
                 case Channel.STATE:
                     self._state(State.decode(payload), payload)
                 case Channel.ALARM:
@@ -145,6 +148,14 @@ class Desk:
 
     def _state(self, state: State, payload: bytes) -> None:
         self.transaction.set_state(self.terminal, state.presence.value, state.since_ms, payload, self.now_ms)
+
+    def _ask(self, payload: bytes) -> Awaited:
+        answering = Answering(self.transaction, self.terminal, self.now_ms, self.judge)
+        question, awaited = decode_question(payload), Awaited()
+        self.transaction.at_end(
+            answering.needs(question), lambda: awaited.give(answering.reply_to(question, question_hash(payload)))
+        )
+        return awaited
 
     def _alarm(self, alarm: Alarm, payload: bytes) -> None:
         if not heard.is_new(self.transaction, self.terminal, payload):
@@ -237,7 +248,12 @@ class Desk:
         if self.judge is not None:
             for record in self.judge.take(self.transaction, self.terminal, records, self.now_ms):
                 self.alarm("evidence-doubtful", f"record {record.seq}")
-        for complaint in Holds(self.transaction, self.terminal, self.now_ms).settle(records):
+        money = Holds(self.transaction, self.terminal, self.now_ms)
+        if owners := money.owners_of(records):
+            self.transaction.at_end(map(row_of, owners), partial(self._settle, money, records))
+
+    def _settle(self, money: Holds, records: Sequence[Record]) -> None:
+        for complaint in money.settle(records):
             self.alarm(complaint.code, f"record {complaint.seq}")
 
     def check_signatures(self, chain_id: bytes, records: Sequence[Record]) -> None:

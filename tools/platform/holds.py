@@ -12,8 +12,9 @@
 7. who pays what of an amount stands in its record's `funds`: a hold is on the holder's share alone, and each fund gets
    back what it paid, by a `refund` in parts and by a `reversal` whatever is left. A `refund` beyond that moves nothing.
 
-Rows are locked in one order, a terminal's intents first and then accounts by name, so that workers side by side do not
-wait for each other in a circle.
+Rows are locked in one order, so that workers side by side do not wait for each other in a circle: terminal by terminal
+its intents, and when all messages of a transaction have been read, the accounts of all of them by name
+(:meth:`Transaction.at_end`). Only accounts that two workers open at the same moment are left to a second try.
 """
 
 from __future__ import annotations
@@ -226,15 +227,22 @@ class Holds:
 
     # The journal ----------------------------------------------------------------------------------------------------
 
-    def settle(self, records: Iterable[Record]) -> list[Complaint]:
-        """Follow what was just committed, in its order."""
-        moving = [record for record in map(inner, records) if record.entry.money and record.entry.kind in _MOVING]
+    def owners_of(self, records: Iterable[Record]) -> set[Owner]:
+        """Whose accounts these records may move, their intents locked: to be locked before :meth:`settle`."""
+        moving = _moving(records)
         if not moving:
-            return []
+            return set()
         intents = self._intents([_money(record.entry).intent_id for record in moving])
         owners = {record.entry.subject or NOBODY for record in moving} | {intent.owner for intent in intents.values()}
         funds = {(fund, _money(record.entry).merchant) for record in moving for fund in _money(record.entry).funds}
-        lock_accounts(self._transaction, owners | {fund_owner(fund, NOBODY, merchant) for fund, merchant in funds})
+        return owners | {fund_owner(fund, NOBODY, merchant) for fund, merchant in funds}
+
+    def settle(self, records: Iterable[Record]) -> list[Complaint]:
+        """Follow what was just committed, in its order."""
+        moving = _moving(records)
+        if not moving:
+            return []
+        intents = self._intents([_money(record.entry).intent_id for record in moving])
         complaints: list[Complaint] = []
         for record in moving:
             intent_id = _money(record.entry).intent_id
@@ -441,6 +449,10 @@ def _same(intent: Intent, question: Authorise, owner: Owner) -> bool:
 
 def _intent(row: sa.Row[Any]) -> Intent:
     return Intent(**{**row._mapping, "state": State(row.state)})
+
+
+def _moving(records: Iterable[Record]) -> list[Record]:
+    return [record for record in map(inner, records) if record.entry.money and record.entry.kind in _MOVING]
 
 
 def _money(entry: Entry) -> Money:

@@ -23,13 +23,13 @@ from agent.sync.contract import (
     sign_answer,
     sign_reply,
 )
-from agent.sync.contract import Reply as Told
 from tools.cli.words import say
 from tools.platform import dead_letters
 from tools.platform.arrived import Arrived
 from tools.platform.desk import CheckpointKeys, Desk, Forked, Gap, Outcome, Refused
 from tools.platform.errors import PlatformError
 from tools.platform.evidence import Judge
+from tools.platform.questions import Awaited
 from tools.platform.store import Position, Store, Transaction
 
 __all__ = ["Forked", "Gap", "Ingest", "Message", "Outcome", "Reply", "nobody_enrolled"]
@@ -101,11 +101,12 @@ class Ingest:
     def handle_all(self, messages: Sequence[Message]) -> list[Reply | None]:
         """Take messages that came one after another, in one transaction; one reply, or none, for each.
 
-        Of one terminal they are taken in their order, and terminals in the order of their topics, so that two workers
-        seldom wait for each other in a circle; where they do, or a message cannot be stored, each is taken alone.
+        Of one terminal they are taken in their order, terminals in the order of their topics, and money last, its
+        accounts in their order, so that workers do not wait for each other in a circle; where they do all the same, or
+        a message cannot be stored, each is taken alone.
         """
         order = sorted(range(len(messages)), key=lambda place: messages[place].topic.split("/up/")[0])
-        answers: dict[int, tuple[str, Answer | Told] | None] = {}
+        answers: dict[int, tuple[str, Answer | Awaited] | None] = {}
         try:
             with self._store.transaction() as transaction:
                 for place in order:
@@ -153,7 +154,7 @@ class Ingest:
                 dead_letters.delivered(transaction, letter.id)
             return taken
 
-    def _take(self, transaction: Transaction, message: Message) -> tuple[str, Answer | Told] | None:
+    def _take(self, transaction: Transaction, message: Message) -> tuple[str, Answer | Awaited] | None:
         """One message; whom to answer what."""
         try:
             address, channel = parse_topic(message.topic)
@@ -192,12 +193,12 @@ class Ingest:
         desk.follow([arrived.record])
         return True
 
-    def _signed(self, answer: tuple[str, Answer | Told] | None) -> Reply | None:
+    def _signed(self, answer: tuple[str, Answer | Awaited] | None) -> Reply | None:
         if answer is None:
             return None
         terminal, said = answer
-        if not isinstance(said, Answer):
-            return Reply(Address(terminal).topic(Channel.ANSWER), sign_reply(said, self._signer))
+        if isinstance(said, Awaited):
+            return Reply(Address(terminal).topic(Channel.ANSWER), sign_reply(said.reply, self._signer))
         return Reply(Address(terminal).topic(Channel.ACK), sign_answer(said, self._signer))
 
     def _desk(self, transaction: Transaction, terminal: str) -> Desk:

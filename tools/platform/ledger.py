@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tools.platform.row_locks import Need
 from tools.platform.store import Transaction, metadata
 
 Owner = tuple[str, bytes]
@@ -39,6 +40,11 @@ ledger_table = sa.Table(
     sa.Column("at_ms", sa.BigInteger, nullable=False),
     sa.Index("ledger_by_owner", "namespace", "subject"),
 )
+
+
+def row_of(owner: Owner) -> Need:
+    """Its account, to be locked."""
+    return account_table, owner
 
 
 def lock_accounts(transaction: Transaction, owners: Iterable[Owner]) -> dict[Owner, sa.Row[Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tools.platform.ledger import Owner
+from tools.platform.row_locks import Need
 from tools.platform.store import Transaction, metadata
 
 DAY_MS = 86_400_000
@@ -31,6 +32,11 @@ loan_table = sa.Table(
     sa.Column("renewed_ms", sa.BigInteger, comment="when it was renewed last"),
     sa.Column("renewed_at", sa.String(32), comment="the terminal that asked for that"),
 )
+
+
+def row_of(item: str) -> Need:
+    """Its loan, to be locked."""
+    return loan_table, (item,)
 
 
 def add(transaction: Transaction, item: str, owner: Owner, due_ms: int, days: int, renewals: int) -> bool:

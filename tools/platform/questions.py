@@ -18,16 +18,35 @@ from agent.sync.contract import (
     Renew,
     Reply,
     Resolve,
-    decode_question,
-    question_hash,
 )
 from agent.sync.contract.questions import Bound, Renewed, Resolved
 from tools.platform import foreign_codes, loans
 from tools.platform.evidence import Judge
+from tools.platform.funds import fund_owner
 from tools.platform.given import MAX_AHEAD_MS, Given
 from tools.platform.holds import Held, Holds
+from tools.platform.ledger import NOBODY, row_of
 from tools.platform.register import Register
+from tools.platform.row_locks import Need
 from tools.platform.store import Transaction
+
+
+class Awaited:
+    """A reply that is given before the commit, when what all questions and payments need is locked."""
+
+    def __init__(self) -> None:
+        self._reply: Reply | None = None
+
+    def give(self, reply: Reply) -> None:
+        """Here it is."""
+        self._reply = reply
+
+    @property
+    def reply(self) -> Reply:
+        """The reply, once the transaction has ended well."""
+        if self._reply is None:
+            raise RuntimeError("a reply is given at the end of its transaction")
+        return self._reply
 
 
 class Answering:
@@ -40,13 +59,27 @@ class Answering:
         self._judge = judge
         self._holds = Holds(transaction, terminal, now_ms)
 
-    def reply_to(self, payload: bytes) -> Reply:
-        """The reply to a question. Raises :class:`~agent.sync.contract.ContractError`."""
-        question = decode_question(payload)
+    def needs(self, question: Question) -> set[Need]:
+        """The rows that its reply may change, to be locked before."""
+        match question:
+            case Authorise(merchant=merchant):
+                owner = question.subject or NOBODY
+                funds = {fund_owner(fund, owner, merchant) for fund, _ in question.funds or ()}
+                return set(map(row_of, {owner, *funds}))
+            case QueryBalance():
+                payer = Register(self._transaction).payer(question.medium)
+                return set(map(row_of, {question.subject or NOBODY, payer}))
+            case Renew(loan=loan):
+                return {loans.row_of(loan)}
+            case _:
+                return set()
+
+    def reply_to(self, question: Question, question_hash: bytes) -> Reply:
+        """The reply to a question, of whose exact bytes this is the hash."""
         bound = Bound(
             terminal=self._terminal,
             nonce=question.nonce,
-            question=question_hash(payload),
+            question=question_hash,
             issued_ms=self._now_ms,
             expires_ms=question.expires_ms,
         )

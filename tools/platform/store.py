@@ -6,7 +6,7 @@ Everything that one message brings is one transaction, durable before it is answ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from offline_store.fields import KIND, LANE, PROFILE, REASON, REFERS_TO, TIME_MS
 from tools.cli.words import say
-from tools.platform import record_rows
+from tools.platform import record_rows, row_locks
 from tools.platform.arrived import Arrived
 from tools.platform.errors import PlatformError
 
@@ -153,7 +153,9 @@ class Store:
     def transaction(self) -> Iterator[Transaction]:
         """One transaction: committed to the disk when the block ends, rolled back when it raises."""
         with self._engine.begin() as connection:
-            yield Transaction(connection)
+            transaction = Transaction(connection)
+            yield transaction
+            transaction.finish()
 
 
 class Transaction:
@@ -161,6 +163,24 @@ class Transaction:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._needs: set[row_locks.Need] = set()
+        self._last: list[Callable[[], None]] = []
+
+    def at_end(self, needs: Iterable[row_locks.Need], do: Callable[[], None]) -> None:
+        """Have something done before the commit, in the order of these calls, when all that they need is locked.
+
+        What the messages of several terminals want of the same rows is done so, in whatever order they came.
+        """
+        self._needs.update(needs)
+        self._last.append(do)
+
+    def finish(self) -> None:
+        """Do what was left to the end."""
+        row_locks.lock(self._connection, self._needs)
+        for do in self._last:
+            do()
+        self._needs.clear()
+        self._last.clear()
 
     @property
     def connection(self) -> sa.Connection:
