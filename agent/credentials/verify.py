@@ -43,6 +43,10 @@ REASON_OF_FAULT = MappingProxyType(
 )
 
 
+_ASSURANCE = MappingProxyType({"plate": Assurance.UID, "vehicle-tag": Assurance.UID})
+"""Of what anybody can paint or copy from afar; other cards are read."""
+
+
 class Verifier:
     """Turns readings into credentials for all lanes of one terminal."""
 
@@ -72,7 +76,8 @@ class Verifier:
             refusal = Reason.EXPIRED
         if refusal is not None:
             return Rejected(refusal, medium, holder.subject)
-        assurance = Assurance.AUTHENTICATED_CARD if reading.authenticated else Assurance.READ
+        as_read = _ASSURANCE.get(reading.application, Assurance.READ)
+        assurance = Assurance.AUTHENTICATED_CARD if reading.authenticated else as_read
         return Presented(Credential(medium, holder.subject, reading.application, assurance, holder.entitlements))
 
     def code(self, text: str, policy: CodePolicy, moment: Moment, marks: Marks) -> Presented | Rejected:

@@ -18,6 +18,7 @@ from agent.words import say
 from drivers.api import CardError, CardFault, CardReader, CardReading, Reading
 from drivers.cards.source import CardSource
 from drivers.registry import driver
+from drivers.vehicles import VehicleReader
 from offline_store.database import DATABASE_NAME
 from tools.cli import fields
 from tools.cli.bench_process import use_running_devices
@@ -33,8 +34,8 @@ def card() -> None:
 
 @card.command(
     help=say(
-        "读一张卡，显示其介质编号，即配置中 `holders:` 和 `media:` 所用的编号",
-        "Read one card and show its medium id, as `holders:` and `media:` want it",
+        "读一张卡（或一块车牌），显示其介质编号，即配置中 `holders:` 和 `media:` 所用的编号",
+        "Read one card, or number plate, and show its medium id, as `holders:` and `media:` want it",
     )
 )
 @config_options
@@ -78,7 +79,7 @@ def show(
             click.echo(fields.line(key, value))
 
 
-def _read(source: CardSource, wait_s: float) -> Reading | None:
+def _read(source: CardSource | VehicleReader, wait_s: float) -> Reading | None:
     """Wait for a card; one that a running terminal reads at the same moment is read when that lets it go."""
     deadline_s = time.monotonic() + wait_s
     held: CardError | None = None
@@ -96,13 +97,17 @@ def _read(source: CardSource, wait_s: float) -> Reading | None:
         time.sleep(_HELD_PAUSE_S)
 
 
-def _source(resolved: Resolved, reader: str | None) -> CardSource:
+def _source(resolved: Resolved, reader: str | None) -> CardSource | VehicleReader:
     for lane in resolved.config.lanes.values():
         for name in lane.readers:
             kind = cast("Any", driver(resolved.config.devices[name].driver))
             device = kind(name, resolved.devices[name])
-            if isinstance(device, CardReader) and reader in (None, name):
+            if reader not in (None, name):
+                continue
+            if isinstance(device, CardReader):
                 return CardSource(device, lane.cards)
+            if isinstance(device, VehicleReader):
+                return device
     raise click.ClickException(
         say(f"配置中没有读卡器 {reader or ''}", f"the configuration has no card reader {reader or ''}".rstrip())
     )

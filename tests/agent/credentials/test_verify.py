@@ -6,13 +6,15 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from agent.credentials.lists import CurrentLists, Lists
 from agent.credentials.medium import medium_of
 from agent.credentials.register import Holder, SiteRegister
 from agent.credentials.status import EmergencyList
 from agent.credentials.verify import Verifier
 from drivers.api import CardReading, Interface
-from profiles.api import Presented, Reason, Rejected, Subject
+from profiles.api import Assurance, Presented, Reason, Rejected, Subject
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CARD = CardReading(
@@ -53,3 +55,12 @@ def test_a_card_that_was_lent_to_a_visitor_counts_until_its_time() -> None:
     verdict = verifier.card(CARD, NOON)
     assert isinstance(verdict, Rejected)
     assert (verdict.reason, verdict.subject) == (Reason.EXPIRED, OURS.subject)
+
+
+@pytest.mark.parametrize("application", ["plate", "vehicle-tag"])
+def test_what_anybody_can_paint_or_copy_from_afar_counts_least(application: str) -> None:
+    seen = CARD.model_copy(update={"application": application})
+    holder = replace(OURS, entitlements=frozenset({"staff"}))
+    verdict = Verifier(mac, SiteRegister([(medium_of(seen, mac), holder)]), Lists).card(seen, NOON)
+    assert isinstance(verdict, Presented)
+    assert (verdict.credential.assurance, verdict.credential.entitlements) == (Assurance.UID, holder.entitlements)
