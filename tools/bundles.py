@@ -26,9 +26,9 @@ from agent.bundles.trust_list import Entitlement, Row, Seal, TrustContent
 from agent.credentials.trust import TrustRow
 from agent.keys import KeyStoreError, Role
 from agent.sync.contract.errors import ContractError
-from agent.words import why_en, why_zh
 from profiles.person import Person
 from profiles.reasons import Sentence
+from tools.small_files import read_small
 
 _LEVEL = 3
 
@@ -173,9 +173,7 @@ def keys_content(keys: Iterable[tuple[Role, bytes]]) -> bytes:
 def signer_of(path: Path) -> cose.Es256Signer:
     """The private key in a PEM file. Raises :class:`agent.keys.KeyStoreError`."""
     try:
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise KeyStoreError(f"{path} 无法读取：{why_zh(error)}", f"{path} cannot be read: {why_en(error)}") from error
+        key = serialization.load_pem_private_key(read_small(path), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyStoreError(f"{path} 不是未加密的 PEM 私钥", f"{path} is no unencrypted PEM private key") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from agent.bundles.errors import BundleError
 from agent.bundles.install import envelope_of
 from agent.bundles.manifest import MAX_GRACE_MS, Kind, Manifest
 from agent.credentials.trust import Expiry
@@ -84,7 +86,11 @@ def issue(kind: Kind, name: str, number: int, days: int, grace_days: int, audien
 
 def make_delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> None:
     """Write the delta between two full bundles, and tell it."""
-    made = bundles.delta_bundle(bundles.read_full(old), bundles.read_full(new), bundles.signer_of(key))
+    with naming(old):
+        before = bundles.read_full(old)
+    with naming(new):
+        after = bundles.read_full(new)
+    made = bundles.delta_bundle(before, after, bundles.signer_of(key))
     write(out, made)
     tell_file(out, as_json)
 
@@ -104,7 +110,18 @@ def write(out: Path, bundle: bytes) -> None:
 
 def tell_file(path: Path, as_json: bool, **more: object) -> None:
     """What the manifest of a file says; nothing of it is verified."""
-    tell(facts_of(bundles.manifest_of(envelope_of(path))) | more, as_json)
+    with naming(path):
+        manifest = bundles.manifest_of(envelope_of(path))
+    tell(facts_of(manifest) | more, as_json)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Say of which file it is that something is wrong with it as a bundle."""
+    try:
+        yield
+    except BundleError as error:
+        raise click.ClickException(say(f"{path}：{error.zh}", f"{path}: {error.en}")) from error
 
 
 def tell(facts: dict[str, object], as_json: bool) -> None:

@@ -14,6 +14,7 @@ from agent.words import say, why_en, why_zh
 from tools import bundles
 from tools.cli import bundle_files
 from tools.cli.bundle_files import issue_options, json_option, key_option
+from tools.small_files import lines_of
 
 _STATES = {state.name.lower().replace("_", "-"): state for state in MediumState}
 _FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
@@ -107,7 +108,7 @@ def _lines(path: Path, read: Callable[[str], T], wanted: str) -> Iterator[T]:
     """Each line that is not empty, read; the first that cannot be is named with its number."""
     try:
         with click.open_file(str(path), encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(lines_of(lines), 1):
                 if not line.strip():
                     continue
                 try:

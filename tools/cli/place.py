@@ -97,12 +97,12 @@ _PLACES = {
 
 def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """All of them; the command is handed ``state_dir``."""
-    return _locating(command, tuple(_PLACES), _default_state_dir)
+    return _locating(command, tuple(_PLACES), default_state_dir)
 
 
 def state_dir_option_beside_terminal(command: Callable[..., Any]) -> Callable[..., Any]:
     """The same for a command whose own ``--terminal`` means something else."""
-    return _locating(command, ("preset", "config", "state_dir"), _default_state_dir)
+    return _locating(command, ("preset", "config", "state_dir"), default_state_dir)
 
 
 def optional_state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,7 +154,7 @@ def _state_dir(named_by: str, value: Any) -> Path:
     return resolved.config.terminal.state_dir
 
 
-def _default_state_dir() -> Path:
+def default_state_dir() -> Path:
     """That of the default preset; if only other terminals have run, a sentence that names them."""
     state_dir = resolve(None, None).config.terminal.state_dir
     if not state_dir.is_dir() and _known():

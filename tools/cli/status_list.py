@@ -19,6 +19,7 @@ from tools.cli import bundle_files
 from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
 from tools.cli.place import existing, state_dir_option
 from tools.cli.times import at_option, now_ms
+from tools.small_files import lines_of
 
 _MAX_ENTRIES = 1 << 29
 
@@ -59,7 +60,7 @@ def build(
     """Write a full bundle."""
     try:
         with click.open_file(str(revoked), encoding="utf-8", errors="replace") as lines:
-            listed = [_entry(line, number, entries) for number, line in enumerate(lines, 1) if line.strip()]
+            listed = [_entry(line, number, entries) for number, line in enumerate(lines_of(lines), 1) if line.strip()]
     except OSError as error:
         raise click.ClickException(
             say(f"{revoked}：无法读取（{why_zh(error)}）", f"{revoked}: cannot be read ({why_en(error)})")
@@ -93,7 +94,8 @@ def delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> None:
 @json_option
 def show(file: Path, as_json: bool) -> None:
     """Print the manifest and the counts; nothing is verified here."""
-    full = bundles.read_full(file)
+    with bundle_files.naming(file):
+        full = bundles.read_full(file)
     _of_kind(full.manifest)
     revoked = int.from_bytes(full.content, "little").bit_count()
     bundle_files.tell_file(file, as_json, entries=8 * len(full.content), revoked=revoked)

@@ -29,9 +29,16 @@ from tools.cli.bundle_check import judged
 from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
 from tools.cli.code_files import RowFile
 from tools.cli.people import emergency, register
-from tools.cli.place import existing, state_dir_option, state_dir_option_beside_terminal
+from tools.cli.place import (
+    default_state_dir,
+    existing,
+    optional_state_dir_option,
+    state_dir_option,
+    state_dir_option_beside_terminal,
+)
 from tools.cli.roster import roster
 from tools.cli.times import at_option, moment, now_ms
+from tools.small_files import read_small
 
 WAIT_S = 10.0
 _POLL_S = 0.1
@@ -78,7 +85,7 @@ _ROLES = say(
 def anchor(role: str, file: Path, state_dir: Path) -> None:
     """Do by hand what enrolment does."""
     existing(state_dir)
-    pem = file.read_bytes()
+    pem = read_small(file)
     try:
         cose.VerifyKey.from_pem(pem)
     except cose.CoseError as error:
@@ -176,7 +183,7 @@ def keys(
     as_json: bool,
 ) -> None:
     """Write a keys bundle."""
-    content = bundles.keys_content([(Role(role), path.read_bytes()) for role, path in keys])
+    content = bundles.keys_content([(Role(role), _public_pem(_public(path))) for role, path in keys])
     rings_of(content)
     made = bundle_files.issue(Kind.KEYS, Kind.KEYS.value, number, days, grace_days, audience, at_ms)
     bundle_files.write(out, bundles.full_bundle(made, content, bundles.signer_of(key)))
@@ -233,15 +240,16 @@ def delta(old: Path, new: Path, key: Path, out: Path, as_json: bool) -> None:
 
 @trust.command(help=say("查看数据包文件，或终端上已安装的", "Show a bundle file, or without one what a terminal holds"))
 @click.argument("file", metavar=say("[文件]", "[FILE]"), type=FILE, required=False)
-@state_dir_option
+@optional_state_dir_option
 @at_option
 @json_option
-def show(file: Path | None, state_dir: Path, at_ms: int | None, as_json: bool) -> None:
+def show(file: Path | None, state_dir: Path | None, at_ms: int | None, as_json: bool) -> None:
     """Print manifests; nothing is verified here."""
     if file is not None:
         bundle_files.tell_file(file, as_json)
         return
-    held = installed(existing(state_dir))
+    state_dir = existing(state_dir or default_state_dir())
+    held = installed(state_dir)
     if not held and not as_json:
         click.echo(say(f"{state_dir} 中没有已安装的数据包", f"no bundle is installed in {state_dir}"))
     for row in held:
@@ -387,7 +395,7 @@ def _manifest(encoded: bytes) -> Manifest:
 
 def _certificates(path: Path) -> list[bytes]:
     try:
-        certificates = load_certificates(path.read_bytes())
+        certificates = load_certificates(read_small(path))
         for certificate in certificates:
             signer_key(certificate)
         return [certificate.public_bytes(serialization.Encoding.DER) for certificate in certificates]
@@ -397,7 +405,7 @@ def _certificates(path: Path) -> list[bytes]:
 
 def _public(path: Path) -> ec.EllipticCurvePublicKey:
     try:
-        public = serialization.load_pem_public_key(path.read_bytes())
+        public = serialization.load_pem_public_key(read_small(path))
     except ValueError as error:
         raise KeyStoreError(f"{path} 不是 PEM 公钥", f"{path} is no PEM public key") from error
     if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(public.curve, ec.SECP256R1):

@@ -89,4 +89,6 @@ def list_codes(directory: Path, database: str | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     titles = [say("码（摘要）", "code, digest"), say("持有人", "holder"), say("有效至", "until")]
-    print_table(titles, [[row["code"], row["owner"], iso(row["until_ms"])] for row in rows])
+    print_table(titles, [[row["code"], row["owner"], iso(row["until_ms"])] for row in rows],
+        say("还没有登记的码；用 onecard platform foreign-codes add 登记。",
+            "No code was added yet: `onecard platform foreign-codes add` does."),)  # fmt: skip

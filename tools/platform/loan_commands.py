@@ -108,4 +108,8 @@ def list_loans(directory: Path, database: str | None, as_json: bool) -> None:
     print_table(
         titles,
         [[row.item, shown((row.namespace, row.subject)), iso(row.due_ms), row.renewals_left] for row in found],
+        say(
+            "没有借出；用 onecard platform loans add 登记。",
+            "Nothing is lent: `onecard platform loans add` notes a loan.",
+        ),
     )

@@ -192,11 +192,13 @@ def list_intents(only_open: bool, directory: Path, database: str | None, as_json
 
 @click.command(name="decide", help=say("核实有争议的收款", "Decide on a contested payment"))
 @click.argument("intent", metavar=say("款项", "INTENT"))
-@click.option("--capture/--drop", required=True, help=say("扣款，或放弃", "Capture it, or drop it"))
+@click.option("--capture/--drop", default=None, help=say("扣款，或放弃；必选其一", "Capture it, or drop it; say which"))
 @directory_option
 @database_option
-def decide_intent(intent: str, capture: bool, directory: Path, database: str | None) -> None:
+def decide_intent(intent: str, capture: bool | None, directory: Path, database: str | None) -> None:
     """The end of its id, as the table shows it, is enough where it is the only one."""
+    if capture is None:
+        raise click.UsageError(say("请给出 --capture（扣款）或 --drop（放弃）", "say --capture or --drop"))
     store = Store.open(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:

@@ -162,6 +162,10 @@ def list_rows(directory: Path, database: str | None, as_json: bool) -> None:
     print_table(
         [say("介质", "medium"), say("持有人", "holder"), say("权益位", "entitlements"), say("状态", "state")],
         [[row.medium.hex(), shown(row.owner), row.entitlements, say(*_STATES[row.state])] for row in found],
+        say(
+            "登记册是空的；用 onecard platform register set 登记介质的持有人。",
+            "The register is empty: `onecard platform register set` says whose a medium is.",
+        ),
     )
 
 

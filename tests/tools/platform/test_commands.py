@@ -30,6 +30,7 @@ from tools.platform.service import Layout
 from tools.platform.store import Store
 
 PATIENCE_S = 20.0
+NOTHING = {"zh": ("没有", "是空的"), "en": ("No ", "no ", "Nothing", "none", "is empty")}
 
 
 def onecard_platform(*arguments: str | Path) -> Result:
@@ -207,7 +208,18 @@ def test_a_database_url_that_cannot_be_used_is_a_sentence_without_its_password(t
 
 
 @pytest.mark.parametrize(
-    "command", [("status",), ("reconcile",), ("journal",), ("bundles",), ("evidence",), ("dead-letters", "list")]
+    "command",
+    [
+        ("status",),
+        ("reconcile",),
+        ("journal",),
+        ("bundles",),
+        ("evidence",),
+        ("dead-letters", "list"),
+        ("foreign-codes", "list"),
+        ("register", "list"),
+        ("loans", "list"),
+    ],
 )
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_where_there_is_nothing_a_sentence_says_so_and_no_bare_table(
@@ -218,7 +230,7 @@ def test_where_there_is_nothing_a_sentence_says_so_and_no_bare_table(
     done = onecard_platform(*command, "--dir", tmp_path)
     assert done.exit_code == 0
     assert "━" not in done.output
-    assert any(word in done.output for word in (("没有",) if lang == "zh" else ("No ", "no ", "Nothing", "none")))
+    assert any(word in done.output for word in NOTHING[lang])
 
 
 def test_a_database_of_another_version_is_not_taken_for_a_platform_that_never_ran(tmp_path: Path) -> None:
