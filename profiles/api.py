@@ -23,7 +23,6 @@ from profiles.purpose import Purpose
 from profiles.questions import Money, Question
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.codes import CodePolicy
-from profiles.state import State as State  # noqa: PLC0414 -- everybody has it from here
 from profiles.trace import RuleEnum
 
 _S = Sentence
@@ -398,6 +397,13 @@ class RaiseAlarm:
 
 
 Effect = Record | Actuate | Show | StartTimer | Ask | RaiseAlarm | FamilyEffect
+
+
+class State(BaseModel):
+    """Base of a profile's state: frozen, saved with the record that changed it, read back after a restart; a field with
+    ``exclude=True`` is not, and a change of it alone goes to no disk."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 Wiring = wiring.Wiring
