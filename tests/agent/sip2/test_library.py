@@ -237,7 +237,7 @@ class Running:
         )
         backoff = Backoff(SeededRandom(3), first_ms=5, cap_ms=20)
         self.library = Library(
-            settings(virtual, deadline_ms=500), CHINA, uploader, clock, backoff, self.reports.append, self._recover
+            settings(virtual, deadline_ms=2_000), CHINA, uploader, clock, backoff, self.reports.append, self._recover
         )
 
     async def _waiting(self, most: int) -> list[Loan]:
@@ -255,6 +255,9 @@ class Running:
         async with asyncio.timeout(WAIT_S):
             while not condition():  # noqa: ASYNC110 -- a condition of several threads
                 await asyncio.sleep(0.005)
+
+    def is_up(self) -> bool:
+        return self.library._system is not None and not self.library._behind
 
     def state(self) -> str:
         return self.reports[-1].state if self.reports else ""
@@ -290,7 +293,7 @@ async def test_lanes_are_answered_while_it_is_there_and_alone_at_once_while_it_i
         assert await service.ask(OpenPatron(LI)) == LibrarySilent(b"about", perhaps=True)
         await service.until(lambda: service.state() == "failed")
         virtual.plug()
-        await service.until(lambda: service.state() == "ready")
+        await service.until(service.is_up)
         assert isinstance(await service.ask(OpenPatron(LI)), LibraryAnswered)
 
 
@@ -320,7 +323,7 @@ async def test_a_system_that_answers_badly_is_left_with_its_reason_and_found_aga
         virtual.send = socket.socket.sendall
         service.writer.submit(Append(loans=(row(1, mode="verify"), row(2))))
         service.library.deferred()
-        await service.until(lambda: service.state() == "ready" and not waiting(service.store, 9))
+        await service.until(lambda: service.is_up() and not waiting(service.store, 9))
         assert [move.item for move in virtual.shelves.moves] == [book(1), book(2)], "lost, or done twice"
         assert isinstance(await service.ask(OpenPatron(LI)), LibraryAnswered)
 
@@ -349,7 +352,7 @@ async def test_lanes_are_alone_until_all_that_waited_has_been_told(tmp_path: Pat
         await service.until(lambda: len(seen) == 2)
         assert seen == [LibrarySilent(b"meanwhile", perhaps=False)] * 2
         virtual.send = socket.socket.sendall
-        await service.until(lambda: not service.library._behind)
+        await service.until(service.is_up)
         account = await service.ask(OpenPatron(LI))
         assert isinstance(account, LibraryAnswered)
         assert isinstance(account.answer, Account)

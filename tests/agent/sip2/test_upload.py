@@ -121,7 +121,7 @@ class Desk:
 
     @property
     def settings(self) -> LibraryConfig:
-        return LibraryConfig(address=str(self.library.path), institution="city", location="self-1", deadline_ms=400)
+        return LibraryConfig(address=str(self.library.path), institution="city", location="self-1", deadline_ms=5_000)
 
     def moves(self) -> list[tuple[str, str]]:
         return [(move.act, move.item) for move in self.library.shelves.moves]
