@@ -22,7 +22,7 @@ RULES = "rules"
 """The public field of a decision that holds its rule trace (:mod:`profiles.trace`)."""
 
 _LOANS = frozenset({Kind.LOAN_ASKED, Kind.LOAN})
-_OWED = _LOANS | {Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE}
+_OWED = _LOANS | {Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE, Kind.REFUND, Kind.COUNTER}
 
 
 def append_of(

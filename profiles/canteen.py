@@ -271,7 +271,7 @@ class Canteen(Counter[CanteenState]):
         meal = self._meal(facts.new_id(), credential, period, facts)
         record = Record(
             id=meal.about,
-            kind=Kind.DECISION,
+            kind=Kind.COUNTER,
             reason=CanteenReason.MEAL_COUNTED,
             medium=credential.medium,
             subject=credential.subject,
@@ -291,7 +291,7 @@ class Canteen(Counter[CanteenState]):
         """The record became durable too late, and the citizen was told that nothing was counted."""
         record = Record(
             id=facts.new_id(),
-            kind=Kind.OUTCOME,
+            kind=Kind.COUNTER,
             reason=CanteenReason.MEAL_NOT_COUNTED,
             refers_to=meal.about,
             public={"period": meal.period, "business_date": meal.business_date, "meals": -meal.meals},

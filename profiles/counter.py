@@ -147,13 +147,16 @@ class Counter(Cashier[C], Generic[C]):
         return facts.local_time.strftime("%Y%m%d")
 
     def in_shift(self, state: C, facts: Facts) -> tuple[C, tuple[Record, ...]]:
-        """The state within a shift of this business date, and the records of what ended and began for that."""
+        """The state within a shift of this business date, and the records of what ended and began for that.
+
+        No payment of a shift that ended may still prove late: what is late is told before anything else is heard.
+        """
         date = self.business_date(facts)
         if state.shift is not None and state.shift.business_date == date:
             return state, ()
         ended = () if state.shift is None else (self._shift_record(state, state.shift, facts, is_over=True),)
         shift = Shift(number=state.shifts + 1, business_date=date)
-        after = state.model_copy(update={"shift": shift, "shifts": shift.number})
+        after = state.model_copy(update={"shift": shift, "shifts": shift.number, "latest": None})
         return after, (*ended, self._shift_record(state, shift, facts, is_over=False))
 
     def _shift(self, state: C, facts: Facts) -> Step[C]:
@@ -166,7 +169,7 @@ class Counter(Cashier[C], Generic[C]):
             after, records = self.in_shift(state, facts)
             return Step(after, (*records, Show(CounterReason.SHIFT_OPENED.citizen, Tone.OK)))
         record = self._shift_record(state, state.shift, facts, is_over=True)
-        after = state.model_copy(update={"shift": None, "operator": None})
+        after = state.model_copy(update={"shift": None, "operator": None, "latest": None})
         return Step(after, (record, Show(state.shift.sentence(), Tone.OK)))
 
     def _shift_record(self, state: C, shift: Shift, facts: Facts, *, is_over: bool) -> Record:
@@ -209,8 +212,11 @@ class Counter(Cashier[C], Generic[C]):
         return self._give_back(state, sale, sale.left_fen, facts)
 
     def _give_back(self, state: C, sale: Sale, amount_fen: int, facts: Facts) -> Step[C]:
-        """The whole of a sale by a reversal, with the meal's limits; a part by a refund. Booked on this shift."""
-        state, records = self.in_shift(state, facts)
+        """The whole of a sale by a reversal, with the meal's limits; a part by a refund. Booked on this shift.
+
+        What was given back can no more prove late: that would have been told before.
+        """
+        state, records = self.in_shift(state.model_copy(update={"latest": None}), facts)
         payment = self._booked(state, sale, facts)
         if amount_fen == payment.amount_fen:
             after, record = self.take_back(state, payment, CounterReason.VOIDED, facts)

@@ -21,6 +21,7 @@ from profiles.api import (
 from profiles.canteen import Canteen
 from profiles.canteen_settings import CanteenSettings
 from profiles.canteen_state import CanteenState
+from profiles.counter_reasons import CounterReason
 from profiles.questions import Answered, Authorise, Authorised, Money, Unanswered
 from tests.profiles.facts import HeldFacts
 
@@ -66,7 +67,7 @@ class Lane:
             match effect:
                 case Record():
                     self.book.append(effect)
-                    if effect.kind is not Kind.COUNTER:
+                    if not (effect.kind is Kind.COUNTER and isinstance(effect.reason, CounterReason)):
                         self.journal.append(effect)
                 case Show():
                     self.shown.append(effect)

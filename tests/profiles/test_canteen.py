@@ -217,7 +217,7 @@ def test_a_counted_meal_is_recorded_and_asks_nobody() -> None:
     lane = Lane(pricing="count", limits={"period_meals": 1})
     lane.present()
     (record,) = lane.journal
-    assert (record.kind, record.reason.code) == (Kind.DECISION, "meal-counted")
+    assert (record.kind, record.reason.code) == (Kind.COUNTER, "meal-counted")
     public = {"period": "lunch", "business_date": "20261123", "meals": 1}
     assert (record.public, record.money, lane.asks) == (public, None, [])
     lane.present()
@@ -230,10 +230,10 @@ def test_a_count_that_the_disk_took_too_late_is_taken_back() -> None:
     lane = Lane(pricing="count", limits={"period_meals": 1}, double_tap_ms=5_000)
     lane.present()
     lane.tell(RecordedLate(lane.journal[0].id))
-    assert lane.kinds()[-1] == (Kind.OUTCOME, "meal-not-counted")
+    assert lane.kinds()[-1] == (Kind.COUNTER, "meal-not-counted")
     assert lane.journal[-1].refers_to == lane.journal[0].id
     lane.present()
-    assert lane.kinds()[-1] == (Kind.DECISION, "meal-counted")
+    assert lane.kinds()[-1] == (Kind.COUNTER, "meal-counted")
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
