@@ -13,7 +13,7 @@ from tests.house import ROOT
 from tools.cli.main import cli
 
 _PAGES = ("README.md", "CONTRIBUTING.md", "docs/operations.md")
-_DEBIAN = {"apt-get", "sudo", "git", "cd", "sqlite3", "rabbitmqctl", "rabbitmq-plugins"}
+_DEBIAN = {"apt-get", "sudo", "git", "cd", "sqlite3", "mosquitto", "rabbitmqctl", "rabbitmq-plugins"}
 _PROMISED = {"install", "demo", "test", "check", "bench", "run", "lock", "clean"}
 
 

@@ -1,9 +1,6 @@
 """The platform's broker: a private mosquitto that it starts itself, or one that is there already.
 
-What the configuration fixes, and why: a client's id and user name are the CN of its certificate, so no terminal can
-take over another's session; a terminal writes below its own `up` and reads its own `down` only; TCP_NODELAY, without
-which each acknowledgement waits for 40 ms; every queue has a bound. The session store is saved often, yet nothing
-rests on it: a broker that forgets everything only makes terminals send again.
+Its configuration is :mod:`tools.platform.mosquitto`'s.
 """
 
 from __future__ import annotations
@@ -23,8 +20,9 @@ from urllib.parse import urlsplit
 
 from drivers.virtual.child import bound_to_parent
 from tools.cli.words import say
-from tools.platform.ca import PUBLISHER, Authority, make_private_directory, worker_name, write_private
+from tools.platform.ca import Authority, make_private_directory, write_private
 from tools.platform.errors import PlatformError
+from tools.platform.mosquitto import configuration, rights
 
 DEFAULT_PORT = 8883
 
@@ -32,52 +30,6 @@ _START_TIMEOUT_S = 10.0
 _STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.01
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
-
-_CONFIGURATION = """\
-# Written by the platform at every start.
-user {user}
-pid_file {directory}/mosquitto.pid
-log_dest file {directory}/mosquitto.log
-log_type error
-log_type warning
-log_type notice
-log_timestamp_format %Y-%m-%dT%H:%M:%S
-connection_messages false
-
-persistence true
-persistence_location {directory}/
-autosave_interval 30
-persistent_client_expiration 2m
-
-set_tcp_nodelay true
-max_inflight_messages 100
-max_queued_messages 20000
-max_queued_bytes 268435456
-message_size_limit 2097152
-max_keepalive 300
-
-listener {port} {address}
-allow_anonymous false
-cafile {ca}
-certfile {certificate}
-keyfile {key}
-tls_version tlsv1.2
-require_certificate true
-use_identity_as_username true
-use_username_as_clientid true
-acl_file {directory}/acl
-"""
-
-_RIGHTS = """\
-{workers}
-pattern read onecard/1/bundle/#
-pattern write onecard/1/+/%u/up/#
-pattern read onecard/1/+/%u/down/#
-"""
-_RIGHTS_OF_A_WORKER = """\
-user {name}
-topic readwrite onecard/1/#
-"""
 
 
 @dataclass(frozen=True)
@@ -200,17 +152,15 @@ class Broker:
         self._process = None
 
     def _write_configuration(self) -> None:
-        names = (worker_name(number) for number in range(PUBLISHER + 1))
-        workers = "\n".join(_RIGHTS_OF_A_WORKER.format(name=name) for name in names)
-        write_private(self._directory / "acl", _RIGHTS.format(workers=workers).encode())
-        text = _CONFIGURATION.format(
-            user=getpass.getuser(),
-            directory=self._directory,
+        rights_file = self._directory / "acl"
+        write_private(rights_file, rights().encode())
+        text = configuration(
+            self._authority,
+            rights_file,
+            self._directory,
             port=self._port,
-            address=self._listen,
-            ca=self._authority.ca.certificate.absolute(),
-            certificate=self._authority.server.certificate.absolute(),
-            key=self._authority.server.key.absolute(),
+            listen=self._listen,
+            user=getpass.getuser(),
         )
         write_private(self._configuration, text.encode())
 

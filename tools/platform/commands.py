@@ -36,6 +36,7 @@ from tools.platform.foreign_code_commands import foreign_code_group
 from tools.platform.holes import holes_of
 from tools.platform.loan_commands import loan_group
 from tools.platform.money_commands import account, decide_intent, list_intents
+from tools.platform.mosquitto_command import mosquitto
 from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
 from tools.platform.register_commands import register_group
@@ -219,7 +220,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 
 
 _FURTHER = (
-    *(publish, list_bundles, worker, dead_letter_group, reconcile, rabbitmq),
+    *(publish, list_bundles, worker, dead_letter_group, reconcile, mosquitto, rabbitmq),
     *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
 )
 for further in _FURTHER:

@@ -1,0 +1,74 @@
+"""The written configuration, run as it is: one sync goes through it, and no certificate opens another's session."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from socket import create_connection, socket
+
+import pytest
+from click.testing import CliRunner
+
+from agent.sync.contract import Address, Channel
+from tests.faults.test_line import is_whole
+from tests.tools.platform.mqtt_client import MqttClient, context_of, wait_until
+from tests.tools.platform.terminals import drained, running_terminal, until
+from tools.platform.broker import Endpoint
+from tools.platform.ca import Authority
+from tools.platform.commands import platform as command
+from tools.platform.service import Layout, Platform, Settings
+
+NOT_AUTHORISED = 0x87
+ENDS_WITHIN_S = 5.0
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> Iterator[Endpoint]:
+    """A mosquitto that knows nothing but what the command wrote."""
+    Authority.init(Layout(tmp_path / "platform").keys)
+    with closing(socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    where = ["--dir", str(tmp_path / "platform"), "--listen", "127.0.0.1", "--port", str(port)]
+    done = CliRunner().invoke(command, ["mosquitto", str(tmp_path / "broker"), *where])
+    assert done.exit_code == 0, done.output
+    process = subprocess.Popen(["/usr/sbin/mosquitto", "-c", str(tmp_path / "broker/mosquitto.conf")])
+    try:
+        wait_until(lambda: _listens(port), "mosquitto did not start")
+        yield Endpoint("127.0.0.1", port)
+    finally:
+        process.terminate()
+        process.wait(ENDS_WITHIN_S)
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+async def test_a_journal_goes_through_it_and_the_session_is_its_owners_alone(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    with Platform.start(tmp_path / "platform", Settings(broker=str(endpoint))) as platform:
+        platform.authority.provision("thief", tmp_path / "thief")
+        async with running_terminal(tmp_path, platform.authority, endpoint, 50, "gate-1") as terminal:
+            await until(lambda: drained(terminal.outbox))
+            with MqttClient(endpoint, context_of(tmp_path / "thief"), "gate-1") as thief:
+                thief.subscribe(Address("gate-1").topic(Channel.ACK))
+                assert thief.publish(Address("gate-1").topic(Channel.JOURNAL), b"").value == NOT_AUTHORISED
+                assert thief.publish(Address("thief").topic(Channel.ACK), b"").value == NOT_AUTHORISED
+                terminal.decide(25)
+                await until(lambda: drained(terminal.outbox))
+                assert thief.got.empty()
+            assert terminal.sync.status.counters["connections"] == 1
+            assert is_whole(platform, terminal)
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_what_is_measured_and_bounded_stands_in_it(tmp_path: Path) -> None:
+    text = (tmp_path / "broker/mosquitto.conf").read_text()
+    for line in ("set_tcp_nodelay true", "use_username_as_clientid true", "max_queued_messages 20000"):
+        assert line in text.splitlines()
