@@ -79,6 +79,7 @@ from profiles.turnstile_settings import Leaving, TurnstileReason, TurnstileSetti
 
 RESET_REST_MS = 5_000
 """A key switch that bounces empties the area once."""
+PARDON_MS = 10_000
 
 
 class Turnstile:
@@ -128,6 +129,8 @@ class Turnstile:
                 return self._beam(state, self._beams[name], active, facts)
             case InputChanged(name, True) if name == self._settings.reset_input:
                 return self._reset(state, facts)
+            case InputChanged(name, True) if name == self._settings.pardon_input:
+                return Step(state.model_copy(update={"pardon_until_ms": facts.now_ms + PARDON_MS}))
             case Actuated(about, fault) if fault:
                 return self._close(state, about, Reason.ACTUATOR_FAILED, facts, shown(Reason.ACTUATOR_FAILED))
             case TimerFired(name, about) if name == PASSAGE_TIMER:
@@ -195,11 +198,14 @@ class Turnstile:
         yield Rule.LANE_FREE, state.way is None, Reason.BUSY
         just_now = used_just_now(_scope(direction), credential.medium, settings.double_tap_ms, facts)
         yield Rule.NOT_REPEATED, not just_now, PassageReason.JUST_PASSED
-        yield from self._area_rules(direction, people, credential.subject, facts)
+        pardoned = 0 < state.pardon_until_ms - facts.now_ms <= PARDON_MS
+        yield from self._area_rules(direction, people, credential.subject, facts, pardoned=pardoned)
 
-    def _area_rules(self, direction: Direction, people: int, subject: Subject, facts: Facts) -> Iterator[Asked]:
+    def _area_rules(
+        self, direction: Direction, people: int, subject: Subject, facts: Facts, *, pardoned: bool = False
+    ) -> Iterator[Asked]:
         if self._area is not None:
-            yield from self._area.rules(direction, people, subject, facts)
+            yield from self._area.rules(direction, people, subject, facts, pardoned=pardoned)
 
     def _take(
         self, direction: Direction, people: int, subject: Subject, facts: Facts
@@ -474,7 +480,7 @@ class Turnstile:
 
 
 def _open(state: TurnstileState, way: Way) -> TurnstileState:
-    return state.model_copy(update={"way": way, "unused": None, "cut_off": None})
+    return state.model_copy(update={"way": way, "unused": None, "cut_off": None, "pardon_until_ms": 0})
 
 
 def _scope(direction: Direction) -> str:

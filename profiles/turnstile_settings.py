@@ -86,15 +86,19 @@ class TurnstileSettings(DoorSettings):
     tailgate_ms: int = Field(
         default=3_000, ge=0, le=30_000, description="who passes without a grant so soon after another followed him"
     )
+    pardon_input: str | None = Field(
+        default=None, description="a guard's button: anti-passback does not hold back who presents next"
+    )
     reset_input: str | None = Field(default=None, description="a key switch that empties the area; null if none")
 
     def wiring(self) -> Wiring:
         """Two outputs, two beams, the fire line, the key."""
         exit_output = {"exit_output": self.exit_output} if self.exit_readers else {}
-        reset = {} if self.reset_input is None else {"reset_input": self.reset_input}
+        guard = {"pardon_input": self.pardon_input, "reset_input": self.reset_input}
         return Wiring(
             outputs={"entry_output": self.entry_output, **exit_output},
-            inputs={"outer_input": self.outer_input, "inner_input": self.inner_input, **reset},
+            inputs={"outer_input": self.outer_input, "inner_input": self.inner_input}
+            | {key: line for key, line in guard.items() if line is not None},
             fire_inputs={} if self.fire_input is None else {"fire_input": self.fire_input},
             readers={"exit_readers": self.exit_readers},
         )
@@ -107,8 +111,8 @@ class TurnstileSettings(DoorSettings):
                 "自由出口（leaving_needs: nothing）不能有 exit_readers",
                 "with leaving_needs: nothing there can be no exit_readers",
             )
-        if self.reset_input is not None and self.area is None:
-            raise _said("reset_input 需要 area", "a reset_input needs an area")
+        if self.area is None and (self.reset_input is not None or self.pardon_input is not None):
+            raise _said("reset_input 和 pardon_input 需要 area", "reset_input and pardon_input need an area")
         return self
 
     def direction_of(self, reader: str) -> Direction:
@@ -148,6 +152,7 @@ class TurnstileState(State):
     fire_out: int = Field(default=0, description="people who went out since then")
     uncounted: int = Field(default=0, description="people of repeated alarms, which the end of the window counts")
     reset_ms: int = 0
+    pardon_until_ms: int = Field(default=0, description="up to then anti-passback does not hold back who presents next")
     repeats: Repeats = Repeats()
     walk: Walk | None = Field(default=None, exclude=True)
 

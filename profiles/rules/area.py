@@ -33,9 +33,12 @@ class Area(BaseModel):
     passback: Passback = Passback()
     occupancy: Occupancy = Occupancy()
 
-    def rules(self, direction: Direction, people: int, subject: Subject, facts: Facts) -> Iterator[Asked]:
-        """Anti-passback, then capacity."""
-        yield from self.passback.rules(self.name, direction, subject, facts)
+    def rules(
+        self, direction: Direction, people: int, subject: Subject, facts: Facts, *, pardoned: bool = False
+    ) -> Iterator[Asked]:
+        """Anti-passback, then capacity. Whom a guard has ``pardoned`` the first does not hold back."""
+        for rule, holds, refusal in self.passback.rules(self.name, direction, subject, facts):
+            yield rule, holds, None if pardoned else refusal
         if direction is Direction.IN:
             yield from self.occupancy.rules(self.name, people, facts)
 

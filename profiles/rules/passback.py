@@ -119,11 +119,6 @@ def forget_all(area: str, facts: Facts) -> Mark:
     return Mark(SCOPE + area, _GENERATION, generation, facts.now_ms + FOR_EVER_MS)
 
 
-def forget(area: str, subject: Subject, facts: Facts) -> Mark:
-    """The same for one person."""
-    return Mark(SCOPE + area, key_of(subject), None, facts.now_ms)
-
-
 def key_of(subject: Subject) -> bytes:
     """The key of a person's marks."""
     return subject.namespace.encode() + b":" + subject.id

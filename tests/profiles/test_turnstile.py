@@ -36,6 +36,7 @@ from profiles.reasons import ReasonEnum
 from profiles.rules.minors import AgeReason
 from profiles.rules.occupancy import OccupancyReason, inside
 from profiles.rules.passback import PassbackReason
+from profiles.trace import Rule, RuleEnum, read_trace
 from profiles.turnstile import Turnstile
 from profiles.turnstile_settings import TurnstileReason, TurnstileSettings
 from tests.profiles.facts import HeldFacts
@@ -495,6 +496,25 @@ def test_the_key_empties_the_area_once_however_it_bounces() -> None:
     assert only(lane.handle(InputChanged("key", active=True))).reason is TurnstileReason.AREA_RESET
 
 
+def test_a_guards_button_pardons_who_presents_next_and_the_trace_says_so() -> None:
+    lane = Lane(pardon_input="button")
+    lane.tap()
+    lane.walk_in()
+    lane.facts.now_ms += 60_000
+    assert only(lane.tap()).reason is PassbackReason.STILL_INSIDE
+    assert lane.handle(InputChanged("button", active=True)) == ()
+    granted = only(lane.tap())
+    assert granted.reason is Reason.GRANTED
+    said = {step.rule: step.held for step in read_trace(granted.trace, RuleEnum)}
+    assert (said[Rule.PASSBACK], said[Rule.CAPACITY]) == (False, True)
+    lane.walk_in()
+    lane.facts.now_ms += 60_000
+    assert opened(lane.tap()) == []  # once
+    lane.handle(InputChanged("button", active=True))
+    lane.facts.now_ms += 10_000
+    assert opened(lane.tap()) == []  # too late
+
+
 # What is not saved --------------------------------------------------------------------------------------------------
 
 
@@ -512,6 +532,7 @@ def test_a_beam_alone_changes_nothing_that_is_saved() -> None:
     [
         {"leaving_needs": "nothing"},
         {"reset_input": "key", "area": None},
+        {"pardon_input": "button", "area": None},
         {"groups": {"class": 1}},
         {"admit": {}},
         {"area": {"name": "hall", "occupancy": {"capacity": 0}}},

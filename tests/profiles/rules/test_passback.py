@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from profiles.api import Subject
 from profiles.direction import Direction
-from profiles.rules.passback import Mode, Passback, PassbackReason, forget, forget_all, standing
+from profiles.rules.passback import Mode, Passback, PassbackReason, forget_all, standing
 from profiles.trace import judge
 from tests.profiles.facts import HeldFacts
 
@@ -93,13 +93,13 @@ def test_the_refusal_says_which_record_is_missing() -> None:
         assert judge(rule.rules(HALL, direction, li, facts)).refusal is reason
 
 
-def test_areas_and_people_are_held_apart_and_one_person_can_be_forgotten() -> None:
+def test_areas_and_people_are_held_apart() -> None:
     rule, facts = Passback(mode=Mode.HARD), HeldFacts()
     li, wang, _ = PEOPLE
     assert go(rule, li, Direction.IN, facts)
     assert go(rule, wang, Direction.IN, facts)
     assert judge(rule.rules("depot", Direction.IN, li, facts)).refusal is None
-    facts.put(forget(HALL, li, facts))
+    facts.put(*rule.went(HALL, Direction.OUT, li, facts))
     assert go(rule, li, Direction.IN, facts)
     assert not go(rule, wang, Direction.IN, facts)
 
