@@ -10,6 +10,7 @@ import click
 
 from agent import logs
 from agent.words import say, why_en, why_zh
+from agent.yaml_file import MAX_SIZE_BYTES
 from tools.days.day import ACTS, Day, DayError, Step, parse_day
 from tools.days.play import Played, Result, play
 from tools.scenes import DAYS, scene_files
@@ -63,7 +64,8 @@ def _read(name: str) -> Day:
     if name in known:
         return parse_day(known[name].read_text(encoding="utf-8"), name)
     try:
-        text = Path(name).read_text(encoding="utf-8", errors="surrogateescape")
+        with Path(name).open(encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read(MAX_SIZE_BYTES + 1)  # parse_day refuses what is longer
     except OSError as error:
         listed = ", ".join(known)
         raise click.ClickException(

@@ -26,6 +26,7 @@ from tools.cli.codes import reasons
 
 MAX_STEPS = 500
 NOTHING = "nothing"
+_YEARS = range(2000, 2100)
 ACTS = (
     "card", "code", "printed", "scan", "fault", "keypad", "input", "network", "platform", "clock", "power",
 )  # fmt: skip
@@ -56,8 +57,9 @@ def _fen_of(value: object) -> object:
 def _moment_of(value: object) -> object:
     """``HH:MM``, ``HH:MM:SS`` or with a fraction."""
     try:
-        if isinstance(value, str):
-            return datetime.time.fromisoformat(value)
+        moment = datetime.time.fromisoformat(value) if isinstance(value, str) else None
+        if moment is not None and moment.tzinfo is None:
+            return moment
     except ValueError:
         pass
     raise _said('应为带引号的时间，如 "08:02" 或 "08:02:30"', 'should be a time in quotes, like "08:02" or "08:02:30"')
@@ -65,8 +67,9 @@ def _moment_of(value: object) -> object:
 
 def _date_of(value: object) -> object:
     try:
-        if isinstance(value, str):
-            return datetime.date.fromisoformat(value)
+        date = datetime.date.fromisoformat(value) if isinstance(value, str) else None
+        if date is not None and date.year in _YEARS:
+            return date
     except ValueError:
         pass
     raise _said('应为带引号的日期，如 "2026-11-23"', 'should be a date in quotes, like "2026-11-23"')

@@ -39,6 +39,8 @@ def problem(old: str, new: str) -> str:
         ("expect: out-of-hours", "expect: out-of-hour", f"line {LINE}, steps.0.expect", "did you mean out-of-hours?"),
         ('at: "07:01"', 'at: "06:58"', f"line {LINE + 1}: steps.1", "after that of the step above (06:58:00)"),
         ('date: "2026-11-23"', 'date: "2026-11-31"', "date", 'like "2026-11-23"'),
+        ('date: "2026-11-23"', 'date: "9999-12-31"', "date", 'like "2026-11-23"'),
+        ('at: "07:01"', 'at: "07:01+08:00"', f"line {LINE + 1}, steps.1.at", "a time in quotes"),
         ("preset: gate", "preset: gaet", "preset", "gate, "),
         ("admit: {entitlements", "admitt: {entitlements", "settings.admitt", "did you mean admit?"),
         ("people:\n", "peeple:\n", "peeple", "did you mean people?"),

@@ -120,6 +120,9 @@ def test_the_command_plays_a_day_of_its_own_and_one_in_a_file_and_says_what_diff
     done = CliRunner().invoke(cli, ["day", "play", "gate", "--offline"])
     assert done.exit_code == 0
     assert "the day is as its script says" in done.stdout
+    endless = CliRunner().invoke(cli, ["day", "play", "/dev/zero"])
+    assert endless.exit_code == 1
+    assert "longer than 1000000 bytes" in endless.stderr
     missing = CliRunner().invoke(cli, ["day", "play", "no-such-day"])
     assert missing.exit_code == 1
     assert "no day of this name (" in missing.stderr
