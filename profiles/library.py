@@ -10,7 +10,7 @@ the record that opens the session; the loans refer to it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from profiles.api import (
     Actuate,
@@ -64,6 +64,8 @@ from profiles.rules.repeats import WINDOW_MS, Repeats
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 REPEATS_TIMER, IDLE_TIMER = "repeats", "idle"
+MAX_ASKED = 120
+"""Items a minute: more than hands scan, and a bound on what a scanner that rattles can write."""
 MAX_LISTED = 200
 """Of a reader's items so many are remembered, to tell a renewal from a loan."""
 _CODE_PREFIXES = ("EC1:", "HC1:")
@@ -260,6 +262,10 @@ class Library:
             return self._refuse(state, facts, LibraryReason.CARD_FIRST)
         if session is not None and item in session.handled:
             return Step(state, (Show(LibraryReason.HANDLED.citizen, Tone.WAIT), self._watch(session)))
+        minute = facts.now_ms // 60_000
+        asked = state.asked + 1 if minute == state.minute else 1
+        if asked > MAX_ASKED:
+            return Step(state, (Show(Reason.BUSY.citizen, Tone.WAIT),))
         act = Act.CHECKIN if session is None else Act.RENEW if item in session.charged else Act.CHECKOUT
         if session is not None and session.is_full and act is Act.CHECKOUT:
             return self._refuse(state, facts, LibraryReason.PATRON_FULL, session.medium, session.subject)
@@ -281,7 +287,8 @@ class Library:
             Show(_ASKED[act].citizen, Tone.WAIT),
             AskLibrary(demand, self._settings.ask_deadline_ms, asked_id),
         )
-        return Step(state.model_copy(update={"handling": handling, "latest": None}), effects)
+        pace: dict[str, Any] = {"minute": minute, "asked": asked}
+        return Step(state.model_copy(update={"handling": handling, "latest": None, **pace}), effects)
 
     def _done(self, state: LibraryState, handling: Handling, done: Done, facts: Facts) -> Step[LibraryState]:
         known = facts.mark(ITEM_SCOPE, handling.item.encode()) is not None

@@ -107,4 +107,6 @@ class LibraryState(State):
     session: Session | None = None
     handling: Handling | None = Field(default=None, description="recorded and not decided yet")
     latest: Handling | None = Field(default=None, description="the last one done: its record may still prove late")
+    minute: int = Field(default=0, description="Unix minutes; the last one in which an item was asked for")
+    asked: int = Field(default=0, description="how many were asked for in it")
     repeats: Repeats = Repeats()

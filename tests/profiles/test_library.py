@@ -31,7 +31,7 @@ from profiles.api import (
     Tone,
 )
 from profiles.barcodes import Barcode
-from profiles.library import IDLE_TIMER, Library
+from profiles.library import IDLE_TIMER, MAX_ASKED, Library
 from profiles.library_reasons import REASON_OF_BLOCK, REASON_OF_CAUSE, LibraryReason
 from profiles.library_state import LibrarySettings, LibraryState, Session
 from profiles.loans import (
@@ -374,6 +374,19 @@ def test_nobody_is_served_twice_at_once() -> None:
     assert lane.kinds()[-1] == (Kind.DECISION, "busy")
     assert lane.state.session is not None
     assert lane.state.session.medium == LI
+
+
+def test_a_scanner_that_rattles_writes_no_more_than_hands_could() -> None:
+    lane = Lane()
+    for number in range(2 * MAX_ASKED):
+        lane.scan(f"31{number:010d}")
+        if lane.state.handling is not None:
+            lane.answer(NotDone(Cause.ITEM_UNKNOWN))
+    assert len(lane.journal) == 2 * MAX_ASKED
+    assert lane.shown.sentence == Reason.BUSY.citizen
+    lane.facts.now_ms += 60_000
+    lane.scan()
+    assert lane.kinds()[-1] == (Kind.LOAN_ASKED, "return-asked")
 
 
 def test_a_tag_that_was_not_silenced_is_said_and_the_loan_stands() -> None:
