@@ -108,6 +108,7 @@ class Composition:
         self.conditions = Conditions(used)
         self._bundles: Bundles | None = None
         self._buffer: BufferWatch | None = None
+        self._condition: JournalCondition | None = None
         self.rescued: Rescued | None = None
         """Of a journal that was found damaged when it was opened."""
         readers = {name for lane in self.config.lanes.values() for name in lane.readers}
@@ -154,9 +155,15 @@ class Composition:
             tell=tell_store_health,
             kept_since=self._kept_since,
             rescued=partial(post, loop, rescued),
-            settled=partial(post, loop, settled),
+            settled=partial(post, loop, self._settled, settled),
             reserve_bytes=self.config.journal.reserve_mb * MIB,
         )
+
+    def _settled(self, tell: Callable[[int, int], None], openings: int, seq: int) -> None:
+        """Also where nobody passes: the disk takes records again."""
+        if self._condition is not None:
+            self._condition.works()
+        tell(openings, seq)
 
     def memory(self, writer: JournalWriter) -> Memory:
         """What all lanes remember."""
@@ -236,6 +243,7 @@ class Composition:
         """Every lane; none accepts anybody before its :meth:`~agent.lane.Lane.begin_service`."""
         loop = asyncio.get_running_loop()
         condition = JournalCondition(self.conditions, lambda reason: alarm(JOURNAL, reason, b""), self._clock.now_ms)
+        self._condition = condition
         lanes: dict[str, Lane] = {}
         for name, settings in self.config.lanes.items():
             board = settings.board
