@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cbor, cose, sealing
 from agent.bundles import bitmap, envelope, signer_list, table, trust_list
+from agent.bundles.chunk_tree import ChunkTree
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import MAX_CONTENT_BYTES, MAX_MANIFEST_BYTES, Kind, Manifest
 from agent.bundles.people import ID_BYTES, MediumState, register_row, register_shape, roster_rows
@@ -25,6 +26,7 @@ from agent.bundles.table import Shape
 from agent.bundles.trust_list import Entitlement, Row, Seal, TrustContent
 from agent.credentials.trust import TrustRow
 from agent.keys import KeyStoreError, Role
+from agent.sync.contract.downloads import CHUNK_BYTES
 from agent.sync.contract.errors import ContractError
 from profiles.person import Person
 from profiles.reasons import Sentence
@@ -73,6 +75,7 @@ def delta_bundle(old: Full, new: Full, signer: cose.Signer) -> bytes:
 def signed(issue: Issue, content: bytes, plain: bytes, base: Manifest | None, signer: cose.Signer) -> bytes:
     """The file of a bundle whose body inflates to ``plain``: the content, or what leads to it from ``base``."""
     body = zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
+    chunks = (body[first : first + CHUNK_BYTES] for first in range(0, len(body), CHUNK_BYTES))
     manifest = Manifest(
         kind=issue.kind,
         name=issue.name,
@@ -86,6 +89,7 @@ def signed(issue: Issue, content: bytes, plain: bytes, base: Manifest | None, si
         body_bytes=len(body),
         content_sha256=hashlib.sha256(content).digest(),
         content_bytes=len(content),
+        chunk_root=ChunkTree(chunks).root,
     )
     return envelope.head(envelope.seal(manifest.encode(), signer)) + body
 

@@ -6,8 +6,10 @@ Rules, so that no broker can do more than delay:
    byte is asked for. Of what counts the smallest is taken, so a delta where its base is in force.
 2. One bundle at a time, ``WINDOW`` chunks under way; more are not held in memory. Others wait, one of each name, the
    newest; at most ``MAX_WAITING``.
-3. A chunk counts if it is of the body that was asked for, within the window, and has its size. The whole must have the
-   signed SHA-256, which is held against it when it is installed; a body that had not is not fetched again for a while
+3. A chunk counts if it is of the body that was asked for, within the window, and has its size. One that is not below
+   the root that was signed is asked for again alone, until it came altered ``MAX_ALTERED`` times: then this body waits
+   for ``SPOILT_S``, and its siblings have their turn. The whole must have the signed SHA-256, which is held against it
+   when it is installed; a body that had not is not fetched again for a while
    (:meth:`agent.bundles.service.Bundles.judge`), its siblings are.
 4. What does not come is asked for again after a pause that doubles up to ``PAUSE_CAP_S``; after ``MAX_SILENCES`` of
    them the others have their turn, and this one comes last.
@@ -22,11 +24,12 @@ import asyncio
 import errno
 import os
 import shutil
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.bundles.chunk_tree import proves
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.install import RESERVE_BYTES
 from agent.bundles.manifest import Manifest
@@ -41,6 +44,8 @@ MAX_WAITING = 64
 PAUSE_S = 5.0
 PAUSE_CAP_S = 300.0
 MAX_SILENCES = 6
+MAX_ALTERED = 4
+SPOILT_S = 3_600.0
 _QUIET = frozenset({BundleFault.INSTALLED, BundleFault.ROLLBACK, BundleFault.AUDIENCE, BundleFault.WRONG_BASE})
 """What every offer to everybody says to most: no cause for a complaint."""
 
@@ -59,6 +64,8 @@ class _Fetch:
     asked_until: int = 0
     silences: int = 0
     early: dict[int, bytes] = field(default_factory=dict)
+    altered: Counter[int] = field(default_factory=Counter)
+    """How often each chunk came altered."""
 
     @property
     def manifest(self) -> Manifest:
@@ -82,6 +89,8 @@ class Downloads:
         self._now: _Fetch | None = None
         self._wire: Wire | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._spoilt: OrderedDict[bytes, float] = OrderedDict()
+        """Bodies of which a chunk came altered too often, and until when they wait."""
         self.counters: Counter[str] = Counter()
         self._log = log()
 
@@ -143,17 +152,39 @@ class Downloads:
         ):
             self.counters["unwanted-chunks"] += 1
             return
+        root = now.manifest.chunk_root
+        if root is not None and not proves(chunk.data, chunk.number, now.part.total, chunk.path or (), root):
+            self._altered(now, chunk.number)
+            return
         now.early[chunk.number] = chunk.data
         self._write(now)
 
+    def _altered(self, now: _Fetch, number: int) -> None:
+        self._refuse("altered-chunk")
+        if number in now.early:
+            return
+        now.altered[number] += 1
+        if now.altered[number] < MAX_ALTERED:
+            self._ask(now, number, 1)
+            return
+        self._spoilt[now.manifest.body_sha256] = asyncio.get_running_loop().time() + SPOILT_S
+        while len(self._spoilt) > MAX_WAITING:
+            self._spoilt.popitem(last=False)
+        self._give_up(now)
+        self._next()
+
     def _promised(self, envelope: bytes) -> Manifest | None:
         try:
-            return self._judge(envelope)
+            manifest = self._judge(envelope)
         except BundleError as error:
             self.counters[f"refused-{error.fault.code}"] += 1
             if error.fault not in _QUIET:
                 self._refuse(error.fault.code)
             return None
+        if self._spoilt.get(manifest.body_sha256, 0.0) > asyncio.get_running_loop().time():
+            self.counters["spoilt"] += 1
+            return None
+        return manifest
 
     def _refuse(self, code: str) -> None:
         self.counters[code] += 1
@@ -213,20 +244,25 @@ class Downloads:
     def _request(self, now: _Fetch) -> None:
         if self._wire is None:
             return
-        count = min(WINDOW, now.part.total - now.part.chunks)
+        first = now.part.chunks
+        count = min(WINDOW, now.part.total - first, *(number - first for number in now.early))
+        now.asked_until = first + count
+        self._ask(now, first, count)
+        self._stop_waiting()
+        pause_s = min(PAUSE_CAP_S, PAUSE_S * 2**now.silences)
+        self._timer = asyncio.get_running_loop().call_later(pause_s, self._silent, now)
+
+    def _ask(self, now: _Fetch, first: int, count: int) -> None:
         manifest = now.manifest
         want = Want(
             name=manifest.name,
             bundle_version=manifest.bundle_version,
             body_sha256=manifest.body_sha256,
-            first=now.part.chunks,
+            first=first,
             count=count,
         )
-        now.asked_until = now.part.chunks + count
-        self._wire.ask(want.encode())
-        self._stop_waiting()
-        pause_s = min(PAUSE_CAP_S, PAUSE_S * 2**now.silences)
-        self._timer = asyncio.get_running_loop().call_later(pause_s, self._silent, now)
+        if self._wire is not None:
+            self._wire.ask(want.encode())
 
     def _silent(self, now: _Fetch) -> None:
         """Nothing came for a while: ask again, or let the others have their turn."""

@@ -66,6 +66,8 @@ class Manifest(Message):
     body_bytes: Annotated[int, Field(ge=1, le=MAX_BODY_BYTES), Key(10)]
     content_sha256: Annotated[Hash, Key(11)]
     content_bytes: Annotated[int, Field(ge=1, le=MAX_CONTENT_BYTES), Key(12)]
+    chunk_root: Annotated[Hash | None, Key(13)] = None
+    """Over the body's chunks (:mod:`agent.bundles.chunk_tree`)."""
 
     @model_validator(mode="after")
     def _is_sound(self) -> Manifest:

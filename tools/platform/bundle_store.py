@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.bundles.check import ALL
+from agent.bundles.chunk_tree import ChunkTree
 from agent.bundles.envelope import head
 from agent.bundles.errors import BundleError
 from agent.bundles.install import envelope_of
@@ -38,6 +39,10 @@ class Published:
         with self.path.open("rb") as file:
             file.seek(len(head(self.envelope)) + number * CHUNK_BYTES)
             return file.read(CHUNK_BYTES)
+
+    def tree(self) -> ChunkTree:
+        """Over all chunks of its body; reads the whole. Raises `OSError`."""
+        return ChunkTree(self.chunk(number) for number in range(chunk_count(self.manifest.body_bytes)))
 
 
 @dataclass(frozen=True, slots=True)

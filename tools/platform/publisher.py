@@ -21,6 +21,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from agent.bundles.chunk_tree import ChunkTree
 from agent.sync.contract import (
     Address,
     Channel,
@@ -44,6 +45,8 @@ AGAIN_CAP_S = 3_600.0
 ONCE_WITHIN_S = 1.0
 """A chunk that was published so lately is on its way to whoever wants it."""
 MAX_WANTED = 10_000
+MAX_TREES = 16
+"""Trees over bodies that are kept in memory: one of the largest body has two megabytes."""
 MAX_OFFERED = 100_000
 _UNDER_WAY = 64
 _KEEPALIVE_S = 20
@@ -68,6 +71,7 @@ class Publisher:
         self._bodies: dict[bytes, Published] = {}
         self._seen: object = None
         self._offered: OrderedDict[tuple[str, bytes], tuple[float, float]] = OrderedDict()
+        self._trees: OrderedDict[bytes, ChunkTree] = OrderedDict()
         self._lately: OrderedDict[tuple[bytes, int], float] = OrderedDict()
         self._room = threading.Semaphore(_UNDER_WAY)
         self._connected = threading.Event()
@@ -192,16 +196,28 @@ class Publisher:
                 continue
             try:
                 data = published.chunk(number)
+                path = self._path(published, number) if data else None
             except OSError as error:
                 log.error("a bundle cannot be read: %s", error.strerror)  # noqa: TRY400 - a sentence for the operator
                 return
             if not data:
                 return
-            chunk = Chunk(body_sha256=want.body_sha256, number=number, data=data)
+            chunk = Chunk(body_sha256=want.body_sha256, number=number, data=data, path=path)
             self._publish(chunk_topic(manifest.name, manifest.bundle_version, number), chunk.encode())
             self._lately[key] = now_s
         while len(self._lately) > MAX_WANTED:
             self._lately.popitem(last=False)
+
+    def _path(self, published: Published, number: int) -> tuple[bytes, ...] | None:
+        """What proves a chunk by itself; of a bundle that was made before there were trees, nothing."""
+        digest = published.manifest.body_sha256
+        if published.manifest.chunk_root is None:
+            return None
+        tree = self._trees.pop(digest, None) or published.tree()
+        self._trees[digest] = tree
+        if len(self._trees) > MAX_TREES:
+            self._trees.popitem(last=False)
+        return tree.path(number)
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """So many under way and no more: the broker's pace is the publisher's."""

@@ -19,6 +19,8 @@ CHUNK_BYTES = 48 * 1024
 """Of a body each chunk holds so much, the last one what is left; with its frame it fits what a terminal takes in."""
 MAX_CHUNKS = 1 << 15
 MAX_WINDOW = 16
+MAX_PATH = 15
+"""Hashes from a chunk of so many to the root."""
 
 WANT = "want"
 
@@ -48,11 +50,13 @@ class Want(Message):
 class Chunk(Message):
     """Down, for everybody who is subscribed to this version: one piece of one body."""
 
-    MAX_BYTES: ClassVar[int] = CHUNK_BYTES + 128
+    MAX_BYTES: ClassVar[int] = CHUNK_BYTES + 1_024
     kind: Annotated[Literal["chunk"], Key(1)] = "chunk"
     body_sha256: Annotated[Hash, Key(2)]
     number: Annotated[_Number, Key(3)]
     data: Annotated[bytes, Field(min_length=1, max_length=CHUNK_BYTES, repr=False), Key(4)]
+    path: Annotated[tuple[Hash, ...] | None, Field(max_length=MAX_PATH, repr=False), Key(5)] = None
+    """What leads to the root that the manifest signs, where it signs one."""
 
 
 def chunk_count(body_bytes: int) -> int:

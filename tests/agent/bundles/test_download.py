@@ -12,9 +12,11 @@ from functools import cache
 
 import pytest
 
+from agent import cose
 from agent.bundles import download
-from agent.bundles.download import MAX_WAITING, WINDOW, Downloads
-from agent.bundles.envelope import head
+from agent.bundles.chunk_tree import ChunkTree
+from agent.bundles.download import MAX_ALTERED, MAX_WAITING, WINDOW, Downloads
+from agent.bundles.envelope import head, seal
 from agent.bundles.incoming import Incoming
 from agent.bundles.install import envelope_of
 from agent.bundles.manifest import Kind, Manifest
@@ -36,6 +38,7 @@ class Giver:
 
     downloads: Downloads | None = None
     bodies: dict[bytes, bytes] = field(default_factory=dict)
+    trees: dict[bytes, ChunkTree] = field(default_factory=dict)
     wants: list[Want] = field(default_factory=list)
     heard: set[str] = field(default_factory=set)
     spoil: Callable[[int, bytes], bytes | None] = field(default=lambda _number, data: data)
@@ -58,17 +61,23 @@ class Giver:
         size_bytes = int.from_bytes(bundle[4:6], "big")
         envelope = bundle[6 : 6 + size_bytes]
         manifest = platform.manifest_of(envelope)
-        self.bodies[manifest.body_sha256] = bundle[6 + size_bytes :]
+        body = self.bodies[manifest.body_sha256] = bundle[6 + size_bytes :]
+        if manifest.chunk_root is not None:
+            pieces = (body[first : first + CHUNK_BYTES] for first in range(0, len(body), CHUNK_BYTES))
+            self.trees[manifest.body_sha256] = ChunkTree(pieces)
         return envelope
 
     def give(self, want: Want) -> None:
         body = self.bodies.get(want.body_sha256, b"")
+        tree = self.trees.get(want.body_sha256)
         numbers = list(range(want.first, want.first + want.count))
         for number in reversed(numbers) if self.backwards else numbers:
             data = body[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES]
             spoilt = self.spoil(number, data) if data else None
             if spoilt and self.downloads is not None:
-                self.downloads.chunk(Chunk(body_sha256=want.body_sha256, number=number, data=spoilt).encode())
+                path = None if tree is None else tree.path(number)
+                chunk = Chunk(body_sha256=want.body_sha256, number=number, data=spoilt, path=path)
+                self.downloads.chunk(chunk.encode())
 
 
 @dataclass
@@ -237,10 +246,17 @@ async def test_chunks_of_other_bodies_sizes_and_places_change_nothing(desk: Desk
         await until(lambda: len(desk.fetched()) == 1)
 
 
+def without_tree(bundle: bytes, signer: cose.Es256Signer) -> bytes:
+    """The same bundle as it was made before chunks proved themselves."""
+    size_bytes = int.from_bytes(bundle[4:6], "big")
+    manifest = platform.manifest_of(bundle[6 : 6 + size_bytes]).model_copy(update={"chunk_root": None})
+    return head(seal(manifest.encode(), signer)) + bundle[6 + size_bytes :]
+
+
 async def test_a_body_that_a_broker_altered_is_refused_and_its_sibling_is_fetched_instead(desk: Desk) -> None:
     terminal = desk.terminal
     await terminal.install(large(1))
-    full, delta = large(2), small_delta(terminal, 1, 2)
+    full, delta = large(2), without_tree(small_delta(terminal, 1, 2), signer_for(Kind.STATUS))
     altered = platform.manifest_of(desk.giver.has(delta)).body_sha256
     async with in_service(desk), running(terminal):
         desk.offer(full, delta)
@@ -250,6 +266,38 @@ async def test_a_body_that_a_broker_altered_is_refused_and_its_sibling_is_fetche
         await until(lambda: terminal.standing() == {f"status-{ISSUER}": 2})
     assert [want.body_sha256 == altered for want in desk.giver.wants][:2] == [True, False]
     assert sum(want.body_sha256 == altered for want in desk.giver.wants) == 1
+
+
+async def test_one_altered_chunk_is_asked_for_again_alone(desk: Desk) -> None:
+    lies = {3: MAX_ALTERED - 1, 9: 1}
+
+    def lie(number: int, data: bytes) -> bytes:
+        lies[number] = lies.get(number, 0) - 1
+        return bytes([data[0] ^ 1]) + data[1:] if lies[number] >= 0 else data
+
+    desk.giver.spoil = lie
+    async with in_service(desk), running(desk.terminal):
+        desk.offer(large())
+        await until(lambda: desk.terminal.standing() == {f"status-{ISSUER}": 1})
+    asked = [(want.first, want.count) for want in desk.giver.wants]
+    assert asked.count((3, 1)) == MAX_ALTERED - 1
+    assert asked.count((9, 1)) == 1
+    assert sum(count for _, count in asked) == chunk_count(len(desk.giver.bodies[desk.giver.wants[0].body_sha256])) + 4
+    assert desk.complaints == ["altered-chunk"] * 4
+
+
+async def test_a_chunk_that_always_comes_altered_lets_the_sibling_through(desk: Desk) -> None:
+    terminal = desk.terminal
+    await terminal.install(large(1))
+    full, delta = large(2), small_delta(terminal, 1, 2)
+    altered = platform.manifest_of(desk.giver.has(delta)).body_sha256
+    async with in_service(desk), running(terminal):
+        desk.offer(full, delta)
+        desk.giver.bodies[altered] = b"\x01" * len(desk.giver.bodies[altered])
+        await until(lambda: desk.complaints.count("altered-chunk") == MAX_ALTERED)
+        desk.offer(full, delta)
+        await until(lambda: terminal.standing() == {f"status-{ISSUER}": 2})
+    assert sum(want.body_sha256 == altered for want in desk.giver.wants) == MAX_ALTERED
 
 
 async def test_two_bundles_come_one_after_the_other(desk: Desk) -> None:

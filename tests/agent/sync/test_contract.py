@@ -137,6 +137,7 @@ DOWNLOADS: list[Message] = [
     Offer(envelopes=(b"e" * 1280,) * 8),
     Want(name="status-1", bundle_version=7, body_sha256=HASH, first=0, count=16),
     Chunk(body_sha256=HASH, number=32767, data=b"d" * CHUNK_BYTES),
+    Chunk(body_sha256=HASH, number=32767, data=b"d" * CHUNK_BYTES, path=(HASH,) * 15),
 ]
 MESSAGES = [*UPLINKS, *ANSWERS, *QUESTIONS, *REPLIES, *DOWNLOADS]
 SIGNER = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
