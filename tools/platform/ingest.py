@@ -110,7 +110,7 @@ class Ingest:
         try:
             with self._store.transaction() as transaction:
                 for place in order:
-                    answers[place] = self._take(transaction, messages[place])
+                    answers[place] = self._take(transaction, messages[place], alone=False)
         except (DBAPIError, ValueError) as error:
             if not _is_the_messages(error):
                 raise
@@ -122,7 +122,7 @@ class Ingest:
         for left in reversed(range(_TRIES)):
             try:
                 with self._store.transaction() as transaction:
-                    answer = self._take(transaction, message)
+                    answer = self._take(transaction, message, alone=True)
                 return self._signed(answer)
             except (DBAPIError, ValueError) as error:
                 if not _is_the_messages(error):
@@ -154,15 +154,15 @@ class Ingest:
                 dead_letters.delivered(transaction, letter.id)
             return taken
 
-    def _take(self, transaction: Transaction, message: Message) -> tuple[str, Answer | Awaited] | None:
-        """One message; whom to answer what."""
+    def _take(self, transaction: Transaction, message: Message, *, alone: bool) -> tuple[str, Answer | Awaited] | None:
+        """One message; whom to answer what. In a group the database itself says that an id is not new."""
         try:
             address, channel = parse_topic(message.topic)
         except ContractError as error:
             refusal = Refused("malformed", str(error))
             self._desk(transaction, UNKNOWN_TERMINAL).refuse(refusal, message.topic[:80], message.payload)
             return None
-        desk = self._desk(transaction, address.terminal)
+        desk = self._desk(transaction, address.terminal, alone=alone)
         transaction.seen(address.terminal, desk.now_ms)
         try:
             answer = desk.take(channel, message.payload)
@@ -201,8 +201,8 @@ class Ingest:
             return Reply(Address(terminal).topic(Channel.ANSWER), sign_reply(said.reply, self._signer))
         return Reply(Address(terminal).topic(Channel.ACK), sign_answer(said, self._signer))
 
-    def _desk(self, transaction: Transaction, terminal: str) -> Desk:
-        return Desk(transaction, terminal, self._now_ms(), self._keys_of, self._judge)
+    def _desk(self, transaction: Transaction, terminal: str, *, alone: bool = True) -> Desk:
+        return Desk(transaction, terminal, self._now_ms(), self._keys_of, self._judge, looks_up_ids=alone)
 
 
 def _is_the_messages(error: DBAPIError | ValueError) -> bool:
