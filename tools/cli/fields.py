@@ -41,6 +41,7 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "direction": _S("方向", "direction"),
         "session": _S("场次", "session"),
         "line": _S("线路", "line"),
+        "stayed_minutes": _S("停放分钟数", "minutes of the stay"),
         "basis": _S("入场依据", "admitted by"),
         "people": _S("人数", "people"),
         "fault": _S("故障", "fault"),
