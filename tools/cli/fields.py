@@ -39,6 +39,7 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "chain_id": _S("链编号", "chain id"),
         "configuration": _S("配置的摘要", "digest of the configuration"),
         "direction": _S("方向", "direction"),
+        "area": _S("区域", "area"),
         "session": _S("场次", "session"),
         "line": _S("线路", "line"),
         "stayed_minutes": _S("停放分钟数", "minutes of the stay"),
