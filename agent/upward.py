@@ -237,6 +237,7 @@ class Upward:
             ),
             clock=ClockQuality(moment.state.value),
             clock_uncertainty_ms=uncertainty_ms,
+            broker=None if self._sync is None else self._sync.status.link.broker,
         )
 
 

@@ -8,6 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from drivers.virtual.pcscd import VirtualPcscd
+from tests.faults.privilege import CHOICE, left_out
+
+
+def pytest_report_header() -> list[str]:
+    """What this run leaves out by somebody's choice."""
+    return [f"{CHOICE} is set: networks, power cuts, full disks and the cluster are NOT tested"] if left_out() else []
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-import pytest
+from tests.faults.privilege import refused
 
 _NET = "198.18"
 """RFC 2544: for tests of networks, and nobody's."""
@@ -59,7 +59,7 @@ class Network:
 def network() -> Iterator[Network]:
     """One that is whole, until the block ends."""
     if os.geteuid() != 0:
-        pytest.skip("a broken network is played in network namespaces: run as root")
+        refused("a broken network is played in network namespaces")
     pid = os.getpid()
     net = f"{_NET}.{pid % 256}"
     made = Network(f"onecard-{pid}-t", f"onecard-{pid}-r", f"{net}.1")
@@ -91,7 +91,7 @@ def _do(*command: str) -> None:
 
 
 def _may(command: str) -> None:
-    """One step of building; skips where the machine does not have it."""
+    """One step of building."""
     done = subprocess.run(command.split(), capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"this machine has no network namespaces for us: {command}: {done.stderr.strip()}")
+        refused(f"this machine has no network namespaces for us: {command}: {done.stderr.strip()}")

@@ -13,7 +13,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.faults.privilege import refused
 
 _SHUTDOWN = 0x8004587D
 _NO_LOG_FLUSH = 2
@@ -25,7 +25,7 @@ class CuttableDisk:
 
     def __init__(self, directory: Path, size_mb: int) -> None:
         if os.geteuid() != 0:
-            pytest.skip("a power cut is played on a mounted file system: run as root")
+            refused("a power cut is played on a mounted file system")
         self._images = (directory / f"disk-{number}.img" for number in itertools.count())
         self._image = next(self._images)
         self._fillers = itertools.count()
@@ -97,4 +97,4 @@ class CuttableDisk:
             ["mount", "-o", "loop", str(self._image), str(self.root)], capture_output=True, text=True, check=False
         )
         if done.returncode:
-            pytest.skip(f"this machine mounts no loop device: {done.stderr.strip()}")
+            refused(f"this machine mounts no loop device: {done.stderr.strip()}")

@@ -1,13 +1,15 @@
 """A RabbitMQ cluster of three nodes, each in a network namespace of its own, with the configuration that we ship.
 
-Debian's package, its MQTT plugin, quorum queues. The nodes' addresses are 10.77.0.1 to .3 on a bridge that exists for
-this alone; nothing else is reached. It needs root.
+Debian's package, its MQTT plugin, quorum queues. The nodes' addresses are 10.77.x.1 to .3 on a bridge that exists for
+this run alone, named by its process id; nothing else is reached. What a run that was killed left behind is removed by
+the next one. It needs root.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -20,10 +22,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.privilege import refused
 from tools.platform.ca import Authority
 from tools.platform.rabbitmq import configuration, definitions
 
-BRIDGE = "onecard-rmq"
+_RUN = os.getpid()
+_NET = f"10.77.{_RUN % 256}"
+_SPACE = re.compile(r"onecard-rmq-(\d+)-[123]")
 NODES = (1, 2, 3)
 PORT = 8883
 _BIN = Path("/usr/lib/rabbitmq/bin")
@@ -34,15 +39,45 @@ _NO_NAMESPACES = ("Operation not permitted", "Operation not supported", "Unknown
 
 def address(node: int) -> str:
     """The node's address."""
-    return f"10.77.0.{node}"
+    return f"{_NET}.{node}"
 
 
 def _ip(*arguments: str, check: bool = True) -> None:
     done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if check and any(refusal in done.stderr for refusal in _NO_NAMESPACES):
-        pytest.skip(f"this machine makes no network namespace: {done.stderr.strip()}")
+        refused(f"this machine makes no network namespace: {done.stderr.strip()}")
     # Anything else is a fault of ours: a skip would hide that nothing was tested.
     assert not check or done.returncode == 0, f"ip {' '.join(arguments)}: {done.stderr.strip()}"
+
+
+def _namespace(run: int, node: int) -> str:
+    return f"onecard-rmq-{run}-{node}"
+
+
+def _bridge(run: int) -> str:
+    return f"ocr{run}"
+
+
+def _remove_what_was_left() -> None:
+    """Networks of runs that were killed: their process is no more."""
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=False)
+    for run in {int(match[1]) for match in _SPACE.finditer(listed.stdout)}:
+        if not Path(f"/proc/{run}").exists():
+            _remove_network(run)
+
+
+def _remove_network(run: int) -> None:
+    """One run's, with what still runs in it: Erlang's epmd detaches itself from the node that started it."""
+    for node in NODES:
+        space = _namespace(run, node)
+        listed = subprocess.run(["ip", "netns", "pids", space], capture_output=True, text=True, check=False)
+        for pid in listed.stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        # A namespace outlives its name while a process dies in it, and would keep the wire.
+        _ip("link", "del", f"{_bridge(run)}-{node}", check=False)
+        _ip("netns", "del", space, check=False)
+    _ip("link", "del", _bridge(run), check=False)
 
 
 @dataclass
@@ -57,15 +92,16 @@ class Cluster:
     def prepare(self) -> None:
         """Namespaces, wires and files."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.remove_network()
-        _ip("link", "add", BRIDGE, "type", "bridge")
-        _ip("addr", "add", "10.77.0.254/24", "dev", BRIDGE)
-        _ip("link", "set", BRIDGE, "up")
+        _remove_what_was_left()
+        bridge = _bridge(_RUN)
+        _ip("link", "add", bridge, "type", "bridge")
+        _ip("addr", "add", f"{_NET}.254/24", "dev", bridge)
+        _ip("link", "set", bridge, "up")
         for node in NODES:
-            name, outer = self._namespace(node), self._wire(node)
+            name, outer = _namespace(_RUN, node), f"{bridge}-{node}"
             _ip("netns", "add", name)
             _ip("link", "add", outer, "type", "veth", "peer", "name", "eth0", "netns", name)
-            _ip("link", "set", outer, "master", BRIDGE, "up")
+            _ip("link", "set", outer, "master", bridge, "up")
             _ip("-n", name, "addr", "add", f"{address(node)}/24", "dev", "eth0")
             _ip("-n", name, "link", "set", "eth0", "up")
             _ip("-n", name, "link", "set", "lo", "up")
@@ -84,7 +120,7 @@ class Cluster:
     def start(self, *nodes: int) -> None:
         """Start nodes, and return when they take MQTT."""
         for node in nodes:
-            command = ["ip", "netns", "exec", self._namespace(node), str(_BIN / "rabbitmq-server")]
+            command = ["ip", "netns", "exec", _namespace(_RUN, node), str(_BIN / "rabbitmq-server")]
             quiet = subprocess.DEVNULL
             self._processes[node] = subprocess.Popen(
                 command, env=self._environment(node), stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
@@ -105,7 +141,7 @@ class Cluster:
 
     def control(self, node: int, *arguments: str) -> str:
         """What `rabbitmqctl` prints."""
-        command = ["ip", "netns", "exec", self._namespace(node), str(_BIN / "rabbitmqctl"), "--quiet", *arguments]
+        command = ["ip", "netns", "exec", _namespace(_RUN, node), str(_BIN / "rabbitmqctl"), "--quiet", *arguments]
         done = subprocess.run(
             command, env=self._environment(node), capture_output=True, text=True, check=False, timeout=60
         )
@@ -116,36 +152,11 @@ class Cluster:
         """End everything."""
         for node in list(self._processes):
             self.kill(node)
-        self._end_port_mappers()
-        self.remove_network()
-
-    def remove_network(self) -> None:
-        """Harmless where there is none."""
-        for node in NODES:
-            # A namespace outlives its name while a process dies in it, and would keep the wire.
-            _ip("link", "del", self._wire(node), check=False)
-            _ip("netns", "del", self._namespace(node), check=False)
-        _ip("link", "del", BRIDGE, check=False)
-
-    def _end_port_mappers(self) -> None:
-        """Erlang's epmd detaches itself from the node that started it; ours are those in our namespaces."""
-        for node in NODES:
-            listed = subprocess.run(
-                ["ip", "netns", "pids", self._namespace(node)], capture_output=True, text=True, check=False
-            )
-            for pid in listed.stdout.split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+        _remove_network(_RUN)
 
     def _listens(self, node: int) -> bool:
         probe = ["timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{address(node)}/{PORT}"]
         return subprocess.run(probe, capture_output=True, check=False).returncode == 0
-
-    def _namespace(self, node: int) -> str:
-        return f"{BRIDGE}-{node}"
-
-    def _wire(self, node: int) -> str:
-        return f"oc-rmq-{node}"
 
     def _name(self, node: int) -> str:
         return f"rabbit@{address(node)}"
@@ -170,9 +181,9 @@ class Cluster:
 
 @contextmanager
 def running_cluster(directory: Path, authority: Authority, terminals: Iterable[str]) -> Iterator[Cluster]:
-    """A cluster of three; skips, with the reason, where none can be made."""
+    """A cluster of three."""
     if os.geteuid() != 0:
-        pytest.skip("a cluster in network namespaces needs root")
+        refused("a cluster stands in network namespaces")
     if shutil.which("rabbitmqctl", path=str(_BIN)) is None:
         pytest.fail("rabbitmq-server is not installed: make test installs it")
     cluster = Cluster(directory, authority, tuple(terminals))

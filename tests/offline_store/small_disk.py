@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.faults.privilege import refused
 
 
 @contextmanager
 def mounted(root: Path) -> Iterator[Path]:
     """12 MiB that only the tests fill."""
     if os.geteuid() != 0:
-        pytest.skip("a small disk is mounted: run as root")
+        refused("a small disk is mounted")
     root.mkdir()
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(root)], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        pytest.skip(f"this machine mounts nothing: {done.stderr.strip()}")
+        refused(f"this machine mounts nothing: {done.stderr.strip()}")
     yield root
     subprocess.run(["umount", "--lazy", str(root)], check=True)
 

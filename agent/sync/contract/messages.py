@@ -204,6 +204,7 @@ class Report(Wire):
     buffer: Annotated[Buffer | None, Key(5)] = None
     clock: Annotated[ClockQuality, Field(strict=False), Key(6)] = ClockQuality.UNTRUSTED
     clock_uncertainty_ms: Annotated[Count | None, Key(7)] = None
+    broker: Annotated[Count | None, Key(8)] = None
 
 
 class State(Message):

@@ -84,6 +84,7 @@ REPORT = Report(
     buffer=Buffer(unacknowledged=12, size_bytes=4800, hours_left=37),
     clock=ClockQuality.HOLDOVER,
     clock_uncertainty_ms=1500,
+    broker=1,
 )
 UPLINKS: list[Message] = [
     HELLO,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from paho.mqtt.client import MQTTMessage
 
 from agent.backoff import Backoff
 from agent.buffer import BufferState
@@ -19,7 +20,8 @@ from agent.clock import SystemRandom
 from agent.devices import DeviceState
 from agent.keys import FileKeyStore
 from agent.supervisor import supervise
-from agent.sync.contract import Alarm, Presence
+from agent.sync.contract import Alarm, Presence, State
+from agent.sync.link import LinkSettings
 from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
 from offline_store.journal import Journal
@@ -27,6 +29,7 @@ from offline_store.writer import Writer
 from profiles.api import ClockState, Reason
 from tests.agent.sync.broker import Authority, Mosquitto
 from tests.agent.sync.parts import BOOT_ID, ISSUED_MS, TERMINAL, MemoryPlatform
+from tests.agent.sync.test_failback import both, closed_port
 from tests.agent.sync.test_link import settings, state_of, until
 from tests.agent.sync.test_service import watcher
 
@@ -54,10 +57,10 @@ class Site:
         public_key = self.platform.signer.key.public_key()
         self.keys.install(ANSWERS, public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
-    def upward(self, devices: Devices = tuple) -> Upward:
+    def upward(self, devices: Devices = tuple, link: LinkSettings | None = None) -> Upward:
         return Upward(
             terminal=TERMINAL,
-            settings=settings(self._port),
+            settings=link or settings(self._port),
             state_dir=self._directory,
             writer=self.writer,
             keys=self.keys,
@@ -139,3 +142,17 @@ async def test_the_platforms_answer_sets_the_terminals_clock(
     moment = site.clock.moment()
     assert moment.state is ClockState.SYNCHRONISED
     assert moment.now_ms >= ISSUED_MS
+
+
+async def test_the_state_says_which_broker_of_the_list_is_in_use(
+    site: Site, broker: Mosquitto, authority: Authority
+) -> None:
+    def at_the_second(message: MQTTMessage) -> bool:
+        if not state_of(Presence.ONLINE)(message):
+            return False
+        report = State.decode(bytes(message.payload)).report
+        return report is not None and report.broker == 1
+
+    with watcher(broker, authority, site.platform) as hearing:
+        async with site.running(site.upward(link=both(closed_port(), broker.port))):
+            await asyncio.to_thread(hearing.wait, at_the_second)
