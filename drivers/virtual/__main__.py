@@ -113,8 +113,9 @@ def _listen(path: Path) -> socket.socket:
         )
     if _answers(path):
         raise _CannotStart(
-            f"{path.parent} 的虚拟设备已在运行，请先停止",
-            f"virtual devices already run at {path.parent}; stop them first",
+            f"{path.parent} 的虚拟设备已在运行：请先停止另一个 onecard run，或给这台终端另一个编号",
+            f"virtual devices already run at {path.parent}: end the other `onecard run` first, or give this terminal"
+            " another id",
         )
     path.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)

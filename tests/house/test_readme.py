@@ -12,7 +12,8 @@ import pytest
 from tests.house import ROOT
 from tools.cli.main import cli
 
-_PAGES = ("README.md", "CONTRIBUTING.md", "docs/operations.md")
+_PROFILES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs/profiles").glob("*.md"))
+_PAGES = ("README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/bundles.md", "docs/hcert.md", *_PROFILES)
 _DEBIAN = {"apt-get", "sudo", "git", "cd", "sqlite3", "mosquitto", "rabbitmqctl", "rabbitmq-plugins"}
 _PROMISED = {"install", "demo", "test", "check", "bench", "run", "lock", "clean"}
 

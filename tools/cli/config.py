@@ -88,4 +88,9 @@ def init(file: Path, preset: str) -> None:
         raise click.ClickException(
             say(f"无法写入 {file}：{why_zh(error)}", f"{file} cannot be written: {error.strerror}")
         ) from None
-    click.echo(say(f"已写入 {file}，请按设备修改端口", f"wrote {file}; now set the ports of your devices"))
+    click.echo(
+        say(
+            f"已写入 {file}；请按设备修改端口，再用 onecard config check {file} 检查",
+            f"wrote {file}; set the ports of your devices, then let `onecard config check {file}` check it",
+        )
+    )
