@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -140,7 +141,10 @@ def test_no_answer_but_the_platforms_own_to_this_very_question_pays(tmp_path: Pa
 def test_a_code_that_was_shown_to_pay_pays_once_and_the_platform_proves_it(
     tmp_path: Path,
 ) -> None:
-    settings = {"ask_deadline_ms": 20_000, "codes": {"purposes": ["any", "pay"], "untrusted_clock": "judge"}}
+    settings: dict[str, Any] = {
+        "ask_deadline_ms": 20_000,
+        "codes": {"purposes": ["any", "pay"], "untrusted_clock": "judge"},
+    }
     with city(tmp_path) as running, till(tmp_path, running.authority, running.endpoint, **settings) as site:
         issuer = Issuer.found(1, Algorithm.ES256, _now_ms())
         phone = Phone(issuer, issuer.grant(5, (), _now_ms() // 1000))

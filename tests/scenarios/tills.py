@@ -165,16 +165,19 @@ def city(directory: Path) -> Iterator[City]:
 
 
 @contextmanager
-def till(directory: Path, authority: Authority, endpoint: Endpoint, **settings: Any) -> Iterator[TillSite]:
-    """The preset till, enrolled, running and connected."""
-    document = yaml.safe_load(preset_text("till"))
+def till(
+    directory: Path, authority: Authority, endpoint: Endpoint, preset: str = "till", **settings: Any
+) -> Iterator[TillSite]:
+    """A preset with a till, enrolled, running and connected."""
+    document = yaml.safe_load(preset_text(preset))
+    (lane,) = document["lanes"].values()
     terminal = f"till-{os.getpid()}-{next(_numbers)}"
     state_dir = directory / "state"
     document["terminal"] |= {"id": terminal, "state_dir": str(state_dir)}
     document["platform"] = {"host": "localhost", "port": endpoint.port, "backoff_first_ms": 50, "backoff_cap_ms": 200}
-    document["lanes"]["till"]["settings"] |= settings
+    lane["settings"] |= settings
     # A machine that stalls is not a disk or a reader that is lost.
-    document["lanes"]["till"]["append_deadline_ms"] = 10_000
+    lane["append_deadline_ms"] = 10_000
     document["devices"]["card-field"]["ack_timeout_ms"] = 1000
     authority.provision(terminal, state_dir / "keys")
     config = directory / "till.yaml"

@@ -11,10 +11,11 @@ from pathlib import Path
 import click
 
 from tools.cli.words import say
+from tools.platform import arrears
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
 from tools.platform.holds import Holds, State, intents
-from tools.platform.ledger import Owner, accounts, block, enter
+from tools.platform.ledger import Owner, accounts, block
 from tools.platform.owners import OwnerType, shown
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -34,6 +35,7 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "no-hold": ("无预占", "no hold"),
     "unproven": ("无持有人证据", "unproven"),
     "arrears": ("欠款", "arrears"),
+    "recovered": ("欠款已补足", "recovered"),
     "declined": ("平台曾拒绝", "was declined"),
     "amount-differs": ("金额或付款人不符", "amount or person differs"),
     "account-unknown": ("没有账户", "no account"),
@@ -87,7 +89,7 @@ def pay_in(owner: Owner, amount_fen: int, directory: Path, database: str | None)
     store = Store.open(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
-            balance_fen = enter(transaction, owner, amount_fen, _now_ms())
+            balance_fen = arrears.pay_in(transaction, owner, amount_fen, _now_ms())
     finally:
         store.close()
     click.echo(say(f"余额 {yuan(balance_fen)} 元", f"balance: {yuan(balance_fen)} yuan"))

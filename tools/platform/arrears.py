@@ -1,0 +1,40 @@
+"""Arrears: what was sold offline and the account did not cover, until money comes in that does.
+
+Money that is paid in covers the oldest debt first: of the payments in arrears, the latest ones that make up what the
+account is still below zero stay so, and those before them are recovered.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+import sqlalchemy as sa
+
+from tools.platform.holds import State, intent_table
+from tools.platform.ledger import Owner, enter
+from tools.platform.store import Transaction
+
+ARREARS, RECOVERED = "arrears", "recovered"
+
+
+def pay_in(transaction: Transaction, owner: Owner, amount_fen: int, now_ms: int) -> int:
+    """Enter money, and mark what it covers; the balance after it. Intents are locked before the account, as ever."""
+    columns = intent_table.c
+    query = sa.select(intent_table).where(
+        columns.namespace == owner[0], columns.subject == owner[1], columns.state == State.CAPTURED.value
+    )
+    owed = query.where(columns.flags.contains(ARREARS)).order_by(columns.terminal, columns.intent_id)
+    rows = transaction.connection.execute(owed.with_for_update()).all()
+    balance_fen = enter(transaction, owner, amount_fen, now_ms)
+    missing_fen = max(0, -balance_fen)
+    for row in sorted(rows, key=attrgetter("changed_ms"), reverse=True):
+        flags = row.flags.split(",")
+        if RECOVERED in flags:
+            continue
+        if missing_fen > 0:
+            missing_fen -= row.amount_fen
+            continue
+        same = sa.and_(columns.terminal == row.terminal, columns.intent_id == row.intent_id)
+        changed = {"flags": ",".join((*flags, RECOVERED))}
+        transaction.connection.execute(sa.update(intent_table).where(same).values(changed))
+    return balance_fen
