@@ -57,8 +57,7 @@ def test_killed_agents_brokers_and_platforms_lose_nothing_and_double_nothing(tmp
         site.insert(CARDS[0])
         site.expect("decision")
         site.remove()
-        site.press("passage", active=True)
-        site.expect("outcome")
+        site.expect("outcome")  # nobody passes: on a busy machine a sensor would come too late
         wait_until(lambda: is_drained(site), "the platform acknowledges everything")
         with running.store() as store:
             platform_has_it_all(store, site.state_dir)

@@ -73,7 +73,7 @@ def test_its_record_is_listed_with_the_number_and_shown_with_every_figure(
     assert "counted while the disk was full north-in (3 openings)" in onecard("journal", "list", state_dir=tmp_path)[1]
     assert "（开门 3 次）" in onecard("journal", "list", state_dir=tmp_path, lang="zh")[1]
     _, said = onecard("journal", "show", "2", state_dir=tmp_path)
-    assert "  openings = 3" in said
+    assert "openings: 3" in said
     assert "decision: granted × 3 (2026-01-01T00:00:01+00:00 – 2026-01-01T00:00:03+00:00)" in said
     assert "× 1 (2026-01-01T00:00:04+00:00 – 2026-01-01T00:00:04+00:00)" in said
     shown = json.loads(onecard("journal", "show", "2", "--json", state_dir=tmp_path)[1])
