@@ -19,7 +19,7 @@ from agent.mending import Mending
 from agent.threads import in_thread
 from offline_store.few import FewAnHour
 from offline_store.outbox import Outbox
-from offline_store.verify import Break
+from offline_store.verify import Break, Fault
 
 SOON_S = 30.0
 EVERY_S = 86_400.0
@@ -48,8 +48,10 @@ class Inspector:
             self._doubted.clear()
             self._wait_s = EVERY_S
             broken = await in_thread(partial(_inspect, self._state_dir), "inspect")
-            if broken is not None:
-                self._log.error("journal is damaged", seq=broken.seq, fault=broken.fault.value)
+            if broken is None:
+                continue
+            self._log.error("journal is damaged", seq=broken.seq, fault=broken.fault.value)
+            if broken.fault is not Fault.UNKNOWN_SUITE:  # newer software reads that: leaving it behind would lose it
                 await self._mending.mend()
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from offline_store.checkpoint import CHECKPOINT, Proof, holds
-from offline_store.errors import RecordInvalid
+from offline_store.errors import RecordInvalid, UnknownSuite
 from offline_store.genesis import Genesis
 from offline_store.record import NO_HASH, Record, hash_of
 
@@ -27,6 +27,8 @@ class Fault(StrEnum):
     MISPLACED = "misplaced"
     FORGED = "forged"
     """A checkpoint that the terminal's key did not sign: it, or what stands before it, is not the terminal's."""
+    UNKNOWN_SUITE = "unknown-suite"
+    """Of algorithms that this version does not know: nothing can be proved of it, nor of what follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ def _verify_row(row: _Row, seq: int, chain: _Chain) -> tuple[Fault | None, Recor
         record = Record.from_bytes(body)
         if seq == 1 and Genesis.of(record).chain_id != chain.chain_id:
             return Fault.ALTERED, None
+    except UnknownSuite:
+        return Fault.UNKNOWN_SUITE, None
     except RecordInvalid:
         return Fault.ALTERED, None
     if record.seq != seq:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import cbor2
 import pytest
 
 from offline_store.journal import Journal
@@ -114,3 +115,10 @@ def test_what_waits_for_the_platform_is_walked_alone_and_in_portions(journal: Jo
         assert outbox.inspect(lambda: None) == Break(chain_id, 700, Fault.ALTERED)
     finally:
         outbox.close()
+
+
+def test_a_record_of_another_suite_is_named_so_and_not_called_altered(journal: Journal, directory: Path) -> None:
+    records = fill(journal, 10)
+    other = cbor2.dumps({**cbor2.loads(records[3].to_bytes()), 0: 2}, canonical=True)
+    verdict = verdict_after(journal, directory, ("UPDATE record SET body = ? WHERE place = 5", (other,)))
+    assert verdict == Verdict(4, Break(journal.head.chain_id, 5, Fault.UNKNOWN_SUITE))

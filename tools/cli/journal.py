@@ -35,6 +35,7 @@ _FAULT_ZH = {
     Fault.ALTERED: "被改动",
     Fault.MISPLACED: "位置不对",
     Fault.FORGED: "不是终端签名的",
+    Fault.UNKNOWN_SUITE: "所用的算法组未知",
 }
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
@@ -235,7 +236,8 @@ def verify(state_dir: Path, as_json: bool) -> None:
         click.echo(_words_of_signatures(verdict.signed, known=key is not None))
     else:
         fault_zh = _FAULT_ZH[broken.fault]
-        click.echo(say(f"第 {broken.seq} 条记录{fault_zh}", f"record {broken.seq} is {broken.fault.value}"))
+        fault_en = "of an unknown suite" if broken.fault is Fault.UNKNOWN_SUITE else broken.fault.value
+        click.echo(say(f"第 {broken.seq} 条记录{fault_zh}", f"record {broken.seq} is {fault_en}"))
     if broken is not None:
         raise SystemExit(1)
 

@@ -46,6 +46,7 @@ ALARMS: Mapping[str, Sentence] = {
     "payment-repeated": _S("同一笔款有第二条收款记录，只扣一次", "one intent was paid twice; it is captured once"),
     "not-storable": _S("数据库无法保存这条消息", "the database cannot hold what a message says"),
     "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),
+    "unknown-suite": _S("记录所用的算法组未知", "a record is of a suite that is not known here"),
     "unread-record": _S("已收下一条本版本读不懂的记录", "a record is kept that this version cannot read"),
     "refund-differs": _S(
         "退款超过该笔尚未退回的金额，没有退回", "a refund of more than is left of a payment; nothing went back"

@@ -3,7 +3,8 @@
 The rules for a batch, in the order in which they are checked; what fails counts an alarm and stores nothing but a dead
 letter (:mod:`tools.platform.dead_letters`):
 
-1. payload and batch are of the contract (`malformed`), the place of every record can be told (`bad-record`);
+1. payload and batch are of the contract (`malformed`), the place of every record can be told (`bad-record`) and proved
+   (`unknown-suite`);
 2. within the batch `seq` is contiguous and each `prev_hash` is the hash of the record before (`chain-break`);
 3. the chain is this terminal's (`foreign-chain`); a new one starts with its own genesis record (`bad-genesis`), until
    which the answer is `expect`;
@@ -49,7 +50,7 @@ from agent.sync.contract import (
     question_hash,
 )
 from offline_store.checkpoint import CHECKPOINT, holds
-from offline_store.errors import RecordInvalid
+from offline_store.errors import RecordInvalid, UnknownSuite
 from offline_store.fields import KIND, MONEY, SEALED
 from offline_store.figures import UNRECORDED
 from offline_store.genesis import Genesis
@@ -370,6 +371,8 @@ def _read(batch: JournalBatch) -> list[Arrived]:
     """Rules 1 and 2. Raises :class:`Refused`."""
     try:
         return read_records(batch)
+    except UnknownSuite as error:
+        raise Refused("unknown-suite", str(error)) from error
     except RecordInvalid as error:
         raise Refused("bad-record", str(error)) from error
     except ChainBroken as error:

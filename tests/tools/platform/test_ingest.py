@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent.cose import Es256Signer
-from agent.sync.contract import Ack, Alarm, Channel, Expect, Fork, Presence, State
+from agent.sync.contract import Ack, Address, Alarm, Channel, Expect, Fork, Presence, State
 from offline_store.genesis import Predecessor
 from offline_store.record import Record
-from tests.tools.platform.chains import CHAIN, Desk, altered, batch, make_chain
+from tests.tools.platform.chains import CHAIN, NOW_MS, Desk, altered, batch, batch_of_another_suite, make_chain
 from tools.platform.ingest import UNKNOWN_TERMINAL, Ingest
 from tools.platform.store import MAX_ALARM_ROWS, MORE_ALARMS, Store
 from tools.platform.verification import verify_chain
@@ -97,6 +97,16 @@ def test_a_record_altered_within_a_batch_breaks_the_chain_and_nothing_is_stored(
     assert desk.batch(records, 1, 5) is None
     assert stored(store) == []
     assert alarms(store) == {"chain-break": 1}
+
+
+def test_a_record_of_another_suite_is_refused_as_such_and_nothing_of_its_batch_is_stored(
+    store: Store, signer: Es256Signer
+) -> None:
+    ingest = Ingest(store, signer, lambda: NOW_MS)
+    topic = Address("gate-1").topic(Channel.JOURNAL)
+    assert ingest.handle(topic, batch_of_another_suite(make_chain(5))) is None
+    assert stored(store) == []
+    assert alarms(store) == {"unknown-suite": 1}
 
 
 def test_a_batch_without_a_hello_for_its_chain_is_left_unanswered_and_not_stored(desk: Desk, store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from agent.cose import Es256Signer
 from offline_store.record import Record
-from tests.tools.platform.chains import CHAIN, NOW_MS, altered, batch, make_chain
+from tests.tools.platform.chains import CHAIN, NOW_MS, altered, batch, batch_of_another_suite, make_chain
 from tools.platform import stick
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Ingest
@@ -105,3 +105,9 @@ def test_a_cut_file_keeps_what_was_whole(ingest: Ingest, store: Store, tmp_path:
     with pytest.raises(PlatformError, match="cut short"):
         stick.bring(ingest, TERMINAL, file)
     assert len(stored(store)) == 20
+
+
+def test_a_record_of_another_suite_is_refused_as_such(ingest: Ingest, store: Store, tmp_path: Path) -> None:
+    with pytest.raises(PlatformError, match="suite"):
+        stick.bring(ingest, TERMINAL, file_of(tmp_path, batch_of_another_suite(make_chain(5))))
+    assert stored(store) == []
