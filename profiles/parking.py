@@ -238,12 +238,18 @@ class Parking(Cashier[ParkingState]):
         return Step(after, tuple(effects))
 
     def undone(self, state: ParkingState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[ParkingState]:
-        """A payment that was taken back in time: the car is inside as before, as far as it is known since when."""
+        """A payment that was taken back in time: the car is inside as before, as far as it is known since when.
+
+        Its barrier was never told to open, so nothing else would end the passage.
+        """
         passage = state.passage
-        if not was_paid or passage is None or passage.since_ms is None:
+        if not was_paid or passage is None:
             return state, ()
+        after = state.model_copy(update={"passage": None})
+        if passage.since_ms is None:
+            return after, self._counted(1, facts) if state.lost_entry else ()
         stay = self._stay(payment.subject, passage.since_ms, facts)
-        return state.model_copy(update={"passage": None}), (stay, *self._counted(1, facts))
+        return after, (stay, *self._counted(1, facts))
 
     def anew(self, state: ParkingState) -> ParkingState:
         """The staff types again."""

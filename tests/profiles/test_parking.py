@@ -217,6 +217,19 @@ def test_for_a_lost_entry_the_staff_types_what_is_due_from_whoever_comes_next() 
         assert park.states["out"].typed_fen is None
 
 
+def test_a_lost_entrys_payment_that_proves_late_leaves_the_lane_free_and_the_car_inside() -> None:
+    park = CarPark()
+    park.enter(5)
+    park.tell("out", AmountEntered(3000))
+    park.present("out", 9)
+    assert park.asked is not None
+    assert park.agree() == ["paid"]
+    assert park.tell("out", RecordedLate(park.asked.about)) == ["not-paid"]
+    assert park.states["out"].passage is None
+    assert park.cars() == 1
+    assert park.present("out", 5) == ["left-free"]
+
+
 def test_a_restart_while_the_barrier_opens_leaves_the_outcome_unknown_and_opens_nothing() -> None:
     park = CarPark()
     park.present("in")
