@@ -70,6 +70,8 @@ _CAUSES = {
 }
 """Circulation status (3M SIP 2.00) to why an item is not lent."""
 _DATE_ALONE = re.compile(r"(\d{4})[-/.]?(\d{2})[-/.]?(\d{2})(?!\d)", re.ASCII)
+_LATEST_DUE_MS = 4_102_444_800_000
+"""The year 2100. A date at either end of the calendar is on no calendar in another time zone."""
 _AMOUNT = re.compile(r"(\d{1,7})(?:\.(\d{1,2}))?", re.ASCII)
 
 
@@ -302,7 +304,10 @@ def fen(amount: str | None) -> int | None:
 
 
 def due_ms(text: str | None, zone: tzinfo) -> int | None:
-    """A due date as libraries write it: of the protocol's form, or year, month and day; else ``None``."""
+    """A due date as libraries write it: of the protocol's form, or year, month and day; else ``None``.
+
+    So is one that nobody means: a screen could not say it.
+    """
     if text is None:
         return None
     moment = read_date(text)
@@ -316,4 +321,5 @@ def due_ms(text: str | None, zone: tzinfo) -> int | None:
             return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
-    return round(moment.timestamp() * 1000)
+    at_ms = round(moment.timestamp() * 1000)
+    return at_ms if 0 <= at_ms < _LATEST_DUE_MS else None
