@@ -69,7 +69,9 @@ class Canteen(Counter[CanteenState]):
     def handle(self, state: CanteenState, event: Event, facts: Facts) -> Step[CanteenState]:
         """One event in, one step out; what the cashier's last key asked for goes before."""
         match event:
-            case Presented() | AmountEntered() | AmountRefused() if state.pending is not None:
+            case Presented() if state.awaits_card:
+                return super().handle(state, event, facts)
+            case AmountEntered() | AmountRefused() if state.awaits_refund:
                 return super().handle(state, event, facts)
             case Presented(credential):
                 step = self._presented(state, credential, facts)

@@ -66,11 +66,11 @@ class Counter(Cashier[C], Generic[C]):
     def handle(self, state: C, event: Event, facts: Facts) -> Step[C]:
         """The cashier's acts, and what all scenes with payments make of the rest."""
         match event:
-            case Presented(credential) if state.pending is not None and state.pending.refund is None:
+            case Presented(credential) if state.awaits_card:
                 return self._sign(_done(state), credential, facts)
-            case AmountEntered(amount_fen) if state.pending is not None:
+            case AmountEntered(amount_fen) if state.pending is not None and state.awaits_refund:
                 return self._refund(_done(state), state.pending.refund, amount_fen, facts)
-            case AmountRefused(problem) if state.pending is not None:
+            case AmountRefused(problem) if state.awaits_refund:
                 return Step(_done(state), (Show(problem.sentence, Tone.NO),))
             case KeyPressed(key, number):
                 return self._key(_done(state), key, number, facts)

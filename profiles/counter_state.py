@@ -174,6 +174,16 @@ class CounterState(PayState):
     sales: tuple[Sale, ...] = ()
     pending: Pending | None = Field(default=None, description="what the cashier does next")
 
+    @property
+    def awaits_card(self) -> bool:
+        """Whether the next card is a cashier's, to sign in or out."""
+        return self.pending is not None and self.pending.refund is None
+
+    @property
+    def awaits_refund(self) -> bool:
+        """Whether the next amount is a refund's."""
+        return self.pending is not None and self.pending.refund is not None
+
     def sale(self, number: int | None) -> Sale | None:
         """A sale that may be taken back here."""
         return next((sale for sale in self.sales if sale.number == number), None)

@@ -172,6 +172,23 @@ def test_a_refund_that_is_not_typed_is_not_made_and_the_next_amount_is_none(end:
     assert lane.kinds()[-1] == (Kind.PAYMENT, "paid")
 
 
+def test_whoever_comes_while_the_cashier_types_is_served() -> None:
+    lane = Counter(pricing="keypad")
+    lane.tell(AmountEntered(1500))
+    lane.buy()
+    lane.key(FunctionKey.OPERATOR)
+    lane.tell(AmountEntered(700))
+    assert lane.said == "Please pay 7.00 yuan"
+    lane.present(OPERATOR, "cashier")
+    lane.key(REFUND, 1)
+    lane.present(WANG)
+    assert lane.kinds()[-1] == (Kind.ASKED, "asked")
+    assert lane.money().amount_fen == 700
+    lane.agree()
+    lane.tell(AmountEntered(100))
+    assert lane.kinds()[-1] == (Kind.REFUND, "refunded")
+
+
 def test_what_was_sold_offline_today_leaves_the_ceiling_when_it_goes_back_and_yesterdays_does_not() -> None:
     lane = Counter(offline={"subject_fen": 3000, "payment_fen": 3000})
     lane.present()
