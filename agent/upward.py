@@ -133,7 +133,7 @@ class Upward:
             threading.Thread(target=outbox.close, name="close-outbox", daemon=True).start()
 
     def stop(self) -> None:
-        """Say goodbye to the platform, within a second."""
+        """Say goodbye to the platform, within two seconds."""
         self._stopping = True
         if self._sync is not None:
             self._sync.stop()

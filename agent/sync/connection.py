@@ -38,7 +38,7 @@ _MAX_WAITING = 256
 _MAX_OUTGOING = 64
 _MAX_IN_FLIGHT = 20
 _MAX_INBOUND_BYTES = 64 * 1024
-_GOODBYE_S = 0.5
+_GOODBYE_S = 2.0
 _TICK_MS = 1_000
 _BELL_BYTES = 4_096
 _NO_SUBSCRIBERS = 0x10
@@ -143,7 +143,7 @@ class Connection:
         self._events.put_nowait(None)
 
     async def close(self) -> None:
-        """Say goodbye and end the thread; a broker that does not take it within half a second is cut off."""
+        """Say goodbye and end the thread; a broker that does not take it within two seconds is cut off."""
         self._closing = True
         self._client.disconnect()
         try:

@@ -194,7 +194,7 @@ class Sync:
         self._link.hear_no_more(topic_filter)
 
     def stop(self) -> None:
-        """Make :meth:`run` say goodbye to the platform and end, within a second."""
+        """Make :meth:`run` say goodbye to the platform and end, within two seconds."""
         self._link.stop()
 
     async def run(self) -> None:
