@@ -58,12 +58,13 @@ from profiles.loans import (
 )
 from profiles.questions import NotRecorded
 from profiles.reasons import ReasonEnum
+from profiles.refusals import REPEATS_TIMER, counts, record_once
 from profiles.rules.codes import CodePolicy
 from profiles.rules.loans import DAY_MS, ITEM_SCOPE, LoanRule, OfflineLoanReason, forgotten, is_blocked
-from profiles.rules.repeats import WINDOW_MS, Repeats
+from profiles.rules.repeats import Repeats
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
-REPEATS_TIMER, IDLE_TIMER = "repeats", "idle"
+IDLE_TIMER = "idle"
 MAX_ASKED = 120
 """Items a minute: more than hands scan, and a bound on what a scanner that rattles can write."""
 MAX_LISTED = 200
@@ -427,12 +428,12 @@ class Library:
 
     def _restarted(self, state: LibraryState, facts: Facts) -> Step[LibraryState]:
         """Whoever was here begins anew; what was asked of the library and not answered is looked up."""
-        counts = self._end_window(state, facts)
-        fresh = counts.state.model_copy(update={"session": None, "latest": None})
+        ended = self._end_window(state, facts)
+        fresh = ended.state.model_copy(update={"session": None, "latest": None})
         if fresh.handling is None:
-            return Step(fresh, counts.effects)
+            return Step(fresh, ended.effects)
         step = self._unknown(fresh, fresh.handling, Reason.OUTCOME_UNKNOWN, facts)
-        return Step(step.state, (*step.effects, *counts.effects))
+        return Step(step.state, (*step.effects, *ended.effects))
 
     def _refuse(
         self,
@@ -446,16 +447,8 @@ class Library:
     ) -> Step[LibraryState]:
         """Refuse and record, unless the same stands in the window already; the citizen is told each time."""
         record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
-        repeats, is_first = state.repeats.note(reason.code, medium, record.id)
-        after, shown = state.model_copy(update={"repeats": repeats}), Show(reason.citizen, Tone.NO)
-        if not is_first:
-            return Step(after, (shown,))
-        begin = () if state.repeats.window else (StartTimer(REPEATS_TIMER, WINDOW_MS, record.id),)
-        return Step(after, (record, shown, *begin))
+        repeats, told, _ = record_once(state.repeats, record)
+        return Step(state.model_copy(update={"repeats": repeats}), told)
 
     def _end_window(self, state: LibraryState, facts: Facts) -> Step[LibraryState]:
-        records = (
-            Record(facts.new_id(), Kind.OUTCOME, Reason.REPEATED, refers_to=first, public={"repeated": repeated})
-            for first, repeated in state.repeats.counted()
-        )
-        return Step(state.model_copy(update={"repeats": Repeats()}), tuple(records))
+        return Step(state.model_copy(update={"repeats": Repeats()}), counts(state.repeats, facts))

@@ -28,14 +28,12 @@ from profiles.api import (
     Mark,
     Presented,
     ProfileSettings,
-    RaiseAlarm,
     Reason,
     Record,
     RecordedLate,
     Rejected,
     Restarted,
     Show,
-    StartTimer,
     State,
     Step,
     Subject,
@@ -45,20 +43,21 @@ from profiles.api import (
 )
 from profiles.full_disk import FullDisk
 from profiles.museum_reasons import MuseumReason, MuseumRule, group_of
+from profiles.passage import fire_told
 from profiles.purpose import Purpose
 from profiles.reasons import ReasonEnum
+from profiles.refusals import REPEATS_TIMER, counts, record_once
 from profiles.rules.admission import Admission, Entitlement
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.minors import Minors
 from profiles.rules.offline_pay import until_midnight_ms
-from profiles.rules.repeats import WINDOW_MS, Repeats
+from profiles.rules.repeats import Repeats
 from profiles.rules.schedule import Schedule
 from profiles.rules.sessions import Session, Sessions
 from profiles.rules.tally import key_of
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
-REPEATS_TIMER = "repeats"
 VISITS_SCOPE = "museum.visits"
 MAX_GROUP = 500
 _Namespace = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -328,19 +327,11 @@ class Museum:
         if state.fire:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
         record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
-        repeats, is_first = state.repeats.note(reason.code, medium, record.id)
-        after, shown = state.model_copy(update={"repeats": repeats}), Show(reason.citizen, Tone.NO)
-        if not is_first:
-            return Step(after, (shown,))
-        begin = () if state.repeats.window else (StartTimer(REPEATS_TIMER, WINDOW_MS, record.id),)
-        return Step(after, (record, shown, *begin))
+        repeats, told, _ = record_once(state.repeats, record)
+        return Step(state.model_copy(update={"repeats": repeats}), told)
 
     def _end_window(self, state: MuseumState, facts: Facts) -> Step[MuseumState]:
-        records = (
-            Record(facts.new_id(), Kind.OUTCOME, Reason.REPEATED, refers_to=first, public={"repeated": repeated})
-            for first, repeated in state.repeats.counted()
-        )
-        return Step(state.model_copy(update={"repeats": Repeats()}), tuple(records))
+        return Step(state.model_copy(update={"repeats": Repeats()}), counts(state.repeats, facts))
 
     def _group(self, state: MuseumState, people: int, facts: Facts) -> Step[MuseumState]:
         """The staff typed how many come with the leader who shows a credential next; 0 takes it back."""
@@ -362,25 +353,23 @@ class Museum:
         return Step(after, (record, *shown))
 
     def _restarted(self, state: MuseumState, facts: Facts) -> Step[MuseumState]:
-        counts = self._end_window(state, facts)
-        state = counts.state.model_copy(update={"group": None, "group_until_ms": 0})
-        effects = counts.effects
+        ended = self._end_window(state, facts)
+        state = ended.state.model_copy(update={"group": None, "group_until_ms": 0})
+        effects = ended.effects
         if state.fire and self._settings.fire_input is None:  # nothing could end it any more
             cleared = self._fire(state, False, facts)
             state, effects = cleared.state, (*effects, *cleared.effects)
         if state.visit is None:
             return Step(state, effects)
-        ended = self._opened(state, state.visit, Reason.OUTCOME_UNKNOWN, facts)
-        return Step(ended.state, (*effects, *ended.effects))
+        unknown = self._opened(state, state.visit, Reason.OUTCOME_UNKNOWN, facts)
+        return Step(unknown.state, (*effects, *unknown.effects))
 
     def _fire(self, state: MuseumState, active: bool, facts: Facts) -> Step[MuseumState]:
         if active == state.fire:
             return Step(state)
         reason = Reason.FIRE if active else Reason.FIRE_CLEARED
         record = Record(facts.new_id(), Kind.LIFE_SAFETY, reason)
-        cleared = () if active else (RaiseAlarm(reason, record.id),)  # a fire itself was urgent
-        after = state.model_copy(update={"fire": active})
-        return Step(after, (record, Show(reason.citizen, Tone.OK), *cleared))
+        return Step(state.model_copy(update={"fire": active}), fire_told(active, record))
 
 
 def _shown_as(credential: Credential) -> dict[str, str | int]:

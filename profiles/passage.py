@@ -1,4 +1,4 @@
-"""What gates and turnstiles share: who crosses, what may become of it, how refusals, repetitions and fire are told."""
+"""What doors share: who crosses, what may become of it, and how fire is told."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
-from profiles.api import Effect, Facts, Kind, RaiseAlarm, Reason, Record, Show, StartTimer, State, Subject, Tone
+from profiles.api import Effect, RaiseAlarm, Record, Show, State, Subject, Tone
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.area import Taken
-from profiles.rules.repeats import WINDOW_MS, Repeats
 
 _S = Sentence
 PASSAGE_TIMER = "passage"
-REPEATS_TIMER = "repeats"
 Public = Mapping[str, str | int | bool]
 
 
@@ -61,33 +59,6 @@ class Crossing(State):
     def subject(self) -> Subject:
         """The person who crosses."""
         return Subject(self.subject_namespace, self.subject_id)
-
-
-def shown(reason: ReasonEnum) -> Show:
-    """Tell the citizen why not."""
-    return Show(reason.citizen, Tone.NO)
-
-
-def record_once(
-    repeats: Repeats, record: Record, *effects: Effect, apart: str = ""
-) -> tuple[Repeats, tuple[Effect, ...], bool]:
-    """Record and carry out, unless the same stands in the window already; the citizen is told each time.
-
-    The window after it, what to do, and whether it was the first. What is named ``apart`` is counted apart.
-    """
-    after, is_first = repeats.note(record.reason.code + apart, record.medium, record.id)
-    if not is_first:
-        return after, (shown(record.reason),), False
-    begin = () if repeats.window else (StartTimer(REPEATS_TIMER, WINDOW_MS, record.id),)
-    return after, (record, shown(record.reason), *effects, *begin), True
-
-
-def counts(repeats: Repeats, facts: Facts) -> tuple[Record, ...]:
-    """What the end of the window has to tell."""
-    return tuple(
-        Record(facts.new_id(), Kind.OUTCOME, Reason.REPEATED, refers_to=first, public={"repeated": repeated})
-        for first, repeated in repeats.counted()
-    )
 
 
 def fire_told(active: bool, record: Record) -> tuple[Effect, ...]:

@@ -33,7 +33,6 @@ from profiles.api import (
     Rejected,
     Restarted,
     Show,
-    StartTimer,
     State,
     Step,
     Subject,
@@ -55,16 +54,16 @@ from profiles.questions import (
     Unanswered,
 )
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.refusals import REPEATS_TIMER, counts, record_once
 from profiles.rules.admission import Admission
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.double_tap import not_used, used, used_just_now
 from profiles.rules.offline_pay import OfflinePay, sold
-from profiles.rules.repeats import WINDOW_MS, Repeats
+from profiles.rules.repeats import Repeats
 from profiles.rules.schedule import Schedule
 from profiles.trace import Asked, Rule, judge
 
-REPEATS_TIMER = "repeats"
 PAID_SCOPE = "till.paid"
 _TOO_LATE_FOR_THE_PLATFORM = "expired"
 
@@ -241,12 +240,8 @@ class Cashier(Generic[P]):
     ) -> Step[P]:
         """Refuse and record, unless the same stands in the window already; the citizen is told each time."""
         record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
-        repeats, is_first = state.repeats.note(reason.code, medium, record.id)
-        after, told = state.model_copy(update={"repeats": repeats}), shown or Show(reason.citizen, Tone.NO)
-        if not is_first:
-            return Step(after, (told,))
-        begin = () if state.repeats.window else (StartTimer(REPEATS_TIMER, WINDOW_MS, record.id),)
-        return Step(after, (record, told, *begin))
+        repeats, told, _ = record_once(state.repeats, record, told=shown)
+        return Step(state.model_copy(update={"repeats": repeats}), told)
 
     def _rejected(
         self,
@@ -265,11 +260,7 @@ class Cashier(Generic[P]):
         return self.refuse(state, facts, reason, medium, subject, shown=shown)
 
     def _end_window(self, state: P, facts: Facts) -> Step[P]:
-        records = (
-            Record(facts.new_id(), Kind.OUTCOME, Reason.REPEATED, refers_to=first, public={"repeated": repeated})
-            for first, repeated in state.repeats.counted()
-        )
-        return Step(state.model_copy(update={"repeats": Repeats()}), tuple(records))
+        return Step(state.model_copy(update={"repeats": Repeats()}), counts(state.repeats, facts))
 
     # What becomes of an intent --------------------------------------------------------------------------------------
 
@@ -386,13 +377,13 @@ class Cashier(Generic[P]):
 
     def _restarted(self, state: P, facts: Facts) -> Step[P]:
         """Nobody knows what the citizen saw: what was not paid is not paid, and the cashier begins anew."""
-        counts = self._end_window(state, facts)
-        fresh = counts.state.model_copy(update={"latest": None})
+        ended = self._end_window(state, facts)
+        fresh = ended.state.model_copy(update={"latest": None})
         if fresh.asking is None:
             last = () if state.latest is None else (last_payment(state.latest),)
-            return Step(self.anew(fresh), (*counts.effects, *last))
+            return Step(self.anew(fresh), (*ended.effects, *last))
         step = self._give_up(fresh, fresh.asking, Reason.OUTCOME_UNKNOWN, facts)
-        effects: tuple[Effect, ...] = (*step.effects, *counts.effects)
+        effects: tuple[Effect, ...] = (*step.effects, *ended.effects)
         return Step(self.anew(step.state), effects)
 
     def end(

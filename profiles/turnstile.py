@@ -59,16 +59,9 @@ from profiles.api import (
 )
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
-from profiles.passage import (
-    PASSAGE_TIMER,
-    REPEATS_TIMER,
-    PassageReason,
-    counts,
-    fire_told,
-    record_once,
-    shown,
-)
+from profiles.passage import PASSAGE_TIMER, PassageReason, fire_told
 from profiles.reasons import ReasonEnum
+from profiles.refusals import REPEATS_TIMER, counts, record_once, shown
 from profiles.rules.area import Taken
 from profiles.rules.codes import CodePolicy
 from profiles.rules.double_tap import not_used, used, used_just_now

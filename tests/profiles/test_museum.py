@@ -28,9 +28,10 @@ from profiles.api import (
     TimerFired,
 )
 from profiles.full_disk import FullDisk
-from profiles.museum import REPEATS_TIMER, Museum, MuseumSettings, MuseumState
+from profiles.museum import Museum, MuseumSettings, MuseumState
 from profiles.museum_reasons import MuseumReason, MuseumRule
 from profiles.person import Person
+from profiles.refusals import REPEATS_TIMER
 from profiles.trace import read_trace
 from tests.profiles.facts import HeldFacts
 

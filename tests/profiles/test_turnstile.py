@@ -31,8 +31,9 @@ from profiles.api import (
     Tone,
 )
 from profiles.code_reasons import CodeReason
-from profiles.passage import PASSAGE_TIMER, REPEATS_TIMER, PassageReason
+from profiles.passage import PASSAGE_TIMER, PassageReason
 from profiles.reasons import ReasonEnum
+from profiles.refusals import REPEATS_TIMER
 from profiles.rules.minors import AgeReason
 from profiles.rules.occupancy import OccupancyReason, inside
 from profiles.rules.passback import PassbackReason

@@ -24,7 +24,8 @@ from profiles.api import (
     TimerFired,
 )
 from profiles.direction import Direction
-from profiles.passage import PASSAGE_TIMER, REPEATS_TIMER, PassageReason
+from profiles.passage import PASSAGE_TIMER, PassageReason
+from profiles.refusals import REPEATS_TIMER
 from profiles.rules.occupancy import SCOPE
 from profiles.rules.passback import standing
 from profiles.turnstile_settings import Way
