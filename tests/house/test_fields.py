@@ -69,6 +69,7 @@ def test_values_are_said_and_names_stay(monkeypatch: pytest.MonkeyPatch) -> None
         (("bundles", {"trust": 3}), "数据包版本：trust 3", "versions of bundles: trust 3"),
         (("bundles", {}), "数据包版本：无", "versions of bundles: none"),
         (("refers_to", None), "所指记录：-", "refers to: -"),
+        (("floor_ms", 0), "时钟下限：1970-01-01T00:00:00+00:00", "floor of the clock: 1970-01-01T00:00:00+00:00"),
         (("verified", True), "检验通过：是", "verified: yes"),
         (("audience", "site:north"), "接收者：场所 north", "for: site north"),
         (("kind", "status"), "类别：吊销名单", "kind: deny list"),

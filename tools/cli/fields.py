@@ -12,8 +12,10 @@ from agent.words import say
 from profiles.amounts import yuan
 from profiles.api import Assurance
 from profiles.reasons import Sentence
+from tools.cli.times import iso
 
 _S = Sentence
+_LAST_MS = 253_402_300_799_000  # the end of the year 9999
 
 FIELDS: Mapping[str, Sentence] = MappingProxyType(
     {
@@ -47,14 +49,14 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "people": _S("人数", "people"),
         "fault": _S("故障", "fault"),
         "figures": _S("计数", "counted"),
-        "floor_ms": _S("时钟下限（毫秒）", "floor of the clock (ms)"),
+        "floor_ms": _S("时钟下限", "floor of the clock"),
         "for": _S("为谁密封", "sealed for"),
         "format": _S("日志格式版本", "version of the journal's format"),
         "item": _S("馆藏条码", "item"),
         "kid": _S("密钥编号", "key id"),
         "lost": _S("丢失条数", "records lost"),
         "meals": _S("餐数", "meals"),
-        "new_floor_ms": _S("新的时钟下限（毫秒）", "new floor of the clock (ms)"),
+        "new_floor_ms": _S("新的时钟下限", "new floor of the clock"),
         "openings": _S("开门次数", "openings"),
         "period": _S("餐次", "period of meals"),
         "predecessor": _S("承接的链", "continues the chain"),
@@ -196,6 +198,8 @@ def value(name: str, content: Any) -> str:
     if name == "amount_fen" and isinstance(content, int):
         amount = f"{'-' if content < 0 else ''}{yuan(abs(content))}"
         return say(f"{amount} 元", f"{amount} yuan")
+    if name.endswith("_ms") and isinstance(content, int) and 0 <= content <= _LAST_MS:
+        return iso(content)
     if name == "rules":
         asked = len(str(content)) // 2  # a byte each, in hexadecimal
         return say(f"共 {asked} 条（onecard explain 逐条说明）", f"{asked} (`onecard explain` tells each)")
