@@ -21,6 +21,14 @@ class UploadReason(ReasonEnum):
         _STAFF,
         _S("图书馆系统不接受补登：请人工核对", "the library does not take what happened here: settle it by hand"),
     )
+    UNANSWERED = (
+        "loan-unanswered",
+        _STAFF,
+        _S(
+            "图书馆系统办理此项时总是中断：请人工核对",
+            "the library's system breaks off over this one every time: settle it by hand",
+        ),
+    )
     STANDS = (
         "loan-stands",
         _STAFF,
@@ -31,4 +39,4 @@ class UploadReason(ReasonEnum):
     )
 
 
-NEEDS_A_PERSON = frozenset({UploadReason.REFUSED, UploadReason.STANDS})
+NEEDS_A_PERSON = frozenset({UploadReason.REFUSED, UploadReason.UNANSWERED, UploadReason.STANDS})

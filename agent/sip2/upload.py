@@ -2,7 +2,8 @@
 
 SIP2 knows no transaction ids. So a try is counted on the disk before it is sent, and whatever may have arrived before
 is looked up first: the system has the item on this reader's account, or it has it no longer. A row is settled in the
-transaction of a record that says what became of it; what is left to a person raises an alarm as well.
+transaction of a record that says what became of it; what is left to a person raises an alarm as well. So is a row over
+which a system that is there, and logs in, breaks off again and again (:data:`MAX_BREAKS`): it would hold up the others.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from agent.clock import Clock, RecordIds
+from agent.sip2.errors import Sip2Error
 from agent.sip2.reasons import NEEDS_A_PERSON, UploadReason
 from agent.sip2.system import LateNews, LibrarySystem
 from offline_store.journal import Append
@@ -22,6 +24,9 @@ from profiles.loans import Act, Mode
 from profiles.reasons import ReasonEnum
 
 PORTION = 64
+MAX_BREAKS = 8
+"""Running, over one row; for each row that was given up since one got through, twice as many: then it is no one row."""
+MAX_DOUBLINGS = 8
 
 
 class Uploader:
@@ -43,13 +48,30 @@ class Uploader:
         self._ids = ids
         self._recorded = recorded
         self._alarm = alarm
+        self._breaking = (b"", 0)
+        """The row over which the line broke last, and how many times running."""
+        self._given_up = 0
+        """How many rows since one got through."""
 
     async def upload(self, system: LibrarySystem) -> int:
         """Tell a portion of what waits; how many were settled. Raises ``Sip2Error`` and ``StoreError``."""
         rows = await self._read(PORTION)
         for row in rows:
-            await self._settle(row, await self._told(row, system))
+            await self._settle(row, await self._reason(row, system))
         return len(rows)
+
+    async def _reason(self, row: Loan, system: LibrarySystem) -> UploadReason:
+        breaking, times = self._breaking
+        if breaking == row.id and times >= MAX_BREAKS << min(self._given_up, MAX_DOUBLINGS):
+            self._given_up += 1
+            return UploadReason.UNANSWERED
+        try:
+            reason = await self._told(row, system)
+        except Sip2Error:
+            self._breaking = (row.id, times + 1 if breaking == row.id else 1)
+            raise
+        self._given_up = 0
+        return reason
 
     async def _told(self, row: Loan, system: LibrarySystem) -> UploadReason:
         news = LateNews(Act(row.act), row.item, row.patron, row.at_ms, row.due_ms)

@@ -294,3 +294,36 @@ async def test_what_the_library_does_not_take_holds_up_nothing_and_calls_a_perso
     assert desk.results() == ["loan-refused", "loan-told", "loan-refused"]
     assert desk.alarms == ["loan-refused", "loan-refused"]
     assert waiting(desk.disk.directory, 9) == []
+
+
+async def test_an_item_over_which_the_library_always_breaks_off_holds_up_nothing_and_calls_a_person(
+    desk: Desk,
+) -> None:
+    def send(link: socket.socket, answer: bytes) -> None:
+        if book(1).encode() in answer:
+            link.shutdown(socket.SHUT_RDWR)
+        else:
+            link.sendall(answer)
+
+    desk.library.send = send
+    desk.owes(row(1), row(2, "checkin"), row(3))
+    await desk.settle()
+    assert desk.results() == ["loan-unanswered", "loan-told", "loan-told"]
+    assert desk.alarms == ["loan-unanswered"]
+
+
+async def test_a_library_that_breaks_off_over_every_item_leaves_few_of_them_to_a_person(desk: Desk) -> None:
+    def send(link: socket.socket, answer: bytes) -> None:
+        if b"AB3100" in answer or LI.encode() in answer:
+            link.shutdown(socket.SHUT_RDWR)
+        else:
+            link.sendall(answer)
+
+    desk.library.send = send
+    desk.owes(row(1), row(2), row(3), row(4))
+    with pytest.raises(pytest.fail.Exception):
+        await desk.settle(40)
+    assert desk.results() == ["loan-unanswered", "loan-unanswered", None, None]
+    desk.library.send = socket.socket.sendall
+    await desk.settle()
+    assert desk.results()[2:] == ["loan-known", "loan-told"]
