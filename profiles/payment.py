@@ -252,11 +252,16 @@ class Cashier(Generic[P]):
         subject: Subject | None,
         presentation: bytes | None,
     ) -> Step[P]:
-        """A showing that was accepted before is told what became of it, and pays nothing more."""
+        """A showing that was accepted before is told what became of it, and pays nothing more.
+
+        Not in green: whoever shows a picture of the code that paid last would be waved through by it.
+        """
         if presentation is not None and state.asking is not None and state.asking.presentation == presentation:
             return Step(state, (Show(PaymentReason.ASKED.citizen, Tone.WAIT),))
         paid = state.latest if presentation is not None else None
-        shown = last_payment(paid) if paid is not None and paid.presentation == presentation else None
+        if paid is None or paid.presentation != presentation:
+            return self.refuse(state, facts, reason, medium, subject)
+        shown = Show(last_payment(paid).sentence, Tone.WAIT)
         return self.refuse(state, facts, reason, medium, subject, shown=shown)
 
     def _end_window(self, state: P, facts: Facts) -> Step[P]:

@@ -407,6 +407,7 @@ def test_a_code_shown_again_hears_what_became_of_it_and_pays_nothing_more() -> N
     lane.tell(Answered(lane.asks[-1].about, lane.yes()))
     lane.tell(again)
     assert lane.shown[-1].sentence.en == "The last payment was made: 12.50 yuan"
+    assert lane.shown[-1].tone.value == "wait", "a picture of the code opens nobody's way"
     lane.tell(Rejected(CodeReason.REPLAYED, LI, Subject("city", LI), b"another"))
     assert lane.shown[-1].tone is Tone.NO
     assert [kind for kind, _ in lane.kinds()] == [Kind.ASKED, Kind.PAYMENT, Kind.DECISION]
