@@ -84,8 +84,10 @@ RETRY_CAP_S = 5.0
 """After a failed append the event that could not be recorded is tried again, soon and then ever later; never sooner."""
 TURN_AWAY_AGAIN_S = 1.0
 
-_UNDONE_WHEN_LATE = frozenset({Kind.DECISION, Kind.ASKED, Kind.PAYMENT, Kind.COUNTER, Kind.LOAN_ASKED, Kind.LOAN})
-"""What nobody was told of when its record came too late: the profile takes it back."""
+_UNDONE_WHEN_LATE = frozenset(
+    {Kind.DECISION, Kind.ASKED, Kind.PAYMENT, Kind.REFUND, Kind.COUNTER, Kind.LOAN_ASKED, Kind.LOAN}
+)
+"""What nobody was told of when its record came too late: the profile takes it back, or says that it stands."""
 _ANSWERS = Answered | Unanswered | LibraryAnswered | LibrarySilent
 _WAITS = Presented | Rejected | AmountEntered | Typed | Barcode | _ANSWERS
 """After these somebody stands there and waits to hear what became of it."""

@@ -24,6 +24,7 @@ from profiles.api import (
     Presented,
     Reason,
     Record,
+    RecordedLate,
     Restarted,
     Show,
     StartTimer,
@@ -77,6 +78,8 @@ class Counter(Cashier[C], Generic[C]):
             case TimerFired(name, about) if name == COUNTER_TIMER:
                 is_due = state.pending is not None and state.pending.id == about
                 return Step(_done(state) if is_due else state)
+            case RecordedLate(about) if state.latest is None and _went_back(state, about):
+                return Step(state, (self._sales(state),))
             case Restarted():
                 step = super().handle(state, event, facts)
                 told = any(isinstance(effect, Show) for effect in step.effects)
@@ -286,6 +289,11 @@ class Counter(Cashier[C], Generic[C]):
 def _done(state: C) -> C:
     """Nothing waits for the cashier."""
     return state.model_copy(update={"pending": None})
+
+
+def _went_back(state: C, asked_id: bytes) -> bool:
+    """Whether something of this sale was given back, as who was told that it was not recorded must hear."""
+    return any(sale.payment.asked_id == asked_id and sale.returned for sale in state.sales)
 
 
 def _returned(state: C, payment: Payment, funds: dict[str, int]) -> C:

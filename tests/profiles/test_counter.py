@@ -116,6 +116,18 @@ def test_refunds_restore_the_holders_share_first_and_sum_to_no_more_than_was_pai
     assert len(intents) == 1
 
 
+def test_a_refund_that_the_disk_took_too_late_stands_and_the_cashier_hears_of_it() -> None:
+    lane = Counter()
+    lane.buy(LI, "staff")
+    lane.sign()
+    lane.key(REFUND, 1)
+    lane.tell(AmountEntered(400))
+    before = len(lane.journal)
+    lane.tell(RecordedLate(lane.journal[-1].refers_to or b""))
+    assert lane.said == "no. 1: 15.00 yuan, returned 4.00"
+    assert len(lane.journal) == before
+
+
 def test_a_void_after_a_refund_gives_back_what_is_left() -> None:
     lane = Counter()
     lane.buy()
