@@ -7,34 +7,20 @@ the day that it belongs to.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from profiles.rules.admission import Entitlement
+from profiles.rules.local_time import LocalTime
 
 MAX_PRICE_FEN = 10_000_000
 PeriodName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 PriceFen = Annotated[int, Field(ge=1, le=MAX_PRICE_FEN, strict=True)]
-
-
-def _clock(value: object) -> object:
-    """``HH:MM``. YAML reads an unquoted 12:00 as the number 720, which must not become twelve minutes past midnight."""
-    if isinstance(value, time) or (isinstance(value, str) and re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value)):
-        return value
-    raise PydanticCustomError(
-        "said",
-        "{en}",
-        {"zh": '应为加引号的当地时间 HH:MM，如 "11:30"', "en": 'should be a local time HH:MM in quotes, like "11:30"'},
-    )
-
-
-LocalTime = Annotated[time, BeforeValidator(_clock)]
 
 
 class MealPeriod(BaseModel):

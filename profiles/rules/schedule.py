@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from profiles.api import Effect, Facts
 from profiles.rules.calendar import Calendar, DayType
+from profiles.rules.local_time import LocalTime
 
 
 class Day(StrEnum):
@@ -46,8 +47,8 @@ class Window(BaseModel):
     days: tuple[Day, ...] = Field(
         default=_WEEK, min_length=1, description="on which the window starts: mon … sun, workdays, restdays, holidays"
     )
-    start: time = Field(alias="from", description="HH:MM local time")
-    end: time = Field(alias="to", description="HH:MM local time; 00:00 is the end of the day")
+    start: LocalTime = Field(alias="from", description="HH:MM local time, in quotes")
+    end: LocalTime = Field(alias="to", description='HH:MM local time, in quotes; "00:00" is the end of the day')
 
     @field_validator("days", mode="before")
     @classmethod

@@ -7,7 +7,7 @@ counted in a durable mark by session and day, which all lanes of a terminal shar
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Annotated
 
@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from profiles.api import Facts, Mark
 from profiles.person import Person
+from profiles.rules.local_time import LocalTime
 from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.tally import count, counted
 
@@ -31,8 +32,8 @@ class Session(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     name: Name
-    start: time = Field(alias="from", description="HH:MM local time")
-    end: time = Field(alias="to", description="HH:MM local time, later on the same day")
+    start: LocalTime = Field(alias="from", description="HH:MM local time")
+    end: LocalTime = Field(alias="to", description="HH:MM local time, later on the same day")
     walk_ins: int | None = Field(
         default=None, ge=0, le=1_000_000, description="so many come without a reservation; null: no bound"
     )
