@@ -10,7 +10,8 @@
    after a capture, no question about the intent is answered with yes, whatever the broker delivers late;
 6. the balance of an account is the sum of its ledger entries;
 7. who pays what of an amount stands in its record's `funds`: a hold is on the holder's share alone, and each fund gets
-   back what it paid, by a `refund` in parts and by a `reversal` whatever is left. A `refund` beyond that moves nothing.
+   back what it paid, by a `refund` in parts and by a `reversal` whatever is left. A `refund` beyond that moves nothing;
+   one of a contested payment neither, but what a person decides to capture is less by it.
 
 Rows are locked in one order, so that workers side by side do not wait for each other in a circle: terminal by terminal
 its intents, and when all messages of a transaction have been read, the accounts of all of them by name
@@ -352,11 +353,11 @@ class Holds:
         back = {fund: -fen for fund, fen in money.funds.items()} or {ACCOUNT: -money.amount_fen}
         if any(is_entered(self._transaction, self._owner(fund, intent), entry.id) for fund in back):
             return intent, None  # a rescued journal brings it a second time
-        differs = replace(intent, flags=intent.flagged("refund-differs"))
-        if intent.state is not State.CAPTURED:
-            return differs, "refund-differs"
-        if not self._give_back(intent, back, entry.id):
-            return differs, "refund-differs"
+        is_captured = intent.state is State.CAPTURED
+        if not (is_captured or intent.state is State.CONTESTED):
+            return replace(intent, flags=intent.flagged("refund-differs")), "refund-differs"
+        if not self._give_back(intent, back, entry.id, moved=is_captured):
+            return replace(intent, flags=intent.flagged("refund-differs")), "refund-differs"
         return replace(intent, flags=intent.flagged(_REFUNDED)), None
 
     def _told_by(self, entry: Entry) -> Intent:
@@ -383,12 +384,15 @@ class Holds:
             balance_fen = after_fen if fund == ACCOUNT else balance_fen
         return balance_fen
 
-    def _give_back(self, intent: Intent, back: Mapping[str, int], record_id: bytes) -> bool:
-        """Shares to the accounts that they came from; ``False``, and nothing moves, where one has not so much left."""
+    def _give_back(self, intent: Intent, back: Mapping[str, int], record_id: bytes, *, moved: bool = True) -> bool:
+        """Shares to the accounts that they came from; ``False``, and nothing moves, where one has not so much left.
+
+        What was never ``moved`` is only noted, by an entry of nothing: so much less is captured then.
+        """
         if not self._funds.give_back(intent.intent_id, intent.amount_fen, back):
             return False
         for fund, fen in back.items():
-            self._move(intent, self._owner(fund, intent), fen, record_id)
+            self._move(intent, self._owner(fund, intent), fen if moved else 0, record_id)
         return True
 
     def _left(self, intent: Intent) -> dict[str, int]:

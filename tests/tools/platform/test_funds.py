@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 
 from agent.cose import Es256Signer
 from agent.sync.contract import Authorised, Declined
-from offline_store.record import Entry
-from offline_store.rescue import CARRIED
 from tests.tools.platform.tills import LI, WANG, Bank, Till
 from tools.platform.funds import fund_owner
-from tools.platform.holds import State
+from tools.platform.holds import MAX_PAYMENT_FEN, Holds, State
 from tools.platform.ledger import block, enter
 from tools.platform.store import Store
 
@@ -93,6 +91,27 @@ def test_a_refund_beyond_what_a_fund_paid_moves_nothing_and_alarms(
     assert bank.alarms() == {"refund-differs"}
 
 
+def test_what_goes_back_of_a_contested_payment_is_not_captured_when_a_person_decides(bank: Bank, till: Till) -> None:
+    paid = till.ask(LI, 1500)
+    paid.funds, paid.amount_fen = {"subsidy": MAX_PAYMENT_FEN, "account": 500}, MAX_PAYMENT_FEN + 500
+    till.pay(paid)
+    refund_id = till.refund(paid, {"account": 300})
+    till.refund(paid, {"account": 201})
+    till.send()
+    till.carry(refund_id)
+    till.send()
+    assert bank.balance(LI) == 600
+    assert bank.intents()[paid.intent_id].state is State.CONTESTED
+    with bank.store.transaction() as transaction:
+        assert Holds(transaction, till.name, bank.now_ms).decide(paid.intent_id, capture=True)
+    assert (bank.balance(LI), bank.balance(SUBSIDY)) == (400, -MAX_PAYMENT_FEN)
+    assert bank.alarms() == {"payment-contested", "refund-differs"}, "the second one was beyond what was left"
+    assert bank.intents()[paid.intent_id].state is State.CAPTURED
+    till.reverse(paid)
+    till.send()
+    assert (bank.balance(LI), bank.balance(SUBSIDY)) == (600, 0)
+
+
 def test_what_was_never_paid_is_not_refunded(bank: Bank, till: Till) -> None:
     meal = till.ask(LI, 1500, MEAL)
     till.refund(meal, {"account": 1})
@@ -106,18 +125,7 @@ def test_a_refund_that_a_rescued_journal_brings_again_is_given_once(bank: Bank, 
     till.pay(paid)
     refund_id = till.refund(paid, {"account": 200})
     till.send()
-    (body,) = (record.to_bytes() for record in till.records if record.entry.id == refund_id)
-    till.append(
-        Entry(
-            id=till._id(),
-            kind=CARRIED,
-            time_ms=bank.now_ms,
-            time_quality="synchronised",
-            monotonic_ms=1,
-            refers_to=refund_id,
-            public={"record": body},
-        )
-    )
+    till.carry(refund_id)
     till.send()
     assert bank.balance(LI) == 600 - 500 + 200
 

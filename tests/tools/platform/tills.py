@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agent.cose import Es256Signer, VerifyKey
 from agent.sync.contract import Ack, Address, Authorise, Channel, Reply, open_answer, open_reply
-from offline_store.record import Entry, Money, Record, new_id
+from offline_store.record import CARRIED, Entry, Money, Record, new_id
 from profiles.api import Kind
 from tests.agent.seeded import SeededRandom
 from tests.tools.platform.chains import BOOT, NOW_MS, batch, hello, make_chain
@@ -145,6 +145,20 @@ class Till:
             subject=payment.owner,
             refers_to=payment.asked_id if refers_to else None,
             money=Money(amount_fen, payment.intent_id, "canteen-1", DATE, funds=split),
+        )
+        return self.append(entry)
+
+    def carry(self, record_id: bytes) -> bytes:
+        """A record once more, as a rescued journal brings it."""
+        (body,) = (record.to_bytes() for record in self.records if record.entry.id == record_id)
+        entry = Entry(
+            id=self._id(),
+            kind=CARRIED,
+            time_ms=self.bank.now_ms,
+            time_quality="synchronised",
+            monotonic_ms=1,
+            refers_to=record_id,
+            public={"record": body},
         )
         return self.append(entry)
 
