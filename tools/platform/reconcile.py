@@ -82,15 +82,29 @@ class Reconciliation:
         return broken or doubtful or any(self.behind.values()) or bool(self.letters) or bool(self.serious)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Over all chains, the older ones of a terminal before the newer: what was ``paid``, and which records counted."""
+
+    paid: set[tuple[str, bytes]] = field(default_factory=set)
+    ids: set[bytes] = field(default_factory=set)
+
+    def is_new(self, record_id: bytes) -> bool:
+        known = record_id in self.ids
+        self.ids.add(record_id)
+        return not known
+
+
 def reconcile(transaction: Transaction, terminal: str | None = None) -> Reconciliation:
     """Walk every record, of one terminal or of all."""
     chains = transaction.chains(terminal)
     takings: _Takings = defaultdict(list)
     counted: _CountRecords = defaultdict(list)
     reports = []
+    seen = _Seen()
     for head in chains:
         holes = holes_of(transaction, head.chain_id)
-        broken_at = verify_chain(head, _walk(transaction, head, takings, counted), holes)
+        broken_at = verify_chain(head, _walk(transaction, head, takings, counted, seen), holes)
         reports.append(ChainReport(head.terminal, head.chain_id, head.seq, broken_at, holes))
     return Reconciliation(
         chains=reports,
@@ -108,21 +122,29 @@ def reconcile(transaction: Transaction, terminal: str | None = None) -> Reconcil
 
 
 def _walk(
-    transaction: Transaction, head: Position, takings: _Takings, counted: _CountRecords
+    transaction: Transaction, head: Position, takings: _Takings, counted: _CountRecords, seen: _Seen
 ) -> Iterator[tuple[bytes, bytes]]:
-    paid: set[bytes] = set()
+    """What was carried over counts as itself, once, wherever it stands."""
     for row in transaction.records(head.chain_id):
-        try:
-            record = Record.from_bytes(row.body)
-        except RecordInvalid:
-            kind, money = row.kind, None
-        else:
+        record = _read(row.body)
+        if record is not None and _tells(record) and seen.is_new(record.entry.id):
             kind, money = record.entry.kind, record.entry.money
             if openings_of(record) is not None:
                 counted[head.terminal, record.entry.lane or ""].append(record)
-        if money is not None and _counts(kind, money.intent_id, paid):
-            takings[head.terminal, money.business_date, money.merchant].append(money.amount_fen)
+            if money is not None and _counts(kind, (head.terminal, money.intent_id), seen.paid):
+                takings[head.terminal, money.business_date, money.merchant].append(money.amount_fen)
         yield row.body, row.hash
+
+
+def _read(body: bytes) -> Record | None:
+    try:
+        return evidence.inner(Record.from_bytes(body))
+    except RecordInvalid:
+        return None
+
+
+def _tells(record: Record) -> bool:
+    return record.entry.money is not None or openings_of(record) is not None
 
 
 def _counted(terminal: str, lane: str, records: list[Record]) -> Counted:
@@ -133,13 +155,13 @@ def _counted(terminal: str, lane: str, records: list[Record]) -> Counted:
     return Counted(terminal, lane, len(records), openings, first_ms, last_ms)
 
 
-def _counts(kind: str, intent_id: bytes, paid: set[bytes]) -> bool:
+def _counts(kind: str, intent: tuple[str, bytes], paid: set[tuple[str, bytes]]) -> bool:
     """Whether a record moved money: no question does, and a reversal only of what was paid before."""
     if kind in (Kind.ASKED, Kind.RELEASE):
         return False
     if kind == Kind.REVERSAL:
-        return intent_id in paid
-    paid.add(intent_id)
+        return intent in paid
+    paid.add(intent)
     return True
 
 

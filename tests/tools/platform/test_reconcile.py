@@ -15,9 +15,10 @@ from agent.sync.contract import Channel
 from offline_store.figures import UNRECORDED
 from offline_store.record import Money, Record, Value
 from tests.tools.platform.chains import Desk, batch_of, hello, make_chain
+from tests.tools.platform.tills import LI, Bank, Till
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
-from tools.platform.reconcile import _counts
+from tools.platform.reconcile import _counts, reconcile
 from tools.platform.reconcile_command import yuan
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -96,10 +97,31 @@ def test_what_a_full_disk_only_let_count_is_told_and_leaves_nothing_open(directo
 
 
 def test_questions_take_nothing_and_a_reversal_only_what_was_paid() -> None:
-    paid: set[bytes] = set()
-    first, second = b"1" * 16, b"2" * 16
+    paid: set[tuple[str, bytes]] = set()
+    first, second = ("till-1", b"1" * 16), ("till-1", b"2" * 16)
     story = [("asked", first), ("payment", first), ("asked", second), ("reversal", second), ("reversal", first)]
     assert [_counts(kind, intent, paid) for kind, intent in story] == [False, True, False, False, True]
+
+
+def test_what_a_rescued_journal_carries_over_is_taken_once(store: Store, signer: Es256Signer) -> None:
+    bank = Bank(store, signer)
+    till = Till(bank)
+    till.greet()
+    both, carried = till.ask(amount_fen=1_000), till.ask(amount_fen=300)
+    till.carry(till.pay(both))
+    lost = till.pay(carried)
+    till.carry(lost)
+    till.drop(lost)
+    till.send()
+    with store.transaction() as transaction:
+        (takings,) = reconcile(transaction).takings
+    assert (takings.records, takings.amount_fen) == (2, 1_300)
+    assert bank.balance(LI) == -1_300
+    till.reverse(carried)
+    till.send()
+    with store.transaction() as transaction:
+        (takings,) = reconcile(transaction).takings
+    assert takings.amount_fen == 1_000
 
 
 def test_what_has_not_come_is_open(directory: Path) -> None:

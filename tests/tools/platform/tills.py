@@ -162,6 +162,13 @@ class Till:
         )
         return self.append(entry)
 
+    def drop(self, record_id: bytes) -> None:
+        """A record that was lost with the file: those behind it close up."""
+        entries = [record.entry for record in self.records[1:] if record.entry.id != record_id]
+        del self.records[1:]
+        for entry in entries:
+            self.append(entry)
+
     def append(self, entry: Entry) -> bytes:
         self.records.append(Record(entry, len(self.records) + 1, BOOT, self.records[-1].hash))
         return entry.id
