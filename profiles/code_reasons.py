@@ -57,7 +57,7 @@ class CodeReason(ReasonEnum):
     LINK_CODE = (
         "link-code",
         _instead("这是网址二维码", "This code is a web address"),
-        _S("网址二维码", "a URL"),
+        _S("网址二维码", "a web address"),
         True,
     )
     WIFI_CODE = (

@@ -19,7 +19,7 @@ class CounterReason(ReasonEnum):
     NOT_A_CASHIER = (
         "not-a-cashier",
         _S("此卡不能登录收银台，请换收银员的卡", "This card cannot sign in; please use a cashier's card"),
-        _S("不在 operators 之中", "not among the operators"),
+        _S("此人不是本机的收银员", "this person is no cashier of this till"),
     )
     NOBODY_AT_THE_TILL = (
         "nobody-at-the-till",

@@ -13,7 +13,7 @@ class ParkingReason(ReasonEnum):
 
     ENTERED = (
         "entered",
-        _S("欢迎入场，请记住您用的卡或码", "Welcome; please leave by the same card or person"),
+        _S("欢迎入场，请记住您用的卡或码", "Welcome; please leave with the same card or code"),
         _S("准许入场", "let in"),
     )
     LEFT_FREE = (

@@ -105,7 +105,7 @@ def _found(lookup: Lookup, wanted: str) -> Found:
         found = lookup.by_seq(int(wanted))
         first = lookup.first()
         if found is None:
-            raise CannotExplain(Refusal.PRUNED if first and int(wanted) < first.seq else Refusal.UNKNOWN, wanted)
+            raise CannotExplain(Refusal.PRUNED if first and 0 < int(wanted) < first.seq else Refusal.UNKNOWN, wanted)
         return found
     try:
         given = bytes.fromhex(wanted)

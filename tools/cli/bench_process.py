@@ -61,7 +61,7 @@ def ask(socket_path: Path, command: Command) -> Answer:
             raise BenchError(
                 say(
                     f"{socket_path.parent.name} 没有运行；正在运行的是 {'、'.join(others)}，请用 --terminal 指定",
-                    f"{socket_path.parent.name} does not run, but {', '.join(others)} does: name it with --terminal",
+                    f"{socket_path.parent.name} does not run; running: {', '.join(others)}. Name one with --terminal",
                 )
             ) from None
         raise BenchError(

@@ -70,7 +70,7 @@ def test_the_terminal_that_runs_is_named_where_another_was_asked_for(environment
     command = [*COMMAND[:-1], "remove", "--terminal", "gate-9"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "gate-9 does not run, but gate-001 does" in done.stderr
+    assert "gate-9 does not run; running: gate-001." in done.stderr
 
 
 @pytest.fixture
