@@ -287,8 +287,7 @@ class Gate:
             marks=(used_now, *credential.marks, *taking),
             trace=trace,
         )
-        state = state.model_copy(update={"crossing": crossing, "latest": None, "unused": None})
-        return Step(state, (record, *self._open(record_id)))
+        return Step(_opened(state, crossing), (record, *self._open(record_id)))
 
     def _grant_again(
         self, state: GateState, crossing: Crossing, facts: Facts, marks: tuple[Mark, ...] = (), trace: bytes = b""
@@ -304,8 +303,7 @@ class Gate:
             marks=marks,
             trace=trace,
         )
-        state = state.model_copy(update={"crossing": crossing, "latest": None, "unused": None})
-        return Step(state, (record, *self._open(crossing.record_id)))
+        return Step(_opened(state, crossing), (record, *self._open(crossing.record_id)))
 
     def _open(self, about: bytes) -> tuple[Effect, ...]:
         effects: tuple[Effect, ...] = (
@@ -428,6 +426,11 @@ class Gate:
 
 def _shown_by(crossing: Crossing, credential: Credential) -> Crossing:
     return crossing.model_copy(update={"presentation": credential.presentation})
+
+
+def _opened(state: GateState, crossing: Crossing) -> GateState:
+    """From now on whoever passes is this one, and not whom a restart cut off."""
+    return state.model_copy(update={"crossing": crossing, "latest": None, "unused": None, "tolerated_until_ms": 0})
 
 
 def _is_about(state: GateState, about: bytes) -> bool:

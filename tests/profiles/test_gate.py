@@ -235,6 +235,19 @@ def test_whoever_may_have_passed_when_a_restart_cut_it_off_does_not_pass_again_a
     assert record_of(lane.tap()).reason is Reason.GRANTED
 
 
+def test_who_is_granted_soon_after_a_restart_is_the_one_who_passes() -> None:
+    lane = Lane(area={"name": "hall", "passback": {"mode": "hard"}})
+    lane.tap(LI)
+    lane.handle(Restarted())
+    lane.facts.now_ms += 1_000
+    granted = record_of(lane.tap(WANG))
+    passed = record_of(lane.handle(InputChanged("passage", active=True)))
+    assert (passed.reason, passed.refers_to) == (PassageReason.PASSED, granted.id)
+    assert lane.state.unused is None
+    lane.facts.now_ms += 60_000
+    assert not opens(lane.tap(WANG)), "inside already"
+
+
 def test_a_fire_that_no_input_can_end_any_more_ends_at_the_start() -> None:
     lane = Lane()
     lane.handle(InputChanged("fire", active=True))
