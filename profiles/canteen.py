@@ -316,11 +316,12 @@ class Canteen(Counter[CanteenState]):
         return after, (*marks, self.just_paid_mark(payment, facts)) if one_price else marks
 
     def undone(self, state: CanteenState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[CanteenState]:
-        """Another card may pay the same order."""
+        """Another card may pay the same order; but guests are their host's, and no bill of who stands behind him."""
         after, marks = super().undone(state, payment, facts, was_paid)
         if was_paid:
             return after, marks
-        return after.model_copy(update={"order": state.order or state.asked_order, "asked_order": None}), marks
+        same = None if state.asked_order is not None and state.asked_order.guests else state.asked_order
+        return after.model_copy(update={"order": state.order or same, "asked_order": None}), marks
 
     def anew(self, state: CanteenState) -> CanteenState:
         """The cashier types again, and a card that waited is presented again."""

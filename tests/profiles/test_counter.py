@@ -11,6 +11,7 @@ from profiles.amounts import NO_SUCH_KEY, AmountProblem, AmountRefused, Function
 from profiles.api import AmountEntered, Kind, Record, RecordedLate, Restarted, TimerFired, Tone
 from profiles.canteen_settings import CanteenSettings
 from profiles.counter_state import SALES_KEPT
+from profiles.questions import Answered, Declined
 from tests.profiles.canteens import CHIEF, HOUR_MS, LI, OPERATOR, SETTINGS, WANG, Lane
 
 OPERATORS = {"operators": {"entitlements": ["cashier"]}}
@@ -360,6 +361,19 @@ def test_no_crowd_and_no_nobody_is_a_number_of_guests(number: int | None, said: 
     lane.key(FunctionKey.GUESTS, number)
     assert lane.said.startswith(said)
     assert lane.state.order is None
+
+
+def test_guests_whom_the_host_cannot_pay_are_nobody_elses_bill() -> None:
+    lane = Counter()
+    lane.sign()
+    lane.key(FunctionKey.GUESTS, 10)
+    lane.present(LI)
+    assert lane.money().amount_fen == 15_000
+    asking = lane.state.asking
+    assert asking is not None
+    lane.tell(Answered(asking.asked_id, Declined("insufficient-funds")))
+    lane.present(WANG)
+    assert lane.money().amount_fen == 1_500
 
 
 def test_a_canteen_without_cashiers_says_that_nobody_signs_in() -> None:
