@@ -215,7 +215,7 @@ class Counter(Cashier[C], Generic[C]):
         return self._give_back(state, sale, sale.left_fen, facts)
 
     def _give_back(self, state: C, sale: Sale, amount_fen: int, facts: Facts) -> Step[C]:
-        """The whole of a sale by a reversal, with the meal's limits; a part by a refund. Booked on this shift.
+        """The whole of a sale by a reversal, a part by a refund; with the last of it the meal's limits. On this shift.
 
         What was given back can no more prove late: that would have been told before.
         """
@@ -232,6 +232,8 @@ class Counter(Cashier[C], Generic[C]):
                 funds={fund: -fen for fund, fen in funds.items()},
             )
             marks = sold(-amount_fen, payment.subject, facts) if payment.offline else ()
+            if amount_fen == sale.left_fen and payment.meal is not None:
+                marks = (*payment.meal.marks(facts, -1), *marks)
             record = self.end(Kind.REFUND, CounterReason.REFUNDED, payment, money, facts, marks)
             after = _returned(state, payment, funds)
         told = _given_back(sale.number, amount_fen, funds)

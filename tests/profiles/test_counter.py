@@ -363,6 +363,20 @@ def test_no_crowd_and_no_nobody_is_a_number_of_guests(number: int | None, said: 
     assert lane.state.order is None
 
 
+def test_a_sale_that_went_back_in_parts_gives_the_meal_back_with_the_last_one() -> None:
+    lane = Counter(limits={"period_meals": 1})
+    lane.buy(LI, "staff")
+    lane.sign()
+    lane.key(REFUND, 1)
+    lane.tell(AmountEntered(1))
+    lane.facts.now_ms += 10_000
+    lane.present(LI, "staff")
+    assert lane.kinds()[-1] == (Kind.DECISION, "meals-taken")
+    lane.key(VOID, 1)
+    lane.buy(LI, "staff")
+    assert lane.money().funds == {"subsidy": 1000, "account": 500}
+
+
 def test_guests_whom_the_host_cannot_pay_are_nobody_elses_bill() -> None:
     lane = Counter()
     lane.sign()
