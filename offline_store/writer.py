@@ -186,6 +186,8 @@ class _Desk:
     def rescue(self) -> None:
         """Go on in a new file with what is intact of this one."""
         self._tell.rescued(heal(self.journal))
+        if self._reserve.held:  # the new file's own limit knows nothing of it
+            self.journal.limit(self._reserve.size_bytes)
 
     def _tell_changes(self) -> None:
         health = self.journal.log.health

@@ -188,3 +188,18 @@ def test_a_journal_opens_on_a_full_disk_again_and_again(small_disk: Path) -> Non
     writer = InlineWriter(opened(directory))
     assert (directory / OPENING_NAME).stat().st_blocks * 512 >= OPENING_BYTES
     writer.close(0)
+
+
+def test_a_journal_that_was_rescued_leaves_the_reserve_to_passages_as_before(tmp_path: Path) -> None:
+    counts = []
+    for rescued in (False, True):
+        directory = tmp_path / str(rescued)
+        writer = InlineWriter(opened(directory, size_limit_bytes=8 * MIB), reserve_bytes=RESERVE_BYTES)
+        writer.submit(sale(1)).result(PATIENCE_S)
+        if rescued:
+            writer.rescue().result(PATIENCE_S)
+        until_full(writer, 2, lambda number: Append((entry(number, public={"filling": os.urandom(4_000)}),)))
+        counts.append(until_full(writer, 50_000))
+        writer.close(PATIENCE_S)
+    assert min(counts) > 0
+    assert abs(counts[0] - counts[1]) < max(counts) / 4
