@@ -30,6 +30,7 @@ from profiles.api import (
     Show,
     State,
     Step,
+    Subject,
     Tone,
     Wiring,
 )
@@ -157,8 +158,10 @@ class Bus(Cashier[BusState]):
         concession = concession_of(self._settings.concessions, credential, facts)
         funds = shares(state.fare_fen or self._settings.fare_fen, concession, state.people)
         bill = Bill(sum(funds.values()), facts.local_time.strftime("%Y%m%d"), funds=funds)
+        # With the intent: at the other door the same person is told so while the platform is asked.
+        rode = self._ride(credential.subject, concession, facts)
         public: dict[str, str | int | bool] = {"line": self._settings.line, "people": state.people}
-        return self.ask(self._fresh(state), credential, bill, verdict.trace, facts, public=public)
+        return self.ask(self._fresh(state), credential, bill, verdict.trace, facts, public, marks=rode)
 
     def _rules(self, state: BusState, credential: Credential, facts: Facts) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
@@ -183,22 +186,17 @@ class Bus(Cashier[BusState]):
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
-    def paid(self, state: BusState, payment: Payment, facts: Facts) -> Kept[BusState]:
-        """The ride of the person, and the one at a concession."""
-        rode = used(RIDES_SCOPE, key_of(payment.subject), self._settings.interval_ms, facts)
-        concession = self._concession(payment)
-        return state, (rode,) if concession is None else (rode, ridden(concession, payment.subject, facts))
-
-    def undone(self, state: BusState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[BusState]:
+    def undone(self, state: BusState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[BusState]:  # noqa: ARG002
         """Nobody has ridden."""
-        if not was_paid:
-            return state, ()
         concession = self._concession(payment)
         forgotten = Mark(RIDES_SCOPE, key_of(payment.subject), None, facts.now_ms)
-        return state, (forgotten,) if concession is None else (
-            forgotten,
-            ridden(concession, payment.subject, facts, -1),
-        )
+        back = () if concession is None else (ridden(concession, payment.subject, facts, -1),)
+        return state, (forgotten, *back)
+
+    def _ride(self, subject: Subject, concession: Concession | None, facts: Facts) -> tuple[Mark, ...]:
+        """The ride of the person, and the one at a concession."""
+        rode = used(RIDES_SCOPE, key_of(subject), self._settings.interval_ms, facts)
+        return (rode,) if concession is None else (rode, ridden(concession, subject, facts))
 
     def said(self, state: BusState, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002 -- the protocol's
         """The ticket, and what the holder's own account pays."""

@@ -309,11 +309,15 @@ class Canteen(Counter[CanteenState]):
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
+    @property
+    def one_price(self) -> bool:
+        """A meal of the period."""
+        return self._settings.pricing is Pricing.FIXED
+
     def paid(self, state: CanteenState, payment: Payment, facts: Facts) -> Kept[CanteenState]:
-        """With one price, the same card pays once in a moment."""
+        """The moment in which the same card pays nothing begins anew."""
         after, marks = super().paid(state.model_copy(update={"asked_order": None, "counted": None}), payment, facts)
-        one_price = self._settings.pricing is Pricing.FIXED
-        return after, (*marks, self.just_paid_mark(payment, facts)) if one_price else marks
+        return after, (*marks, self.just_paid_mark(payment, facts)) if self.one_price else marks
 
     def undone(self, state: CanteenState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[CanteenState]:
         """Another card may pay the same order; but guests are their host's, and no bill of who stands behind him."""

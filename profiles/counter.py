@@ -70,9 +70,13 @@ class Counter(Cashier[C], Generic[C]):
             case Presented(credential) if state.awaits_card:
                 return self._sign(_done(state), credential, facts)
             case AmountEntered(amount_fen) if state.pending is not None and state.awaits_refund:
-                return self._refund(_done(state), state.pending.refund, amount_fen, facts)
+                step = self._refund(_done(state), state.pending.refund, amount_fen, facts)
+                # A slip of the finger is typed again, and is no price for whoever comes next.
+                is_over = amount_fen == 0 or any(isinstance(each, Record) and each.money for each in step.effects)
+                pending = None if is_over else state.pending
+                return Step(step.state.model_copy(update={"pending": pending}), step.effects)
             case AmountRefused(problem) if state.awaits_refund:
-                return Step(_done(state), (Show(problem.sentence, Tone.NO),))
+                return Step(state, (Show(problem.sentence, Tone.NO),))
             case KeyPressed(key, number):
                 return self._key(_done(state), key, number, facts)
             case TimerFired(name, about) if name == COUNTER_TIMER:

@@ -240,9 +240,9 @@ class Museum:
         if session is not None and settings.once_a_session:
             visited = facts.mark(VISITS_SCOPE, key_of(subject, session.name)) is not None
             yield MuseumRule.FIRST_VISIT, not visited, MuseumReason.ALREADY_VISITED
-        if session is not None and not reserved:
-            fits = settings.sessions.fits(session, people or 1, facts)
-            yield MuseumRule.ROOM, fits, MuseumReason.SESSION_FULL
+        walk_in = (people or 1) - int(reserved)  # a reservation is one person's, and not his group's
+        if session is not None and walk_in:
+            yield MuseumRule.ROOM, settings.sessions.fits(session, walk_in, facts), MuseumReason.SESSION_FULL
         yield Rule.LANE_FREE, state.visit is None, Reason.BUSY
 
     def _admit(
@@ -262,7 +262,7 @@ class Museum:
             subject_id=credential.subject.id,
             provisional=credential.subject.provisional,
             session=session.name,
-            walked_in=0 if reserved else people,
+            walked_in=people - int(reserved),
             people=people,
             granted_ms=facts.now_ms,
         )
@@ -298,7 +298,9 @@ class Museum:
             marks=credential.marks,
         )
         pulse = Actuate(self._settings.output, self._settings.open_pulse_ms, record.id)
-        return Step(state, (record, pulse, Show(MuseumReason.OPENED_AGAIN.citizen, Tone.OK)))
+        # Once: a door that opens as often as one card is shown counts nobody.
+        after = state.model_copy(update={"latest": None})
+        return Step(after, (record, pulse, Show(MuseumReason.OPENED_AGAIN.citizen, Tone.OK)))
 
     def _just_now(self, visit: Visit, facts: Facts) -> bool:
         return 0 <= facts.now_ms - visit.granted_ms < self._settings.again_ms

@@ -155,9 +155,10 @@ class Parking(Cashier[ParkingState]):
             marks = (self._stay(credential.subject, facts.now_ms, facts), *self._counted(1, facts))
             now_ms = facts.now_ms
             return self._let_through(state, credential, ParkingReason.ENTERED, marks, now_ms, facts, verdict.trace)
-        fee_fen = state.typed_fen
-        if fee_fen is None:
-            fee_fen = self._settings.tariff.fee_fen(facts.now_ms - (since_ms or 0), self._waived(credential))
+        if since_ms is None:
+            fee_fen = state.typed_fen or 0
+        else:
+            fee_fen = self._settings.tariff.fee_fen(facts.now_ms - since_ms, self._waived(credential))
         if fee_fen == 0:
             marks = (self._stay(credential.subject, None, facts), *self._counted(-1, facts))
             return self._let_through(state, credential, ParkingReason.LEFT_FREE, marks, since_ms, facts, verdict.trace)

@@ -194,6 +194,11 @@ class Cashier(Generic[P]):
 
     # What a scene adds ----------------------------------------------------------------------------------------------
 
+    @property
+    def one_price(self) -> bool:
+        """Whether one tap pays, so that the same card at once, at any lane, is a second tap and no second sale."""
+        return False
+
     def paid(self, state: P, payment: Payment, facts: Facts) -> Kept[P]:  # noqa: ARG002
         """The state and the marks of a payment."""
         return state, ()
@@ -277,8 +282,9 @@ class Cashier(Generic[P]):
         trace: bytes,
         facts: Facts,
         public: Mapping[str, str | int | bool] | None = None,
+        marks: tuple[Mark, ...] = (),
     ) -> Step[P]:
-        """Record the intent, then ask the platform."""
+        """Record the intent, then ask the platform. ``marks`` are the scene's, given back in :meth:`undone`."""
         payment = Payment(
             asked_id=facts.new_id(),
             intent_id=facts.new_id(),
@@ -296,6 +302,7 @@ class Cashier(Generic[P]):
             meal=bill.meal,
         )
         money = payment.money(self._pay.merchant)
+        claimed = (self.just_paid_mark(payment, facts),) if self.one_price else ()
         record = Record(
             id=payment.asked_id,
             kind=Kind.ASKED,
@@ -303,7 +310,7 @@ class Cashier(Generic[P]):
             medium=payment.medium,
             subject=payment.subject,
             public={"source": credential.source, "assurance": int(credential.assurance), **(public or {})},
-            marks=(*credential.marks, *_meal_marks(payment, facts, 1)),
+            marks=(*credential.marks, *_meal_marks(payment, facts, 1), *marks, *claimed),
             evidence=credential.evidence,
             money=money,
             trace=trace,
@@ -347,6 +354,7 @@ class Cashier(Generic[P]):
     def _give_up(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts, trace: bytes = b"") -> Step[P]:
         """Nothing is paid, and nothing may stay held."""
         after, marks = self.undone(state.model_copy(update={"asking": None}), payment, facts, False)
+        marks = (*marks, not_used(PAID_SCOPE, payment.medium, facts)) if self.one_price else marks
         marks = (*_meal_marks(payment, facts, -1), *marks)
         money = payment.money(self._pay.merchant).back()
         record = self.end(Kind.REVERSAL, reason, payment, money, facts, marks, trace)

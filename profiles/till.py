@@ -102,9 +102,14 @@ class Till(Cashier[TillState]):
     def _no_amount(self, state: TillState, why: Sentence) -> Step[TillState]:
         return Step(state.model_copy(update={"amount_fen": None}), (Show(why, Tone.NO),))
 
+    @property
+    def one_price(self) -> bool:
+        """With a price of its own."""
+        return self._settings.amount_fen is not None
+
     def paid(self, state: TillState, payment: Payment, facts: Facts) -> Kept[TillState]:
-        """With one price, the same card pays once in a moment."""
-        return state, () if self._settings.amount_fen is None else (self.just_paid_mark(payment, facts),)
+        """The moment in which the same card pays nothing begins anew."""
+        return state, (self.just_paid_mark(payment, facts),) if self.one_price else ()
 
     def undone(self, state: TillState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[TillState]:  # noqa: ARG002
         """Another card may pay the same amount."""

@@ -139,6 +139,18 @@ def test_one_person_rides_once_within_the_interval_by_whatever_medium() -> None:
     assert vehicle.ride(1).kind is Kind.PAYMENT
 
 
+def test_at_two_doors_at_once_one_person_pays_once_and_may_pay_again_after_a_no() -> None:
+    front, back = Vehicle(), Vehicle()
+    back.facts = front.facts
+    front.present(1, "senior")
+    back.present(1, "senior")
+    assert back.journal[-1].reason is BusReason.JUST_RODE
+    assert front.asked is not None
+    front.tell(Answered(front.asked.about, Declined("account-blocked")))
+    back.present(1, "senior")
+    assert back.journal[-1].kind is Kind.ASKED
+
+
 def test_companions_pay_the_full_fare_and_the_holder_what_is_due_to_him() -> None:
     vehicle = Vehicle()
     vehicle.tell(KeyPressed(FunctionKey.GUESTS, 3))

@@ -156,6 +156,23 @@ def test_a_group_is_counted_whole_and_needs_its_leader() -> None:
     assert entrance.enter(person(2)) == ["session-full"]
 
 
+def test_a_reservation_is_its_holders_and_the_group_takes_places_of_its_own() -> None:
+    entrance, leader = Entrance(), person(1, frozenset({"group-leader"}))
+    entrance.facts.people[leader.subject] = Person(areas=frozenset({"am-20261126"}))
+    entrance.feel(KeyPressed(FunctionKey.GUESTS, 5))
+    assert entrance.enter(leader) == ["session-full"]
+    entrance.feel(KeyPressed(FunctionKey.GUESTS, 4))
+    assert entrance.enter(leader) == ["granted", "actuated"]
+    assert entrance.enter(person(2)) == ["session-full"]
+
+
+def test_one_card_opens_the_door_again_once() -> None:
+    entrance, chen = Entrance(), person(1)
+    assert entrance.enter(chen) == ["granted", "actuated"]
+    assert entrance.enter(chen)[0] == "opened-again"
+    assert entrance.enter(chen) == ["already-visited"]
+
+
 def test_a_group_that_was_typed_is_forgotten_after_a_while_by_zero_and_by_a_restart() -> None:
     entrance, leader = Entrance(), person(1, frozenset({"group-leader"}))
     entrance.feel(KeyPressed(FunctionKey.GUESTS, 3))

@@ -230,6 +230,17 @@ def test_a_lost_entrys_payment_that_proves_late_leaves_the_lane_free_and_the_car
     assert park.present("out", 5) == ["left-free"]
 
 
+def test_a_typed_fee_is_for_a_lost_entry_and_no_discount_for_a_known_stay() -> None:
+    park = CarPark()
+    park.enter()
+    park.later(95)
+    park.tell("out", AmountEntered(1))
+    park.present("out")
+    money = park.journal[-1].money
+    assert money is not None
+    assert money.amount_fen == 800
+
+
 def test_a_restart_while_the_barrier_opens_leaves_the_outcome_unknown_and_opens_nothing() -> None:
     park = CarPark()
     park.present("in")
