@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import click
+
+from agent.composition import MEDIUM_KEY
 from agent.config import TerminalConfig
 from tools.cli.place import state_home
-from tools.platform.broker import DEFAULT_PORT
+from tools.cli.words import say
+from tools.platform.broker import DEFAULT_PORT, Endpoint
 from tools.platform.ca import Authority
 from tools.platform.service import Layout
 
 
 def link_overrides() -> tuple[str, ...]:
-    """The configuration's link to the platform's broker, as `onecard platform run` starts it by default."""
-    return ("platform.host=localhost", f"platform.port={DEFAULT_PORT}")
+    """The configuration's link to the platform's broker: where it ran last, or would by default."""
+    endpoint = Layout(state_home() / "platform").endpoint
+    port = (
+        Endpoint.parse_all(endpoint.read_text(encoding="utf-8").strip())[0].port if endpoint.exists() else DEFAULT_PORT
+    )
+    return ("platform.host=localhost", f"platform.port={port}")
 
 
 def enrol(terminal: TerminalConfig) -> None:
-    """Give the terminal keys of the local platform, once."""
+    """Give the terminal keys of the local platform, once; say so where cards get other ids by it."""
     keys = terminal.state_dir / "keys"
-    if not (keys / "tls.pem").exists():
-        Authority.init(Layout(state_home() / "platform").keys).provision(terminal.id, keys)
+    if (keys / "tls.pem").exists():
+        return
+    medium_key = keys / f"{MEDIUM_KEY}.key"
+    before = medium_key.read_bytes() if medium_key.exists() else None
+    Authority.init(Layout(state_home() / "platform").keys).provision(terminal.id, keys)
+    if before is not None and medium_key.read_bytes() != before:
+        click.echo(
+            say(
+                "终端已在本地平台注册：卡片编号改用全市的密钥计算，此前记下的编号（holders、media）不再有效，请重新读卡。",
+                "The terminal is enrolled at the local platform: cards get their ids by the city's key now. "
+                "Those noted before (holders, media) hold no more: read the cards again.",
+            ),
+            err=True,
+        )

@@ -1,0 +1,41 @@
+"""A preset beside the local platform: where it is found, and what changes with its keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import TerminalConfig
+from agent.keys import FileKeyStore
+from tools.cli.local_platform import enrol, link_overrides
+from tools.cli.place import state_home
+from tools.platform.service import Layout
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ONECARD_LANG", "en")
+
+
+def test_the_platform_is_looked_for_where_it_ran_last() -> None:
+    assert link_overrides() == ("platform.host=localhost", "platform.port=8883")
+    layout = Layout(state_home() / "platform")
+    layout.directory.mkdir(parents=True)
+    layout.endpoint.write_text("mqtts://localhost:8893\n", encoding="utf-8")
+    assert link_overrides() == ("platform.host=localhost", "platform.port=8893")
+
+
+def test_it_is_said_once_that_cards_have_other_ids_from_now_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fresh = TerminalConfig(id="gate-001", state_dir=tmp_path / "fresh")
+    enrol(fresh)
+    assert capsys.readouterr().err == ""
+    known = TerminalConfig(id="gate-002", state_dir=tmp_path / "known")
+    FileKeyStore.create(known.state_dir / "keys").install("medium-1.key", b"k" * 32)
+    enrol(known)
+    assert "read the cards again" in capsys.readouterr().err
+    enrol(known)
+    assert capsys.readouterr().err == ""
