@@ -212,7 +212,7 @@ class Museum:
         session = reserved or self._settings.sessions.now(facts.local_time)
         verdict = judge(self._rules(state, credential, session, reserved is not None, people, facts))
         if verdict.refusal is not None or session is None:
-            refusal = verdict.refusal or Reason.OUT_OF_HOURS
+            refusal = verdict.refusal or MuseumReason.NO_SESSION
             return self._refuse(state, facts, refusal, credential.medium, credential.subject, verdict.trace)
         return self._admit(state, credential, session, reserved is not None, people or 1, facts, verdict.trace)
 
@@ -230,7 +230,7 @@ class Museum:
         yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
         later = settings.sessions.reserved_later(facts.person(subject), facts.local_time)
         elsewhen = MuseumReason.LATER_SESSION if later else None
-        yield MuseumRule.SESSION, session is not None, elsewhen or Reason.OUT_OF_HOURS
+        yield MuseumRule.SESSION, session is not None, elsewhen or MuseumReason.NO_SESSION
         admitted = reserved or settings.free.admits(credential, facts)
         yield MuseumRule.TICKET, admitted, elsewhen or MuseumReason.NOT_RESERVED
         yield from settings.minors.rules(credential, facts)

@@ -22,6 +22,11 @@ class MuseumReason(ReasonEnum):
         _S("名册中有今天稍后场次的预约", "the roster holds a reservation for a later session of today"),
         True,
     )
+    NO_SESSION = (
+        "no-session",
+        _S("现在没有场次，请在场次时间再来", "No session is on now; please come in the hours of one"),
+        _S("不在任何场次的时间内", "outside the hours of every session"),
+    )
     SESSION_FULL = (
         "session-full",
         _S(

@@ -49,7 +49,7 @@ from profiles.rules.admission import Entitlement
 from profiles.rules.occupancy import Occupancy
 from profiles.rules.parking import DAY_MINUTES, MAX_DAYS, MINUTE_MS, ParkingTariff
 from profiles.rules.tally import key_of
-from profiles.trace import Asked, Rule, RuleEnum, judge
+from profiles.trace import Asked, RuleEnum, judge
 
 STAYS_SCOPE = "parking.stays"
 _STAY_KEPT_MS = MAX_DAYS * DAY_MINUTES * MINUTE_MS
@@ -172,7 +172,7 @@ class Parking(Cashier[ParkingState]):
         self, state: ParkingState, credential: Credential, since_ms: int | None, facts: Facts
     ) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
-        yield Rule.LANE_FREE, state.passage is None, Reason.BUSY
+        yield ParkingRule.BARRIER_FREE, state.passage is None, Reason.BUSY
         if self._settings.direction is Direction.IN:
             yield ParkingRule.NOT_INSIDE, since_ms is None, ParkingReason.INSIDE_ALREADY
             yield from self._cars.rules(self._settings.area, 1, facts)

@@ -41,6 +41,7 @@ class ParkingRule(RuleEnum):
     """What only this scene asks."""
 
     NOT_INSIDE = (OWN, _S("此人没有车在场内？", "Has this person no car inside?"))
+    BARRIER_FREE = (OWN + 2, _S("栏杆没有正在放行别人？", "Is the barrier not letting somebody through just now?"))
     CAME_IN = (
         OWN + 1,
         _S("此人有入场记录，或值班员输入了应付金额？", "Did this person come in, or has the staff typed what is due?"),

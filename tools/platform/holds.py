@@ -44,6 +44,7 @@ UNPROVEN_CAP_FEN = 50_000
 """A payment beyond it that nothing proves is contested, authorised or not: a stolen terminal can ask as well."""
 _UNPROVEN = frozenset({Verdict.NONE, Verdict.UNJUDGED, Verdict.STATIC})
 _MOVING = frozenset(kind.value for kind in (Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE, Kind.REFUND))
+MAX_FLAGS_CHARS = 120
 intent_table = sa.Table(
     "intent",
     metadata,
@@ -58,7 +59,7 @@ intent_table = sa.Table(
     sa.Column("until_ms", sa.BigInteger, nullable=False, comment="the end of its hold; 0 if it never had one"),
     sa.Column("remaining_fen", sa.BigInteger, nullable=False, comment="what the authorisation said remains"),
     sa.Column("code", sa.String(40), nullable=False, comment="why it was declined"),
-    sa.Column("flags", sa.String(120), nullable=False, comment="what the operator should know, by commas"),
+    sa.Column("flags", sa.String(MAX_FLAGS_CHARS), nullable=False, comment="what the operator should know, by commas"),
     sa.Column("record_id", sa.LargeBinary, comment="of the payment"),
     sa.Column("changed_ms", sa.BigInteger, nullable=False),
     sa.Index("intent_by_owner", "namespace", "subject", "state"),
@@ -129,8 +130,9 @@ class Intent:
         return self.state is State.HELD and self.until_ms > now_ms
 
     def flagged(self, *flags: str) -> str:
-        """Its flags and these, each once."""
-        return ",".join(dict.fromkeys((*filter(None, self.flags.split(",")), *flags)))
+        """Its flags and these, each once, as far as the column holds them: no terminal's doings wedge its chain."""
+        said = ",".join(dict.fromkeys((*filter(None, self.flags.split(",")), *flags)))
+        return said if len(said) <= MAX_FLAGS_CHARS else said[:MAX_FLAGS_CHARS].rpartition(",")[0]
 
     @property
     def has_shares(self) -> bool:

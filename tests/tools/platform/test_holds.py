@@ -22,7 +22,7 @@ from offline_store.rescue import CARRIED
 from tests.tools.platform.tills import LI, STRANGER, WANG, Bank, Till
 from tools.platform.ca import Authority
 from tools.platform.evidence import Judge
-from tools.platform.holds import HOLD_MS, UNPROVEN_CAP_FEN, State
+from tools.platform.holds import HOLD_MS, MAX_FLAGS_CHARS, UNPROVEN_CAP_FEN, Intent, State
 from tools.platform.issuers import trust_in
 from tools.platform.ledger import block
 from tools.platform.store import Store
@@ -316,3 +316,10 @@ def test_a_message_that_is_no_question_is_counted_and_not_answered(bank: Bank, t
     for payload in (b"", b"\xa0", till.records[0].to_bytes()):
         assert bank.ingest.handle(Address(till.name).topic(Channel.ASK), payload) is None
     assert bank.alarms() == {"malformed"}
+
+
+def test_flags_never_outgrow_their_column_and_are_cut_between_two() -> None:
+    intent = Intent("till-1", bytes(16), State.CAPTURED, 1, "shop", "20260101", "city", bytes(16))
+    flagged = intent.flagged(*(f"flag-{number:02}" for number in range(40)), "flag-00")
+    assert len(flagged) <= MAX_FLAGS_CHARS
+    assert flagged.split(",") == [f"flag-{number:02}" for number in range(15)]
