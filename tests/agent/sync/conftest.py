@@ -1,4 +1,4 @@
-"""A broker with TLS for each test that asks for one."""
+"""A broker with TLS, or a platform in memory and a terminal with a real journal, for each test that asks for one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.sync.broker import Authority, Mosquitto
+from tests.agent.sync.parts import MemoryPlatform, Terminal
 
 
 @pytest.fixture
@@ -26,3 +27,15 @@ def broker(authority: Authority) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture
+def platform() -> MemoryPlatform:
+    return MemoryPlatform()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, platform: MemoryPlatform) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path / "store", platform.verify_key)
+    yield terminal
+    terminal.close()

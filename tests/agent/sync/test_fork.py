@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from agent.sync.contract import Alarm, Channel
 from agent.sync.uplink import Phase, Publish
 from offline_store.record import Record
 from tests.agent.sync.parts import MemoryPlatform, Terminal
 from tests.agent.sync.test_uplink import answer_all, stored
-
-
-@pytest.fixture
-def platform() -> MemoryPlatform:
-    return MemoryPlatform()
-
-
-@pytest.fixture
-def terminal(tmp_path: Path, platform: MemoryPlatform) -> Iterator[Terminal]:
-    terminal = Terminal(tmp_path / "store", platform.verify_key)
-    yield terminal
-    terminal.close()
 
 
 def fork_the_chain(terminal: Terminal, platform: MemoryPlatform) -> list[Publish]:

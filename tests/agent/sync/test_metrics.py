@@ -16,7 +16,6 @@ from tests.agent.sync.parts import MemoryPlatform, Terminal
 from tests.agent.sync.test_link import until
 
 site = test_service.site
-platform = test_service.platform
 
 
 def metrics_of(site: test_service.Site) -> LinkMetrics:

@@ -64,11 +64,6 @@ class Site:
 
 
 @pytest.fixture
-def platform() -> MemoryPlatform:
-    return MemoryPlatform()
-
-
-@pytest.fixture
 def site(tmp_path: Path, broker: Mosquitto, authority: Authority, platform: MemoryPlatform) -> Iterator[Site]:
     site = Site(tmp_path / "store", broker.port, authority, platform)
     yield site

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from random import Random as Seeded
@@ -17,18 +16,6 @@ from offline_store.errors import Busy, Damaged, IoFailed, StoreError
 from tests.agent.sync.parts import TERMINAL, MemoryPlatform, Terminal
 
 Published = tuple[Publish, ...]
-
-
-@pytest.fixture
-def platform() -> MemoryPlatform:
-    return MemoryPlatform()
-
-
-@pytest.fixture
-def terminal(tmp_path: Path, platform: MemoryPlatform) -> Iterator[Terminal]:
-    terminal = Terminal(tmp_path / "store", platform.verify_key)
-    yield terminal
-    terminal.close()
 
 
 def answer_all(terminal: Terminal, platform: MemoryPlatform, published: Published) -> list[Publish]:
@@ -483,44 +470,3 @@ def test_whatever_the_broker_does_the_platform_has_the_journal_in_the_end(
     assert platform.chains[terminal.journal.head.chain_id] == stored(terminal)
     assert terminal.acknowledged == terminal.journal.head.seq
     terminal.close()
-
-
-def test_the_first_answer_to_a_hello_tells_the_platforms_time_and_no_other(
-    terminal: Terminal, platform: MemoryPlatform
-) -> None:
-    terminal.append(15)
-    (hello,) = terminal.uplink.connected()
-    terminal.clock.at_ms += 70
-    answer = platform.hello(hello.payload)
-    (batch,) = terminal.uplink.answered(answer)
-    answer_all(terminal, platform, (batch,))
-    assert [round_trip_ms for _, round_trip_ms in terminal.heard] == [70]
-
-
-def test_an_answer_that_is_not_believed_tells_no_time(terminal: Terminal, platform: MemoryPlatform) -> None:
-    (first,) = terminal.uplink.connected()
-    delayed = platform.hello(first.payload)
-    terminal.clock.at_ms += 10_000
-    terminal.uplink.tick()
-    terminal.uplink.answered(delayed)
-    terminal.uplink.answered(b"forged")
-    assert terminal.heard == []
-
-
-def test_where_all_is_well_a_hello_asks_for_the_time_every_hour(terminal: Terminal, platform: MemoryPlatform) -> None:
-    answer_all(terminal, platform, terminal.uplink.connected())
-    terminal.clock.at_ms += 3_599_999
-    assert terminal.uplink.tick() == ()
-    terminal.clock.at_ms += 1
-    answer_all(terminal, platform, terminal.uplink.tick())
-    assert len(terminal.heard) == 2
-    assert terminal.uplink.counters["overdue"] == 0
-
-
-def test_a_terminal_that_is_never_idle_asks_for_the_time_too(terminal: Terminal, platform: MemoryPlatform) -> None:
-    answer_all(terminal, platform, terminal.uplink.connected())
-    terminal.append(1)
-    (batch,) = terminal.uplink.wake()
-    terminal.clock.at_ms += 3_600_000
-    (hello,) = terminal.uplink.answered(platform.journal(batch.payload))
-    assert hello.channel is Channel.HELLO
