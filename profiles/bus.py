@@ -38,7 +38,7 @@ from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.concession import Concession, concession_of, ridden, shares
 from profiles.rules.double_tap import used, used_just_now
-from profiles.rules.subsidy import ACCOUNT
+from profiles.rules.funds import ACCOUNT
 from profiles.rules.tally import key_of
 from profiles.trace import Asked, Rule, RuleEnum, judge
 

@@ -46,8 +46,9 @@ from profiles.counter_state import (
 )
 from profiles.payment import Cashier, Kept, Payment
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules.funds import ACCOUNT
 from profiles.rules.offline_pay import sold
-from profiles.rules.subsidy import ACCOUNT, share_back
+from profiles.rules.subsidy import share_back
 
 COUNTER_TIMER = "counter"
 PATIENCE_MS = 30_000

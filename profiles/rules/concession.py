@@ -16,9 +16,9 @@ from pydantic_core import PydanticCustomError
 from profiles.api import Credential, Facts, Mark, Subject
 from profiles.reasons import Sentence
 from profiles.rules.admission import Entitlement
+from profiles.rules.funds import ACCOUNT, FundName
 from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.schedule import Schedule
-from profiles.rules.subsidy import ACCOUNT, FundName
 from profiles.rules.tally import count, counted, key_of
 
 SCOPE = "concession.rides"

@@ -1,7 +1,7 @@
 """Subsidised meals: who has one, how much of it, how often a period; and how an amount is split over the funds.
 
 The subsidy pays first and the holder's account the rest. What goes back goes back the other way round: first to the
-account, so that a citizen's own money returns before anybody else's.
+holder's own accounts, so that a citizen's money returns before anybody else's.
 
 A subsidised meal is counted in a durable mark of the person, business date and period, saved with the record that
 claims it, and taken back when nothing comes of it.
@@ -10,20 +10,17 @@ claims it, and taken back when nothing comes of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from profiles.api import Credential, Facts, Mark, Subject
 from profiles.rules.admission import Entitlement
+from profiles.rules.funds import ACCOUNT, FundName, back_order, is_own
 from profiles.rules.meals import MAX_PRICE_FEN, PeriodName
 from profiles.rules.tally import count, counted, key_of
 
 SCOPE = "meal.subsidised"
-ACCOUNT = "account"
-"""The fund of what the holder's own account pays."""
-FundName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 
 class Subsidy(BaseModel):
@@ -43,9 +40,11 @@ class Subsidy(BaseModel):
     @classmethod
     def not_the_account(cls, value: str) -> str:
         """A subsidy that is the account would be charged to the citizen."""
-        if value == ACCOUNT:
+        if is_own(value):
             raise PydanticCustomError(
-                "said", "{en}", {"zh": "account 是本人账户，不是补贴", "en": "account is the holder's own, no subsidy"}
+                "said",
+                "{en}",
+                {"zh": f"{value} 是本人账户，不是补贴", "en": f"{value} is the holder's own, no subsidy"},
             )
         return value
 
@@ -89,7 +88,7 @@ def share_back(left: Mapping[str, int], amount_fen: int) -> dict[str, int]:
     Raises ``ValueError`` if that is less than the amount.
     """
     back: dict[str, int] = {}
-    for fund in sorted(left, key=lambda name: (name != ACCOUNT, name)):
+    for fund in sorted(left, key=back_order):
         share_fen = min(left[fund], amount_fen - sum(back.values()))
         if share_fen > 0:
             back[fund] = share_fen

@@ -31,7 +31,7 @@ from profiles.amounts import yuan
 from profiles.api import ClockState, Kind, Profile
 from profiles.purpose import Purpose
 from profiles.reasons import Sentence
-from profiles.rules.subsidy import ACCOUNT
+from profiles.rules.funds import ACCOUNT
 from tools.cli.presets import preset_names, preset_text
 from tools.days.day import Day, DayError, Expected, Step
 from tools.days.shelf import Shelf

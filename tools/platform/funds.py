@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from profiles.rules.subsidy import ACCOUNT
+from profiles.rules.funds import ACCOUNT
 from tools.platform.ledger import Owner
 from tools.platform.store import metadata
 

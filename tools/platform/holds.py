@@ -30,7 +30,7 @@ import sqlalchemy as sa
 from agent.sync.contract import Authorise, QueryBalance
 from offline_store.record import Entry, Money, Record
 from profiles.api import Kind
-from profiles.rules.subsidy import ACCOUNT
+from profiles.rules.funds import ACCOUNT
 from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
 from tools.platform.funds import Funds, fund_owner, fund_table, is_split, shares_of
 from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from profiles.api import Assurance, Credential, Subject
 from profiles.person import Person
 from profiles.rules.concession import Concession, concession_of, ridden, shares
-from profiles.rules.subsidy import ACCOUNT
+from profiles.rules.funds import ACCOUNT
 from tests.profiles.facts import HeldFacts
 
 LI = Subject("city", b"l" * 16)

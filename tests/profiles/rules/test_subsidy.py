@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from profiles.api import Assurance, Credential, Subject
-from profiles.rules.subsidy import ACCOUNT, Subsidy, claimed, share_back, split, subsidy_of
+from profiles.rules.funds import ACCOUNT
+from profiles.rules.subsidy import Subsidy, claimed, share_back, split, subsidy_of
 from tests.profiles.facts import HeldFacts
 
 DATE = "20261123"
