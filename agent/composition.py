@@ -115,6 +115,16 @@ class Composition:
         if any(not isinstance(self._devices[name], CardReader) for name in readers):
             sm2.require()
 
+    @property
+    def configuration(self) -> str:
+        """The first 8 bytes of its SHA-256, in hex."""
+        return self._configuration.hex()
+
+    @property
+    def buffer_state(self) -> BufferState:
+        """How full the journal is, by the last look."""
+        return BufferState() if self._buffer is None else self._buffer.state
+
     def boards(self) -> dict[str, Board]:
         """Every board that a lane names."""
         names = {lane.board for lane in self.config.lanes.values() if lane.board is not None}
@@ -211,9 +221,9 @@ class Composition:
             bundles=lambda: [] if self._bundles is None else self._bundles.standings(),
             rings=lambda: None if self._bundles is None else self._bundles.keys(),
             judge=self._judge_bundle,
-            buffer=lambda: self._buffer.state if self._buffer is not None else BufferState(),
+            buffer=lambda: self.buffer_state,
             unrecorded=lambda: writer.unrecorded,
-            configuration=self._configuration.hex(),
+            configuration=self.configuration,
             clock=self._clock,
             random=self._random,
         )

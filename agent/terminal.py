@@ -27,6 +27,8 @@ from agent.memory import Memory
 from agent.mending import Mending
 from agent.pinning import Pinning
 from agent.records import StoreReason
+from agent.standing import Standing, standing
+from agent.standing_socket import StandingSocket
 from agent.store_health import JOURNAL
 from agent.supervisor import supervise
 from agent.threads import in_thread, post
@@ -65,6 +67,7 @@ class Terminal:
         self._upward: Upward | None = None
         self._bundles: Bundles | None = None
         self._mending: Mending | None = None
+        self._writer: Writer | None = None
         self._stop = asyncio.Event()
         self._log = log(terminal=resolved.config.terminal.id)
 
@@ -77,6 +80,8 @@ class Terminal:
         started_s = time.monotonic()
         self._loop = asyncio.get_running_loop()
         watchdog = asyncio.create_task(self._watchdog())
+        told = StandingSocket(self._parts.config.terminal.state_dir, self._standing)
+        telling = asyncio.create_task(self._supervised("standing", told.run))
         writer: Writer | None = None
         try:
             boards = self._parts.boards()
@@ -86,14 +91,27 @@ class Terminal:
             patience.cancel()
             if journal is not None:
                 first_start = journal.head.seq == 1
-                writer = self._parts.writer(journal, self._rescued, self._settled)
+                writer = self._writer = self._parts.writer(journal, self._rescued, self._settled)
                 await self._serve(boards, writer, first_start, started_s)
         finally:
             watchdog.cancel()
+            telling.cancel()
             await self._end_threads()
             if writer is not None and not await in_thread(partial(writer.close, JOURNAL_DRAIN_S), "close-journal"):
                 self._log.error("journal did not close in time")
             self._log.info("stopped")
+
+    def _standing(self) -> Standing:
+        return standing(
+            self._parts.config.terminal.id,
+            self._parts.configuration,
+            self._clock.moment(),
+            self._parts.conditions.states(),
+            self._parts.buffer_state,
+            0 if self._writer is None else self._writer.unrecorded,
+            None if self._bundles is None else self._bundles.standings(),
+            None if self._upward is None else self._upward.metrics(),
+        )
 
     def _disk_is_slow(self) -> None:
         """A disk that hangs must not let systemd end the fire line that works."""

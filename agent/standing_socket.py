@@ -1,0 +1,120 @@
+"""The terminal's Unix socket: who connects is told how the terminal stands, as one line of JSON, and nothing is asked.
+
+``<state>/agent.sock``, mode 0600: the terminal's own user and root, which is asked of the kernel again for each who
+connects (``SO_PEERCRED``, unix(7)). Nothing is read from them. A socket's path may hold 107 bytes only, so the
+directory is reached by its descriptor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from agent.standing import Standing
+from agent.threads import in_thread
+
+NAME = "agent.sock"
+MAX_BYTES = 1 << 20
+MAX_AT_ONCE = 8
+AGAIN_S = 1.0
+TELL_S = 2.0
+_BACKLOG = 16
+_ROOT = 0
+_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+class StandingSocket:
+    """One task on the event loop; ``look`` is called there for each who connects."""
+
+    def __init__(self, state_dir: Path, look: Callable[[], Standing]) -> None:
+        self._state_dir = state_dir
+        self._look = look
+        self._told_at_once = 0
+
+    async def run(self) -> None:
+        """Tell until cancelled. Where the socket cannot be made, or another agent has it, it is tried again."""
+        while True:
+            try:
+                listening = await in_thread(partial(_listen, self._state_dir), "listen")
+            except OSError:
+                await asyncio.sleep(AGAIN_S)
+                continue
+            server = await asyncio.start_unix_server(self._tell, sock=listening)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                server.close()
+
+    async def _tell(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._told_at_once += 1
+        try:
+            if self._told_at_once <= MAX_AT_ONCE and _may_ask(writer):
+                writer.write(self._look().model_dump_json().encode() + b"\n")
+                async with asyncio.timeout(TELL_S):
+                    await writer.drain()
+        except (OSError, TimeoutError):
+            writer.transport.abort()
+        finally:
+            self._told_at_once -= 1
+            writer.close()
+
+
+def ask(state_dir: Path, timeout_s: float = TELL_S) -> Standing:
+    """How the terminal of this directory stands.
+
+    Raises ``OSError`` (nobody listens, no right, no answer in time) and ``ValueError`` for what no terminal says.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as channel:
+        channel.settimeout(timeout_s)
+        with _address(state_dir) as address:
+            channel.connect(address)
+        received = bytearray()
+        while len(received) <= MAX_BYTES and (piece := channel.recv(65_536)):
+            received += piece
+    if not received:
+        raise PermissionError("the terminal tells this user nothing")
+    return Standing.model_validate_json(bytes(received[:MAX_BYTES]))
+
+
+def _may_ask(writer: asyncio.StreamWriter) -> bool:
+    channel = writer.get_extra_info("socket")
+    _, uid, _ = _CREDENTIALS.unpack(channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
+    return uid in (_ROOT, os.geteuid())
+
+
+@contextlib.contextmanager
+def _address(state_dir: Path) -> Iterator[str]:
+    descriptor = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{NAME}"
+    finally:
+        os.close(descriptor)
+
+
+def _listen(state_dir: Path) -> socket.socket:
+    """A socket at its place. Raises ``OSError``, also where another agent answers there."""
+    with _address(state_dir) as address:
+        with socket.socket(socket.AF_UNIX) as other:
+            other.settimeout(TELL_S)
+            try:
+                other.connect(address)
+            except (FileNotFoundError, ConnectionRefusedError):
+                pass
+            else:
+                raise FileExistsError("another agent listens there")
+        (state_dir / NAME).unlink(missing_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        try:
+            listening.bind(address)
+            (state_dir / NAME).chmod(0o600)
+            listening.listen(_BACKLOG)
+        except OSError:
+            listening.close()
+            raise
+    return listening
