@@ -376,7 +376,7 @@ class Composition:
         return SourceThread(source, loop, deliver, self.conditions.report, self.backoff(), self._clock.now_ms)
 
     def _facts(self) -> TerminalFacts:
-        return TerminalFacts(self._clock, self._ids, self._marks, self._zone, self._person)
+        return TerminalFacts(self._clock, self._ids, self._marks, self._zone, self._person, self._lists.current())
 
     def _person(self, subject: Subject) -> Person | None:
         """What this terminal's own register says goes before the rosters, as it does for media."""

@@ -8,8 +8,10 @@ from datetime import datetime, tzinfo
 from operator import itemgetter
 
 from agent.clock import Clock, RecordIds
+from agent.credentials.lists import Lists
 from profiles.api import ClockState, Mark, Subject
 from profiles.person import Person
+from profiles.published import Prices, Tariff
 
 MAX_MARKS = 100_000
 People = Callable[[Subject], Person | None]
@@ -66,7 +68,15 @@ class Marks:
 class TerminalFacts:
     """Implements :class:`profiles.api.Facts` for one decision."""
 
-    def __init__(self, clock: Clock, ids: RecordIds, marks: Marks, zone: tzinfo, people: People = nobody) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        ids: RecordIds,
+        marks: Marks,
+        zone: tzinfo,
+        people: People = nobody,
+        lists: Lists | None = None,
+    ) -> None:
         self.moment = clock.moment()
         self.now_ms = self.moment.now_ms
         self.clock: ClockState = self.moment.state
@@ -75,6 +85,7 @@ class TerminalFacts:
         self._marks = marks
         self._zone = zone
         self._people = people
+        self._lists = lists or Lists()
 
     @property
     def local_time(self) -> datetime:
@@ -92,3 +103,11 @@ class TerminalFacts:
     def person(self, subject: Subject) -> Person | None:
         """What the site's roster says of somebody."""
         return self._people(subject)
+
+    def prices(self, name: str) -> Prices | None:
+        """A signed price list that is in force."""
+        return self._lists.prices(name, self.now_ms)
+
+    def tariff(self, name: str) -> Tariff | None:
+        """A signed tariff that is in force."""
+        return self._lists.tariff(name, self.now_ms)

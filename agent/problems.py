@@ -72,6 +72,7 @@ _PATTERNS: dict[str, tuple[str, str]] = {
         "应为至多 16 个字母、数字或连字符",
         "should be at most 16 of the characters 0-9, A-Z, a-z and -",
     ),
+    r"^[0-9]{1,14}$": ("应为 1 至 14 位数字，请加引号", "should be 1 to 14 digits, in quotes"),
     r"^[A-Z]{3}$": ("应为三个大写字母，如 CNY", "should be three capital letters, like CNY"),
 }
 """Every pattern that a setting can be held against, as words."""

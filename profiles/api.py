@@ -19,6 +19,7 @@ from profiles.families import FamilyEffect, FamilyEvent
 from profiles.full_disk import FullDisk
 from profiles.kinds import Kind as Kind  # noqa: PLC0414 -- everybody has it from here
 from profiles.person import Person
+from profiles.published import Published
 from profiles.purpose import Purpose
 from profiles.questions import Money, Question
 from profiles.reasons import ReasonEnum, Sentence
@@ -434,7 +435,7 @@ class Step(Generic[S]):
     effects: tuple[Effect, ...] = ()
 
 
-class Facts(Protocol):
+class Facts(Published, Protocol):
     """A read-only view of what the profile may know, the same for the whole of one ``handle``."""
 
     @property

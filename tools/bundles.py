@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cbor, cose, sealing
-from agent.bundles import bitmap, envelope, signer_list, table, trust_list
+from agent.bundles import bitmap, envelope, priced, signer_list, table, trust_list
 from agent.bundles.chunk_tree import ChunkTree
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import MAX_CONTENT_BYTES, MAX_MANIFEST_BYTES, Kind, Manifest
@@ -203,6 +203,8 @@ def _difference(kind: Kind, old: bytes, new: bytes) -> bytes:
             return table.delta(before, after)
         case Kind.HCERT:
             return signer_list.delta(old, new).encode()
+        case Kind.PRICES | Kind.TARIFF:
+            raise priced.always_full()
 
 
 def _status_difference(old: bytes, new: bytes) -> bytes:

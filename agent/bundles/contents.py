@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import BinaryIO
 
-from agent.bundles import bitmap, people, signer_list, trust_list
+from agent.bundles import bitmap, people, priced, signer_list, trust_list
 from agent.bundles.data import Data
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Kind, Manifest
@@ -21,7 +21,8 @@ from agent.credentials.hcert_keys import SignerList
 from agent.credentials.lists import Lists, LostEmergencyList, LostRegister
 from agent.credentials.register import Register
 from agent.credentials.status import EmergencyList, StatusList
-from agent.credentials.trust import TrustList
+from agent.credentials.trust import Term, TrustList
+from profiles.published import Prices, Tariff
 from profiles.reasons import Sentence
 
 MAX_KEYS_BYTES = MAX_KEYS * (MAX_PEM_BYTES + 32)
@@ -31,8 +32,8 @@ _CHECKS: Mapping[Kind, Callable[[Table], None]] = {
     Kind.ROSTER: people.check_roster,
 }
 
-Content = Rings | TrustList | StatusList | SignerList | Table
-"""What an installed bundle is in memory: ``keys``, ``trust``, ``status``, ``hcert``, and all others."""
+Content = Rings | TrustList | StatusList | SignerList | Prices | Tariff | Table
+"""What an installed bundle is in memory: ``keys``, ``trust``, ``status``, ``hcert``, prices, tariff, all others."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,12 @@ def open_content(manifest: Manifest, data: Data, opener: Opener) -> Content:
             return Table.open(data)
         case Kind.HCERT:
             return signer_list.in_force(_small(data, MAX_SIGNERS_BYTES), manifest)
+        case Kind.PRICES:
+            content = _small(data, priced.MAX_PRICES_BYTES)
+            return priced.prices_in_force(content, priced.own_name(manifest), manifest.bundle_version)
+        case Kind.TARIFF:
+            content = _small(data, priced.MAX_TARIFF_BYTES)
+            return priced.tariff_in_force(content, priced.own_name(manifest), manifest.bundle_version)
 
 
 def check_content(manifest: Manifest, content: Content) -> None:
@@ -79,6 +86,8 @@ def apply_delta(manifest: Manifest, base: Data, body: BinaryIO, out: Sink) -> No
             apply_to_table(table, body, table.shape.count_in(manifest.content_bytes), out)
         case Kind.HCERT:
             out.write(signer_list.apply(_small(base, MAX_SIGNERS_BYTES), body.read(MAX_SIGNERS_BYTES + 1)))
+        case Kind.PRICES | Kind.TARIFF:
+            raise priced.always_full()
 
 
 def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[str] = ()) -> Lists:
@@ -93,6 +102,8 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[st
     registers: list[Table] = []
     rosters: dict[str, RosterTable] = {}
     signers: SignerList | None = None
+    prices: dict[str, tuple[Term, Prices]] = {}
+    tariffs: dict[str, tuple[Term, Tariff]] = {}
     for name, (manifest, content) in sorted(contents.items()):
         match manifest.kind, content:
             case Kind.TRUST, TrustList():
@@ -107,6 +118,10 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[st
                 rosters[name] = RosterTable(content)
             case Kind.HCERT, SignerList():
                 signers = content
+            case Kind.PRICES, Prices():
+                prices[content.name] = manifest.term, content
+            case Kind.TARIFF, Tariff():
+                tariffs[content.name] = manifest.term, content
     names_of = trust.names_of if trust is not None else _no_names
     tables: list[Register] = [CardRegister(table, names_of) for table in registers]
     lost_names = set(lost)
@@ -121,6 +136,8 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[st
         register=Registers(tables),
         rosters=MappingProxyType(rosters),
         signers=signers,
+        price_lists=MappingProxyType(prices),
+        tariffs=MappingProxyType(tariffs),
     )
 
 

@@ -36,6 +36,8 @@ class Kind(StrEnum):
     REGISTER = "register"
     ROSTER = "roster"
     HCERT = "hcert"
+    PRICES = "price-list"
+    TARIFF = "tariff"
 
 
 _NAMES: dict[Kind, re.Pattern[str]] = {
@@ -46,6 +48,8 @@ _NAMES: dict[Kind, re.Pattern[str]] = {
     Kind.REGISTER: re.compile(r"register-[a-z0-9-]{1,32}"),
     Kind.ROSTER: re.compile(r"roster-[a-z0-9-]{1,32}"),
     Kind.HCERT: re.compile(r"hcert"),
+    Kind.PRICES: re.compile(r"price-list-[a-z0-9-]{1,32}"),
+    Kind.TARIFF: re.compile(r"tariff-[a-z0-9-]{1,32}"),
 }
 
 

@@ -33,6 +33,8 @@ SIGNER_OF: Mapping[Kind, Role] = {
     Kind.REGISTER: Role.BUNDLE,
     Kind.ROSTER: Role.BUNDLE,
     Kind.HCERT: Role.ROOT,
+    Kind.PRICES: Role.BUNDLE,
+    Kind.TARIFF: Role.BUNDLE,
 }
 
 

@@ -10,14 +10,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TypeVar
 
 from agent.credentials.hcert_keys import SignerList
 from agent.credentials.register import Holder, Register, SiteRegister
 from agent.credentials.roster import Roster
 from agent.credentials.status import EmergencyList, StatusList
-from agent.credentials.trust import TrustList
+from agent.credentials.trust import Freshness, Term, TrustList
 from profiles.api import Subject
 from profiles.person import Person
+from profiles.published import Prices, Tariff
+
+_P = TypeVar("_P", Prices, Tariff)
 
 
 class ListLost(Exception):
@@ -55,6 +59,9 @@ class Lists:
     """By the bundle's name, such as ``roster-school-3``."""
     signers: SignerList | None = None
     """Of health certificates."""
+    price_lists: Mapping[str, tuple[Term, Prices]] = field(default_factory=lambda: MappingProxyType({}))
+    """By the name that settings call it."""
+    tariffs: Mapping[str, tuple[Term, Tariff]] = field(default_factory=lambda: MappingProxyType({}))
 
     def person(self, subject: Subject) -> Person | None:
         """What the first roster that knows a subject says, in the order of their names.
@@ -66,6 +73,14 @@ class Lists:
                 if (person := roster.person(subject)) is not None:
                     return person
         return None
+
+    def prices(self, name: str, now_ms: int) -> Prices | None:
+        """A price list that is installed, whole, and no older than its grace allows."""
+        return _in_force(self.price_lists.get(name), now_ms)
+
+    def tariff(self, name: str, now_ms: int) -> Tariff | None:
+        """The same for a tariff."""
+        return _in_force(self.tariffs.get(name), now_ms)
 
 
 class CurrentLists:
@@ -81,3 +96,9 @@ class CurrentLists:
     def swap(self, lists: Lists) -> None:
         """Put another snapshot in force."""
         self._lists = lists
+
+
+def _in_force(held: tuple[Term, _P] | None, now_ms: int) -> _P | None:
+    if held is None or held[0].expiry(now_ms).freshness is Freshness.EXPIRED:
+        return None
+    return held[1]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from profiles.api import ClockState, Effect, Mark, Record, Subject
 from profiles.person import Person
+from profiles.published import Prices, Tariff
 
 NOON_MS = int(datetime(2026, 11, 23, 12, 0, tzinfo=timezone(timedelta(hours=8))).timestamp() * 1000)
 """Monday, 2026-11-23, 12:00 in China."""
@@ -19,6 +20,8 @@ class HeldFacts:
         self.clock = ClockState.SYNCHRONISED
         self.marks: dict[tuple[str, bytes], Mark] = {}
         self.people: dict[Subject, Person] = {}
+        self.price_lists: dict[str, Prices] = {}
+        self.tariffs: dict[str, Tariff] = {}
         self._ids = 0
 
     @property
@@ -35,6 +38,12 @@ class HeldFacts:
 
     def person(self, subject: Subject) -> Person | None:
         return self.people.get(subject)
+
+    def prices(self, name: str) -> Prices | None:
+        return self.price_lists.get(name)
+
+    def tariff(self, name: str) -> Tariff | None:
+        return self.tariffs.get(name)
 
     def keep(self, effects: tuple[Effect, ...]) -> None:
         """Do what the agent does with the marks of recorded effects."""

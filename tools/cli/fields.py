@@ -166,6 +166,8 @@ BUNDLE_KINDS: Mapping[str, Sentence] = MappingProxyType(
         Kind.REGISTER: _S("卡片登记册", "card register"),
         Kind.ROSTER: _S("人员名册", "roster"),
         Kind.HCERT: _S("健康证明签发者列表", "signers of health certificates"),
+        Kind.PRICES: _S("价目表", "price list"),
+        Kind.TARIFF: _S("费率与优惠", "tariff"),
     }
 )
 

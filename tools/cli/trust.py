@@ -36,6 +36,7 @@ from tools.cli.place import (
     state_dir_option,
     state_dir_option_beside_terminal,
 )
+from tools.cli.prices import price_list, tariff
 from tools.cli.roster import roster
 from tools.cli.times import at_option, moment, now_ms
 from tools.small_files import read_small
@@ -420,3 +421,5 @@ def _public_pem(public: ec.EllipticCurvePublicKey) -> bytes:
 trust.add_command(emergency)
 trust.add_command(register)
 trust.add_command(roster)
+trust.add_command(price_list)
+trust.add_command(tariff)

@@ -101,7 +101,7 @@ class Terminal:
         memory = Memory(self._writer, marks, place.clock, Backoff(random))
         library = self._library(ids, memory, zone)
         ports = LanePorts(
-            facts=lambda: TerminalFacts(place.clock, ids, marks, zone, place.town.lists.person),
+            facts=lambda: TerminalFacts(place.clock, ids, marks, zone, place.town.lists.person, place.town.lists),
             marks=marks,
             writer=self._writer,
             memory=memory,

@@ -29,13 +29,21 @@ from profiles.purpose import Purpose
 from tests.agent.credentials.health_issuer import Signer
 from tools import bundles as platform
 from tools.bundles import Full, Issue
+from tools.prices import PriceFile, TariffFile
 
 NOW_MS = 1_795_406_400_000
 DAY_MS = 86_400_000
 PLACE = Place("gate-7", "school-3")
 ISSUER = 1057
-NAMES = {Kind.REGISTER: "register-city", Kind.ROSTER: "roster-school-3", Kind.STATUS: f"status-{ISSUER}"}
-DATA_KINDS = [kind for kind in Kind if kind is not Kind.KEYS]
+NAMES = {
+    Kind.REGISTER: "register-city",
+    Kind.ROSTER: "roster-school-3",
+    Kind.STATUS: f"status-{ISSUER}",
+    Kind.PRICES: "price-list-canteen-1",
+    Kind.TARIFF: "tariff-city",
+}
+ALWAYS_FULL = (Kind.KEYS, Kind.PRICES, Kind.TARIFF)
+DATA_KINDS = [kind for kind in Kind if kind not in ALWAYS_FULL]
 
 
 @dataclass
@@ -127,6 +135,16 @@ def signer_for(kind: Kind) -> cose.Es256Signer:
     return ROOT if kind in (Kind.KEYS, Kind.TRUST, Kind.HCERT) else BUNDLE
 
 
+def tariff(**changes: object) -> dict[str, object]:
+    """A tariff as people write it, with one entry of each form; ``changes`` are the promotion's."""
+    window = {"from": "2026-11-01 00:00", "until": "2027-01-01 00:00"}
+    promotion = window | {"id": "elder", "zh": "敬老优惠", "en": "For the elderly", "for": "elder"} | changes
+    steps = window | {"id": "metro", "rows": [[4_000, 200], [12_000, 300], [60_000, 500]]}
+    rows = [["east", "north", 3_900], ["east", "west", 15_000]]
+    pairs = window | {"id": "metro", "gives": "metres", "both_ways": True, "rows": rows}
+    return {"promotions": [promotion], "steps": [steps], "pairs": [pairs]}
+
+
 def some_id(number: int) -> bytes:
     return Seeded(number).randbytes(ID_BYTES)
 
@@ -210,6 +228,14 @@ class Terminal:
 
             case Kind.HCERT:
                 return signer_list.content(HEALTH_SIGNERS[version - 1 : version + 1])
+            case Kind.PRICES:
+                items = [
+                    {"code": "1", "zh": "红烧肉", "en": "Braised pork", "price_fen": 1_200 + version},
+                    {"code": "20", "zh": "自选菜", "en": "Buffet", "price_fen": 3_600, "per": "kg"},
+                ]
+                return PriceFile.model_validate({"items": items}).content()
+            case Kind.TARIFF:
+                return TariffFile.model_validate(tariff(percent=10 + version)).content()
 
     def full(self, kind: Kind, version: int = 1, **changes: object) -> bytes:
         """The file of a full bundle."""

@@ -182,7 +182,7 @@ async def test_a_file_that_is_gone_is_a_fault_with_words(terminal: Terminal) -> 
 def manifest_changes() -> list[dict[int, object]]:
     return [
         {0: 2},
-        {1: "tariff"},
+        {1: "prices"},
         {1: "trust"},
         {2: "status-70000000"},
         {2: "../status-1"},

@@ -16,11 +16,11 @@ import tests.vectors.bundles
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Kind
 from agent.bundles.table import Table
-from tests.agent.bundles.parts import DATA_KINDS, NOW_MS, Terminal
+from tests.agent.bundles.parts import ALWAYS_FULL, DATA_KINDS, NOW_MS, Terminal, issue
 
 VECTORS = Path(tests.vectors.bundles.__file__).parent
 CDDL = Validator(Path(agent.bundles.__file__).parent / "bundle.cddl")
-SHAPES = {Kind.KEYS: "keys", Kind.TRUST: "trust", Kind.HCERT: "hcert"}
+SHAPES = {Kind.KEYS: "keys", Kind.TRUST: "trust", Kind.HCERT: "hcert", Kind.PRICES: "price-list", Kind.TARIFF: "tariff"}
 
 
 def vector(name: str) -> Any:
@@ -49,10 +49,11 @@ async def test_a_full_bundle_and_its_delta_lead_to_the_contents_of_the_vectors(t
         assert installed == bytes.fromhex(told_by_vector[content])
 
 
-async def test_the_keys_of_the_vectors_are_taken(terminal: Terminal) -> None:
+@pytest.mark.parametrize("kind", ALWAYS_FULL)
+async def test_what_is_always_a_full_bundle_is_taken(terminal: Terminal, kind: Kind) -> None:
     assert vector("place")["now_ms"] == NOW_MS
-    await terminal.install(bytes.fromhex(vector("keys")["full"]))
-    assert terminal.standing() == {"keys": 1}
+    await terminal.install(bytes.fromhex(vector(kind.value)["full"]))
+    assert terminal.standing() == {issue(kind).name: 1}
 
 
 @pytest.mark.parametrize("case", vector("invalid"), ids=lambda case: case["fault"])
@@ -91,7 +92,7 @@ def test_every_form_is_what_the_cddl_says(kind: Kind) -> None:
         assert told("person", row[18 : 18 + int.from_bytes(row[16:18], "big")]) == ""
 
 
-@pytest.mark.parametrize("change", [{0: 2}, {1: "tariff"}, {3: 0}, {8: "everybody"}, {9: b"short"}, {12: 0}, {13: 1}])
+@pytest.mark.parametrize("change", [{0: 2}, {1: "prices"}, {3: 0}, {8: "everybody"}, {9: b"short"}, {12: 0}, {13: 1}])
 def test_the_cddl_refuses_what_is_not_of_its_form(change: dict[int, object]) -> None:
     envelope, _ = parts_of(bytes.fromhex(vector("status")["full"]))
     fields = cbor2.loads(cbor2.loads(envelope).value[2])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agent.bundles.manifest import Kind
 from tests.agent.bundles.parts import (
+    ALWAYS_FULL,
     BUNDLE,
     DATA_KINDS,
     NOW_MS,
@@ -86,8 +87,8 @@ def main() -> None:
         )
         for kind in DATA_KINDS:
             write(f"{kind.value}.json", full_and_delta(terminal, kind))
-        keys = terminal.full(Kind.KEYS)
-        write("keys.json", {"full": keys.hex(), "content": terminal.content(Kind.KEYS).hex()})
+        for kind in ALWAYS_FULL:
+            write(f"{kind.value}.json", {"full": terminal.full(kind).hex(), "content": terminal.content(kind).hex()})
         write("invalid.json", invalid(terminal))
         terminal.stop()
 
