@@ -5,54 +5,74 @@ may leave by code. At an exit the tariff gives the fee of the stay. Nothing due 
 in every scene (:mod:`profiles.payment`), and the barrier opens after the record of the payment. For a lost entry the
 staff types what is due, for whoever comes next.
 
+With a loop before the reader only a car is let through, and each car once: nobody begins a second, shorter stay on
+foot. With one behind the barrier it is known who drove through; a barrier that nobody drove through changed nothing.
+
+A number plate counts for a holder who has had it entered in the register, which is the consent; of any other nothing
+is kept.
+
 The rules, the first that fails refuses: assurance, admission, schedule, somebody else still paying or being let
-through; at an entry that this person has no car inside, and room; at an exit that this person came in, or what the
-staff typed.
+through, a car; at an entry that this person has no car inside, and room; at an exit that this person came in, or what
+the staff typed, and that the clock is not behind what it has shown before: that would make the stay shorter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from profiles.amounts import NOTHING_DUE, AmountRefused, yuan
 from profiles.api import (
-    Actuate,
-    Actuated,
     AmountEntered,
+    ClockState,
     Credential,
-    Effect,
     Event,
     Facts,
-    Kind,
+    InputChanged,
     Mark,
     Presented,
     ProfileSettings,
     Reason,
-    Record,
-    RecordedLate,
-    Restarted,
     Show,
+    StartTimer,
     State,
     Step,
     Subject,
+    TimerFired,
     Tone,
     Wiring,
 )
 from profiles.direction import Direction
+from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState, is_failure
 from profiles.parking_reasons import ParkingReason, ParkingRule
-from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
-from profiles.reasons import Sentence
+from profiles.passage import PassageReason
+from profiles.payment import Bill, Kept, Payment, PaySettings, with_amount
+from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.admission import Entitlement
 from profiles.rules.occupancy import Occupancy
 from profiles.rules.parking import DAY_MINUTES, MAX_DAYS, MINUTE_MS, ParkingTariff
 from profiles.rules.tally import key_of
-from profiles.trace import Asked, RuleEnum, judge
+from profiles.trace import Asked, Rule, RuleEnum, judge
 
 STAYS_SCOPE = "parking.stays"
+CLOCK_SCOPE = "parking.clock"
+DRIVE_TIMER = "drive"
+PLATE = "plate"
 _STAY_KEPT_MS = MAX_DAYS * DAY_MINUTES * MINUTE_MS
+_CLOCK_KEPT_MS = 7 * DAY_MINUTES * MINUTE_MS
+_CLOCK_SLACK_MS = MINUTE_MS
+"""A clock that is corrected by less has not gone back."""
+
+
+class Plates(StrEnum):
+    """What the plate of a consenting holder is good for. Anybody can paint one."""
+
+    NOTHING = "nothing"
+    PASS = "pass"  # noqa: S105 -- a way in, and out where nothing is due
+    PAY = "pay"
 
 
 class Waiver(BaseModel):
@@ -72,39 +92,34 @@ class ParkingSettings(PaySettings):
     tariff: ParkingTariff
     waivers: tuple[Waiver, ...] = Field(default=(), max_length=16, description="the longest that fits holds")
     capacity: int | None = Field(default=None, ge=1, le=100_000, description="cars at most; null: no bound")
+    plates: Plates = Field(
+        default=Plates.NOTHING, description="nothing, pass or pay: what consenting holders' plates do"
+    )
     output: str = Field(default="barrier", description="the output that opens")
     open_pulse_ms: int = Field(default=500, ge=50, le=10_000)
+    loop_input: str | None = Field(
+        default=None, description="the loop before the reader; null: none, so people on foot count"
+    )
+    beyond_input: str | None = Field(default=None, description="the loop behind the barrier; null: none")
+    drive_ms: int = Field(default=30_000, ge=1_000, le=600_000, description="so long a car may take to drive through")
 
     def wiring(self) -> Wiring:
-        """The barrier."""
-        return Wiring(outputs={"output": self.output})
+        """The barrier and its loops."""
+        loops = {"loop_input": self.loop_input, "beyond_input": self.beyond_input}
+        return Wiring(outputs={"output": self.output}, inputs={key: name for key, name in loops.items() if name})
 
 
-class Passage(State):
-    """Whom the barrier was opened for, until it is known what came of it."""
-
-    record_id: bytes
-    subject_namespace: str
-    subject_id: bytes
-    provisional: bool
-    since_ms: int | None = Field(description="when the person came in; null for a lost entry")
-    paid: bool = Field(default=False, description="a barrier that fails now asks for no second fee")
-
-    @property
-    def subject(self) -> Subject:
-        """The person."""
-        return Subject(self.subject_namespace, self.subject_id, self.provisional)
-
-
-class ParkingState(PayState):
-    """State of one lane, saved with every record."""
+class ParkingState(WayState):
+    """State of one lane, saved with every record; the loops say anew how they are after a start."""
 
     typed_fen: int | None = Field(default=None, description="what the staff typed, for whoever comes next")
     lost_entry: bool = Field(default=False, description="whoever is paying has no record of an entry")
-    passage: Passage | None = None
+    car: bool = Field(default=False, exclude=True, description="one stands before the reader")
+    served: bool = Field(default=False, exclude=True, description="and the barrier has been opened for it")
+    under: bool = Field(default=False, exclude=True, description="one stands behind the barrier")
 
 
-class Parking(Cashier[ParkingState]):
+class Parking(PaidWay[ParkingState]):
     """The car park's reducer."""
 
     name: ClassVar[str] = "parking"
@@ -114,7 +129,7 @@ class Parking(Cashier[ParkingState]):
     rules: ClassVar[type[RuleEnum]] = ParkingRule
 
     def __init__(self, settings: ParkingSettings) -> None:
-        super().__init__(settings)
+        super().__init__(settings, settings.area, settings.output, settings.open_pulse_ms)
         self._settings = settings
         self._cars = Occupancy(capacity=settings.capacity, daily=False)  # they stay over night
 
@@ -132,84 +147,87 @@ class Parking(Cashier[ParkingState]):
                 return self._typed(state, amount_fen)
             case AmountRefused(problem):
                 return Step(state.model_copy(update={"typed_fen": None}), (Show(problem.sentence, Tone.NO),))
-            case Actuated(about, fault) if state.passage is not None and state.passage.record_id == about:
-                reason = Reason.ACTUATOR_FAILED if fault else Reason.ACTUATED
-                return self._passed(state, state.passage, reason, facts)
-            case RecordedLate(about) if state.passage is not None and state.passage.record_id == about:
-                return self._passed(state, state.passage, Reason.NOT_ACTUATED, facts)
-            case Restarted() if state.passage is not None:
-                ended = self._passed(state, state.passage, Reason.OUTCOME_UNKNOWN, facts)
-                rest = super().handle(ended.state, event, facts)
-                return Step(rest.state, (*ended.effects, *rest.effects))
+            case InputChanged(name, active) if name == self._settings.loop_input:
+                return Step(state.model_copy(update={"car": active, "served": state.served and active}))
+            case InputChanged(name, active) if name == self._settings.beyond_input:
+                return self._beyond(state.model_copy(update={"under": active}), facts)
+            case TimerFired(name, about) if name == DRIVE_TIMER:
+                if state.passage is None or state.passage.record_id != about:
+                    return Step(state)
+                return self.ended(state, state.passage, PassageReason.TIMED_OUT, facts)
             case _:
-                return self._opening(super().handle(state, event, facts), state, facts)
+                step = super().handle(state, event, facts)
+                opened = step.state.passage is not None and step.state.passage is not state.passage
+                return Step(step.state.model_copy(update={"served": True}), step.effects) if opened else step
 
     # In and out -----------------------------------------------------------------------------------------------------
 
     def _presented(self, state: ParkingState, credential: Credential, facts: Facts) -> Step[ParkingState]:
+        plates = self._settings.plates
+        if credential.source == PLATE and (plates is Plates.NOTHING or credential.subject.provisional):
+            return Step(state, (Show(ParkingReason.PLATE_UNKNOWN.citizen, Tone.WAIT),))
         since_ms = self._since(credential.subject, facts)
-        verdict = judge(self._rules(state, credential, since_ms, facts))
+        owed = self.is_owed(credential, facts) and since_ms is None
+        verdict = judge(self._rules(state, credential, since_ms, owed, facts))
         if verdict.refusal is not None:
             return self.refuse(state, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
         if self._settings.direction is Direction.IN:
             marks = (self._stay(credential.subject, facts.now_ms, facts), *self._counted(1, facts))
-            now_ms = facts.now_ms
-            return self._let_through(state, credential, ParkingReason.ENTERED, marks, now_ms, facts, verdict.trace)
-        if since_ms is None:
+            grant = Grant(ParkingReason.ENTERED, self._public(), (*marks, *self._seen(facts)), facts.now_ms)
+            return self._granted(state, credential, grant, facts, verdict.trace)
+        if owed:
+            return self._granted(state, credential, self.owed(credential, self._public(), facts), facts, verdict.trace)
+        if since_ms is None or not self._clock_goes_on(since_ms, facts):
             fee_fen = state.typed_fen or 0
         else:
             fee_fen = self._settings.tariff.fee_fen(facts.now_ms - since_ms, self._waived(credential))
         if fee_fen == 0:
             marks = (self._stay(credential.subject, None, facts), *self._counted(-1, facts))
-            return self._let_through(state, credential, ParkingReason.LEFT_FREE, marks, since_ms, facts, verdict.trace)
+            grant = Grant(ParkingReason.LEFT_FREE, self._public(), (*marks, *self._seen(facts)), since_ms)
+            return self._granted(state, credential, grant, facts, verdict.trace)
+        if credential.source == PLATE and plates is not Plates.PAY:
+            return Step(state, (Show(with_amount(ParkingReason.PLATE_PAYS_NOT.citizen, fee_fen), Tone.WAIT),))
         bill = Bill(fee_fen, facts.local_time.strftime("%Y%m%d"))
-        public: dict[str, str | int | bool] = {"direction": "out", "area": self._settings.area}
+        public = self._public()
         public |= {} if since_ms is None else {"stayed_minutes": max(0, facts.now_ms - since_ms) // MINUTE_MS}
         fresh = state.model_copy(update={"typed_fen": None, "lost_entry": since_ms is None})
-        return self.ask(fresh, credential, bill, verdict.trace, facts, public=public)
+        return self.ask(fresh, credential, bill, verdict.trace, facts, public=public, marks=self._seen(facts))
 
     def _rules(
-        self, state: ParkingState, credential: Credential, since_ms: int | None, facts: Facts
+        self, state: ParkingState, credential: Credential, since_ms: int | None, owed: bool, facts: Facts
     ) -> Iterator[Asked]:
-        yield from self.admission(state, credential, facts)
-        yield ParkingRule.BARRIER_FREE, state.passage is None, Reason.BUSY
+        is_plate = credential.source == PLATE
+        yield from (
+            each for each in self.admission(state, credential, facts) if not (is_plate and each[0] is Rule.ASSURANCE)
+        )
+        yield ParkingRule.BARRIER_FREE, state.passage is None and not state.under, Reason.BUSY
+        if self._settings.loop_input is not None:
+            yield ParkingRule.A_CAR, state.car and not state.served, ParkingReason.NO_CAR
         if self._settings.direction is Direction.IN:
             yield ParkingRule.NOT_INSIDE, since_ms is None, ParkingReason.INSIDE_ALREADY
             yield from self._cars.rules(self._settings.area, 1, facts)
-        else:
-            came_in = since_ms is not None or state.typed_fen is not None
-            yield ParkingRule.CAME_IN, came_in, ParkingReason.NO_ENTRY
+            return
+        yield ParkingRule.CAME_IN, since_ms is not None or state.typed_fen is not None or owed, ParkingReason.NO_ENTRY
+        if since_ms is not None:
+            told = self._clock_goes_on(since_ms, facts) or state.typed_fen is not None
+            yield ParkingRule.CLOCK_GOES_ON, told, ParkingReason.CLOCK_WENT_BACK
+
+    def _clock_goes_on(self, since_ms: int, facts: Facts) -> bool:
+        latest_ms = facts.mark(CLOCK_SCOPE, self._settings.area.encode()) or since_ms
+        return facts.now_ms >= since_ms and facts.now_ms >= latest_ms - _CLOCK_SLACK_MS
 
     def _waived(self, credential: Credential) -> int:
         fitting = [waiver.minutes for waiver in self._settings.waivers if waiver.whose in credential.entitlements]
         return max(fitting, default=0)
 
-    def _let_through(
-        self,
-        state: ParkingState,
-        credential: Credential,
-        reason: ParkingReason,
-        marks: tuple[Mark, ...],
-        since_ms: int | None,
-        facts: Facts,
-        trace: bytes,
+    def _public(self) -> PublicFields:
+        return {"direction": self._settings.direction.value, "area": self._settings.area}
+
+    def _granted(
+        self, state: ParkingState, credential: Credential, grant: Grant, facts: Facts, trace: bytes
     ) -> Step[ParkingState]:
-        """Without money: who comes in, and who owes nothing."""
-        public: dict[str, str | int | bool] = {"direction": self._settings.direction.value, "area": self._settings.area}
-        public |= {"source": credential.source, "assurance": int(credential.assurance)}
-        record = Record(
-            id=facts.new_id(),
-            kind=Kind.DECISION,
-            reason=reason,
-            medium=credential.medium,
-            subject=credential.subject,
-            public=public,
-            marks=(*marks, *credential.marks),
-            trace=trace,
-        )
-        passage = _passage(record.id, credential.subject, since_ms)
-        after = state.model_copy(update={"passage": passage, "typed_fen": None})
-        return Step(after, (record, self._pulse(record.id), Show(reason.citizen, Tone.OK)))
+        fresh = state.model_copy(update={"typed_fen": None, "served": True})
+        return self.let_through(fresh, credential, grant, facts, trace)
 
     def _typed(self, state: ParkingState, amount_fen: int) -> Step[ParkingState]:
         """What is due from whoever comes next, whatever the marks say; 0 takes it back."""
@@ -226,18 +244,6 @@ class Parking(Cashier[ParkingState]):
             return state, ()
         return state, (self._stay(payment.subject, None, facts), *self._counted(-1, facts))
 
-    def _opening(self, step: Step[ParkingState], before: ParkingState, facts: Facts) -> Step[ParkingState]:
-        """After the record of a payment the barrier opens."""
-        paid = next((each for each in step.effects if isinstance(each, Record) and each.kind is Kind.PAYMENT), None)
-        if paid is None or before.asking is None:
-            return step
-        since_ms = self._since(before.asking.subject, facts)
-        after = step.state.model_copy(update={"passage": _passage(paid.id, before.asking.subject, since_ms, paid=True)})
-        effects: list[Effect] = []
-        for effect in step.effects:
-            effects += [effect, self._pulse(paid.id)] if effect is paid else [effect]
-        return Step(after, tuple(effects))
-
     def undone(self, state: ParkingState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[ParkingState]:
         """A payment that was taken back in time: the car is inside as before, as far as it is known since when.
 
@@ -246,7 +252,7 @@ class Parking(Cashier[ParkingState]):
         passage = state.passage
         if not was_paid or passage is None:
             return state, ()
-        after = state.model_copy(update={"passage": None})
+        after = state.model_copy(update={"passage": None, "served": False})
         if passage.since_ms is None:
             return after, self._counted(1, facts) if state.lost_entry else ()
         stay = self._stay(payment.subject, passage.since_ms, facts)
@@ -258,20 +264,32 @@ class Parking(Cashier[ParkingState]):
 
     # What became of it ----------------------------------------------------------------------------------------------
 
-    def _passed(self, state: ParkingState, passage: Passage, reason: Reason, facts: Facts) -> Step[ParkingState]:
-        """Where the barrier failed all is as before, but that who has paid has paid: the call button helps."""
-        opened = reason in (Reason.ACTUATED, Reason.OUTCOME_UNKNOWN)
-        back = () if opened else self._as_before(passage, facts)
-        record = Record(facts.new_id(), Kind.OUTCOME, reason, refers_to=passage.record_id, marks=back)
-        shown = () if opened else (Show(reason.citizen, Tone.NO),)
-        return Step(state.model_copy(update={"passage": None}), (record, *shown))
+    def actuated(self, state: ParkingState, passage: Passage, fault: str, facts: Facts) -> Step[ParkingState]:
+        """With a loop behind the barrier, it is the car that tells."""
+        if fault or self._settings.beyond_input is None:
+            return super().actuated(state, passage, fault, facts)
+        return Step(state, (StartTimer(DRIVE_TIMER, self._settings.drive_ms, passage.record_id),))
 
-    def _as_before(self, passage: Passage, facts: Facts) -> tuple[Mark, ...]:
+    def _beyond(self, state: ParkingState, facts: Facts) -> Step[ParkingState]:
+        if state.passage is None or not state.under:
+            return Step(state)
+        return self.ended(state, state.passage, PassageReason.PASSED, facts)
+
+    def ended(self, state: ParkingState, passage: Passage, reason: ReasonEnum, facts: Facts) -> Step[ParkingState]:
+        """A car that did not get through may try again."""
+        step = super().ended(state, passage, reason, facts)
+        return Step(step.state.model_copy(update={"served": state.served and not is_failure(reason)}), step.effects)
+
+    def came(self, subject: Subject, facts: Facts) -> tuple[int | None, int | None]:
+        """Since when the car is inside."""
+        return self._since(subject, facts), None
+
+    def as_before(self, passage: Passage, facts: Facts) -> tuple[Mark, ...]:
         """Who did not drive in is not inside; who owed nothing and did not get out still is."""
         since_ms = self._since(passage.subject, facts)
         if self._settings.direction is Direction.IN and since_ms == passage.since_ms:
             return (self._stay(passage.subject, None, facts), *self._counted(-1, facts))
-        if self._settings.direction is Direction.OUT and since_ms is None and not passage.paid:
+        if self._settings.direction is Direction.OUT and since_ms is None:
             return (self._stay(passage.subject, passage.since_ms, facts), *self._counted(1, facts))
         return ()
 
@@ -284,16 +302,9 @@ class Parking(Cashier[ParkingState]):
     def _counted(self, cars: int, facts: Facts) -> tuple[Mark, ...]:
         return self._cars.changed(self._settings.area, cars, facts)
 
-    def _pulse(self, about: bytes) -> Actuate:
-        return Actuate(self._settings.output, self._settings.open_pulse_ms, about)
-
-
-def _passage(record_id: bytes, subject: Subject, since_ms: int | None, *, paid: bool = False) -> Passage:
-    return Passage(
-        record_id=record_id,
-        subject_namespace=subject.namespace,
-        subject_id=subject.id,
-        provisional=subject.provisional,
-        since_ms=since_ms,
-        paid=paid,
-    )
+    def _seen(self, facts: Facts) -> tuple[Mark, ...]:
+        """How late it has been here. A clock that nobody vouches for says nothing of that."""
+        key = self._settings.area.encode()
+        if facts.clock is ClockState.UNTRUSTED or facts.now_ms <= (facts.mark(CLOCK_SCOPE, key) or 0):
+            return ()
+        return (Mark(CLOCK_SCOPE, key, facts.now_ms, facts.now_ms + _CLOCK_KEPT_MS),)

@@ -35,6 +35,39 @@ class ParkingReason(ReasonEnum):
         ),
         True,
     )
+    NO_CAR = (
+        "no-car",
+        _S("请把车开到读卡器旁再刷卡", "Please drive up to the reader, then present it"),
+        _S(
+            "地感没有车辆，或已为此车开过栏杆",
+            "the loop feels no car, or the barrier has been opened for this one already",
+        ),
+        True,
+    )
+    CLOCK_WENT_BACK = (
+        "clock-went-back",
+        _S("无法计算停车时间，请按呼叫按钮", "The stay cannot be told; please press the call button"),
+        _S(
+            "终端时钟早于入场时间或此前的记录；值班员按情况处理，并检查时钟",
+            "the clock is behind the entry or earlier records; the staff decides; check the clock",
+        ),
+        True,
+    )
+    PLATE_UNKNOWN = (
+        "plate-unknown",
+        _S("请刷卡或出示市民码", "Please present a card or the citizen code"),
+        _S(
+            "车牌未登记，或此处不使用车牌；没有记录",
+            "the plate is in no register, or plates count for nothing here; nothing was kept",
+        ),
+        True,
+    )
+    PLATE_PAYS_NOT = (
+        "plate-pays-not",
+        _S("请刷卡或出示市民码付款", "Please pay with a card or the citizen code"),
+        _S("车牌可以伪造，此处不凭车牌付款", "anybody can paint a plate: here it pays nothing"),
+        True,
+    )
 
 
 class ParkingRule(RuleEnum):
@@ -45,4 +78,9 @@ class ParkingRule(RuleEnum):
     CAME_IN = (
         OWN + 1,
         _S("此人有入场记录，或值班员输入了应付金额？", "Did this person come in, or has the staff typed what is due?"),
+    )
+    A_CAR = (OWN + 3, _S("地感上有车，而且还没有为它开过栏杆？", "Does a car stand there, not let through yet?"))
+    CLOCK_GOES_ON = (
+        OWN + 4,
+        _S("时钟没有早于入场和此前的记录？", "Is the clock not behind the entry and earlier records?"),
     )

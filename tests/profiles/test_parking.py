@@ -22,6 +22,7 @@ from profiles.api import (
     Record,
     RecordedLate,
     Restarted,
+    Show,
     Subject,
 )
 from profiles.parking import Parking, ParkingSettings, ParkingState
@@ -53,11 +54,15 @@ class CarPark:
         self.states = {way: lane.idle() for way, lane in self.lanes.items()}
         self.journal: list[Record] = []
         self.asked: Ask | None = None
+        self.shown: list[str] = []
 
     def tell(self, way: str, event: Event) -> list[str]:
         """What is recorded; every pulse is about a record that stands before it."""
         step = self.lanes[way].handle(self.states[way], event, self.facts)
-        self.states[way] = ParkingState.model_validate(cbor2.loads(cbor2.dumps(step.state.model_dump())))
+        saved = ParkingState.model_validate(cbor2.loads(cbor2.dumps(step.state.model_dump())))
+        unsaved = {name: getattr(step.state, name) for name in ("car", "served", "under")}
+        self.states[way] = saved.model_copy(update=unsaved)
+        self.shown = [effect.sentence.en for effect in step.effects if isinstance(effect, Show)]
         self.facts.keep(step.effects)
         recorded: list[Record] = []
         for effect in step.effects:
@@ -172,7 +177,11 @@ def test_who_has_paid_has_paid_where_the_barrier_failed() -> None:
     park.agree()
     assert park.opened("out", "silent") == ["actuator-failed"]
     assert park.cars() == 0
-    assert park.present("out") == ["no-entry"]
+    assert park.present("out") == ["granted-again"]
+    assert park.opened("out", "silent") == ["actuator-failed"]
+    assert park.present("out") == ["granted-again"], "still owed"
+    assert park.opened("out") == ["actuated"]
+    assert park.present("out") == ["no-entry"], "once"
 
 
 def test_a_payment_that_was_recorded_too_late_is_taken_back_and_the_car_is_inside_as_before() -> None:
