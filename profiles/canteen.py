@@ -46,7 +46,9 @@ from profiles.rules.subsidy import split, subsidy_of
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 WAITING_TIMER = "waiting"
+ORDER_TIMER = "order"
 ENTER_THE_AMOUNT = Sentence("请输入金额", "Please enter the amount")
+ORDER_GONE = Sentence("等候太久，已取消，请重新输入", "Nobody paid, so it was taken back; please type it again")
 
 
 class Canteen(Counter[CanteenState]):
@@ -66,13 +68,13 @@ class Canteen(Counter[CanteenState]):
         """Nobody is paying."""
         return CanteenState()
 
-    def handle(self, state: CanteenState, event: Event, facts: Facts) -> Step[CanteenState]:
+    def serve(self, state: CanteenState, event: Event, facts: Facts) -> Step[CanteenState]:
         """One event in, one step out; what the cashier's last key asked for goes before."""
         match event:
             case Presented() if state.awaits_card:
-                return super().handle(state, event, facts)
+                return super().serve(state, event, facts)
             case AmountEntered() | AmountRefused() if state.awaits_refund:
-                return super().handle(state, event, facts)
+                return super().serve(state, event, facts)
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
@@ -81,7 +83,7 @@ class Canteen(Counter[CanteenState]):
             case AmountRefused(problem):
                 return self._no_amount(state, problem.sentence)
             case KeyPressed(FunctionKey.DISH, number) if self._settings.pricing is Pricing.DISHES:
-                return self._dish(state, number)
+                return self._dish(state, number, facts)
             case KeyPressed(FunctionKey.PAY, _) if self._settings.pricing is Pricing.DISHES:
                 return self._order_is_whole(state, facts)
             case KeyPressed(FunctionKey.GUESTS, number) if self._settings.pricing is Pricing.FIXED:
@@ -89,10 +91,20 @@ class Canteen(Counter[CanteenState]):
             case TimerFired(name, about) if name == WAITING_TIMER:
                 is_due = state.waiting is not None and state.waiting.id == about
                 return Step(state.model_copy(update={"waiting": None})) if is_due else Step(state)
+            case TimerFired(name, about) if name == ORDER_TIMER:
+                is_due = state.order is not None and state.order.id == about
+                return self._no_amount(state, ORDER_GONE) if is_due else Step(state)
             case RecordedLate(about) if state.counted is not None and state.counted.about == about:
                 return self._uncount(state, state.counted, facts)
             case _:
-                return super().handle(state, event, facts)
+                return super().serve(state, event, facts)
+
+    def timers(self, before: CanteenState, after: CanteenState, event: Event) -> tuple[StartTimer, ...]:
+        """An order does not wait for ever: whoever comes much later would pay for somebody else's meal."""
+        running = super().timers(before, after, event)
+        if after.order is None or after.order == before.order:
+            return running
+        return (*running, StartTimer(ORDER_TIMER, self._settings.order_waits_ms, after.order.id))
 
     def business_date(self, facts: Facts) -> str:
         """The canteen's own."""
@@ -207,7 +219,7 @@ class Canteen(Counter[CanteenState]):
             return self._no_amount(state, NOTHING_DUE)
         if self._settings.pricing is not Pricing.KEYPAD:
             return Step(state, (Show(self._no_keypad(facts), Tone.WAIT),))
-        after = state.model_copy(update={"order": Order(amount_fen=amount_fen)})
+        after = state.model_copy(update={"order": Order(id=facts.new_id(), amount_fen=amount_fen)})
         return self._order_is_whole(after, facts)
 
     def _order_is_whole(self, state: CanteenState, facts: Facts) -> Step[CanteenState]:
@@ -217,15 +229,16 @@ class Canteen(Counter[CanteenState]):
             return self._presented(state.model_copy(update={"waiting": None}), state.waiting.credential, facts)
         return Step(state, (Show(_due(state.order.amount_fen), Tone.WAIT),))
 
-    def _dish(self, state: CanteenState, number: int | None) -> Step[CanteenState]:
+    def _dish(self, state: CanteenState, number: int | None, facts: Facts) -> Step[CanteenState]:
         """One more dish of this order."""
         price_fen = None if number is None else self._settings.price_list.price(number)
-        order = state.order or Order()
+        order = state.order or Order(id=facts.new_id())
         if number is None or price_fen is None:
             return Step(state, (Show(Sentence(f"没有菜号 {number or 0}", f"There is no dish {number or 0}"), Tone.NO),))
         if len(order.dishes) >= MAX_DISHES or order.amount_fen + price_fen > MAX_AMOUNT_FEN:
             return Step(state, (Show(AmountProblem.TOO_MUCH.sentence, Tone.NO),))
-        more = Order(amount_fen=order.amount_fen + price_fen, dishes=(*order.dishes, number))
+        dishes = (*order.dishes, number)
+        more = Order(id=order.id, amount_fen=order.amount_fen + price_fen, dishes=dishes)
         price, due = yuan(price_fen), yuan(more.amount_fen)
         told = Sentence(f"菜号 {number}：{price} 元，请付款 {due} 元", f"Dish {number}: {price}; please pay {due} yuan")
         return Step(state.model_copy(update={"order": more}), (Show(told, Tone.WAIT),))
@@ -242,7 +255,9 @@ class Canteen(Counter[CanteenState]):
             return Step(state, (Show(AmountProblem.TOO_MUCH.sentence, Tone.NO),))
         due = _due(guests * (period.guest_price_fen or 0))
         told = Sentence(f"客餐 {guests} 份，{due.zh}", f"{guests} guests: {due.en}")
-        return Step(state.model_copy(update={"order": Order(guests=guests)}), (Show(told, Tone.WAIT),))
+        return Step(
+            state.model_copy(update={"order": Order(id=facts.new_id(), guests=guests)}), (Show(told, Tone.WAIT),)
+        )
 
     def _no_amount(self, state: CanteenState, why: Sentence) -> Step[CanteenState]:
         return Step(state.model_copy(update={"order": None, "waiting": None}), (Show(why, Tone.NO),))

@@ -40,6 +40,9 @@ class CanteenSettings(CounterSettings):
     meals: Meals
     subsidies: tuple[Subsidy, ...] = Field(default=(), max_length=32, description="the first that fits pays")
     limits: MealLimits = MealLimits()
+    order_waits_ms: int = Field(
+        default=120_000, ge=5_000, le=1_800_000, description="so long an order waits for whoever pays it"
+    )
     wait_for_amount_ms: int = Field(
         default=30_000, ge=1_000, le=120_000, description="with a keypad: so long a card waits for its amount"
     )

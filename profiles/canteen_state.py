@@ -50,6 +50,7 @@ class Waiting(State):
 class Order(State):
     """What the cashier typed, for whoever pays next."""
 
+    id: bytes = b""
     amount_fen: int = 0
     dishes: tuple[int, ...] = ()
     guests: int = Field(default=0, description="so many guests' meals, at the price of the moment they are paid")

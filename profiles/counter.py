@@ -4,7 +4,7 @@ A cashier signs in and out by the key *operator* and a card that ``operators`` a
 *shift*, or by itself with the first sale, and ends by the key or with the business date; its last record has its sums.
 The keys *void* and *refund*, after a sale's number, give back the whole or a part of one of the latest sales: never
 more than is left of what each fund paid, never by the one who paid it, and booked on the shift that gives it back.
-Whatever waits for the cashier's next act ends by itself, and a restart signs out.
+Whatever waits for the cashier's next act ends by itself. A restart signs out, and so does it to do nothing for a while.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from profiles.rules.offline_pay import sold
 from profiles.rules.subsidy import share_back
 
 COUNTER_TIMER = "counter"
+SIGN_OUT_TIMER = "sign-out"
 PATIENCE_MS = 30_000
 _CASHIERS_CARD = Sentence("请收银员出示卡", "Cashier, please present your card")
 _NO_SALES = Sentence("还没有销售", "There are no sales yet")
@@ -66,6 +67,20 @@ class Counter(Cashier[C], Generic[C]):
         self._counter = settings
 
     def handle(self, state: C, event: Event, facts: Facts) -> Step[C]:
+        """One event in, one step out, with the timers of what must not wait for ever."""
+        step = self.serve(state, event, facts)
+        return Step(step.state, (*step.effects, *self.timers(state, step.state, event)))
+
+    def timers(self, before: C, after: C, event: Event) -> tuple[StartTimer, ...]:
+        """What begins to run out anew. Keys are a cashier's work; where somebody has to be there, sales are too."""
+        if after.operator is None:
+            return ()
+        is_work = isinstance(event, KeyPressed | AmountEntered | AmountRefused) or after.operator != before.operator
+        if not (is_work or (self._counter.attended and after.sold > before.sold)):
+            return ()
+        return (StartTimer(SIGN_OUT_TIMER, self._counter.sign_out_after_ms, after.operator.signed_in),)
+
+    def serve(self, state: C, event: Event, facts: Facts) -> Step[C]:
         """The cashier's acts, and what all scenes with payments make of the rest."""
         match event:
             case Presented(credential) if state.awaits_card:
@@ -83,6 +98,8 @@ class Counter(Cashier[C], Generic[C]):
             case TimerFired(name, about) if name == COUNTER_TIMER:
                 is_due = state.pending is not None and state.pending.id == about
                 return Step(_done(state) if is_due else state)
+            case TimerFired(name, about) if name == SIGN_OUT_TIMER:
+                return self._sign_out_idle(state, about, facts)
             case RecordedLate(about) if state.latest is None and _went_back(state, about):
                 return Step(state, (self._sales(state),))
             case Restarted():
@@ -132,9 +149,10 @@ class Counter(Cashier[C], Generic[C]):
             return self.refuse(state, facts, CounterReason.NOT_A_CASHIER, credential.medium, subject)
         leaves = state.operator is not None and state.operator.is_(subject)
         reason = CounterReason.SIGNED_OUT if leaves else CounterReason.SIGNED_IN
-        operator = None if leaves else Operator(namespace=subject.namespace, id=subject.id)
+        name = facts.new_id()
+        operator = None if leaves else Operator(namespace=subject.namespace, id=subject.id, signed_in=name)
         record = Record(
-            id=facts.new_id(),
+            id=name,
             kind=Kind.COUNTER,
             reason=reason,
             medium=credential.medium,
@@ -143,6 +161,17 @@ class Counter(Cashier[C], Generic[C]):
             evidence=credential.evidence,
         )
         return Step(state.model_copy(update={"operator": operator}), (record, Show(reason.citizen, Tone.OK)))
+
+    def _sign_out_idle(self, state: C, about: bytes, facts: Facts) -> Step[C]:
+        """Whoever went away without signing out: nobody voids in his name."""
+        who = state.operator
+        if who is None or who.signed_in != about:
+            return Step(state)
+        reason = CounterReason.SIGNED_OUT_IDLE
+        record = Record(
+            facts.new_id(), Kind.COUNTER, reason, subject=Subject(who.namespace, who.id), refers_to=about or None
+        )
+        return Step(_done(state).model_copy(update={"operator": None}), (record, Show(reason.citizen, Tone.WAIT)))
 
     def is_attended(self, state: C) -> bool:
         """Whether somebody is there to sell, where somebody has to be."""

@@ -16,6 +16,11 @@ class CounterReason(ReasonEnum):
         _S("收银员已退出", "The cashier is signed out"),
         _S("收银员退出", "a cashier signed out"),
     )
+    SIGNED_OUT_IDLE = (
+        "signed-out-idle",
+        _S("收银员已自动退出，请重新登录", "The cashier was signed out; please sign in again"),
+        _S("收银员长时间无操作，自动退出", "the cashier did nothing for a while and was signed out"),
+    )
     NOT_A_CASHIER = (
         "not-a-cashier",
         _S("此卡不能登录收银台，请换收银员的卡", "This card cannot sign in; please use a cashier's card"),

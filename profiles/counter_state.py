@@ -25,6 +25,9 @@ class CounterSettings(PaySettings):
         default=None, description="who signs in as a cashier; null: nobody, so nothing is taken back here"
     )
     attended: bool = Field(default=False, description="true: nothing is sold while no cashier is signed in")
+    sign_out_after_ms: int = Field(
+        default=900_000, ge=60_000, le=43_200_000, description="a cashier who does nothing for so long is signed out"
+    )
 
     @field_validator("operators")
     @classmethod
@@ -47,6 +50,7 @@ class Operator(State):
 
     namespace: str
     id: bytes
+    signed_in: bytes = Field(default=b"", description="the record that says so")
 
     @property
     def name(self) -> str:

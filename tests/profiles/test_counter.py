@@ -9,7 +9,9 @@ from pydantic import ValidationError
 
 from profiles.amounts import NO_SUCH_KEY, AmountProblem, AmountRefused, FunctionKey, KeyPressed
 from profiles.api import AmountEntered, Kind, Record, RecordedLate, Restarted, TimerFired, Tone
+from profiles.canteen import ORDER_TIMER
 from profiles.canteen_settings import CanteenSettings
+from profiles.counter import SIGN_OUT_TIMER
 from profiles.counter_state import SALES_KEPT
 from profiles.questions import Answered, Declined
 from tests.profiles.canteens import CHIEF, HOUR_MS, LI, OPERATOR, SETTINGS, WANG, Lane
@@ -419,3 +421,69 @@ def test_settings_that_cannot_be_are_refused(changes: dict[str, Any], en: str) -
     with pytest.raises(ValidationError) as caught:
         CanteenSettings.model_validate(SETTINGS | changes)
     assert en in caught.value.errors()[0]["ctx"]["en"]
+
+
+def due(lane: Lane, name: str) -> TimerFired:
+    """What the last timer of this name brings."""
+    timer = [timer for timer in lane.timers if timer.name == name][-1]
+    return TimerFired(timer.name, timer.about)
+
+
+def test_a_cashier_who_went_away_is_signed_out_and_one_who_works_is_not() -> None:
+    lane = Counter(sign_out_after_ms=60_000)
+    lane.sign()
+    first = due(lane, SIGN_OUT_TIMER)
+    started = len(lane.timers)
+    lane.buy(LI)
+    assert [timer.name for timer in lane.timers[started:]] == [], "customers do not keep a cashier signed in"
+    lane.key(FunctionKey.SALES)
+    assert lane.timers[-1].delay_ms == 60_000, "a key does"
+    lane.key(REFUND, 1)
+    lane.tell(due(lane, SIGN_OUT_TIMER))
+    assert not lane.state.awaits_refund
+    assert lane.counter()[-1] == "signed-out-idle"
+    assert lane.book[-1].refers_to == first.about
+    lane.key(VOID, 1)
+    assert lane.kinds()[-1] == (Kind.DECISION, "nobody-at-the-till")
+    lane.sign(CHIEF)
+    lane.tell(first)
+    assert lane.state.operator is not None, "a timer of somebody who left before signs nobody out"
+
+
+def test_where_a_cashier_has_to_be_there_each_sale_is_work() -> None:
+    lane = Counter(attended=True)
+    lane.sign()
+    started = len(lane.timers)
+    lane.buy(LI)
+    assert [timer.name for timer in lane.timers[started:]] == [SIGN_OUT_TIMER]
+
+
+@pytest.mark.parametrize("order", ["guests", "dishes", "amount"])
+def test_an_order_that_nobody_pays_does_not_wait_for_ever(order: str) -> None:
+    dishes = {"pricing": "dishes", "price_list": {"dishes": [{"number": 1, "price_fen": 1200}]}}
+    settings: dict[str, dict[str, Any]] = {"guests": {}, "amount": {"pricing": "keypad"}, "dishes": dishes}
+    lane = Counter(**settings[order])
+    lane.sign()
+    match order:
+        case "guests":
+            lane.key(FunctionKey.GUESTS, 2)
+        case "dishes":
+            lane.key(FunctionKey.DISH, 1)
+        case _:
+            lane.tell(AmountEntered(1_200))
+    lane.tell(TimerFired(ORDER_TIMER, b"another"))
+    assert "Nobody paid" not in lane.said
+    lane.tell(due(lane, ORDER_TIMER))
+    assert lane.state.order is None
+    assert lane.said == "Nobody paid, so it was taken back; please type it again"
+
+
+def test_an_order_that_a_card_could_not_pay_waits_anew_for_another() -> None:
+    lane = Counter(pricing="keypad")
+    lane.tell(AmountEntered(1_200))
+    lane.present(WANG)
+    started = len(lane.timers)
+    lane.tell(Answered(lane.asks[-1].about, Declined("insufficient-funds")))
+    assert [timer.name for timer in lane.timers[started:]] == [ORDER_TIMER]
+    lane.tell(due(lane, ORDER_TIMER))
+    assert lane.state.order is None
