@@ -285,7 +285,9 @@ class Composition:
 
     def keys(self, *, first_start: bool) -> FileKeyStore:
         """The terminal's keys; waits for the disk. Raises :class:`~agent.keys.KeyStoreError`."""
-        return open_keys(self.config.terminal.state_dir, self._random, make=first_start)
+        keys = open_keys(self.config.terminal.state_dir, self._random, make=first_start)
+        keys.protect()
+        return keys
 
     def bundles(self, keys: FileKeyStore, writer: JournalWriter, memory: Memory, tell: BundleTellers) -> Bundles:
         """The signed lists in force; waits for the disk. Raises ``KeyStoreError`` and ``StoreError``."""

@@ -5,15 +5,24 @@
 =================================  ===============================================================================
 file                               content
 =================================  ===============================================================================
-``checkpoint.pem``                 the terminal's ES256 key, PKCS #8
-``sealing.pem``                    the terminal's P-256 key that secrets are sealed for, PKCS #8
-``tls-key.pem``, ``tls.pem``       the TLS client key and its certificate (its common name is the terminal id)
+``checkpoint.pem``                 the terminal's ES256 key, PKCS #8, encrypted
+``sealing.pem``                    the terminal's P-256 key that secrets are sealed for, PKCS #8, encrypted
+``sealing-former.pem``             the one before it, after a rotation: what was sealed for it still opens
+``tls-key.pem``                    the TLS client key, PKCS #8, encrypted
+``tls.pem``                        its certificate (its common name is the terminal id)
+``next-….pem``                     a key that the platform has not certified yet; the certificate says when it has
 ``ca.pem``                         the authority of the platform's broker
-``medium-<epoch>.key``             a medium key, 32 bytes
+``medium-<epoch>.key``             a medium key, 32 bytes, encrypted
 ``platform-<role>.pem``            the platform's public keys of one role, one PEM block or more (rotation)
+``machine.salt``                   what the encryption is bound to: :mod:`agent.machine_secret`
 =================================  ===============================================================================
 
-A hardware module can stand behind the same protocol: no private key or medium key ever leaves it.
+A plain file in the place of an encrypted one is read too, and encrypted by :meth:`FileKeyStore.protect`: so keys that
+the platform made (``onecard platform terminal add``) arrive.
+
+A hardware module stands behind the same protocol in one file of its own, ``agent/pkcs11_keys.py`` or
+``agent/tpm_keys.py``: no private key or medium key ever leaves it. TLS takes a module's key as a file that OpenSSL's
+provider reads (a PEM of ``PKCS#11 PROVIDER URI`` or ``TSS2 PRIVATE KEY``): :attr:`TlsFiles.key` names it.
 """
 
 from __future__ import annotations
@@ -21,41 +30,32 @@ from __future__ import annotations
 import hmac
 import os
 import re
-import secrets
-import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from agent import cose, sealing
-from agent.words import why_en, why_zh
-from offline_store.durable import sync_directory
+from agent import cose, private_files, sealing
+from agent.machine_secret import SALT_FILE, MachineBox
+from agent.private_files import KeyStoreError
+
+__all__ = ["MEDIUM_KEY_BYTES", "FileKeyStore", "KeyStore", "KeyStoreError", "Own", "Role", "TlsFiles"]
 
 MEDIUM_KEY_BYTES = 32
-_MAX_FILE_BYTES = 64 * 1024
 _MAX_KEYS_PER_ROLE = 8
-_CHECKPOINT = "checkpoint.pem"
-_SEALING = "sealing.pem"
+_TLS = "tls.pem"
+_FORMER_SEALING = "sealing-former.pem"
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}")
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
-
-
-class KeyStoreError(Exception):
-    """A key is missing, unreadable, or not kept privately.
-
-    ``zh`` and ``en`` say which file, and what to do; ``str()`` is English.
-    """
-
-    def __init__(self, zh: str, en: str) -> None:
-        super().__init__(en)
-        self.zh = zh
-        self.en = en
 
 
 class Role(StrEnum):
@@ -69,6 +69,14 @@ class Role(StrEnum):
     SEALING = "sealing"
 
 
+class Own(StrEnum):
+    """The terminal's own private keys, each for one use; the value is the file's name."""
+
+    CHECKPOINT = "checkpoint.pem"
+    SEALING = "sealing.pem"
+    TLS = "tls-key.pem"
+
+
 @dataclass(frozen=True)
 class TlsFiles:
     """Where TLS finds its credentials, all PEM."""
@@ -76,6 +84,19 @@ class TlsFiles:
     ca: Path
     certificate: Path
     key: Path
+    private: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
+    """The key's PEM where the file is encrypted; ``None`` where OpenSSL reads it as it stands."""
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        """Let a context show this certificate. Raises ``OSError`` and :class:`KeyStoreError`."""
+        if self.private is None:
+            context.load_cert_chain(self.certificate, self.key)
+            return
+        # OpenSSL wants a file: this one is memory, has no name, and is gone when it is closed.
+        with closing(os.fdopen(os.memfd_create("key", os.MFD_CLOEXEC), "wb")) as file:
+            file.write(self.private())
+            file.flush()
+            context.load_cert_chain(self.certificate, f"/proc/self/fd/{file.fileno()}")
 
 
 class KeyStore(Protocol):
@@ -99,53 +120,77 @@ class KeyStore(Protocol):
     def unseal(self, sealed: bytes, info: bytes) -> bytes:
         """What was sealed for this terminal under ``info``. Raises :class:`agent.sealing.SealBroken`."""
 
+    def next_public(self, own: Own) -> ec.EllipticCurvePublicKey:
+        """The key that shall follow, for the platform to certify; made and durable when it is first asked for."""
+
+    def certificate_request(self, terminal: str) -> bytes:
+        """A PKCS #10 request (RFC 2986), DER, by the TLS key that shall follow, with ``terminal`` as common name."""
+
+    def adopt(self, certificate: bytes) -> None:
+        """The platform has certified: the keys that should follow are in force. Safe to repeat."""
+
 
 class FileKeyStore:
-    """Keys as files. Only medium keys are kept: their name is their epoch, and an epoch's key never changes."""
+    """Keys as files. Only medium keys are kept: their name is their epoch, and an epoch's key never changes.
 
-    def __init__(self, directory: Path) -> None:
+    ``portable``: what is written stays plain, for a directory that goes to another machine.
+    """
+
+    def __init__(self, directory: Path, *, portable: bool = False) -> None:
         self._directory = directory
+        self._portable = portable
+        self._box = MachineBox(directory)
         self._medium_keys: dict[str, hmac.HMAC] = {}
 
     @classmethod
-    def create(cls, directory: Path) -> FileKeyStore:
+    def create(cls, directory: Path, *, portable: bool = False) -> FileKeyStore:
         """Make the directory and the terminal's own keys where they are missing. Raises :class:`KeyStoreError`."""
-        try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise KeyStoreError(
-                f"密钥目录 {directory} 无法建立：{why_zh(error)}",
-                f"the key directory {directory} cannot be made: {why_en(error)}",
-            ) from error
-        store = cls(directory)
-        for name in (_CHECKPOINT, _SEALING):
-            if not (directory / name).exists():
-                key = ec.generate_private_key(ec.SECP256R1())
-                pem = key.private_bytes(
-                    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-                )
-                store.install(name, pem)
+        private_files.make_directory(directory)
+        store = cls(directory, portable=portable)
+        for own in (Own.CHECKPOINT, Own.SEALING):
+            if not (directory / own).exists():
+                store.install(own, _new_pem())
         return store
 
     def __repr__(self) -> str:
         return f"FileKeyStore({str(self._directory)!r})"
 
+    def protect(self) -> None:
+        """Encrypt what came plain, and clear away what a power cut left. For the one process that holds the store."""
+        private_files.check_directory(self._directory)
+        private_files.sweep(self._directory)
+        for path in sorted(self._directory.iterdir()):
+            if _FILE_NAME.fullmatch(path.name) and _is_secret(path.name):
+                content = private_files.read(path)
+                if not MachineBox.is_sealed(content):
+                    self.install(path.name, content)
+
+    def bound_to(self) -> tuple[str, ...]:
+        """What of this machine the encryption is bound to: see :mod:`agent.machine_secret`."""
+        return self._box.bound_to()
+
     def checkpoint_signer(self) -> cose.Es256Signer:
-        return cose.Es256Signer(self._private(_CHECKPOINT))
+        return cose.Es256Signer(self._private(Own.CHECKPOINT))
 
     def checkpoint_public(self) -> ec.EllipticCurvePublicKey:
         """What proves the terminal's checkpoints; the platform learns it when the terminal is enrolled."""
-        return self._private(_CHECKPOINT).public_key()
+        return self._private(Own.CHECKPOINT).public_key()
 
     def sealing_public(self) -> ec.EllipticCurvePublicKey:
-        return self._private(_SEALING).public_key()
+        return self._private(Own.SEALING).public_key()
 
     def unseal(self, sealed: bytes, info: bytes) -> bytes:
-        return sealing.unseal(sealed, self._private(_SEALING), info)
+        try:
+            return sealing.unseal(sealed, self._private(Own.SEALING), info)
+        except sealing.SealBroken:
+            if not (self._directory / _FORMER_SEALING).exists():
+                raise
+            return sealing.unseal(sealed, self._private(_FORMER_SEALING), info)
 
     def tls_files(self) -> TlsFiles:
-        ca, certificate, key = (self._checked(name) for name in ("ca.pem", "tls.pem", "tls-key.pem"))
-        return TlsFiles(ca=ca, certificate=certificate, key=key)
+        ca, certificate = self._checked("ca.pem"), self._checked(_TLS)
+        self._promote_tls(certificate)
+        return TlsFiles(ca, certificate, self._checked(Own.TLS), lambda: self._read(Own.TLS))
 
     def mac(self, name: str, data: bytes) -> bytes:
         keyed = self._medium_keys.get(name)
@@ -176,24 +221,51 @@ class FileKeyStore:
                 f"{path} 中有无法使用的公钥，应为 P-256 曲线上的 PEM 公钥", f"{path}: {error}"
             ) from error
 
+    def next_public(self, own: Own) -> ec.EllipticCurvePublicKey:
+        if not (self._directory / _next(own)).exists():
+            self.install(_next(own), _new_pem())
+        return self._private(_next(own)).public_key()
+
+    def certificate_request(self, terminal: str) -> bytes:
+        self.next_public(Own.TLS)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, terminal)])
+        builder = x509.CertificateSigningRequestBuilder().subject_name(name)
+        return builder.sign(self._private(_next(Own.TLS)), hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    def adopt(self, certificate: bytes) -> None:
+        """See :meth:`KeyStore.adopt`. The certificate's file is the moment at which its key counts."""
+        if (self._directory / _next(Own.SEALING)).exists() and (self._directory / Own.SEALING).exists():
+            self.install(_FORMER_SEALING, self._read(Own.SEALING))
+        for own in (Own.SEALING, Own.CHECKPOINT):
+            self._promote(own)
+        self.install(_TLS, certificate)
+        self._promote_tls(self._directory / _TLS)
+
     def install(self, name: str, content: bytes) -> None:
         """Write one file of the table so that a power cut leaves the old one or the new one."""
-        self._check_directory()
         path = self._path(name)
-        temporary = path.with_name(f".{name}.{secrets.token_hex(4)}")
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            sync_directory(self._directory)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise KeyStoreError(
-                f"{path} 无法写入：{why_zh(error)}", f"{path} cannot be written: {why_en(error)}"
-            ) from error
+        private_files.check_directory(self._directory)
+        encrypted = _is_secret(name) and not self._portable
+        private_files.write(path, self._box.seal(name, content) if encrypted else content)
+
+    def wipe(self) -> None:
+        """Make all of it unreadable: the salt first, without which nothing opens; then every file."""
+        private_files.wipe(self._directory, first=SALT_FILE)
+
+    def _promote_tls(self, certificate: Path) -> None:
+        """A certificate puts the key that it names in force, also after a power cut between the two."""
+        if (self._directory / _next(Own.TLS)).exists():
+            try:
+                public = x509.load_pem_x509_certificate(private_files.read(certificate)).public_key()
+            except ValueError:
+                return  # tls_files() is not the one who says that it cannot be used
+            if public == self._private(_next(Own.TLS)).public_key():
+                self._promote(Own.TLS)
+
+    def _promote(self, own: Own) -> None:
+        if (self._directory / _next(own)).exists():
+            self.install(own, self._read(_next(own)))
+            private_files.remove(self._directory / _next(own))
 
     def _private(self, name: str) -> ec.EllipticCurvePrivateKey:
         path = self._directory / name
@@ -207,29 +279,13 @@ class FileKeyStore:
         return key
 
     def _read(self, name: str) -> bytes:
-        path = self._checked(name)
-        try:
-            with path.open("rb") as file:
-                content = file.read(_MAX_FILE_BYTES + 1)
-        except OSError as error:
-            raise KeyStoreError(
-                f"{path} 无法读取：{why_zh(error)}", f"{path} cannot be read: {why_en(error)}"
-            ) from error
-        if len(content) > _MAX_FILE_BYTES:
-            raise KeyStoreError(
-                f"{path} 超过 {_MAX_FILE_BYTES} 字节，不会是密钥",
-                f"{path} is larger than {_MAX_FILE_BYTES} bytes; no key is",
-            )
-        return content
+        content = private_files.read(self._path(name))
+        return self._box.open(name, content) if MachineBox.is_sealed(content) else content
 
     def _checked(self, name: str) -> Path:
-        self._check_directory()
         path = self._path(name)
-        _check_private(path, 0o600, stat.S_ISREG, "普通文件", "file")
+        private_files.check_file(path)
         return path
-
-    def _check_directory(self) -> None:
-        _check_private(self._directory, 0o700, stat.S_ISDIR, "目录", "directory")
 
     def _path(self, name: str) -> Path:
         if not _FILE_NAME.fullmatch(name):
@@ -239,32 +295,16 @@ class FileKeyStore:
         return self._directory / name
 
 
-class _Kind(Protocol):
-    def __call__(self, mode: int, /) -> bool: ...
+def _next(own: Own) -> str:
+    return f"next-{own.value}"
 
 
-def _check_private(path: Path, mode: int, is_kind: _Kind, kind_zh: str, kind_en: str) -> None:
-    """Refuse what another user could have read or replaced."""
-    try:
-        status = path.lstat()
-    except FileNotFoundError as error:
-        raise KeyStoreError(
-            f"缺少 {path}；请为终端注册，或把密钥放到那里",
-            f"{path} is missing; enrol the terminal, or put the key there",
-        ) from error
-    except OSError as error:
-        raise KeyStoreError(
-            f"{path} 无法查看：{why_zh(error)}", f"{path} cannot be examined: {why_en(error)}"
-        ) from error
-    if not is_kind(status.st_mode):
-        raise KeyStoreError(f"{path} 不是{kind_zh}", f"{path} is not a plain {kind_en}")
-    if status.st_uid != os.geteuid():
-        raise KeyStoreError(
-            f"{path} 属于其他用户；应属于运行终端的用户",
-            f"{path} belongs to another user; it must belong to the one the agent runs as",
-        )
-    if stat.S_IMODE(status.st_mode) & ~mode:
-        raise KeyStoreError(
-            f"{path} 对其他用户开放；请运行：chmod {mode:o} {path}",
-            f"{path} is open to other users; run: chmod {mode:o} {path}",
-        )
+def _is_secret(name: str) -> bool:
+    """Whether a file of the table is encrypted: private keys and medium keys are."""
+    return name.endswith(".key") or name.removeprefix("next-") in set(Own) or name == _FORMER_SEALING
+
+
+def _new_pem() -> bytes:
+    form = serialization.PrivateFormat.PKCS8
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())

@@ -6,6 +6,7 @@ import click
 
 from agent.composition import MEDIUM_KEY
 from agent.config import TerminalConfig
+from agent.keys import FileKeyStore
 from tools.cli.place import state_home
 from tools.cli.words import say
 from tools.platform.broker import DEFAULT_PORT, Endpoint
@@ -27,10 +28,10 @@ def enrol(terminal: TerminalConfig) -> None:
     keys = terminal.state_dir / "keys"
     if (keys / "tls.pem").exists():
         return
-    medium_key = keys / f"{MEDIUM_KEY}.key"
-    before = medium_key.read_bytes() if medium_key.exists() else None
-    Authority.init(Layout(state_home() / "platform").keys).provision(terminal.id, keys)
-    if before is not None and medium_key.read_bytes() != before:
+    known = (keys / f"{MEDIUM_KEY}.key").exists()
+    before = FileKeyStore(keys).mac(MEDIUM_KEY, b"") if known else None
+    store = Authority.init(Layout(state_home() / "platform").keys).provision(terminal.id, keys)
+    if before is not None and store.mac(MEDIUM_KEY, b"") != before:
         click.echo(
             say(
                 "终端已在本地平台注册：卡片编号改用全市的密钥计算，此前记下的编号（holders、media）不再有效，请重新读卡。",

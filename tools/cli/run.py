@@ -12,6 +12,7 @@ import uvloop
 
 from agent.config import Resolved
 from agent.logs import configure, log
+from agent.process_guard import keep_secrets_in
 from agent.words import say
 from drivers.virtual.place import virtual_dir
 from tools.cli.place import config_options, resolve
@@ -49,6 +50,7 @@ def run(
     log_format: str | None,
 ) -> None:
     """Build the terminal, and the virtual devices if asked, and serve."""
+    keep_secrets_in()
     resolved = resolve(config, preset, overrides)
     if local_platform:
         from tools.cli.local_platform import enrol, link_overrides

@@ -128,7 +128,8 @@ class Authority:
     def provision(self, terminal: str, directory: Path) -> FileKeyStore:
         """Make `directory` the key store of `terminal`: keys, a new certificate with CN = `terminal`, whom to trust.
 
-        Keys that a terminal made for itself stay. Raises `PlatformError`.
+        Keys that a terminal made for itself stay. What is written is plain, since it may go to another machine; the
+        terminal encrypts it with its first start. Raises `PlatformError`.
         """
         try:
             Address(terminal)
@@ -149,7 +150,7 @@ class Authority:
         _refuse_anothers(directory / "tls.pem", terminal)
         certificate, key = self._certify(terminal, _CLIENT_LIFE)
         try:
-            store = FileKeyStore.create(directory)
+            store = FileKeyStore.create(directory, portable=True)
             store.install("tls-key.pem", _private_pem(key))
             store.install("tls.pem", _certificate_pem(certificate))
             store.install("ca.pem", self.ca.certificate.read_bytes())

@@ -13,6 +13,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
+from agent.process_guard import keep_secrets_in
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.words import say
 from tools.platform import shards as sharding
@@ -92,6 +93,7 @@ def run(
     shards: str,
 ) -> None:
     """Run the platform in the foreground."""
+    keep_secrets_in()
     stop: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _frame: stop.put(received))

@@ -23,7 +23,7 @@ def context_of(keys: Path) -> ssl.SSLContext:
     """TLS with the credentials of a terminal's key directory."""
     files = FileKeyStore(keys).tls_files()
     context = ssl.create_default_context(cafile=files.ca)
-    context.load_cert_chain(files.certificate, files.key)
+    files.load_into(context)
     return context
 
 

@@ -1,0 +1,149 @@
+"""Files that are nobody else's business: 0600 in a directory of 0700, written so that a power cut leaves old or new."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Protocol
+
+from agent.words import why_en, why_zh
+from offline_store.durable import sync_directory
+
+MAX_FILE_BYTES = 64 * 1024
+
+
+class KeyStoreError(Exception):
+    """A key is missing, unreadable, or not kept privately.
+
+    ``zh`` and ``en`` say which file, and what to do; ``str()`` is English.
+    """
+
+    def __init__(self, zh: str, en: str) -> None:
+        super().__init__(en)
+        self.zh = zh
+        self.en = en
+
+
+def make_directory(directory: Path) -> None:
+    """Make it, and what is above it, where it is missing. Raises :class:`KeyStoreError`."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyStoreError(
+            f"密钥目录 {directory} 无法建立：{why_zh(error)}",
+            f"the key directory {directory} cannot be made: {why_en(error)}",
+        ) from error
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put ``content`` in the place of what was there, durable on return. Raises :class:`KeyStoreError`."""
+    check_directory(path.parent)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise KeyStoreError(
+            f"{path} 无法写入：{why_zh(error)}", f"{path} cannot be written: {why_en(error)}"
+        ) from error
+
+
+def read(path: Path) -> bytes:
+    """The whole of a file that only its owner can read. Raises :class:`KeyStoreError`."""
+    check_file(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise KeyStoreError(f"{path} 无法读取：{why_zh(error)}", f"{path} cannot be read: {why_en(error)}") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise KeyStoreError(
+            f"{path} 超过 {MAX_FILE_BYTES} 字节，不会是密钥",
+            f"{path} is larger than {MAX_FILE_BYTES} bytes; no key is",
+        )
+    return content
+
+
+def remove(path: Path) -> None:
+    """Take a file away for good. Raises :class:`KeyStoreError`."""
+    try:
+        path.unlink(missing_ok=True)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise KeyStoreError(
+            f"{path} 无法删除：{why_zh(error)}", f"{path} cannot be removed: {why_en(error)}"
+        ) from error
+
+
+def wipe(directory: Path, first: str) -> None:
+    """Write over every file and remove it, ``first`` before the others. Raises :class:`KeyStoreError`.
+
+    Flash and copying file systems keep old blocks: what counts is that ``first`` is what all others are encrypted by.
+    """
+    for path in sorted(directory.iterdir(), key=lambda path: path.name != first):
+        if path.is_file() and not path.is_symlink():
+            try:
+                with path.open("r+b") as file:
+                    file.write(bytes(path.stat().st_size))
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise KeyStoreError(
+                    f"{path} 无法覆盖：{why_zh(error)}", f"{path} cannot be written over: {why_en(error)}"
+                ) from error
+        remove(path)
+
+
+def sweep(directory: Path) -> None:
+    """Remove drafts that a power cut left; whoever writes at the same time must be shut out by the caller."""
+    for draft in directory.glob(".*.????????"):
+        draft.unlink(missing_ok=True)
+
+
+def check_file(path: Path) -> None:
+    """Refuse a file, or its directory, that another user could have read or replaced. Raises :class:`KeyStoreError`."""
+    check_directory(path.parent)
+    _check_private(path, 0o600, stat.S_ISREG, "普通文件", "file")
+
+
+def check_directory(directory: Path) -> None:
+    """The same for a directory."""
+    _check_private(directory, 0o700, stat.S_ISDIR, "目录", "directory")
+
+
+class _Kind(Protocol):
+    def __call__(self, mode: int, /) -> bool: ...
+
+
+def _check_private(path: Path, mode: int, is_kind: _Kind, kind_zh: str, kind_en: str) -> None:
+    try:
+        status = path.lstat()
+    except FileNotFoundError as error:
+        raise KeyStoreError(
+            f"缺少 {path}；请为终端注册，或把密钥放到那里",
+            f"{path} is missing; enrol the terminal, or put the key there",
+        ) from error
+    except OSError as error:
+        raise KeyStoreError(
+            f"{path} 无法查看：{why_zh(error)}", f"{path} cannot be examined: {why_en(error)}"
+        ) from error
+    if not is_kind(status.st_mode):
+        raise KeyStoreError(f"{path} 不是{kind_zh}", f"{path} is not a plain {kind_en}")
+    if status.st_uid != os.geteuid():
+        raise KeyStoreError(
+            f"{path} 属于其他用户；应属于运行终端的用户",
+            f"{path} belongs to another user; it must belong to the one the agent runs as",
+        )
+    if stat.S_IMODE(status.st_mode) & ~mode:
+        raise KeyStoreError(
+            f"{path} 对其他用户开放；请运行：chmod {mode:o} {path}",
+            f"{path} is open to other users; run: chmod {mode:o} {path}",
+        )
