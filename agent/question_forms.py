@@ -11,6 +11,8 @@ from agent import cbor, cose, sealing
 from agent.sync.contract import questions as wire
 from profiles import questions as asked
 from profiles.api import Ask
+from profiles.payers import own_share_fen
+from profiles.rules.accounts import Offer, is_within
 
 Seal = Callable[[bytes, bytes], tuple[bytes, bytes] | None]
 """``(text, nonce)`` → the platform key's ``kid`` and the sealed text; ``None`` where the platform has told no key."""
@@ -60,7 +62,7 @@ def wire_question(ask: Ask, nonce: bytes, now_ms: int, seal: Seal) -> wire.Quest
     life = _Life(nonce=nonce, asked_ms=now_ms, expires_ms=expires_ms)
     subject = None if ask.subject is None else (ask.subject.namespace, ask.subject.id)
     match ask.question:
-        case asked.Authorise(money):
+        case asked.Authorise(money, accounts):
             return wire.Authorise(
                 **life,
                 intent_id=money.intent_id,
@@ -71,6 +73,7 @@ def wire_question(ask: Ask, nonce: bytes, now_ms: int, seal: Seal) -> wire.Quest
                 subject=subject,
                 account=money.account,
                 funds=tuple(money.funds.items()) or None,
+                accounts=accounts or None,
             )
         case asked.QueryBalance(account):
             return wire.QueryBalance(**life, medium=ask.medium, subject=subject, account=account)
@@ -92,15 +95,25 @@ def fits(reply: wire.Reply, question: wire.Question, question_hash: bytes) -> bo
     match question, reply:
         case wire.Authorise(), wire.Authorised():
             same = reply.intent_id == question.intent_id and reply.amount_fen == question.amount_fen
-            return same and reply.until_ms > reply.issued_ms
+            return same and reply.until_ms > reply.issued_ms and _divides(reply.accounts, question)
     return True
+
+
+def _divides(accounts: tuple[tuple[str, int], ...] | None, question: wire.Authorise) -> bool:
+    """Whether a reply divides the person's share among the accounts that were offered, and no more."""
+    if question.accounts is None or accounts is None:
+        return accounts is question.accounts
+    own_fen = own_share_fen(question.amount_fen, dict(question.funds or ()))
+    offers = [Offer(*offer) for offer in question.accounts]
+    return len(dict(accounts)) == len(accounts) and is_within(dict(accounts), own_fen, offers)
 
 
 def answer_of(reply: wire.Reply) -> asked.Answer:
     """What the profile hears of it."""
     match reply:
         case wire.Authorised():
-            return asked.Authorised(reply.intent_id, reply.amount_fen, reply.balance_fen)
+            accounts = None if reply.accounts is None else dict(reply.accounts)
+            return asked.Authorised(reply.intent_id, reply.amount_fen, reply.balance_fen, accounts)
         case wire.Declined():
             return asked.Declined(reply.code)
         case wire.Balance():

@@ -44,10 +44,10 @@ from profiles.counter_state import (
     Sale,
     Shift,
 )
+from profiles.intents import money_marks
+from profiles.payers import shared
 from profiles.payment import Cashier, Kept, Payment
 from profiles.reasons import ReasonEnum, Sentence
-from profiles.rules.funds import ACCOUNT
-from profiles.rules.offline_pay import sold
 from profiles.rules.subsidy import share_back
 
 COUNTER_TIMER = "counter"
@@ -265,7 +265,7 @@ class Counter(Cashier[C], Generic[C]):
                 amount_fen=-amount_fen,
                 funds={fund: -fen for fund, fen in funds.items()},
             )
-            marks = sold(-amount_fen, payment.subject, facts) if payment.offline else ()
+            marks = money_marks(payment, amount_fen, funds, facts, -1)
             if amount_fen == sale.left_fen and payment.meal is not None:
                 marks = (*payment.meal.marks(facts, -1), *marks)
             record = self.end(Kind.REFUND, CounterReason.REFUNDED, payment, money, facts, marks)
@@ -306,7 +306,7 @@ class Counter(Cashier[C], Generic[C]):
 
     def said(self, state: C, what: Sentence, payment: Payment) -> Sentence:
         """With who paid what, that a payment without the platform is not lost, and the number that takes it back."""
-        told = _shared(super().said(state, what, payment), payment.amount_fen, payment.funds)
+        told = super().said(state, what, payment)
         if payment.offline:
             told = Sentence(f"{told.zh}；离线收款，记录已安全保存", f"{told.en}; sold offline, and safely recorded")
         return Sentence(f"{told.zh}；第 {state.sold} 笔", f"{told.en}; no. {state.sold}")
@@ -353,13 +353,4 @@ def _sum(returned: dict[str, int], funds: dict[str, int]) -> dict[str, int]:
 
 def _given_back(number: int, amount_fen: int, funds: dict[str, int]) -> Sentence:
     zh, en = f"第 {number} 笔已退 {yuan(amount_fen)} 元", f"No. {number}: {yuan(amount_fen)} yuan were given back"
-    return _shared(Sentence(zh, en), amount_fen, funds)
-
-
-def _shared(told: Sentence, amount_fen: int, funds: dict[str, int]) -> Sentence:
-    """The sentence with the shares, where not all of it is the holder's own."""
-    own_fen = funds.get(ACCOUNT, 0)
-    if own_fen == amount_fen or not funds:
-        return told
-    other, own = yuan(amount_fen - own_fen), yuan(own_fen)
-    return Sentence(f"{told.zh}（补贴 {other}，账户 {own}）", f"{told.en} (subsidy {other}, account {own})")
+    return shared(Sentence(zh, en), amount_fen, funds)

@@ -10,7 +10,6 @@ of the intent: who is refused shows a fresh one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
 from pydantic import Field
@@ -39,7 +38,10 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
-from profiles.meal import Meal
+from profiles.intents import Bill as Bill  # noqa: PLC0414 -- scenes have both from here
+from profiles.intents import Payment as Payment  # noqa: PLC0414
+from profiles.intents import divided_by, meal_marks, money_marks
+from profiles.payers import CREDIT, shared, with_due
 from profiles.payment_reasons import DECLINED, PaymentReason
 from profiles.purpose import Purpose
 from profiles.questions import (
@@ -55,11 +57,12 @@ from profiles.questions import (
 )
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.refusals import REPEATS_TIMER, counts, record_once
+from profiles.rules.accounts import spread
 from profiles.rules.admission import Admission
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.double_tap import not_used, used, used_just_now
-from profiles.rules.offline_pay import OfflinePay, sold
+from profiles.rules.offline_pay import OfflinePay
 from profiles.rules.repeats import Repeats
 from profiles.rules.schedule import Schedule
 from profiles.trace import Asked, Rule, judge
@@ -88,58 +91,6 @@ class PaySettings(ProfileSettings):
     double_tap_ms: int = Field(
         default=5_000, ge=0, le=60_000, description="with one price: the same card again within it pays nothing"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """What is to be paid, and how it is booked."""
-
-    amount_fen: int
-    business_date: str
-    """``YYYYMMDD``."""
-    operator: str | None = None
-    shift: str | None = None
-    account: str | None = None
-    funds: Mapping[str, int] = field(default_factory=dict)
-    meal: Meal | None = None
-
-
-class Payment(State):
-    """One intent."""
-
-    asked_id: bytes
-    intent_id: bytes
-    amount_fen: int
-    business_date: str
-    medium: bytes
-    subject_namespace: str
-    subject_id: bytes
-    provisional: bool
-    presentation: bytes | None = None
-    offline: bool = False
-    operator: str | None = None
-    shift: str | None = None
-    account: str | None = None
-    funds: dict[str, int] = Field(default_factory=dict)
-    meal: Meal | None = Field(default=None, description="what it takes of the person's limits and subsidies")
-
-    @property
-    def subject(self) -> Subject:
-        """The person who pays."""
-        return Subject(self.subject_namespace, self.subject_id, self.provisional)
-
-    def money(self, merchant: str) -> Money:
-        """As its records have it."""
-        return Money(
-            amount_fen=self.amount_fen,
-            intent_id=self.intent_id,
-            merchant=merchant,
-            business_date=self.business_date,
-            operator=self.operator,
-            shift=self.shift,
-            account=self.account,
-            funds=self.funds,
-        )
 
 
 class PayState(State):
@@ -208,8 +159,9 @@ class Cashier(Generic[P]):
         return state, ()
 
     def said(self, state: P, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002
-        """What the screen says of a payment."""
-        return with_amount(what, payment.amount_fen)
+        """What the screen says of a payment: how much, who paid what, and what is left to settle."""
+        told = shared(with_amount(what, payment.amount_fen), payment.amount_fen, payment.funds)
+        return with_due(told, payment.funds[CREDIT], payment.due) if payment.due else told
 
     def anew(self, state: P) -> P:
         """The state after a restart: of what stood on the counter nobody knows."""
@@ -300,6 +252,7 @@ class Cashier(Generic[P]):
             account=bill.account,
             funds=dict(bill.funds),
             meal=bill.meal,
+            payers=bill.payers,
         )
         money = payment.money(self._pay.merchant)
         claimed = (self.just_paid_mark(payment, facts),) if self.one_price else ()
@@ -310,12 +263,15 @@ class Cashier(Generic[P]):
             medium=payment.medium,
             subject=payment.subject,
             public={"source": credential.source, "assurance": int(credential.assurance), **(public or {})},
-            marks=(*credential.marks, *_meal_marks(payment, facts, 1), *marks, *claimed),
+            marks=(*credential.marks, *meal_marks(payment, facts, 1), *marks, *claimed),
             evidence=credential.evidence,
             money=money,
             trace=trace,
         )
-        ask = Ask(Authorise(money), self._pay.ask_deadline_ms, payment.asked_id, payment.medium, payment.subject)
+        offers = () if bill.payers is None else bill.payers.offers
+        ask = Ask(
+            Authorise(money, offers), self._pay.ask_deadline_ms, payment.asked_id, payment.medium, payment.subject
+        )
         after = state.model_copy(update={"asking": payment})
         return Step(after, (record, Show(PaymentReason.ASKED.citizen, Tone.WAIT), ask))
 
@@ -324,9 +280,9 @@ class Cashier(Generic[P]):
             case Authorised(intent_id, amount_fen) if (intent_id, amount_fen) == (
                 payment.intent_id,
                 payment.amount_fen,
-            ):
+            ) and (paid := divided_by(answer, payment)) is not None:
                 trace = judge([(Rule.PLATFORM, True, None)]).trace
-                return self._settle(state, payment, PaymentReason.PAID, facts, trace)
+                return self._settle(state, paid, PaymentReason.PAID, facts, trace)
             case Declined(code) if code != _TOO_LATE_FOR_THE_PLATFORM:
                 reason = DECLINED.get(code, PaymentReason.PLATFORM_DECLINED)
                 return self._give_up(state, payment, reason, facts, judge([(Rule.PLATFORM, False, reason)]).trace)
@@ -334,28 +290,34 @@ class Cashier(Generic[P]):
                 return self._alone(state, payment, facts)
 
     def _alone(self, state: P, payment: Payment, facts: Facts) -> Step[P]:
-        """Nobody said yes or no in time: the ceilings decide."""
+        """Nobody said yes or no in time: the ceilings decide, those of credit and those of what is paid at once."""
         refusal = PaymentReason.OFFLINE_CEILING
-        ceilings = self._pay.offline.rules(payment.amount_fen, payment.subject, facts, refusal)
-        verdict = judge([(Rule.PLATFORM, False, None)]).then(ceilings)
+        verdict = judge([(Rule.PLATFORM, False, None)])
+        paid = payment
+        if payment.payers is not None:
+            shares = spread(payment.own_fen, payment.payers.unasked)
+            verdict = verdict.then([(Rule.OFFLINE_ACCOUNTS, shares is not None, PaymentReason.OFFLINE_ACCOUNTS)])
+            paid = payment.by(shares or {})
+        verdict = verdict.then(self._pay.offline.rules(paid.at_risk_fen, paid.subject, facts, refusal))
         if verdict.refusal is not None:
             return self._give_up(state, payment, verdict.refusal, facts, verdict.trace)
-        offline = payment.model_copy(update={"offline": True})
+        offline = paid.model_copy(update={"offline": True})
         return self._settle(state, offline, PaymentReason.PAID_OFFLINE, facts, verdict.trace)
 
     def _settle(self, state: P, payment: Payment, reason: PaymentReason, facts: Facts, trace: bytes) -> Step[P]:
         after = state.model_copy(update={"asking": None, "latest": payment})
         after, marks = self.paid(after, payment, facts)
-        if payment.offline:
-            marks = (*sold(payment.amount_fen, payment.subject, facts), *marks)
-        record = self.end(Kind.PAYMENT, reason, payment, payment.money(self._pay.merchant), facts, marks, trace)
+        marks = (*money_marks(payment, payment.amount_fen, payment.funds, facts, 1), *marks)
+        money = payment.money(self._pay.merchant)
+        public: dict[str, str | int | bool] = {"due": payment.due} if payment.due else {}
+        record = self.end(Kind.PAYMENT, reason, payment, money, facts, marks, trace, public)
         return Step(after, (record, Show(self.said(after, reason.citizen, payment), Tone.OK)))
 
     def _give_up(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts, trace: bytes = b"") -> Step[P]:
         """Nothing is paid, and nothing may stay held."""
         after, marks = self.undone(state.model_copy(update={"asking": None}), payment, facts, False)
         marks = (*marks, not_used(PAID_SCOPE, payment.medium, facts)) if self.one_price else marks
-        marks = (*_meal_marks(payment, facts, -1), *marks)
+        marks = (*meal_marks(payment, facts, -1), *marks)
         money = payment.money(self._pay.merchant).back()
         record = self.end(Kind.REVERSAL, reason, payment, money, facts, marks, trace)
         return Step(after, (record, Show(reason.citizen, Tone.NO)))
@@ -363,9 +325,8 @@ class Cashier(Generic[P]):
     def take_back(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts) -> tuple[P, Record]:
         """Reverse a whole payment: the state after it, and its record."""
         after, marks = self.undone(state, payment, facts, True)
-        marks = (*_meal_marks(payment, facts, -1), *marks)
-        if payment.offline:
-            marks = (*sold(-payment.amount_fen, payment.subject, facts), *marks)
+        money_back = money_marks(payment, payment.amount_fen, payment.funds, facts, -1)
+        marks = (*meal_marks(payment, facts, -1), *money_back, *marks)
         marks = (*marks, not_used(PAID_SCOPE, payment.medium, facts))
         money = payment.money(self._pay.merchant).back()
         return after, self.end(Kind.REVERSAL, reason, payment, money, facts, marks)
@@ -408,6 +369,7 @@ class Cashier(Generic[P]):
         facts: Facts,
         marks: tuple[Mark, ...] = (),
         trace: bytes = b"",
+        public: Mapping[str, str | int | bool] | None = None,
     ) -> Record:
         """A record that ends an intent, or takes something of it back."""
         return Record(
@@ -417,14 +379,11 @@ class Cashier(Generic[P]):
             medium=payment.medium,
             subject=payment.subject,
             refers_to=payment.asked_id,
+            public=public or {},
             marks=marks,
             money=money,
             trace=trace,
         )
-
-
-def _meal_marks(payment: Payment, facts: Facts, by: int) -> tuple[Mark, ...]:
-    return () if payment.meal is None else payment.meal.marks(facts, by)
 
 
 def last_payment(payment: Payment) -> Show:

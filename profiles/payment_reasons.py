@@ -23,6 +23,17 @@ class PaymentReason(ReasonEnum):
         _S("平台无应答，且超出离线限额", "the platform did not answer, and an offline ceiling is reached"),
         True,
     )
+    OFFLINE_ACCOUNTS = (
+        "offline-accounts",
+        _S("暂时无法从您的账户付款，请换一种方式付款", "Your accounts cannot be used now; please pay in another way"),
+        _S("平台无应答，可离线付款的账户不够", "the platform did not answer; what may pay unasked does not cover it"),
+        True,
+    )
+    NO_SUCH_ACCOUNT = (
+        "no-such-account",
+        _S("您的账户不能支付此项，请到服务台办理", "No account of yours pays this; please go to the service desk"),
+        _S("按规则没有账户可以支付此项", "by the rules no account pays this for this holder"),
+    )
     INSUFFICIENT_FUNDS = (
         "insufficient-funds",
         _S(

@@ -35,6 +35,7 @@ class Money:
     operator: str | None = None
     shift: str | None = None
     account: str | None = None
+    """``credit`` where the payment settles what the person owes."""
     funds: Mapping[str, int] = field(default_factory=dict)
     """The amount by source (subsidy, purse …); empty, or its sum is ``amount_fen``."""
 
@@ -52,6 +53,8 @@ class Authorise:
     """May this be paid? A yes is a hold that ends by itself."""
 
     money: Money
+    accounts: tuple[tuple[str, int], ...] = ()
+    """The accounts among which the holder's share may be divided, in order, each with the most it may pay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class Authorised:
     intent_id: bytes
     amount_fen: int
     balance_fen: int | None = None
+    accounts: Mapping[str, int] | None = None
+    """Who pays what, where accounts were offered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Rule(RuleEnum):
         10,
         _S("未超过本终端当日离线限额？", "Is it within this terminal's offline ceiling of the day?"),
     )
+    OFFLINE_ACCOUNTS = (11, _S("可离线付款的账户足够？", "Do the accounts that may pay unasked cover it?"))
+    ACCOUNTS = (12, _S("按规则有账户可以支付此项？", "Does a rule let one of the holder's accounts pay this?"))
     PASSBACK = (
         20,
         _S("此人上一次走的是相反方向？", "Did this person go the other way last, as far as is known?"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -215,6 +216,32 @@ async def test_a_reply_to_no_question_of_this_run_is_stale(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
+    ("accounts", "fits"),
+    [
+        ((("medical", 800), ("wallet", 200)), True),
+        ((("wallet", 1000),), True),
+        ((("medical", 801), ("wallet", 199)), False),
+        ((("medical", 800), ("wallet", 450)), False),
+        ((("medical", 500), ("medical", 500)), False),
+        ((("bank", 1000),), False),
+        (None, False),
+    ],
+)
+def test_a_division_among_accounts_counts_only_as_it_was_offered(
+    accounts: tuple[tuple[str, int], ...] | None, fits: bool
+) -> None:
+    async def main() -> None:
+        desk = Desk()
+        money = replace(MONEY, funds={"subsidy": 250, "account": 1000})
+        desk.ask(Authorise(money, (("medical", 800), ("wallet", 5000))))
+        desk.reply(desk.yes(accounts=accounts))
+        assert desk.heard == ([Answered(ABOUT, Authorised(INTENT, 1250, None, dict(accounts or ())))] if fits else [])
+        assert desk.refused() == ([] if fits else ["wrong-question"])
+
+    run_simulated(main())
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"question": b"h" * 32},
@@ -223,6 +250,7 @@ async def test_a_reply_to_no_question_of_this_run_is_stale(desk: Desk) -> None:
         {"expires_ms": 1},
         {"issued_ms": 2**52},
         {"until_ms": 5},
+        {"accounts": (("wallet", 1250),)},
     ],
     ids=lambda change: next(iter(change)),
 )

@@ -18,7 +18,7 @@ from tests.faults import ROUNDS, SEED
 from tests.scenarios.site import DEADLINE_S, started
 from tests.scenarios.tills import CARD, City, TillSite, city, till, with_account
 from tools.cli.bench_process import BenchError
-from tools.platform.holds import State
+from tools.platform.intents import State
 
 LONGEST_LIFE_S = 1.0
 PAID_IN_FEN = 4_000 * ROUNDS

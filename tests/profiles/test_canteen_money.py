@@ -31,7 +31,7 @@ from tests.profiles.facts import HeldFacts
 from tests.profiles.test_counter import Counter as Lane
 from tests.tools.platform.tills import Bank, Till
 from tools.platform.funds import fund_owner
-from tools.platform.holds import OPEN
+from tools.platform.intents import OPEN
 from tools.platform.ledger import Owner
 from tools.platform.store import Store, sqlite_url
 

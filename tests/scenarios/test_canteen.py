@@ -16,7 +16,7 @@ from tests.scenarios.site import started
 from tests.scenarios.test_till import ended
 from tests.scenarios.tills import CARD, TillSite, city, connected, till
 from tools.platform.funds import fund_owner
-from tools.platform.holds import State
+from tools.platform.intents import State
 
 CASHIER = "gen2-wang"
 ALL_DAY = {"periods": [{"name": "meal", "from": "00:00", "to": "00:00", "price_fen": 1500}]}

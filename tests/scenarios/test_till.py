@@ -25,7 +25,7 @@ from tools.city import Issuer, Phone, deny_list, trust_list
 from tools.cli import code_files
 from tools.platform import issuers
 from tools.platform.evidence import Verdict
-from tools.platform.holds import State
+from tools.platform.intents import State
 from tools.platform.service import _now_ms
 
 ASKED = ("asked", "asked")

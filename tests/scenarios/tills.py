@@ -27,8 +27,8 @@ from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority
 from tools.platform.consumer import Consumer, Share
 from tools.platform.evidence import Verdict, verdict_of
-from tools.platform.holds import Intent, intents
 from tools.platform.ingest import Ingest, Message, Reply
+from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, accounts, enter
 from tools.platform.service import _now_ms, ingest_of
 from tools.platform.store import Store, sqlite_url

@@ -38,7 +38,7 @@ from tools.days.shelf import Shelf
 from tools.days.simulated import SimulatedClock, run_simulated
 from tools.days.terminal import Place, Terminal, Wrap
 from tools.days.town import Bank, Town
-from tools.platform.holds import OPEN, State
+from tools.platform.intents import OPEN, State
 
 BEFORE_S = 10
 """So long before its first step a day begins."""

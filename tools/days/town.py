@@ -26,8 +26,8 @@ from profiles.purpose import Purpose
 from tools.city import ENTITLEMENTS, STATUS_ENTRIES, Issuer, Phone
 from tools.days.day import Holder
 from tools.platform.evidence import Judge
-from tools.platform.holds import Intent, intents
 from tools.platform.ingest import Ingest
+from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, accounts, enter
 from tools.platform.store import Store, sqlite_url
 

@@ -10,29 +10,36 @@ from operator import attrgetter
 
 import sqlalchemy as sa
 
-from tools.platform.holds import State, intent_table
+from profiles.rules.funds import ACCOUNT
+from tools.platform.accounts import account_of
+from tools.platform.funds import Funds
+from tools.platform.intents import State, intent_table
 from tools.platform.ledger import Owner, enter
 from tools.platform.store import Transaction
 
 ARREARS, RECOVERED = "arrears", "recovered"
 
 
-def pay_in(transaction: Transaction, owner: Owner, amount_fen: int, now_ms: int) -> int:
-    """Enter money, and mark what it covers; the balance after it. Intents are locked before the account, as ever."""
+def pay_in(transaction: Transaction, owner: Owner, amount_fen: int, now_ms: int, kind: str = ACCOUNT) -> int:
+    """Enter money, and mark what it covers; the balance of that account of the person's after it.
+
+    Intents are locked before the account, as ever.
+    """
     columns = intent_table.c
     query = sa.select(intent_table).where(
         columns.namespace == owner[0], columns.subject == owner[1], columns.state == State.CAPTURED.value
     )
     owed = query.where(columns.flags.contains(ARREARS)).order_by(columns.terminal, columns.intent_id)
     rows = transaction.connection.execute(owed.with_for_update()).all()
-    balance_fen = enter(transaction, owner, amount_fen, now_ms)
+    balance_fen = enter(transaction, account_of(owner, kind), amount_fen, now_ms)
     missing_fen = max(0, -balance_fen)
     for row in sorted(rows, key=attrgetter("changed_ms"), reverse=True):
         flags = row.flags.split(",")
-        if RECOVERED in flags:
+        share = Funds(transaction.connection, row.terminal).read(row.intent_id, row.amount_fen).get(kind)
+        if RECOVERED in flags or share is None:
             continue
         if missing_fen > 0:
-            missing_fen -= row.amount_fen
+            missing_fen -= share.amount_fen
             continue
         same = sa.and_(columns.terminal == row.terminal, columns.intent_id == row.intent_id)
         changed = {"flags": ",".join((*flags, RECOVERED))}

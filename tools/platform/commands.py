@@ -31,6 +31,7 @@ from tools.platform.command_options import (
     print_table,
 )
 from tools.platform.dead_letter_commands import dead_letter_group
+from tools.platform.debt_commands import credit, list_debts
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
 from tools.platform.foreign_code_commands import foreign_code_group
@@ -227,6 +228,8 @@ _FURTHER = (
 )
 for further in _FURTHER:
     platform.add_command(further)
+for about_credit in (credit, list_debts):
+    account.add_command(about_credit)
 
 
 def _check_known(store: Store, terminal_id: str | None) -> None:

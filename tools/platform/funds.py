@@ -1,4 +1,4 @@
-"""Who pays what of an intent: its holder's account, and funds beside it, such as an employer's subsidy of meals.
+"""Who pays what of an intent: its holder's accounts, and funds beside them, such as an employer's subsidy of meals.
 
 A fund is an account as a person's is, one for each merchant and name: what it paid is what whoever stands behind it
 owes the merchant. Rows stand only for intents that somebody else pays a part of, or of which a part went back; of all
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from profiles.rules.funds import ACCOUNT
+from profiles.rules.funds import ACCOUNT, is_own
+from tools.platform.accounts import FUND, account_of
 from tools.platform.ledger import Owner
 from tools.platform.store import metadata
 
@@ -44,10 +45,10 @@ class Share:
 
 
 def fund_owner(fund: str, payer: Owner, merchant: str) -> Owner:
-    """Whose ledger account a fund is."""
-    if fund == ACCOUNT:
-        return payer
-    return f"fund-{fund}"[:64], hashlib.sha256(merchant.encode()).digest()[:16]
+    """Whose ledger account a fund is: the payer's of that kind, or that of whoever stands behind it."""
+    if is_own(fund):
+        return account_of(payer, fund)
+    return f"{FUND}{fund}"[:64], hashlib.sha256(merchant.encode()).digest()[:16]
 
 
 def shares_of(amount_fen: int, funds: Mapping[str, int]) -> dict[str, int]:

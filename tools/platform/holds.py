@@ -11,7 +11,10 @@
 6. the balance of an account is the sum of its ledger entries;
 7. who pays what of an amount stands in its record's `funds`: a hold is on the holder's share alone, and each fund gets
    back what it paid, by a `refund` in parts and by a `reversal` whatever is left. A `refund` beyond that moves nothing;
-   one of a contested payment neither, but what a person decides to capture is less by it.
+   one of a contested payment neither, but what a person decides to capture is less by it;
+8. where a question offers several of the holder's accounts, they are filled in their order by what is in each, credit
+   down to its ceiling (:mod:`tools.platform.accounts`); the record says who paid in the end. A payment whose `account`
+   is `credit` settles: what it takes from the other accounts goes to that one.
 
 Rows are locked in one order, so that workers side by side do not wait for each other in a circle: terminal by terminal
 its intents, and when all messages of a transaction have been read, the accounts of all of them by name
@@ -21,21 +24,23 @@ its intents, and when all messages of a transaction have been read, the accounts
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
 from agent.sync.contract import Authorise, QueryBalance
 from offline_store.record import Entry, Money, Record
 from profiles.api import Kind
-from profiles.rules.funds import ACCOUNT
+from profiles.payers import divided, own_share_fen
+from profiles.rules.accounts import Offer
+from profiles.rules.funds import ACCOUNT, is_own
+from tools.platform.accounts import CREDIT, DEBT, Purse, account_of, ceiling_fen
 from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
 from tools.platform.funds import Funds, fund_owner, fund_table, is_split, shares_of
+from tools.platform.intents import OPEN, REFUNDED, SETTLES, SPLIT, Intent, State, intent_of, intent_table
 from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts
 from tools.platform.register import WRONG_PERSON, Register
-from tools.platform.store import Transaction, metadata
+from tools.platform.store import Transaction
 
 HOLD_MS = 600_000
 MAX_PAYMENT_FEN = 100_000_000
@@ -44,44 +49,6 @@ UNPROVEN_CAP_FEN = 50_000
 """A payment beyond it that nothing proves is contested, authorised or not: a stolen terminal can ask as well."""
 _UNPROVEN = frozenset({Verdict.NONE, Verdict.UNJUDGED, Verdict.STATIC})
 _MOVING = frozenset(kind.value for kind in (Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE, Kind.REFUND))
-MAX_FLAGS_CHARS = 120
-intent_table = sa.Table(
-    "intent",
-    metadata,
-    sa.Column("terminal", sa.String(32), primary_key=True),
-    sa.Column("intent_id", sa.LargeBinary, primary_key=True),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("amount_fen", sa.BigInteger, nullable=False),
-    sa.Column("merchant", sa.String(64), nullable=False),
-    sa.Column("business_date", sa.String(8), nullable=False),
-    sa.Column("namespace", sa.String(64), nullable=False),
-    sa.Column("subject", sa.LargeBinary, nullable=False),
-    sa.Column("until_ms", sa.BigInteger, nullable=False, comment="the end of its hold; 0 if it never had one"),
-    sa.Column("remaining_fen", sa.BigInteger, nullable=False, comment="what the authorisation said remains"),
-    sa.Column("code", sa.String(40), nullable=False, comment="why it was declined"),
-    sa.Column("flags", sa.String(MAX_FLAGS_CHARS), nullable=False, comment="what the operator should know, by commas"),
-    sa.Column("record_id", sa.LargeBinary, comment="of the payment"),
-    sa.Column("changed_ms", sa.BigInteger, nullable=False),
-    sa.Index("intent_by_owner", "namespace", "subject", "state"),
-)
-
-
-class State(StrEnum):
-    """What became of an intent so far."""
-
-    ASKED = "asked"
-    HELD = "held"
-    DECLINED = "declined"
-    EXPIRED = "expired"
-    CAPTURED = "captured"
-    CONTESTED = "contested"
-    RELEASED = "released"
-    REVERSED = "reversed"
-
-
-_SPLIT, _REFUNDED = "split", "refunded"
-OPEN = frozenset({State.ASKED, State.HELD})
-"""Of which the journal has not told the end."""
 _ENDED = frozenset({State.EXPIRED, State.CAPTURED, State.CONTESTED, State.RELEASED, State.REVERSED})
 
 
@@ -91,6 +58,8 @@ class Held:
 
     until_ms: int
     remaining_fen: int
+    accounts: Mapping[str, int] = field(default_factory=dict)
+    """Who pays what, where accounts were offered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,45 +68,6 @@ class Complaint:
 
     code: str
     seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """One row of the intents."""
-
-    terminal: str
-    intent_id: bytes
-    state: State
-    amount_fen: int
-    merchant: str
-    business_date: str
-    namespace: str
-    subject: bytes
-    until_ms: int = 0
-    remaining_fen: int = 0
-    code: str = ""
-    flags: str = ""
-    record_id: bytes | None = None
-    changed_ms: int = 0
-
-    @property
-    def owner(self) -> Owner:
-        """Whose account it is about."""
-        return self.namespace, self.subject
-
-    def holds(self, now_ms: int) -> bool:
-        """Whether its hold is alive."""
-        return self.state is State.HELD and self.until_ms > now_ms
-
-    def flagged(self, *flags: str) -> str:
-        """Its flags and these, each once, as far as the column holds them: no terminal's doings wedge its chain."""
-        said = ",".join(dict.fromkeys((*filter(None, self.flags.split(",")), *flags)))
-        return said if len(said) <= MAX_FLAGS_CHARS else said[:MAX_FLAGS_CHARS].rpartition(",")[0]
-
-    @property
-    def has_shares(self) -> bool:
-        """Whether there are rows of who pays what of it."""
-        return not {_SPLIT, _REFUNDED}.isdisjoint(self.flags.split(","))
 
 
 class Holds:
@@ -162,10 +92,12 @@ class Holds:
         if known is not None and known.state in _ENDED | {State.DECLINED}:
             return known.code if known.state is State.DECLINED else "intent-ended"
         if known is not None and known.state is State.HELD:
-            return Held(known.until_ms, known.remaining_fen) if known.holds(self.now_ms) else "intent-ended"
+            return self._held(known, question) if known.holds(self.now_ms) else "intent-ended"
         shares = shares_of(question.amount_fen, dict(question.funds or ()))
         objection = self._register.objection(question.medium, question.subject, self.now_ms)
-        verdict = objection or self._afford(owner, question.merchant, shares)
+        verdict = objection or self._afford(owner, question, shares)
+        if isinstance(verdict, Held) and verdict.accounts:
+            shares = divided(shares, verdict.accounts)
         asked = Intent(
             terminal=self.terminal,
             intent_id=question.intent_id,
@@ -175,7 +107,7 @@ class Holds:
             business_date=question.business_date,
             namespace=owner[0],
             subject=owner[1],
-            flags=_SPLIT if is_split(shares) else "",
+            flags=SPLIT if is_split(shares) else "",
         )
         if is_split(shares):
             self._funds.write(question.intent_id, shares)
@@ -191,27 +123,42 @@ class Holds:
         if isinstance(owner, str):
             return owner
         account = lock_accounts(self._transaction, [owner]).get(owner)
+        if question.account == DEBT or (question.account and is_own(question.account)):
+            return self._purse(owner).balance(question.account)
         if account is None or owner == NOBODY:
             return "account-unknown"
         if account.blocked:
             return "account-blocked"
         return max(0, int(account.balance_fen) - self._held_fen(owner))
 
-    def _afford(self, owner: Owner, merchant: str, shares: Mapping[str, int]) -> Held | str:
+    def _afford(self, owner: Owner, question: Authorise, shares: Mapping[str, int]) -> Held | str:
         """Whoever stands behind another fund has promised to pay; the holder's share must be there."""
-        accounts = lock_accounts(self._transaction, {owner, *(fund_owner(fund, owner, merchant) for fund in shares)})
+        others = {fund: fund_owner(fund, owner, question.merchant) for fund in shares if not is_own(fund)}
+        own_fen, until_ms = own_share_fen(question.amount_fen, shares), self.now_ms + HOLD_MS
+        if question.accounts is not None and own_fen:
+            if any(account.blocked for account in lock_accounts(self._transaction, others.values()).values()):
+                return "account-blocked"
+            found = self._purse(owner).divide(own_fen, [Offer(*offer) for offer in question.accounts])
+            return found if isinstance(found, str) else Held(until_ms, found[1], found[0])
+        accounts = lock_accounts(self._transaction, {owner, *others.values()})
         if owner not in accounts or owner == NOBODY:
             return "account-unknown"
         if any(account.blocked for account in accounts.values()):
             return "account-blocked"
-        own_fen = shares.get(ACCOUNT, 0)
         remaining_fen = int(accounts[owner].balance_fen) - self._held_fen(owner) - own_fen
-        if remaining_fen < 0:
-            return "insufficient-funds"
-        return Held(self.now_ms + HOLD_MS, remaining_fen)
+        return "insufficient-funds" if remaining_fen < 0 else Held(until_ms, remaining_fen)
 
-    def _held_fen(self, owner: Owner) -> int:
-        """What live holds take of an owner's account."""
+    def _held(self, intent: Intent, question: Authorise) -> Held:
+        """The same yes once more."""
+        shares = self._left(intent) if question.accounts is not None else {}
+        own = {fund: fen for fund, fen in shares.items() if is_own(fund)}
+        return Held(intent.until_ms, intent.remaining_fen, own)
+
+    def _purse(self, owner: Owner) -> Purse:
+        return Purse(self._transaction, owner, lambda kind: self._held_fen(owner, kind))
+
+    def _held_fen(self, owner: Owner, kind: str = ACCOUNT) -> int:
+        """What live holds take of an owner's account of one kind: of the plain one, all that is no other fund's."""
         columns, others = intent_table.c, fund_table.c
         live = sa.and_(
             columns.namespace == owner[0],
@@ -219,14 +166,17 @@ class Holds:
             columns.state == State.HELD.value,
             columns.until_ms > self.now_ms,
         )
-        all_fen = sa.select(sa.func.coalesce(sa.func.sum(columns.amount_fen), 0)).where(live)
-        others_fen = (
+        is_this = others.fund != ACCOUNT if kind == ACCOUNT else others.fund == kind
+        shares_fen = (
             sa.select(sa.func.coalesce(sa.func.sum(others.amount_fen), 0))
             .join(intent_table, sa.and_(columns.terminal == others.terminal, columns.intent_id == others.intent_id))
-            .where(live, others.fund != ACCOUNT)
+            .where(live, is_this)
         )
+        if kind != ACCOUNT:
+            return int(self._connection.execute(shares_fen).scalar_one())
+        all_fen = sa.select(sa.func.coalesce(sa.func.sum(columns.amount_fen), 0)).where(live)
         held_fen = int(self._connection.execute(all_fen).scalar_one())
-        return held_fen - int(self._connection.execute(others_fen).scalar_one()) if held_fen else 0
+        return held_fen - int(self._connection.execute(shares_fen).scalar_one()) if held_fen else 0
 
     # The journal ----------------------------------------------------------------------------------------------------
 
@@ -237,8 +187,14 @@ class Holds:
             return set()
         intents = self._intents([_money(record.entry).intent_id for record in moving])
         owners = {record.entry.subject or NOBODY for record in moving} | {intent.owner for intent in intents.values()}
-        funds = {(fund, _money(record.entry).merchant) for record in moving for fund in _money(record.entry).funds}
-        return owners | {fund_owner(fund, NOBODY, merchant) for fund, merchant in funds}
+        wanted = set(owners)
+        for record in moving:
+            money = _money(record.entry)
+            known = intents.get(money.intent_id)
+            payers = {record.entry.subject or NOBODY} | ({known.owner} if known is not None else set())
+            kinds = {*money.funds, *({CREDIT} if money.account == CREDIT else ())}
+            wanted |= {fund_owner(fund, payer, money.merchant) for fund in kinds for payer in payers}
+        return wanted
 
     def settle(self, records: Iterable[Record]) -> list[Complaint]:
         """Follow what was just committed, in its order."""
@@ -263,9 +219,7 @@ class Holds:
         if known is None or known.state is not State.CONTESTED or known.record_id is None:
             return False
         lock_accounts(self._transaction, [known.owner])
-        flags = ["decided"]
-        if capture and self._capture(known, known.record_id) < 0:
-            flags.append("arrears")
+        flags = ["decided", *(self._capture(known, known.record_id) if capture else ())]
         state = State.CAPTURED if capture else State.RELEASED
         self._put(replace(known, state=state, flags=known.flagged(*flags)), known)
         return True
@@ -302,7 +256,9 @@ class Holds:
             flags.append("unproven")
         shares = shares_of(amount_fen, _money(entry).funds)
         if is_split(shares):
-            flags.append(_SPLIT)
+            flags.append(SPLIT)
+        if _money(entry).account == CREDIT:
+            flags.append(SETTLES)
         if is_split(shares) or intent.has_shares:
             self._funds.write(intent.intent_id, shares)
         if verdict in DOUBTFUL and self._names_another(entry):
@@ -319,8 +275,7 @@ class Holds:
         unproven_fen = amount_fen if verdict in _UNPROVEN else 0
         if verdict in DOUBTFUL or unproven_fen > UNPROVEN_CAP_FEN or amount_fen > MAX_PAYMENT_FEN:
             return replace(paid, state=State.CONTESTED), "payment-contested"
-        arrears = ("arrears",) if self._capture(paid, entry.id) < 0 else ()
-        return replace(paid, state=State.CAPTURED, flags=paid.flagged(*arrears)), code
+        return replace(paid, state=State.CAPTURED, flags=paid.flagged(*self._capture(paid, entry.id))), code
 
     def _names_another(self, entry: Entry) -> bool:
         return self._register.objection(entry.medium, entry.subject, entry.time_ms) == WRONG_PERSON
@@ -336,7 +291,9 @@ class Holds:
         elif (intent.amount_fen, intent.owner) != (_money(entry).amount_fen, owner):
             flags.append("amount-differs")
             code = "payment-differs"
-        if owner == NOBODY or owner not in lock_accounts(self._transaction, [owner]):
+        own = filter(is_own, shares_of(_money(entry).amount_fen, _money(entry).funds))
+        payers = {owner, *(account_of(owner, kind) for kind in own)}
+        if owner == NOBODY or not lock_accounts(self._transaction, payers):
             flags.append("account-unknown")
         return flags, code
 
@@ -360,7 +317,7 @@ class Holds:
             return replace(intent, flags=intent.flagged("refund-differs")), "refund-differs"
         if not self._give_back(intent, back, entry.id, moved=is_captured):
             return replace(intent, flags=intent.flagged("refund-differs")), "refund-differs"
-        return replace(intent, flags=intent.flagged(_REFUNDED)), None
+        return replace(intent, flags=intent.flagged(REFUNDED)), None
 
     def _told_by(self, entry: Entry) -> Intent:
         """An intent that nobody asked about here: as its first record has it."""
@@ -378,13 +335,23 @@ class Holds:
 
     # Rows -----------------------------------------------------------------------------------------------------------
 
-    def _capture(self, intent: Intent, record_id: bytes) -> int:
-        """Every share from its account; the holder's balance after it, 0 where the holder pays nothing."""
-        balance_fen = 0
-        for fund, fen in self._left(intent).items():
+    def _capture(self, intent: Intent, record_id: bytes) -> list[str]:
+        """Every share from its account; as flags, what the holder's accounts did not cover."""
+        flags: list[str] = []
+        shares = self._left(intent)
+        for fund, fen in shares.items():
             after_fen = self._move(intent, self._owner(fund, intent), -fen, record_id)
-            balance_fen = after_fen if fund == ACCOUNT else balance_fen
-        return balance_fen
+            if fund == CREDIT and after_fen < -ceiling_fen(self._transaction, intent.owner):
+                flags.append("over-ceiling")
+            elif fund != CREDIT and is_own(fund) and after_fen < 0:
+                flags.append("arrears")
+        self._settle_debt(intent, sum(shares.values()), record_id)
+        return flags
+
+    def _settle_debt(self, intent: Intent, amount_fen: int, record_id: bytes) -> None:
+        """What a settlement took from the other accounts pays off what is owed; a negative amount owes it again."""
+        if intent.settles:
+            self._move(intent, account_of(intent.owner, CREDIT), amount_fen, record_id)
 
     def _give_back(self, intent: Intent, back: Mapping[str, int], record_id: bytes, *, moved: bool = True) -> bool:
         """Shares to the accounts that they came from; ``False``, and nothing moves, where one has not so much left.
@@ -395,6 +362,8 @@ class Holds:
             return False
         for fund, fen in back.items():
             self._move(intent, self._owner(fund, intent), fen if moved else 0, record_id)
+        if moved:
+            self._settle_debt(intent, -sum(back.values()), record_id)
         return True
 
     def _left(self, intent: Intent) -> dict[str, int]:
@@ -423,7 +392,7 @@ class Holds:
         columns = intent_table.c
         query = sa.select(intent_table).where(columns.terminal == self.terminal, columns.intent_id.in_(set(ids)))
         rows = self._connection.execute(query.order_by(columns.intent_id).with_for_update())
-        return {row.intent_id: _intent(row) for row in rows}
+        return {row.intent_id: intent_of(row) for row in rows}
 
     def _put(self, intent: Intent, known: Intent | None) -> Intent:
         changed = replace(intent, changed_ms=self.now_ms)
@@ -437,24 +406,9 @@ class Holds:
         return changed
 
 
-def intents(transaction: Transaction, now_ms: int, *, only_open: bool = False) -> list[Intent]:
-    """The intents, the latest change first; a hold that is over shows as expired."""
-    query = sa.select(intent_table).order_by(intent_table.c.changed_ms.desc(), intent_table.c.intent_id)
-    found = [_intent(row) for row in transaction.connection.execute(query)]
-    shown = [
-        replace(intent, state=State.EXPIRED) if intent.state is State.HELD and not intent.holds(now_ms) else intent
-        for intent in found
-    ]
-    return [intent for intent in shown if not only_open or intent.state in OPEN]
-
-
 def _same(intent: Intent, question: Authorise, owner: Owner) -> bool:
     asked = (question.amount_fen, question.merchant, owner)
     return (intent.amount_fen, intent.merchant, intent.owner) == asked
-
-
-def _intent(row: sa.Row[Any]) -> Intent:
-    return Intent(**{**row._mapping, "state": State(row.state)})
 
 
 def _moving(records: Iterable[Record]) -> list[Record]:

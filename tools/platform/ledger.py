@@ -21,7 +21,7 @@ NOBODY: Owner = ("", b"")
 account_table = sa.Table(
     "account",
     metadata,
-    sa.Column("namespace", sa.String(64), primary_key=True),
+    sa.Column("namespace", sa.String(80), primary_key=True, comment="and the kind (accounts.py)"),
     sa.Column("subject", sa.LargeBinary, primary_key=True),
     sa.Column("balance_fen", sa.BigInteger, nullable=False),
     sa.Column("blocked", sa.Boolean, nullable=False),
@@ -31,7 +31,7 @@ ledger_table = sa.Table(
     "ledger",
     metadata,
     sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("namespace", sa.String(64), nullable=False),
+    sa.Column("namespace", sa.String(80), nullable=False),
     sa.Column("subject", sa.LargeBinary, nullable=False),
     sa.Column("amount_fen", sa.BigInteger, nullable=False, comment="what it adds to the balance"),
     sa.Column("terminal", sa.String(32), comment="null: paid in at the platform"),

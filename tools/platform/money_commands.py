@@ -10,11 +10,15 @@ from pathlib import Path
 
 import click
 
+from profiles.payers import KIND_WORDS
+from profiles.rules.funds import ACCOUNT, AccountKind
 from tools.cli.words import say
 from tools.platform import arrears
+from tools.platform.accounts import person_of
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
-from tools.platform.holds import Holds, State, intents
+from tools.platform.holds import Holds
+from tools.platform.intents import State, intents
 from tools.platform.ledger import Owner, accounts, block
 from tools.platform.owners import OwnerType, shown
 from tools.platform.service import Layout
@@ -40,6 +44,8 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "amount-differs": ("金额或付款人不符", "amount or person differs"),
     "account-unknown": ("没有账户", "no account"),
     "split": ("多方支付", "several pay"),
+    "over-ceiling": ("超过信用额度", "beyond the credit granted"),
+    "settles": ("结清欠款", "settles a debt"),
     "refunded": ("已部分退款", "part refunded"),
     "refund-differs": ("退款超过已付金额", "refund beyond what was paid"),
     "wrong-person": ("终端所记付款人不是持卡人，以登记册为准", "another person was named; the register's pays"),
@@ -59,7 +65,9 @@ CODES: Mapping[str, tuple[str, str]] = {
 """Why a payment was declined."""
 
 
-class _FenType(click.ParamType[int]):
+class FenType(click.ParamType[int]):
+    """Yuan as people write them, in fen."""
+
     name = "yuan"
 
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
@@ -71,7 +79,7 @@ class _FenType(click.ParamType[int]):
         return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
 
 
-_owner_argument = click.argument("owner", type=OwnerType(), metavar=say("账户", "ACCOUNT"))
+owner_argument = click.argument("owner", type=OwnerType(), metavar=say("账户", "ACCOUNT"))
 
 
 @click.group(help=say("参考账户，供测试与演示", "Reference accounts, for tests and demonstrations"))
@@ -80,16 +88,22 @@ def account() -> None:
 
 
 @account.command(help=say("存入金额；没有账户则开户", "Pay in; the first time opens the account"))
-@_owner_argument
-@click.argument("amount_fen", type=_FenType(), metavar=say("元", "YUAN"))
+@owner_argument
+@click.argument("amount_fen", type=FenType(), metavar=say("元", "YUAN"))
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in AccountKind]),
+    default=ACCOUNT,
+    help=say("哪一种账户（credit：结清欠款）", "Which of the person's accounts (credit: settles what is owed)"),
+)
 @directory_option
 @database_option
-def pay_in(owner: Owner, amount_fen: int, directory: Path, database: str | None) -> None:
+def pay_in(owner: Owner, amount_fen: int, kind: str, directory: Path, database: str | None) -> None:
     """Write a ledger entry, also while the platform runs."""
     store = Store.open(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
-            balance_fen = arrears.pay_in(transaction, owner, amount_fen, _now_ms())
+            balance_fen = arrears.pay_in(transaction, owner, amount_fen, now_ms(), kind)
     finally:
         store.close()
     click.echo(say(f"余额 {yuan(balance_fen)} 元", f"balance: {yuan(balance_fen)} yuan"))
@@ -98,7 +112,7 @@ def pay_in(owner: Owner, amount_fen: int, directory: Path, database: str | None)
 @account.command(
     name="block", help=say("停用账户，或用 --undo 恢复", "Block an account, or with --undo let it pay again")
 )
-@_owner_argument
+@owner_argument
 @click.option("--undo", is_flag=True, help=say("恢复使用", "Let it pay again"))
 @directory_option
 @database_option
@@ -124,24 +138,29 @@ def list_accounts(directory: Path, database: str | None, as_json: bool) -> None:
     store = Store.open_for_reading(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
-            found = accounts(transaction)
+            found = [(row, person_of((row.namespace, row.subject))) for row in accounts(transaction)]
     finally:
         store.close()
     rows = [
-        {"owner": shown((row.namespace, row.subject)), "balance_fen": row.balance_fen, "blocked": row.blocked}
-        for row in found
+        {"owner": shown(person), "kind": kind, "balance_fen": row.balance_fen, "blocked": row.blocked}
+        for row, (person, kind) in found
     ]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     print_table(
-        [say("账户", "account"), say("余额（元）", "balance, yuan"), say("停用", "blocked")],
-        [[shown((row.namespace, row.subject)), yuan(row.balance_fen), say("是", "yes") if row.blocked else ""]
-         for row in found],
+        [say("账户", "account"), say("种类", "kind"), say("余额（元）", "balance, yuan"), say("停用", "blocked")],
+        [[shown(person), _kind_word(kind), yuan(row.balance_fen), say("是", "yes") if row.blocked else ""]
+         for row, (person, kind) in found],
         say("还没有账户；onecard platform intents 显示谁要付款，onecard platform account pay-in 为其存入。",
             "There are no accounts yet: `onecard platform intents` shows who wanted to pay, `onecard platform account"
             " pay-in` opens an account."),
     )  # fmt: skip
+
+
+def _kind_word(kind: str) -> str:
+    word = KIND_WORDS[kind]
+    return say(word.zh, word.en)
 
 
 @click.command(name="intents", help=say("每笔付款的去向、原因和账户", "What became of each payment"))
@@ -154,7 +173,7 @@ def list_intents(only_open: bool, directory: Path, database: str | None, as_json
     store = Store.open_for_reading(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
-            found = intents(transaction, _now_ms(), only_open=only_open)
+            found = intents(transaction, now_ms(), only_open=only_open)
     finally:
         store.close()
     if as_json:
@@ -206,14 +225,14 @@ def decide_intent(intent: str, capture: bool | None, directory: Path, database: 
         with store.transaction() as transaction:
             contested = [
                 each
-                for each in intents(transaction, _now_ms())
+                for each in intents(transaction, now_ms())
                 if each.state is State.CONTESTED and each.intent_id.hex().endswith(intent.lower())
             ]
             if len(contested) != 1:
                 said = ("没有这笔有争议的收款，或不止一笔。", "There is no such contested payment, or several.")
                 raise PlatformError(say(*said))
             (found,) = contested
-            Holds(transaction, found.terminal, _now_ms()).decide(found.intent_id, capture=capture)
+            Holds(transaction, found.terminal, now_ms()).decide(found.intent_id, capture=capture)
     finally:
         store.close()
     amount = yuan(found.amount_fen)
@@ -235,5 +254,5 @@ def _remarks(code: str, flags: str) -> str:
     return say("，", ", ").join(dict.fromkeys(words))
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
     return time.time_ns() // 1_000_000

@@ -20,7 +20,9 @@ from agent.sync.contract import (
     Resolve,
 )
 from agent.sync.contract.questions import Bound, Renewed, Resolved
+from profiles.rules.funds import ACCOUNT
 from tools.platform import foreign_codes, loans
+from tools.platform.accounts import CREDIT, DEBT, account_of
 from tools.platform.evidence import Judge
 from tools.platform.funds import fund_owner
 from tools.platform.given import MAX_AHEAD_MS, Given
@@ -64,11 +66,13 @@ class Answering:
         match question:
             case Authorise(merchant=merchant):
                 owner = question.subject or NOBODY
-                funds = {fund_owner(fund, owner, merchant) for fund, _ in question.funds or ()}
+                paying = (*(question.funds or ()), *(question.accounts or ()))
+                funds = {fund_owner(fund, owner, merchant) for fund, _ in paying}
                 return set(map(row_of, {owner, *funds}))
             case QueryBalance():
-                payer = Register(self._transaction).payer(question.medium)
-                return set(map(row_of, {question.subject or NOBODY, payer}))
+                payers = {question.subject or NOBODY, Register(self._transaction).payer(question.medium)}
+                kinds = ACCOUNT, CREDIT if question.account == DEBT else question.account or ACCOUNT
+                return {row_of(account_of(payer, kind)) for payer in payers for kind in kinds}
             case Renew(loan=loan):
                 return {loans.row_of(loan)}
             case _:
@@ -130,6 +134,7 @@ class Answering:
             amount_fen=question.amount_fen,
             until_ms=verdict.until_ms,
             balance_fen=verdict.remaining_fen,
+            accounts=tuple(verdict.accounts.items()) or None,
         )
 
     def _resolve(self, question: Resolve, bound: Bound, judge: Judge) -> Reply:

@@ -6,7 +6,8 @@ A terminal names the person of each record. For a namespace that is kept here, t
    is older takes it for a stranger's);
 2. a medium that is unknown, and one that is not told, names nobody of that namespace but itself;
 3. what names itself must not be somebody's pseudonym: a medium can be invented to be equal to one;
-4. a medium that was lost or replaced moves nothing from then on.
+4. a medium that was lost or replaced moves nothing from then on;
+5. an account of the ledger that is not a person's plain one is nobody's name (:mod:`tools.platform.accounts`).
 
 What breaks a rule moves no money of the person who is named (:mod:`tools.platform.holds`). Of a namespace that is not
 kept here, the person is the terminal's word.
@@ -23,6 +24,7 @@ import sqlalchemy as sa
 
 from agent.bundles.people import MediumState
 from agent.credentials.register import PROVISIONAL
+from tools.platform.accounts import is_person
 from tools.platform.ledger import NOBODY, Owner
 from tools.platform.store import Transaction, metadata
 
@@ -73,6 +75,8 @@ class Register:
 
     def objection(self, medium: bytes | None, subject: Owner | None, at_ms: int) -> str | None:
         """What speaks against a terminal's word that this medium was this person's: a code of the contract."""
+        if subject is not None and not is_person(subject):
+            return WRONG_PERSON
         known = self.of(medium)
         named = [row for row in known if row.owner == subject] or known
         if any(row.state is not MediumState.IN_USE and row.since_ms <= at_ms for row in named):

@@ -75,6 +75,10 @@ class Authorise(_Question):
     account: Annotated[Word | None, Key(11)] = None
     funds: Annotated[tuple[tuple[Word, Price], ...] | None, Field(min_length=1, max_length=MAX_FUNDS), Key(12)] = None
     """Who pays what of it, where that is not the person's account alone; the sum is ``amount_fen``."""
+    accounts: Annotated[tuple[tuple[Word, Price], ...] | None, Field(min_length=1, max_length=MAX_FUNDS), Key(14)] = (
+        None
+    )
+    """Among which of the person's accounts their share is to be divided, in this order, and at most how much each."""
 
     @model_validator(mode="after")
     def _sums(self) -> Authorise:
@@ -83,6 +87,8 @@ class Authorise(_Question):
                 raise ValueError("each fund pays once")
             if sum(fen for _, fen in self.funds) != self.amount_fen:
                 raise ValueError("the funds sum to the amount")
+        if self.accounts is not None and len(dict(self.accounts)) < len(self.accounts):
+            raise ValueError("each account is offered once")
         return self
 
 
@@ -141,6 +147,10 @@ class Authorised(_Reply):
     amount_fen: Annotated[Price, Key(8)]
     until_ms: Annotated[TimeMs, Key(9)]
     balance_fen: Annotated[Fen | None, Field(repr=False), Key(10)] = None
+    accounts: Annotated[
+        tuple[tuple[Word, Price], ...] | None, Field(min_length=1, max_length=MAX_FUNDS, repr=False), Key(11)
+    ] = None
+    """Who pays what, where accounts were offered; the sum is the person's share."""
 
 
 class Declined(_Reply):

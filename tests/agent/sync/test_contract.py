@@ -116,6 +116,7 @@ QUESTIONS: list[Question] = [
         subject=("city", b"s" * 16),
         account="purse",
         funds=(("subsidy", 1000), ("account", 250)),
+        accounts=(("medical", 200), ("wallet", 100_000_000)),
     ),
     Authorise(
         nonce=NONCE, asked_ms=5, expires_ms=9, intent_id=INTENT, amount_fen=1, merchant="m", business_date="20240501"
@@ -128,6 +129,7 @@ _BOUND: Any = {"terminal": "gate-7", "nonce": NONCE, "question": HASH, "issued_m
 REPLIES: list[Reply] = [
     Authorised(**_BOUND, intent_id=INTENT, amount_fen=1250, until_ms=900_000, balance_fen=-3),
     Authorised(**_BOUND, intent_id=INTENT, amount_fen=1250, until_ms=900_000),
+    Authorised(**_BOUND, intent_id=INTENT, amount_fen=1250, until_ms=9, accounts=(("medical", 200), ("wallet", 50))),
     Declined(**_BOUND, code="insufficient-funds"),
     Balance(**_BOUND, balance_fen=0),
     Renewed(**_BOUND, due_ms=2**52),

@@ -14,8 +14,8 @@ from agent.sync.contract import Address, Channel, QueryBalance
 from tests.tools.platform.chains import batch
 from tests.tools.platform.test_money_together import at_once
 from tests.tools.platform.tills import LI, WANG, Bank, Till
-from tools.platform.holds import State
 from tools.platform.ingest import Ingest, Message
+from tools.platform.intents import State
 from tools.platform.ledger import Owner
 from tools.platform.store import Store
 

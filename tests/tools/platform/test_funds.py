@@ -10,7 +10,8 @@ from agent.cose import Es256Signer
 from agent.sync.contract import Authorised, Declined
 from tests.tools.platform.tills import LI, WANG, Bank, Till
 from tools.platform.funds import fund_owner
-from tools.platform.holds import MAX_PAYMENT_FEN, Holds, State
+from tools.platform.holds import MAX_PAYMENT_FEN, Holds
+from tools.platform.intents import State
 from tools.platform.ledger import block, enter
 from tools.platform.store import Store
 

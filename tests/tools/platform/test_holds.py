@@ -22,7 +22,8 @@ from offline_store.rescue import CARRIED
 from tests.tools.platform.tills import LI, STRANGER, WANG, Bank, Till
 from tools.platform.ca import Authority
 from tools.platform.evidence import Judge
-from tools.platform.holds import HOLD_MS, MAX_FLAGS_CHARS, UNPROVEN_CAP_FEN, Intent, State
+from tools.platform.holds import HOLD_MS, UNPROVEN_CAP_FEN
+from tools.platform.intents import MAX_FLAGS_CHARS, Intent, State
 from tools.platform.issuers import trust_in
 from tools.platform.ledger import block
 from tools.platform.store import Store

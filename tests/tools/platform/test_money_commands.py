@@ -15,7 +15,8 @@ from tests.tools.platform.tills import LI, WANG, Bank, Till
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.evidence import Judge
-from tools.platform.holds import UNPROVEN_CAP_FEN, State
+from tools.platform.holds import UNPROVEN_CAP_FEN
+from tools.platform.intents import State
 from tools.platform.issuers import trust_in
 from tools.platform.money_commands import CODES, FLAGS, STATES, yuan
 from tools.platform.service import Layout
@@ -33,7 +34,7 @@ def test_an_account_is_opened_by_paying_in_blocked_and_let_go(tmp_path: Path) ->
         assert balance in run(tmp_path, "account", "pay-in", OWNER, amount).output
     assert run(tmp_path, "account", "block", OWNER).exit_code == 0
     (row,) = json.loads(run(tmp_path, "account", "list", "--json").output)
-    assert row == {"owner": OWNER, "balance_fen": 2050, "blocked": True}
+    assert row == {"owner": OWNER, "kind": "account", "balance_fen": 2050, "blocked": True}
     assert run(tmp_path, "account", "block", OWNER, "--undo").exit_code == 0
     assert "20.50" in run(tmp_path, "account", "list").output
     assert run(tmp_path, "account", "block", "city:" + "0" * 32).exit_code == 1

@@ -15,7 +15,8 @@ from agent.cose import Es256Signer
 from agent.sync.contract import Authorised, Declined
 from profiles.api import Kind
 from tests.tools.platform.tills import LI, STRANGER, WANG, Bank, Payment, Till
-from tools.platform.holds import HOLD_MS, OPEN, State
+from tools.platform.holds import HOLD_MS
+from tools.platform.intents import OPEN, State
 from tools.platform.ledger import Owner, ledger_table
 from tools.platform.store import Store, sqlite_url
 

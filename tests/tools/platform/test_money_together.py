@@ -9,7 +9,7 @@ from functools import partial
 from agent.cose import Es256Signer
 from agent.sync.contract import Authorised, Declined
 from tests.tools.platform.tills import LI, WANG, Bank, Till
-from tools.platform.holds import State
+from tools.platform.intents import State
 from tools.platform.store import Store
 
 WORKERS = 4

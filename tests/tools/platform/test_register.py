@@ -21,7 +21,8 @@ from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.evidence import Judge, Verdict, verdict_of
-from tools.platform.holds import Holds, State
+from tools.platform.holds import Holds
+from tools.platform.intents import State
 from tools.platform.issuers import trust_in
 from tools.platform.ledger import NOBODY
 from tools.platform.register import Known, Register

@@ -12,8 +12,8 @@ from profiles.api import Kind
 from tests.agent.seeded import SeededRandom
 from tests.tools.platform.chains import BOOT, NOW_MS, batch, hello, make_chain
 from tools.platform.evidence import Judge
-from tools.platform.holds import Intent, intents
 from tools.platform.ingest import Ingest
+from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, account_table, enter
 from tools.platform.store import Store
 
@@ -70,6 +70,7 @@ class Payment:
     question: bytes
     asked_id: bytes
     funds: Mapping[str, int] = field(default_factory=dict)
+    account: str | None = None
 
 
 @dataclass
@@ -89,7 +90,15 @@ class Till:
         self.chain_id = self.random.token(16)
         self.records = make_chain(1, chain_id=self.chain_id, seed=self.seed)
 
-    def ask(self, owner: Owner | None = LI, amount_fen: int = 1250, funds: Mapping[str, int] | None = None) -> Payment:
+    def ask(
+        self,
+        owner: Owner | None = LI,
+        amount_fen: int = 1250,
+        funds: Mapping[str, int] | None = None,
+        *,
+        accounts: Mapping[str, int] | None = None,
+        account: str | None = None,
+    ) -> Payment:
         """Record the intent; the question is in the returned payment and goes nowhere by itself."""
         intent_id = self._id()
         question = Authorise(
@@ -102,9 +111,11 @@ class Till:
             business_date=DATE,
             medium=self.medium,
             subject=owner,
+            account=account,
             funds=tuple((funds or {}).items()) or None,
+            accounts=tuple((accounts or {}).items()) or None,
         ).encode()
-        payment = Payment(owner, amount_fen, intent_id, question, b"", funds or {})
+        payment = Payment(owner, amount_fen, intent_id, question, b"", funds or {}, account)
         payment.asked_id = self.record(Kind.ASKED, payment, amount_fen, refers_to=None)
         return payment
 
@@ -144,7 +155,8 @@ class Till:
             medium=self.medium,
             subject=payment.owner,
             refers_to=payment.asked_id if refers_to else None,
-            money=Money(amount_fen, payment.intent_id, "canteen-1", DATE, funds=split),
+            public={"due": "20270214"} if "credit" in split else {},
+            money=Money(amount_fen, payment.intent_id, "canteen-1", DATE, account=payment.account, funds=split),
         )
         return self.append(entry)
 
