@@ -147,6 +147,7 @@ class FunctionKey(StrEnum):
     """What a cashier's keypad can say beside amounts."""
 
     DISH = "dish"
+    WEIGHT = "weight"
     GUESTS = "guests"
     PAY = "pay"
     SALES = "sales"

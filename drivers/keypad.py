@@ -23,6 +23,7 @@ _KEYS = b"0123456789.c"
 FUNCTIONS = MappingProxyType(
     {
         "d": FunctionKey.DISH,
+        "w": FunctionKey.WEIGHT,
         "g": FunctionKey.GUESTS,
         "p": FunctionKey.PAY,
         "l": FunctionKey.SALES,

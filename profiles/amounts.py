@@ -40,6 +40,7 @@ class FunctionKey(StrEnum):
     """What a cashier can say beside amounts."""
 
     DISH = "dish"
+    WEIGHT = "weight"
     GUESTS = "guests"
     PAY = "pay"
     SALES = "sales"
@@ -68,4 +69,11 @@ class KeyPressed:
     number: int | None = None
 
 
-Typed = AmountRefused | KeyPressed
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What lies still on the scale, in grams; it is said again while it lies there."""
+
+    grams: int
+
+
+Typed = AmountRefused | KeyPressed | Weighed

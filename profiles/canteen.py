@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from profiles.amounts import MAX_AMOUNT_FEN, NOTHING_DUE, AmountProblem, AmountRefused, FunctionKey, KeyPressed, yuan
+from profiles.amounts import NOTHING_DUE, AmountProblem, AmountRefused, FunctionKey, KeyPressed, yuan
 from profiles.api import (
     AmountEntered,
     Credential,
@@ -31,12 +31,13 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.basket import Basket
 from profiles.canteen_reasons import BY_LIMIT, CanteenReason, CanteenRule
-from profiles.canteen_settings import MAX_DISHES, MAX_GUESTS, CanteenSettings, Pricing
-from profiles.canteen_state import CanteenState, Order, Waiting
-from profiles.counter import Counter
+from profiles.canteen_settings import MAX_GUESTS, CanteenSettings, Pricing
+from profiles.canteen_state import CanteenState, Waiting
 from profiles.counter_reasons import CounterReason
 from profiles.meal import Meal
+from profiles.ordering import Ordering, due
 from profiles.payment import PAID_SCOPE, Bill, Kept, Payment
 from profiles.payment_reasons import PaymentReason
 from profiles.reasons import Sentence
@@ -46,12 +47,10 @@ from profiles.rules.subsidy import split, subsidy_of
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 WAITING_TIMER = "waiting"
-ORDER_TIMER = "order"
 ENTER_THE_AMOUNT = Sentence("请输入金额", "Please enter the amount")
-ORDER_GONE = Sentence("等候太久，已取消，请重新输入", "Nobody paid, so it was taken back; please type it again")
 
 
-class Canteen(Counter[CanteenState]):
+class Canteen(Ordering[CanteenState]):
     """The canteen's reducer."""
 
     name: ClassVar[str] = "canteen"
@@ -81,9 +80,7 @@ class Canteen(Counter[CanteenState]):
             case AmountEntered(amount_fen):
                 return self._entered(state, amount_fen, facts)
             case AmountRefused(problem):
-                return self._no_amount(state, problem.sentence)
-            case KeyPressed(FunctionKey.DISH, number) if self._settings.pricing is Pricing.DISHES:
-                return self._dish(state, number, facts)
+                return self.no_order(state, problem.sentence)
             case KeyPressed(FunctionKey.PAY, _) if self._settings.pricing is Pricing.DISHES:
                 return self._order_is_whole(state, facts)
             case KeyPressed(FunctionKey.GUESTS, number) if self._settings.pricing is Pricing.FIXED:
@@ -91,20 +88,10 @@ class Canteen(Counter[CanteenState]):
             case TimerFired(name, about) if name == WAITING_TIMER:
                 is_due = state.waiting is not None and state.waiting.id == about
                 return Step(state.model_copy(update={"waiting": None})) if is_due else Step(state)
-            case TimerFired(name, about) if name == ORDER_TIMER:
-                is_due = state.order is not None and state.order.id == about
-                return self._no_amount(state, ORDER_GONE) if is_due else Step(state)
             case RecordedLate(about) if state.counted is not None and state.counted.about == about:
                 return self._uncount(state, state.counted, facts)
             case _:
                 return super().serve(state, event, facts)
-
-    def timers(self, before: CanteenState, after: CanteenState, event: Event) -> tuple[StartTimer, ...]:
-        """An order does not wait for ever: whoever comes much later would pay for somebody else's meal."""
-        running = super().timers(before, after, event)
-        if after.order is None or after.order == before.order:
-            return running
-        return (*running, StartTimer(ORDER_TIMER, self._settings.order_waits_ms, after.order.id))
 
     def business_date(self, facts: Facts) -> str:
         """The canteen's own."""
@@ -115,7 +102,7 @@ class Canteen(Counter[CanteenState]):
     def _presented(self, state: CanteenState, credential: Credential, facts: Facts) -> Step[CanteenState]:
         if state.asking is not None and state.asking.medium == credential.medium:
             return Step(state, (Show(PaymentReason.ASKED.citizen, Tone.WAIT),))
-        order = state.order or Order()
+        order = state.order or Basket()
         period = self._settings.meals.at(facts.local_time)
         amount_fen = self._amount(order, period, credential, facts)
         verdict = judge(self._rules(state, credential, period, amount_fen, facts))
@@ -136,7 +123,7 @@ class Canteen(Counter[CanteenState]):
         state: CanteenState,
         credential: Credential,
         period: MealPeriod,
-        order: Order,
+        order: Basket,
         amount_fen: int,
         trace: bytes,
         facts: Facts,
@@ -184,7 +171,7 @@ class Canteen(Counter[CanteenState]):
         )
         yield CanteenRule.LIMITS, reached is None, None if reached is None else BY_LIMIT[reached]
 
-    def _amount(self, order: Order, period: MealPeriod | None, credential: Credential, facts: Facts) -> int | None:
+    def _amount(self, order: Basket, period: MealPeriod | None, credential: Credential, facts: Facts) -> int | None:
         """What is to be paid; 0 where meals are counted, and ``None`` while the cashier has not said."""
         match self._settings.pricing:
             case Pricing.COUNT:
@@ -216,32 +203,18 @@ class Canteen(Counter[CanteenState]):
     def _entered(self, state: CanteenState, amount_fen: int, facts: Facts) -> Step[CanteenState]:
         """The amount for the card that waits, or for whoever pays next; 0 takes everything back."""
         if amount_fen == 0:
-            return self._no_amount(state, NOTHING_DUE)
+            return self.no_order(state, NOTHING_DUE)
         if self._settings.pricing is not Pricing.KEYPAD:
             return Step(state, (Show(self._no_keypad(facts), Tone.WAIT),))
-        after = state.model_copy(update={"order": Order(id=facts.new_id(), amount_fen=amount_fen)})
+        after = state.model_copy(update={"order": Basket(id=facts.new_id(), amount_fen=amount_fen)})
         return self._order_is_whole(after, facts)
 
     def _order_is_whole(self, state: CanteenState, facts: Facts) -> Step[CanteenState]:
-        if state.order is None:
+        if state.order is None or state.order.amount_fen == 0:
             return Step(state, (Show(NOTHING_DUE, Tone.NO),))
         if state.waiting is not None and state.asking is None:
             return self._presented(state.model_copy(update={"waiting": None}), state.waiting.credential, facts)
-        return Step(state, (Show(_due(state.order.amount_fen), Tone.WAIT),))
-
-    def _dish(self, state: CanteenState, number: int | None, facts: Facts) -> Step[CanteenState]:
-        """One more dish of this order."""
-        price_fen = None if number is None else self._settings.price_list.price(number)
-        order = state.order or Order(id=facts.new_id())
-        if number is None or price_fen is None:
-            return Step(state, (Show(Sentence(f"没有菜号 {number or 0}", f"There is no dish {number or 0}"), Tone.NO),))
-        if len(order.dishes) >= MAX_DISHES or order.amount_fen + price_fen > MAX_AMOUNT_FEN:
-            return Step(state, (Show(AmountProblem.TOO_MUCH.sentence, Tone.NO),))
-        dishes = (*order.dishes, number)
-        more = Order(id=order.id, amount_fen=order.amount_fen + price_fen, dishes=dishes)
-        price, due = yuan(price_fen), yuan(more.amount_fen)
-        told = Sentence(f"菜号 {number}：{price} 元，请付款 {due} 元", f"Dish {number}: {price}; please pay {due} yuan")
-        return Step(state.model_copy(update={"order": more}), (Show(told, Tone.WAIT),))
+        return Step(state, (Show(due(state.order.amount_fen), Tone.WAIT),))
 
     def _guests(self, state: CanteenState, guests: int, facts: Facts) -> Step[CanteenState]:
         """So many guests' meals for the host's card; only a cashier can say so."""
@@ -253,14 +226,15 @@ class Canteen(Counter[CanteenState]):
             return Step(state.model_copy(update={"order": None}), (Show(nothing, Tone.NO),))
         if guests > MAX_GUESTS:
             return Step(state, (Show(AmountProblem.TOO_MUCH.sentence, Tone.NO),))
-        due = _due(guests * (period.guest_price_fen or 0))
-        told = Sentence(f"客餐 {guests} 份，{due.zh}", f"{guests} guests: {due.en}")
+        price = due(guests * (period.guest_price_fen or 0))
+        told = Sentence(f"客餐 {guests} 份，{price.zh}", f"{guests} guests: {price.en}")
         return Step(
-            state.model_copy(update={"order": Order(id=facts.new_id(), guests=guests)}), (Show(told, Tone.WAIT),)
+            state.model_copy(update={"order": Basket(id=facts.new_id(), guests=guests)}), (Show(told, Tone.WAIT),)
         )
 
-    def _no_amount(self, state: CanteenState, why: Sentence) -> Step[CanteenState]:
-        return Step(state.model_copy(update={"order": None, "waiting": None}), (Show(why, Tone.NO),))
+    def no_order(self, state: CanteenState, why: Sentence) -> Step[CanteenState]:
+        """Nor does a card wait for it any more."""
+        return super().no_order(state.model_copy(update={"waiting": None}), why)
 
     def _wait(self, state: CanteenState, credential: Credential, facts: Facts) -> Step[CanteenState]:
         """Card first: it waits for the amount, in place of a card that waited before."""
@@ -322,6 +296,11 @@ class Canteen(Counter[CanteenState]):
         shift = state.shift.model_copy(update={"sums": state.shift.sums.with_count(meals)})
         return state.model_copy(update={"shift": shift})
 
+    @property
+    def sells_items(self) -> bool:
+        """Where meals are priced by dish."""
+        return self._settings.pricing is Pricing.DISHES
+
     # What goes with a payment ---------------------------------------------------------------------------------------
 
     @property
@@ -331,22 +310,10 @@ class Canteen(Counter[CanteenState]):
 
     def paid(self, state: CanteenState, payment: Payment, facts: Facts) -> Kept[CanteenState]:
         """The moment in which the same card pays nothing begins anew."""
-        after, marks = super().paid(state.model_copy(update={"asked_order": None, "counted": None}), payment, facts)
+        after, marks = super().paid(state.model_copy(update={"counted": None}), payment, facts)
         return after, (*marks, self.just_paid_mark(payment, facts)) if self.one_price else marks
-
-    def undone(self, state: CanteenState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[CanteenState]:
-        """Another card may pay the same order; but guests are their host's, and no bill of who stands behind him."""
-        after, marks = super().undone(state, payment, facts, was_paid)
-        if was_paid:
-            return after, marks
-        same = None if state.asked_order is not None and state.asked_order.guests else state.asked_order
-        return after.model_copy(update={"order": state.order or same, "asked_order": None}), marks
 
     def anew(self, state: CanteenState) -> CanteenState:
         """The cashier types again, and a card that waited is presented again."""
-        gone = ("order", "asked_order", "waiting", "counted")
+        gone = ("waiting", "counted")
         return super().anew(state).model_copy(update=dict.fromkeys(gone))
-
-
-def _due(amount_fen: int) -> Sentence:
-    return Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")

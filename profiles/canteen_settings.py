@@ -7,14 +7,11 @@ from enum import StrEnum
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from profiles.counter_state import CounterSettings
+from profiles.ordering import OrderSettings
 from profiles.rules.meal_limits import MealLimits
 from profiles.rules.meals import Meals
-from profiles.rules.price_list import PriceList
 from profiles.rules.subsidy import Subsidy
 
-MAX_DISHES = 40
-"""In one order."""
 MAX_GUESTS = 50
 """Of one host at once."""
 
@@ -27,22 +24,18 @@ class Pricing(StrEnum):
     KEYPAD = "keypad"
     """单价: what the cashier types."""
     DISHES = "dishes"
-    """菜号: what the dishes cost whose numbers the cashier types."""
+    """菜号、称重: what the dishes cost whose numbers the cashier types, by piece or by weight."""
     COUNT = "count"
     """计次: nothing; meals are counted."""
 
 
-class CanteenSettings(CounterSettings):
+class CanteenSettings(OrderSettings):
     """Settings of one canteen till."""
 
     pricing: Pricing = Field(description="fixed: the period's price; keypad: what is typed; dishes; count")
-    price_list: PriceList = PriceList()
     meals: Meals
     subsidies: tuple[Subsidy, ...] = Field(default=(), max_length=32, description="the first that fits pays")
     limits: MealLimits = MealLimits()
-    order_waits_ms: int = Field(
-        default=120_000, ge=5_000, le=1_800_000, description="so long an order waits for whoever pays it"
-    )
     wait_for_amount_ms: int = Field(
         default=30_000, ge=1_000, le=120_000, description="with a keypad: so long a card waits for its amount"
     )
@@ -61,7 +54,7 @@ class CanteenSettings(CounterSettings):
                             "en": f"with fixed prices the period {period.name} needs a price_fen",
                         },
                     )
-        if self.pricing is Pricing.DISHES and not self.price_list.dishes:
+        if self.pricing is Pricing.DISHES and not self.price_list.is_given:
             raise PydanticCustomError(
                 "said", "{en}", {"zh": "按菜号收费须写 price_list", "en": "prices by dish need a price_list"}
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from profiles.api import Assurance, Credential, State, Subject
-from profiles.counter_state import CounterState
 from profiles.meal import Meal
+from profiles.ordering import OrderState
 
 
 class Waiting(State):
@@ -47,25 +47,8 @@ class Waiting(State):
         )
 
 
-class Order(State):
-    """What the cashier typed, for whoever pays next."""
-
-    id: bytes = b""
-    amount_fen: int = 0
-    dishes: tuple[int, ...] = ()
-    guests: int = Field(default=0, description="so many guests' meals, at the price of the moment they are paid")
-
-    def public(self) -> dict[str, str | int | bool]:
-        """What of it stands in the record of the intent."""
-        if self.dishes:
-            return {"dishes": ",".join(map(str, self.dishes))}
-        return {"guests": self.guests} if self.guests else {}
-
-
-class CanteenState(CounterState):
+class CanteenState(OrderState):
     """State of one canteen till, saved with every record."""
 
-    order: Order | None = Field(default=None, description="of whoever pays next")
-    asked_order: Order | None = Field(default=None, description="of whoever is paying: another card may pay it")
     waiting: Waiting | None = Field(default=None, description="a card that was presented before there is an amount")
     counted: Meal | None = Field(default=None, description="the last count: its record may still prove late")

@@ -1,30 +1,43 @@
-"""Prices by dish number."""
+"""Prices by number: the signed price list of a name, or the lines of the terminal's own configuration."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from profiles.api import Facts
+from profiles.published import Item, Per
+from profiles.reasons import Sentence
 from profiles.rules.meals import PriceFen
 
 MAX_NUMBER = 9_999
 
 
 class Dish(BaseModel):
-    """One line of a price list."""
+    """One line of the configuration's price list."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     number: int = Field(ge=1, le=MAX_NUMBER, strict=True, description="what the cashier types")
     name: str = Field(default="", max_length=32, description="what the menu calls it")
     price_fen: PriceFen
+    per: Per = Field(default=Per.PIECE, description="piece, or kg where it is weighed")
+
+    @property
+    def item(self) -> Item:
+        """The same as a signed list has it; one name serves both languages."""
+        name = Sentence(self.name or f"菜号 {self.number}", self.name or f"Dish {self.number}")
+        return Item(str(self.number), name, self.price_fen, self.per)
 
 
 class PriceList(BaseModel):
-    """Dishes by their numbers, each once."""
+    """Where prices come from: a signed list, or dishes by their numbers, each once."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    bundle: str | None = Field(
+        default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="the signed price list of this name"
+    )
     dishes: tuple[Dish, ...] = Field(default=(), max_length=1_000)
 
     @field_validator("dishes")
@@ -45,6 +58,33 @@ class PriceList(BaseModel):
             numbers.add(dish.number)
         return value
 
-    def price(self, number: int) -> int | None:
-        """What a dish costs, in fen; ``None`` if the list does not have it."""
-        return next((dish.price_fen for dish in self.dishes if dish.number == number), None)
+    @model_validator(mode="after")
+    def one_source(self) -> PriceList:
+        """A price comes from one place."""
+        if self.bundle is not None and self.dishes:
+            raise PydanticCustomError(
+                "said", "{en}", {"zh": "bundle 与 dishes 只写一个", "en": "give either bundle or dishes, not both"}
+            )
+        return self
+
+    @property
+    def is_given(self) -> bool:
+        """Whether anything is priced here at all."""
+        return self.bundle is not None or bool(self.dishes)
+
+    def in_force(self, facts: Facts) -> str | None:
+        """Name and version of the signed list, as records have it; empty for the configuration's own lines.
+
+        ``None`` where the signed list is not installed, is damaged or has expired: then nothing has a price.
+        """
+        if self.bundle is None:
+            return ""
+        prices = facts.prices(self.bundle)
+        return None if prices is None else f"{prices.name}/{prices.version}"
+
+    def item(self, code: str, facts: Facts) -> Item | None:
+        """What has this number or barcode; ``None`` if nothing has."""
+        if self.bundle is not None:
+            prices = facts.prices(self.bundle)
+            return None if prices is None else prices.items.get(code)
+        return next((dish.item for dish in self.dishes if str(dish.number) == code), None)

@@ -60,8 +60,9 @@ class Lane:
 
     def tell(self, event: Event) -> None:
         step = self.canteen.handle(self.state, event, self.facts)
-        self.state = CanteenState.model_validate(cbor2.loads(cbor2.dumps(step.state.model_dump())))
-        assert self.state == step.state, "the state does not survive the disk"
+        read = CanteenState.model_validate(cbor2.loads(cbor2.dumps(step.state.model_dump())))
+        assert read.model_dump() == step.state.model_dump(), "the state does not survive the disk"
+        self.state = step.state
         self.facts.keep(step.effects)
         for effect in step.effects:
             match effect:

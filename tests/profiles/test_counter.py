@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from profiles.amounts import NO_SUCH_KEY, AmountProblem, AmountRefused, FunctionKey, KeyPressed
 from profiles.api import AmountEntered, Kind, Record, RecordedLate, Restarted, TimerFired, Tone
-from profiles.canteen import ORDER_TIMER
 from profiles.canteen_settings import CanteenSettings
 from profiles.counter import SIGN_OUT_TIMER
 from profiles.counter_state import SALES_KEPT
+from profiles.ordering import ORDER_TIMER
 from profiles.questions import Answered, Declined
 from tests.profiles.canteens import CHIEF, HOUR_MS, LI, OPERATOR, SETTINGS, WANG, Lane
 
@@ -337,7 +337,7 @@ def test_dishes_are_summed_and_paid_amount_first_or_card_first() -> None:
             lane.present()
         lane.agree()
         assert lane.money().amount_fen == 1800
-        assert lane.journal[0].public["dishes"] == "12,1,12"
+        assert lane.journal[0].public["items"] == "12,1,12"
         lane.key(FunctionKey.PAY)
         assert lane.said == "0: nothing is to be paid"
 

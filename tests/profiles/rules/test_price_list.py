@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from profiles.rules.price_list import MAX_NUMBER, PriceList
+from tests.profiles.facts import HeldFacts
 
 NUMBERS = st.integers(1, MAX_NUMBER)
 FEN = st.integers(1, 10_000_000)
@@ -24,8 +25,10 @@ def test_a_list_has_each_number_once_or_is_refused(lines: list[tuple[int, int]],
         assert "two lines" in context["en"]
     else:
         prices = PriceList.model_validate({"dishes": dishes})
-        assert {number: prices.price(number) for number, _ in lines} == dict(lines)
-        assert prices.price(asked) == dict(lines).get(asked)
+        facts = HeldFacts()
+        found = {number: prices.item(str(number), facts) for number in (asked, *dict(lines))}
+        assert {number: item.price_fen for number, item in found.items() if item} == dict(lines)
+        assert prices.in_force(facts) == ""
 
 
 @pytest.mark.parametrize(
