@@ -155,6 +155,8 @@ class FunctionKey(StrEnum):
     REFUND = "refund"
     OPERATOR = "operator"
     SHIFT = "shift"
+    STATION = "station"
+    CHECK = "check"
 
 
 class KeyReading(_Reading):

@@ -31,6 +31,8 @@ FUNCTIONS = MappingProxyType(
         "r": FunctionKey.REFUND,
         "o": FunctionKey.OPERATOR,
         "s": FunctionKey.SHIFT,
+        "t": FunctionKey.STATION,
+        "i": FunctionKey.CHECK,
     }
 )
 _NUMBERED = re.compile(rb"([0-9]{0,8})([a-z])")

@@ -48,6 +48,8 @@ class FunctionKey(StrEnum):
     REFUND = "refund"
     OPERATOR = "operator"
     SHIFT = "shift"
+    STATION = "station"
+    CHECK = "check"
 
 
 NO_SUCH_KEY = Sentence("此处没有这个功能", "This till has no such function")

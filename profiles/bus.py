@@ -11,32 +11,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from profiles.amounts import MAX_AMOUNT_FEN, NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, yuan
 from profiles.api import (
-    Actuate,
     AmountEntered,
     Credential,
-    Effect,
     Event,
     Facts,
-    Kind,
     Mark,
     Presented,
     ProfileSettings,
-    Record,
     Show,
     State,
     Step,
-    Subject,
     Tone,
     Wiring,
 )
 from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
 from profiles.reasons import ReasonEnum, Sentence
-from profiles.rules.concession import Concession, concession_of, ridden, shares
+from profiles.ride import Ride
+from profiles.riding import given_back, hold_funds_apart, taken, ticket_of, ticket_said, with_lamp
+from profiles.rules.concession import Concession
+from profiles.rules.discounts import Discounts, travelled
 from profiles.rules.double_tap import used, used_just_now
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.tally import key_of
@@ -44,7 +42,6 @@ from profiles.trace import Asked, Rule, RuleEnum, judge
 
 MAX_PEOPLE = 20
 RIDES_SCOPE = "bus.rides"
-LAMP_PULSE_MS = 1_500
 _S = Sentence
 
 
@@ -73,24 +70,17 @@ class BusSettings(PaySettings):
     line: str = Field(min_length=1, max_length=32, description="as the platform names the line")
     fare_fen: int = Field(ge=1, le=MAX_AMOUNT_FEN, strict=True, description="the full fare of one person")
     concessions: tuple[Concession, ...] = Field(default=(), max_length=16, description="the first that fits holds")
+    discounts: Discounts = Field(default=Discounts(), description="off the holder's own share")
     interval_ms: int = Field(
         default=60_000, ge=0, le=7_200_000, description="the same person again within it pays nothing and is told so"
     )
     ask_deadline_ms: int = Field(default=300, ge=100, le=30_000, description="so long a passenger waits")
 
-    @field_validator("concessions")
-    @classmethod
-    def each_fund_once(cls, value: tuple[Concession, ...]) -> tuple[Concession, ...]:
+    @model_validator(mode="after")
+    def each_fund_once(self) -> BusSettings:
         """By its fund a payment is known to have been at a concession, and at which."""
-        funds = [concession.fund for concession in value]
-        for fund in funds:
-            if funds.count(fund) > 1:
-                said = {
-                    "zh": f"资金 {fund} 出现两次，请各用一个",
-                    "en": f"the fund {fund} stands here twice; give each its own",
-                }
-                raise PydanticCustomError("said", "{en}", said)
-        return value
+        hold_funds_apart(self.concessions, self.discounts)
+        return self
 
     @model_validator(mode="after")
     def fare_is_no_trap(self) -> BusSettings:
@@ -147,7 +137,8 @@ class Bus(Cashier[BusState]):
                 return self._companions(state, number or 1)
             case _:
                 step = super().handle(state, event, facts)
-                return Step(step.state, tuple(self._with_lamp(step.effects, state)))
+                paying = None if state.asking is None else self._concession(state.asking)
+                return Step(step.state, with_lamp(step.effects, paying))
 
     # What is paid ---------------------------------------------------------------------------------------------------
 
@@ -155,13 +146,18 @@ class Bus(Cashier[BusState]):
         verdict = judge(self._rules(state, credential, facts))
         if verdict.refusal is not None:
             return self.refuse(state, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
-        concession = concession_of(self._settings.concessions, credential, facts)
-        funds = shares(state.fare_fen or self._settings.fare_fen, concession, state.people)
-        bill = Bill(sum(funds.values()), facts.local_time.strftime("%Y%m%d"), funds=funds)
+        fare_fen, before = state.fare_fen or self._settings.fare_fen, travelled(credential.subject, facts)
+        settings = self._settings
+        ticket = ticket_of(
+            fare_fen, settings.concessions, settings.discounts, credential, before, facts.now_ms, facts, state.people
+        )
+        ride = Ride(line=settings.line, own_fen=ticket.own_fen, before_ms=before.last_ms)
+        bill = Bill(fare_fen * state.people, facts.local_time.strftime("%Y%m%d"), funds=ticket.funds, ride=ride)
         # With the intent: at the other door the same person is told so while the platform is asked.
-        rode = self._ride(credential.subject, concession, facts)
-        public: dict[str, str | int | bool] = {"line": self._settings.line, "people": state.people}
-        return self.ask(self._fresh(state), credential, bill, verdict.trace, facts, public, marks=rode)
+        marks = taken(ride, ticket.concession, credential.subject, facts)
+        rode = used(RIDES_SCOPE, key_of(credential.subject), settings.interval_ms, facts)
+        public: dict[str, str | int | bool] = {"line": settings.line, "people": state.people}
+        return self.ask(self._fresh(state), credential, bill, verdict.trace, facts, public, marks=(rode, *marks))
 
     def _rules(self, state: BusState, credential: Credential, facts: Facts) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
@@ -188,22 +184,13 @@ class Bus(Cashier[BusState]):
 
     def undone(self, state: BusState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[BusState]:  # noqa: ARG002
         """Nobody has ridden."""
-        concession = self._concession(payment)
         forgotten = Mark(RIDES_SCOPE, key_of(payment.subject), None, facts.now_ms)
-        back = () if concession is None else (ridden(concession, payment.subject, facts, -1),)
-        return state, (forgotten, *back)
-
-    def _ride(self, subject: Subject, concession: Concession | None, facts: Facts) -> tuple[Mark, ...]:
-        """The ride of the person, and the one at a concession."""
-        rode = used(RIDES_SCOPE, key_of(subject), self._settings.interval_ms, facts)
-        return (rode,) if concession is None else (rode, ridden(concession, subject, facts))
+        ride = payment.ride or Ride(line=self._settings.line)
+        return state, (forgotten, *given_back(ride, self._concession(payment), payment.subject, facts))
 
     def said(self, state: BusState, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002 -- the protocol's
         """The ticket, and what the holder's own account pays."""
-        concession = self._concession(payment)
-        ticket = what if concession is None else concession.ticket.sentence
-        own = yuan(payment.funds.get(ACCOUNT, 0))
-        return Sentence(f"{ticket.zh}：{own} 元", f"{ticket.en}: {own} yuan")
+        return ticket_said(what, self._concession(payment), payment.funds.get(ACCOUNT, 0))
 
     def anew(self, state: BusState) -> BusState:
         """The driver types again."""
@@ -211,12 +198,3 @@ class Bus(Cashier[BusState]):
 
     def _concession(self, payment: Payment) -> Concession | None:
         return next((each for each in self._settings.concessions if each.fund in payment.funds), None)
-
-    def _with_lamp(self, effects: tuple[Effect, ...], before: BusState) -> Iterator[Effect]:
-        """After the record of a payment at a concession, its lamp: a driver sees at a glance what was shown."""
-        for effect in effects:
-            yield effect
-            if isinstance(effect, Record) and effect.kind is Kind.PAYMENT and before.asking is not None:
-                concession = self._concession(before.asking)
-                if concession is not None and concession.lamp is not None:
-                    yield Actuate(concession.lamp, LAMP_PULSE_MS, effect.id)

@@ -11,6 +11,7 @@ from profiles.api import Facts, Mark, State, Subject
 from profiles.meal import Meal
 from profiles.payers import CREDIT, Payers, divided, own_share_fen
 from profiles.questions import Authorised, Money
+from profiles.ride import Ride
 from profiles.rules.accounts import is_within
 from profiles.rules.credit import owing
 from profiles.rules.offline_pay import sold
@@ -31,6 +32,7 @@ class Bill:
     meal: Meal | None = None
     payers: Payers | None = None
     """The accounts among which the holder's share is divided; without, the funds say who pays."""
+    ride: Ride | None = None
 
 
 class Payment(State):
@@ -53,6 +55,12 @@ class Payment(State):
     meal: Meal | None = Field(default=None, description="what it takes of the person's limits and subsidies")
     payers: Payers | None = Field(default=None, description="until it is known who pays")
     due: str = Field(default="", description="by when what was put on credit is to be settled")
+    ride: Ride | None = Field(default=None, description="what it takes of the person's day and trip")
+
+    @property
+    def public(self) -> Mapping[str, str | int | bool]:
+        """What the records that end it say beside the money."""
+        return {} if self.ride is None else self.ride.public
 
     @property
     def own_fen(self) -> int:

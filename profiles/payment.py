@@ -253,6 +253,7 @@ class Cashier(Generic[P]):
             funds=dict(bill.funds),
             meal=bill.meal,
             payers=bill.payers,
+            ride=bill.ride,
         )
         money = payment.money(self._pay.merchant)
         claimed = (self.just_paid_mark(payment, facts),) if self.one_price else ()
@@ -379,7 +380,7 @@ class Cashier(Generic[P]):
             medium=payment.medium,
             subject=payment.subject,
             refers_to=payment.asked_id,
-            public=public or {},
+            public={**payment.public, **(public or {})},
             marks=marks,
             money=money,
             trace=trace,

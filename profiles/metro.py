@@ -1,0 +1,309 @@
+"""Metro (地铁): in at one station, out at another, and the fare of the way between.
+
+An entry opens a trip of the person (:mod:`profiles.rules.trips`), which all lanes of the terminal share: whoever came
+in by card may leave by code. The exit's fare is recorded in full with its split over concession, transfer, day's cap
+and the holder's account, then paid as in every scene (:mod:`profiles.payment`); the gate opens after the record of the
+payment. The trip ends with the intent, so that no second gate charges it meanwhile, and is open again if nothing comes
+of that.
+
+Of a trip without an exit the next entry charges the highest fare, of an exit without a trip the staff types where it
+began, or what is due.
+
+The rules, the first that fails refuses: assurance, admission, schedule, somebody else still paying or being let
+through, and that the person can have come so fast from where he was last; at an exit that he came in, and a fare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import Field
+
+from profiles.amounts import NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, yuan
+from profiles.api import (
+    AmountEntered,
+    Credential,
+    Event,
+    Facts,
+    Mark,
+    Presented,
+    ProfileSettings,
+    Reason,
+    Show,
+    State,
+    Step,
+    Subject,
+    Tone,
+)
+from profiles.direction import Direction
+from profiles.metro_reasons import MetroReason, MetroRule
+from profiles.metro_settings import MetroSettings
+from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState
+from profiles.payment import Bill, Kept, Payment, with_amount
+from profiles.reasons import Sentence
+from profiles.ride import Ride
+from profiles.riding import given_back, taken, ticket_of, ticket_said, with_lamp
+from profiles.rules.concession import Concession
+from profiles.rules.discounts import Discounts, travelled
+from profiles.rules.funds import ACCOUNT
+from profiles.rules.impossible import is_possible
+from profiles.rules.trips import OpenTrip, begun, open_trip, over, seen, seen_here
+from profiles.trace import Asked, RuleEnum, judge
+
+MINUTE_MS = 60_000
+_MISSING_EXIT = Sentence("补收上次未出站车费", "Paid for the last trip, which has no exit")
+
+
+class MetroState(WayState):
+    """State of one lane, saved with every record."""
+
+    typed_fen: int | None = Field(default=None, description="what the staff typed, for whoever comes next")
+    declared: str | None = Field(default=None, description="the station that the staff typed, for whoever comes next")
+
+
+class Metro(PaidWay[MetroState]):
+    """The metro's reducer."""
+
+    name: ClassVar[str] = "metro"
+    Settings: ClassVar[type[ProfileSettings]] = MetroSettings
+    State: ClassVar[type[State]] = MetroState
+    wants: ClassVar[frozenset[str]] = frozenset()
+    rules: ClassVar[type[RuleEnum]] = MetroRule
+
+    def __init__(self, settings: MetroSettings) -> None:
+        super().__init__(settings, settings.station, settings.output, settings.open_pulse_ms)
+        self._settings = settings
+
+    def idle(self) -> MetroState:
+        """Nobody is at the gate."""
+        return MetroState()
+
+    def handle(self, state: MetroState, event: Event, facts: Facts) -> Step[MetroState]:
+        """One event in, one step out."""
+        match event:
+            case Presented(credential):
+                step = self._presented(state, credential, facts)
+                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+            case AmountEntered(amount_fen) if self._settings.direction is Direction.OUT:
+                return self._typed(state, amount_fen)
+            case AmountRefused(problem):
+                return Step(self._fresh(state), (Show(problem.sentence, Tone.NO),))
+            case KeyPressed(FunctionKey.STATION, number):
+                return self._declared(state, number)
+            case _:
+                step = super().handle(state, event, facts)
+                paying = None if state.asking is None else self._concession(state.asking)
+                return Step(step.state, with_lamp(step.effects, paying))
+
+    # In and out -----------------------------------------------------------------------------------------------------
+
+    def _presented(self, state: MetroState, credential: Credential, facts: Facts) -> Step[MetroState]:
+        trip = open_trip(credential.subject, facts)
+        is_in = self._settings.direction is Direction.IN
+        verdict = judge(self._rules(state, credential, facts))
+        if verdict.refusal is None and self.is_owed(credential, facts):
+            grant = self.owed(credential, self._public(), facts)
+            return self.let_through(self._fresh(state), credential, grant, facts, verdict.trace)
+        verdict = verdict.then(self._entry_rules(trip, facts) if is_in else self._exit_rules(state, trip, facts))
+        if verdict.refusal is not None:
+            return self.refuse(state, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
+        if is_in:
+            return self._enter(state, credential, trip, facts, verdict.trace)
+        return self._leave(state, credential, trip, facts, verdict.trace)
+
+    def _rules(self, state: MetroState, credential: Credential, facts: Facts) -> Iterator[Asked]:
+        yield from self.admission(state, credential, facts)
+        yield MetroRule.GATE_FREE, state.passage is None, Reason.BUSY
+        yield MetroRule.POSSIBLE, self._is_possible(credential.subject, facts), MetroReason.IMPOSSIBLE_TRAVEL
+
+    def _entry_rules(self, trip: OpenTrip | None, facts: Facts) -> Iterator[Asked]:
+        yield MetroRule.TRIP_ENDED, trip is None or self._goes_on(trip, facts), None
+
+    def _exit_rules(self, state: MetroState, trip: OpenTrip | None, facts: Facts) -> Iterator[Asked]:
+        start = self._start(state, trip)
+        yield MetroRule.CAME_IN, start is not None or state.typed_fen is not None, MetroReason.NO_ENTRY
+        if trip is not None:
+            yield MetroRule.IN_TIME, self._in_time(trip, facts), None
+        known = start is None or state.typed_fen is not None or self._fare_fen(state, trip, start, facts) is not None
+        yield MetroRule.FARE_KNOWN, known, MetroReason.NO_FARES
+
+    def _enter(
+        self, state: MetroState, credential: Credential, trip: OpenTrip | None, facts: Facts, trace: bytes
+    ) -> Step[MetroState]:
+        here = seen_here(credential.subject, self._settings.here, facts)
+        if trip is not None and self._goes_on(trip, facts):
+            grant = Grant(MetroReason.ENTERED_AGAIN, self._public(), here)
+            return self.let_through(self._fresh(state), credential, grant, facts, trace)
+        if trip is not None and (fare_fen := self._missing_fen(state, trip, facts)):
+            return self._charge_missing_exit(state, credential, trip, fare_fen, facts, trace)
+        began = OpenTrip(facts.now_ms, self._settings.here)
+        marks = (*begun(credential.subject, began, facts), *here)
+        grant = Grant(MetroReason.ENTERED, self._public(), marks, began.since_ms, began.station)
+        return self.let_through(self._fresh(state), credential, grant, facts, trace)
+
+    def _missing_fen(self, state: MetroState, trip: OpenTrip, facts: Facts) -> int:
+        """The highest fare, or that to where the staff was told that the trip ended."""
+        settings, start = self._settings, self._settings.network.numbered(trip.station)
+        told = None
+        if start is not None and state.declared is not None:
+            told = settings.fare_fen(start, state.declared, 0, facts)
+        return settings.highest_fen() if told is None else told
+
+    def _charge_missing_exit(
+        self, state: MetroState, credential: Credential, trip: OpenTrip, fare_fen: int, facts: Facts, trace: bytes
+    ) -> Step[MetroState]:
+        """At no concession and no discount; it makes the next ride no transfer, and counts to no day's cap."""
+        settings, start = self._settings, self._settings.network.numbered(trip.station)
+        ride = Ride(
+            line=settings.line,
+            before_ms=travelled(credential.subject, facts).last_ms,
+            entered_ms=trip.since_ms,
+            station=trip.station,
+            missing_exit=True,
+        )
+        marks = over(credential.subject, facts)
+        bill = Bill(fare_fen, facts.local_time.strftime("%Y%m%d"), funds={ACCOUNT: fare_fen}, ride=ride)
+        public = {**self._public(), "missing_exit": start or str(trip.station)}
+        return self.ask(self._fresh(state), credential, bill, trace, facts, public, marks)
+
+    def _leave(
+        self, state: MetroState, credential: Credential, trip: OpenTrip | None, facts: Facts, trace: bytes
+    ) -> Step[MetroState]:
+        settings, start = self._settings, self._start(state, trip)
+        fare_fen = self._fare_fen(state, trip, start, facts)
+        public: PublicFields = {**self._public(), **({} if start is None else {"from": start})}
+        here = seen_here(credential.subject, settings.here, facts)
+        if not fare_fen:
+            marks = (*over(credential.subject, facts), *here)
+            since_ms, station = trip or (None, None)
+            grant = Grant(MetroReason.LEFT_FREE, public, marks, since_ms, station)
+            return self.let_through(self._fresh(state), credential, grant, facts, trace)
+        before = travelled(credential.subject, facts)
+        is_told = trip is not None or state.typed_fen is None
+        concessions, discounts = (settings.concessions, settings.discounts) if is_told else ((), Discounts())
+        began_ms = facts.now_ms if trip is None else trip.since_ms
+        ticket = ticket_of(fare_fen, concessions, discounts, credential, before, began_ms, facts)
+        ride = Ride(
+            line=settings.line,
+            own_fen=ticket.own_fen,
+            before_ms=before.last_ms,
+            entered_ms=None if trip is None else trip.since_ms,
+            station=None if trip is None else trip.station,
+        )
+        marks = (*over(credential.subject, facts), *here, *taken(ride, ticket.concession, credential.subject, facts))
+        bill = Bill(fare_fen, facts.local_time.strftime("%Y%m%d"), funds=ticket.funds, ride=ride)
+        return self.ask(self._fresh(state), credential, bill, trace, facts, public, marks)
+
+    def _fare_fen(self, state: MetroState, trip: OpenTrip | None, start: str | None, facts: Facts) -> int | None:
+        """What is due: of a trip that is known by its stations, else what the staff typed."""
+        settings = self._settings
+        if trip is None and state.typed_fen is not None:
+            return state.typed_fen
+        if start is None:
+            return state.typed_fen
+        if trip is None:
+            return settings.fare_fen(start, settings.station, 0, facts)
+        minutes = max(0, facts.now_ms - trip.since_ms) // MINUTE_MS
+        if start == settings.station and minutes < settings.free_minutes:
+            return 0
+        fare_fen = settings.fare_fen(start, settings.station, minutes, facts)
+        if fare_fen is None:
+            return state.typed_fen
+        return fare_fen if self._in_time(trip, facts) else max(fare_fen, settings.highest_fen())
+
+    def _start(self, state: MetroState, trip: OpenTrip | None) -> str | None:
+        """Where the trip began: as the entry says, else as the staff was told."""
+        return state.declared if trip is None else self._settings.network.numbered(trip.station)
+
+    def _goes_on(self, trip: OpenTrip, facts: Facts) -> bool:
+        """Whether this entry is the one before once more: the gate was not used, or somebody came back at once."""
+        again = 0 <= facts.now_ms - trip.since_ms < self._settings.again_minutes * MINUTE_MS
+        return trip.station == self._settings.here and again
+
+    def _in_time(self, trip: OpenTrip, facts: Facts) -> bool:
+        return facts.now_ms - trip.since_ms <= self._settings.longest_minutes * MINUTE_MS
+
+    def _is_possible(self, subject: Subject, facts: Facts) -> bool:
+        last, settings = seen(subject, facts), self._settings
+        before = None if last is None else settings.network.numbered(last.station)
+        if last is None or before is None:
+            return True
+        metres = settings.network.metres(before, settings.station)
+        return is_possible(metres, facts.now_ms - last.at_ms, settings.top_speed_kmh, facts.clock)
+
+    # What the staff types -------------------------------------------------------------------------------------------
+
+    def _typed(self, state: MetroState, amount_fen: int) -> Step[MetroState]:
+        """What is due from whoever comes next without an entry; 0 takes it back."""
+        if amount_fen == 0:
+            return Step(self._fresh(state), (Show(NOTHING_DUE, Tone.NO),))
+        due = Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
+        return Step(state.model_copy(update={"typed_fen": amount_fen}), (Show(due, Tone.WAIT),))
+
+    def _declared(self, state: MetroState, number: int | None) -> Step[MetroState]:
+        """Where the trip of whoever comes next began; at the way in, where the last one ended."""
+        name = self._settings.network.numbered(number)
+        if name is None:
+            return Step(self._fresh(state), (Show(MetroReason.NO_STATION.citizen, Tone.NO),))
+        told = self._settings.network.stations[name].name
+        if self._settings.direction is Direction.IN:
+            said = Sentence(f"上次出站：{told.zh}，请刷卡", f"Last exit: {told.en}; please tap")
+        else:
+            said = Sentence(f"进站：{told.zh}，请刷卡", f"Entry: {told.en}; please tap")
+        return Step(state.model_copy(update={"declared": name}), (Show(said, Tone.WAIT),))
+
+    def _fresh(self, state: MetroState) -> MetroState:
+        return state.model_copy(update={"typed_fen": None, "declared": None})
+
+    def anew(self, state: MetroState) -> MetroState:
+        """The staff types again."""
+        return self._fresh(state)
+
+    # What goes with a payment ---------------------------------------------------------------------------------------
+
+    def paid(self, state: MetroState, payment: Payment, facts: Facts) -> Kept[MetroState]:
+        """Whoever paid for a missing exit comes in."""
+        if self._settings.direction is Direction.OUT:
+            return state, ()
+        began = OpenTrip(facts.now_ms, self._settings.here)
+        here = seen_here(payment.subject, self._settings.here, facts)
+        return state, (*begun(payment.subject, began, facts), *here)
+
+    def undone(self, state: MetroState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[MetroState]:
+        """The trip is open as before; a gate that was never told to open lets nobody through."""
+        ride = payment.ride or Ride(line=self._settings.line)
+        marks = given_back(ride, self._concession(payment), payment.subject, facts)
+        if ride.entered_ms is not None and ride.station is not None:
+            marks = (*marks, *begun(payment.subject, OpenTrip(ride.entered_ms, ride.station), facts))
+        after = state.model_copy(update={"passage": None}) if was_paid else state
+        return after, marks
+
+    def said(self, state: MetroState, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002 -- the protocol's
+        """The ticket, and what the holder's own account pays."""
+        account_fen = payment.funds.get(ACCOUNT, 0)
+        if payment.ride is not None and payment.ride.missing_exit:
+            return with_amount(_MISSING_EXIT, account_fen)
+        return ticket_said(what, self._concession(payment), account_fen)
+
+    def _concession(self, payment: Payment) -> Concession | None:
+        return next((each for each in self._settings.concessions if each.fund in payment.funds), None)
+
+    # What became of it ----------------------------------------------------------------------------------------------
+
+    def came(self, subject: Subject, facts: Facts) -> tuple[int | None, int | None]:
+        """Of a payment the trip has ended with its intent."""
+        return open_trip(subject, facts) or (None, None)
+
+    def as_before(self, passage: Passage, facts: Facts) -> tuple[Mark, ...]:
+        """Who could not come in has no trip; who owed nothing and could not go out still has it."""
+        if passage.since_ms is None or passage.place is None:
+            return ()
+        trip = OpenTrip(passage.since_ms, passage.place)
+        if self._settings.direction is Direction.OUT:
+            return begun(passage.subject, trip, facts)
+        return over(passage.subject, facts) if open_trip(passage.subject, facts) == trip else ()
+
+    def _public(self) -> PublicFields:
+        settings = self._settings
+        return {"direction": settings.direction.value, "station": settings.station, "line": settings.line}
