@@ -39,6 +39,7 @@ from agent.lane_ports import Alarm, LanePorts
 from agent.latch_watch import Latched, LatchWatch
 from agent.logs import log
 from agent.memory import Memory
+from agent.peripherals import PeripheralParts, Peripherals
 from agent.questions import NobodyToAsk
 from agent.records import CONTEXT, StoreReason
 from agent.sip2.ports import NoLibrary
@@ -103,7 +104,8 @@ class Composition:
         self._zone = timezone(timedelta(minutes=self.config.terminal.utc_offset_minutes))
         self._people = {_subject_of(holder): holder.person.known() for holder in self.config.holders if holder.person}
         self._configuration = hashlib.sha256(self.config.model_dump_json().encode()).digest()[:8]
-        used = {name for lane in self.config.lanes.values() for name in (*lane.readers, lane.board) if name}
+        lanes = self.config.lanes.values()
+        used = {name for lane in lanes for name in (*lane.readers, lane.board, lane.printer) if name}
         self._devices = {name: self._device(name) for name in used}
         self.conditions = Conditions(used)
         self._bundles: Bundles | None = None
@@ -248,7 +250,13 @@ class Composition:
         return self._buffer
 
     def lanes(
-        self, writer: JournalWriter, memory: Memory, alarm: Alarm, upward: Upward | None, library: Library | None
+        self,
+        writer: JournalWriter,
+        memory: Memory,
+        alarm: Alarm,
+        upward: Upward | None,
+        library: Library | None,
+        peripherals: Peripherals,
     ) -> dict[str, Lane]:
         """Every lane; none accepts anybody before its :meth:`~agent.lane.Lane.begin_service`."""
         loop = asyncio.get_running_loop()
@@ -268,11 +276,18 @@ class Composition:
                 alarm=alarm,
                 asker=NobodyToAsk() if upward is None else upward.questions,
                 library=NoLibrary() if library is None else library,
+                counter=peripherals.counter(name),
+                paper=peripherals.paper(settings.printer),
             )
             profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])
             full_disk = self._resolved.profiles[name].on_full_disk()
             lanes[name] = Lane(name, profile, ports, settings.append_deadline_ms, full_disk)
         return lanes
+
+    def peripherals(self) -> Peripherals:
+        """Printers, and the local APIs of counters."""
+        parts = PeripheralParts(self.conditions.report, self.backoff, self._clock.now_ms)
+        return Peripherals(self.config.lanes, self._devices, parts)
 
     def connect(self, boards: dict[str, Board], lanes: dict[str, Lane]) -> None:
         """From now on every lane hears its board."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
@@ -24,6 +24,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from agent.counter_settings import CounterConfig, counter_problems
 from agent.problems import Problem, problems_of
 from agent.sip2.settings import LibraryConfig
 from agent.sync.link import LinkSettings
@@ -78,11 +79,17 @@ class LaneConfig(_Model):
     profile: str
     readers: tuple[Name, ...] = Field(min_length=1, max_length=8, description="devices that yield readings")
     board: Name | None = Field(default=None, description="the device that opens, and whose inputs this lane hears")
+    printer: Name | None = Field(default=None, description="the device that prints slips")
+    counter: CounterConfig | None = Field(default=None, description="the counter's software, for identities")
     cards: CardPlan = CardPlan()
     settings: dict[str, Any] = Field(default_factory=dict, description="the profile's own settings")
     append_deadline_ms: int = Field(
         default=2_000, ge=50, le=10_000, description="a decision not durable by then refuses"
     )
+
+    def placed(self, place: Callable[[str], str]) -> LaneConfig:
+        """The same, with the terminal's own directories put into its paths."""
+        return self if self.counter is None else self.model_copy(update={"counter": self.counter.placed(place)})
 
 
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
@@ -227,7 +234,9 @@ def parse(text: str, source: str, base_dir: Path, overrides: Iterable[str] = ())
         raise ConfigError(source, [Problem("terminal.state_dir", *said)]) from None
     terminal = config.terminal.model_copy(update={"state_dir": base_dir / state_dir})
     library = None if config.library is None else config.library.placed(partial(_placed, terminal=terminal))
-    resolved, problems = _resolve(config.model_copy(update={"terminal": terminal, "library": library}))
+    lanes = {name: lane.placed(partial(_placed, terminal=terminal)) for name, lane in config.lanes.items()}
+    placed = {"terminal": terminal, "library": library, "lanes": lanes}
+    resolved, problems = _resolve(config.model_copy(update=placed))
     if problems:
         raise ConfigError(source, problems)
     return resolved
@@ -286,7 +295,8 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
         except ValidationError as error:
             problems += problems_of(error, model=settings_type, prefix=("devices", name))
     for name, lane in config.lanes.items():
-        for key, device_name in (*(("readers", reader) for reader in lane.readers), ("board", lane.board)):
+        named = (*(("readers", reader) for reader in lane.readers), ("board", lane.board), ("printer", lane.printer))
+        for key, device_name in named:
             if device_name is not None and device_name not in config.devices:
                 fitting = [other for other in config.devices if _is_board(config, other) is (key == "board")]
                 problems.append(_unknown(f"lanes.{name}.{key}", device_name, tuple(fitting)))
@@ -302,6 +312,7 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
         except ValidationError as error:
             problems += problems_of(error, model=kind.Settings, prefix=("lanes", name, "settings"))
     problems += _shared_readers(config)
+    problems += counter_problems(config.lanes, {name for name, each in profiles.items() if _hands_over(each)})
     problems += _misplaced(config, devices)
     problems += _shared_lines(config, profiles)
     problems += _shared_ports(devices)
@@ -311,6 +322,14 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
         if isinstance(board, BoardSettings):
             problems += _unwired(f"lanes.{name}.settings", settings.wiring(), config.lanes[name].board or "", board)
     return Resolved(config, devices, profiles), problems
+
+
+def _hands_over(settings: ProfileSettings) -> bool:
+    return bool(getattr(settings, "hands_over", False))
+
+
+def _prints(settings: DriverSettings | None) -> bool:
+    return bool(getattr(settings, "prints", False))
 
 
 def _is_board(config: Config, device: str) -> bool:
@@ -394,6 +413,12 @@ def _misplaced(config: Config, devices: Mapping[str, DriverSettings]) -> list[Pr
             if isinstance(devices.get(reader), BoardSettings):
                 said = (f"{reader} 是继电器板，不能当读卡器", f"{reader} is a board; it belongs under board:")
                 problems.append(Problem(f"lanes.{name}.readers", *said))
+            if _prints(devices.get(reader)):
+                said = (f"{reader} 是打印机，不能当读卡器", f"{reader} is a printer; it belongs under printer:")
+                problems.append(Problem(f"lanes.{name}.readers", *said))
+        if lane.printer is not None and lane.printer in devices and not _prints(devices[lane.printer]):
+            said = (f"{lane.printer} 不是打印机", f"{lane.printer} is no printer")
+            problems.append(Problem(f"lanes.{name}.printer", *said))
         if lane.board is not None and lane.board in devices and not isinstance(devices[lane.board], BoardSettings):
             said = (f"{lane.board} 不是继电器板", f"{lane.board} is no board")
             problems.append(Problem(f"lanes.{name}.board", *said))

@@ -71,7 +71,9 @@ from profiles.api import (
 )
 from profiles.barcodes import Barcode, ReadsBarcodes
 from profiles.full_disk import FullDisk
+from profiles.handover import HandOver, Release, Withdraw
 from profiles.loans import AskLibrary, Defer, LibraryAnswered, LibrarySilent
+from profiles.paper import Print
 from profiles.questions import Answered, NotRecorded, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
 
@@ -91,6 +93,10 @@ _UNDONE_WHEN_LATE = frozenset(
 _ANSWERS = Answered | Unanswered | LibraryAnswered | LibrarySilent
 _WAITS = Presented | Rejected | AmountEntered | Typed | Barcode | _ANSWERS
 """After these somebody stands there and waits to hear what became of it."""
+
+_ONLY_IN_TIME = Show | Ask | AskLibrary | HandOver | Release | Print
+"""Nobody is told to pass through a gate that did not move; the fault itself follows as an event. What was refused asks
+nobody, gives nothing away and prints nothing: that it came to nothing follows as an event too."""
 
 _HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
 _TOO_MANY = Show(Sentence("请稍候，再出示一次", "Please wait a moment, then present it again"), Tone.WAIT)
@@ -325,9 +331,7 @@ class Lane:
         if appended is None:
             return False
         for effect in step.effects:
-            # Nobody is told to pass through a gate that did not move; the fault itself follows as an event. What was
-            # refused asks nobody: that it came to nothing follows as an event too.
-            if not isinstance(effect, Show | Ask | AskLibrary) or (opening.opened and not opening.refused):
+            if not isinstance(effect, _ONLY_IN_TIME) or (opening.opened and not opening.refused):
                 self._carry_out(effect)
         for record, place in zip_longest(records, appended.records):
             self._tell(record, None if place is None else place.seq, read_ns, decided_ns, opening.durable_ns)
@@ -414,6 +418,14 @@ class Lane:
                 self._ports.library.ask(effect, self._signal)
             case Defer():
                 self._ports.library.deferred()
+            case HandOver():
+                self._ports.counter.offer(effect, self._signal)
+            case Release(about):
+                self._ports.counter.release(about)
+            case Withdraw(about):
+                self._ports.counter.withdraw(about)
+            case Print():
+                self._ports.paper.print(effect, self._signal)
             case Record() | Actuate():
                 pass  # on the disk, and given by the commit
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.facts import Marks, TerminalFacts
+from agent.handover import CounterPort, NoCounter
 from agent.memory import Memory
+from agent.paper import NoPaper, Paper
 from agent.questions import Asker, NobodyToAsk
 from agent.sip2.ports import LibraryPort, NoLibrary
 from agent.store_health import JournalCondition
@@ -50,3 +52,5 @@ class LanePorts:
     shown: Callable[[Show], None] = _nobody_looks
     """Told what stands before the citizen."""
     library: LibraryPort = field(default_factory=NoLibrary)
+    counter: CounterPort = field(default_factory=NoCounter)
+    paper: Paper = field(default_factory=NoPaper)

@@ -73,6 +73,7 @@ _PATTERNS: dict[str, tuple[str, str]] = {
         "should be at most 16 of the characters 0-9, A-Z, a-z and -",
     ),
     r"^[0-9]{1,14}$": ("应为 1 至 14 位数字，请加引号", "should be 1 to 14 digits, in quotes"),
+    r"^[A-Z]{1,2}$": ("应为一或两个大写字母", "should be one or two capital letters"),
     r"^[A-Z]{3}$": ("应为三个大写字母，如 CNY", "should be three capital letters, like CNY"),
 }
 """Every pattern that a setting can be held against, as words."""

@@ -25,6 +25,7 @@ from agent.lane import Lane
 from agent.logs import log
 from agent.memory import Memory
 from agent.mending import Mending
+from agent.paper import PaperThread
 from agent.pinning import Pinning
 from agent.records import StoreReason
 from agent.standing import Standing, standing
@@ -63,7 +64,7 @@ class Terminal:
     def __init__(self, resolved: Resolved) -> None:
         self._clock = TrustedClock()
         self._parts = Composition(resolved, self._clock, SystemRandom())
-        self._threads: list[SourceThread] = []
+        self._threads: list[SourceThread | PaperThread] = []
         self._upward: Upward | None = None
         self._bundles: Bundles | None = None
         self._mending: Mending | None = None
@@ -137,7 +138,9 @@ class Terminal:
         if upward is not None:
             upward.doubted = inspector.doubt
         library = self._parts.library(writer, memory, self._alarm, upward)
-        lanes = self._parts.lanes(writer, memory, self._alarm, upward, library)
+        peripherals = self._parts.peripherals()
+        lanes = self._parts.lanes(writer, memory, self._alarm, upward, library, peripherals)
+        self._start(peripherals.printers)
         self._parts.connect(boards, lanes)
         if self._parts.rescued is not None:
             self._rescued(self._parts.rescued)
@@ -145,6 +148,7 @@ class Terminal:
             serving = [group.create_task(self._supervised(f"lane {name}", lane.run)) for name, lane in lanes.items()]
             syncing = [] if upward is None else [group.create_task(self._supervised("sync", upward.run))]
             lending = [] if library is None else [group.create_task(self._supervised("library", library.run))]
+            handing = [group.create_task(self._supervised(each.name, each.run)) for each in peripherals.counters]
             timekeeper = self._parts.timekeeper(writer, memory, self._time_untrusted)
             keeping = group.create_task(self._supervised("clock", timekeeper.run))
             inspecting = group.create_task(self._supervised("inspector", inspector.run))
@@ -161,7 +165,7 @@ class Terminal:
             for lane in lanes.values():
                 lane.stop()
             await _end(serving, LANES_END_S)
-            for task in lending:
+            for task in (*lending, *handing):
                 task.cancel()
             if upward is not None:
                 upward.stop()
@@ -283,7 +287,7 @@ class Terminal:
         if self._upward is not None:
             self._upward.alarm(lane, reason)
 
-    def _start(self, threads: Iterable[SourceThread]) -> None:
+    def _start(self, threads: Iterable[SourceThread | PaperThread]) -> None:
         for thread in threads:
             self._threads.append(thread)
             thread.start()

@@ -157,6 +157,7 @@ class FunctionKey(StrEnum):
     SHIFT = "shift"
     STATION = "station"
     CHECK = "check"
+    NEXT = "next"
 
 
 class KeyReading(_Reading):

@@ -33,6 +33,7 @@ FUNCTIONS = MappingProxyType(
         "s": FunctionKey.SHIFT,
         "t": FunctionKey.STATION,
         "i": FunctionKey.CHECK,
+        "n": FunctionKey.NEXT,
     }
 )
 _NUMBERED = re.compile(rb"([0-9]{0,8})([a-z])")

@@ -50,6 +50,7 @@ class FunctionKey(StrEnum):
     SHIFT = "shift"
     STATION = "station"
     CHECK = "check"
+    NEXT = "next"
 
 
 NO_SUCH_KEY = Sentence("此处没有这个功能", "This till has no such function")

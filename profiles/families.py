@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from profiles.amounts import Typed
 from profiles.barcodes import Barcode
+from profiles.handover import HandoverEffect, HandoverEvent
 from profiles.loans import LibraryEffect, LibraryReply
+from profiles.paper import NotPrinted, Print
 from profiles.questions import Reply
 
-FamilyEvent = Reply | Typed | Barcode | LibraryReply
-FamilyEffect = LibraryEffect
+FamilyEvent = Reply | Typed | Barcode | LibraryReply | HandoverEvent | NotPrinted
+FamilyEffect = LibraryEffect | HandoverEffect | Print

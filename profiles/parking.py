@@ -55,6 +55,7 @@ from profiles.rules.admission import Entitlement
 from profiles.rules.occupancy import Occupancy
 from profiles.rules.parking import DAY_MINUTES, MAX_DAYS, MINUTE_MS, ParkingTariff
 from profiles.rules.tally import key_of
+from profiles.rules.visits import visited
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 STAYS_SCOPE = "parking.stays"
@@ -80,7 +81,9 @@ class Waiver(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    whose: Entitlement = Field(alias="for", description="an entitlement of the credential")
+    whose: Entitlement = Field(
+        alias="for", description="an entitlement of the credential, or a place that the person visited today"
+    )
     minutes: int = Field(ge=1, le=DAY_MINUTES, strict=True, description="so many come off the stay")
 
 
@@ -180,7 +183,7 @@ class Parking(PaidWay[ParkingState]):
         if since_ms is None or not self._clock_goes_on(since_ms, facts):
             fee_fen = state.typed_fen or 0
         else:
-            fee_fen = self._settings.tariff.fee_fen(facts.now_ms - since_ms, self._waived(credential))
+            fee_fen = self._settings.tariff.fee_fen(facts.now_ms - since_ms, self._waived(credential, facts))
         if fee_fen == 0:
             marks = (self._stay(credential.subject, None, facts), *self._counted(-1, facts))
             grant = Grant(ParkingReason.LEFT_FREE, self._public(), (*marks, *self._seen(facts)), since_ms)
@@ -216,8 +219,12 @@ class Parking(PaidWay[ParkingState]):
         latest_ms = facts.mark(CLOCK_SCOPE, self._settings.area.encode()) or since_ms
         return facts.now_ms >= since_ms and facts.now_ms >= latest_ms - _CLOCK_SLACK_MS
 
-    def _waived(self, credential: Credential) -> int:
-        fitting = [waiver.minutes for waiver in self._settings.waivers if waiver.whose in credential.entitlements]
+    def _waived(self, credential: Credential, facts: Facts) -> int:
+        fitting = [
+            waiver.minutes
+            for waiver in self._settings.waivers
+            if waiver.whose in credential.entitlements or visited(waiver.whose, credential.subject, facts)
+        ]
         return max(fitting, default=0)
 
     def _public(self) -> PublicFields:

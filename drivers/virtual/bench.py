@@ -18,8 +18,9 @@ SOCKET_NAME = "virtual.sock"
 CAMERA_FILE = "camera.url"
 """In the bench's directory: the address of the camera's stream."""
 USUAL_DEVICES = ("pcscd", "pn532", "relay", "scanner", "keypad")
-DEVICES = (*USUAL_DEVICES, "camera", "library")
-"""Camera and library stand only where they are asked for: a camera's pictures cost a share of a core."""
+SECOND_DEVICES = ("scanner-2", "keypad-2")
+DEVICES = (*USUAL_DEVICES, *SECOND_DEVICES, "camera", "library")
+"""What is not usual stands only where it is asked for: a camera's pictures cost a share of a core."""
 LIBRARY_FILE = "sip2.address"
 """In the bench's directory: where the library's system listens, as HOST:PORT."""
 LINE_MAX_BYTES = 65_536
@@ -54,10 +55,11 @@ class Remove(_Message):
 
 
 class Scan(_Message):
-    """Hold a code (``show``, on a phone) or a barcode (``scan``) before the serial scanner."""
+    """Hold a code (``show``, on a phone) or a barcode (``scan``) before a serial scanner."""
 
     do: Literal["show", "scan"] = "scan"
     text: Text = Field(repr=False)
+    scanner: Name = "scanner"
 
 
 class Hold(_Message):
@@ -88,13 +90,14 @@ class Shown(_Message):
 
 
 class Press(_Message):
-    """Set an input of the board for good (``active``) or for ``pulse_ms``, or type an amount in yuan and enter it."""
+    """Set an input of the board for good (``active``) or for ``pulse_ms``, or type on a keypad and enter it."""
 
     do: Literal["press"] = "press"
     input: Name | None = None
     active: bool | None = None
     pulse_ms: Milliseconds | None = None
     amount: str | None = Field(default=None, pattern=r"^[0-9.a-z]{1,32}$")
+    keypad: Name = "keypad"
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:

@@ -113,8 +113,8 @@ class Bench:
         self._ports: dict[str, Path] = {}
         self._pcscd: VirtualPcscd | None = None
         self._relay: VirtualRelay | None = None
-        self._scanner: VirtualScanner | None = None
-        self._keypad: VirtualKeypad | None = None
+        self._scanners: dict[str, VirtualScanner] = {}
+        self._keypads: dict[str, VirtualKeypad] = {}
         self._camera: VirtualCamera | None = None
         self._library: VirtualLibrary | None = None
         self._plugging = asyncio.Lock()
@@ -140,12 +140,12 @@ class Bench:
             case "relay":
                 self._relay = VirtualRelay(path, plan.outputs, plan.inputs, device_id=plan.device_id)
                 self._pluggables[device] = self._relay
-            case "scanner":
-                self._scanner = VirtualScanner(path)
-                self._pluggables[device] = self._scanner.port
-            case "keypad":
-                self._keypad = VirtualKeypad(path)
-                self._pluggables[device] = self._keypad.port
+            case "scanner" | "scanner-2":
+                scanner = self._scanners[device] = VirtualScanner(path)
+                self._pluggables[device] = scanner.port
+            case "keypad" | "keypad-2":
+                keypad = self._keypads[device] = VirtualKeypad(path)
+                self._pluggables[device] = keypad.port
             case "camera":
                 from drivers.virtual.camera import VirtualCamera
 
@@ -195,7 +195,7 @@ class Bench:
                 case Remove():
                     self._remove(command.reader)
                 case Scan():
-                    self._scan(command.text)
+                    self._scan(command)
                 case Hold():
                     await asyncio.to_thread(self._hold, command)
                 case Trouble():
@@ -275,12 +275,13 @@ class Bench:
         if (hindrance := self._hindrance(device)) is not None:
             raise _Refused(f"没有终端收到：{hindrance.zh}", f"no terminal received it: {hindrance.en}")
 
-    def _scan(self, text: str) -> None:
-        if self._scanner is None:
-            raise _missing("scanner")
-        self._must_be_heard("scanner")
+    def _scan(self, command: Scan) -> None:
+        scanner = self._scanners.get(command.scanner)
+        if scanner is None:
+            raise _missing(command.scanner)
+        self._must_be_heard(command.scanner)
         try:
-            self._scanner.scan(text)
+            scanner.scan(command.text)
         except UnicodeEncodeError as error:
             raise _Refused("文本无法编码", "the text has characters that the scanner cannot send") from error
 
@@ -308,10 +309,11 @@ class Bench:
 
     async def _press(self, command: Press) -> None:
         if command.amount is not None:
-            if self._keypad is None:
-                raise _missing("keypad")
-            self._must_be_heard("keypad")
-            self._keypad.press(command.amount + "\r")
+            keypad = self._keypads.get(command.keypad)
+            if keypad is None:
+                raise _missing(command.keypad)
+            self._must_be_heard(command.keypad)
+            keypad.press(command.amount + "\r")
         elif command.input is not None:
             if self._relay is None:
                 raise _missing("relay")

@@ -26,8 +26,10 @@ from profiles.api import (
     Subject,
 )
 from profiles.parking import Parking, ParkingSettings, ParkingState
+from profiles.person import Person
 from profiles.questions import Answered, Authorise, Authorised, Declined, Unanswered
 from profiles.rules.occupancy import inside
+from profiles.rules.visits import visit, visited
 from tests.profiles.facts import HeldFacts
 
 MINUTE_MS = 60_000
@@ -280,3 +282,21 @@ def test_over_random_days_the_count_is_who_is_inside_and_every_intent_ends_once(
     ends = [record for record in park.journal if record.kind in (Kind.PAYMENT, Kind.REVERSAL)]
     assert sorted(record.refers_to or b"" for record in ends) == asked
     assert Reason.ACTUATED in {record.reason for record in park.journal}
+
+
+@pytest.mark.parametrize("way", ["here", "roster"])
+def test_a_visit_to_the_hall_waives_its_minutes_today_and_no_other_day(way: str) -> None:
+    park = CarPark(waivers=[{"for": "hall", "minutes": 120}])
+    visitor = Subject("city", (1).to_bytes(16, "big"))
+    assert park.present("in") == ["entered"]
+    park.tell("in", Actuated(park.journal[-1].id))
+    park.facts.now_ms += 130 * MINUTE_MS
+    if way == "here":
+        park.facts.put(visit("hall", visitor, park.facts))
+    else:
+        park.facts.people[visitor] = Person(areas=frozenset({"hall-20261123"}))
+    assert visited("hall", visitor, park.facts)
+    assert not visited("library", visitor, park.facts)
+    assert park.present("out") == ["left-free"]
+    park.facts.now_ms += 24 * 60 * MINUTE_MS
+    assert not visited("hall", visitor, park.facts)

@@ -19,6 +19,7 @@ from drivers.board import BoardSettings
 from drivers.virtual.bench import (
     CAMERA_FILE,
     LIBRARY_FILE,
+    SECOND_DEVICES,
     SOCKET_NAME,
     USUAL_DEVICES,
     Answer,
@@ -148,9 +149,10 @@ def _lines_of_board(resolved: Resolved, place: Path) -> list[str]:
 
 
 def _extras(resolved: Resolved, place: Path) -> list[str]:
-    """The virtual camera and library stand where the configuration has one."""
+    """What is not usual stands where the configuration has one."""
     library = resolved.config.library
-    wanted = []
+    ports = {getattr(settings, "port", None) for settings in resolved.devices.values()}
+    wanted = [device for device in SECOND_DEVICES if str(place / device) in ports]
     if any(getattr(settings, "source", None) == str(place / CAMERA_FILE) for settings in resolved.devices.values()):
         wanted.append("camera")
     if library is not None and library.address == str(place / LIBRARY_FILE):

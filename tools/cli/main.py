@@ -56,6 +56,7 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     ),
     "explain": ("tools.cli.explain", "command", "逐条规则说明一条记录", "Say rule by rule why a record is as it is"),
     "library": ("tools.cli.library", "library", "图书馆的补登与核对", "What the library is told afterwards"),
+    "counter": ("tools.cli.counter", "counter", "窗口系统的本机接口", "The local API of a counter's own software"),
     "platform": ("tools.platform.commands", "platform", "参考平台", "The reference central platform"),
     "demo": ("tools.demo.command", "demo", "演示：从刷卡到平台确认", "The whole way of a tap, from reader to platform"),
     "day": ("tools.days.command", "day", "演练场景的一天", "Play the script of a scene's day"),

@@ -114,9 +114,17 @@ def remove(reader: str | None, terminal: str) -> None:
 @click.option("--look", default="clear", help=say("拍摄条件，如 glare、oled、hard", "Conditions, as glare, oled, hard"))
 @click.option("--symbology", default="qr", help=say("码制，如 ean-13", "Of the codes, as ean-13"))
 @click.option("--hold", "hold_ms", type=click.IntRange(1, 60_000), default=3000, help=say("毫秒", "Milliseconds"))
+@click.option("--scanner", help=say("哪个扫码器，如 scanner-2", "Which scanner, as scanner-2"))
 @terminal_option
 def show(
-    texts: tuple[str, ...], live: str | None, every_s: float, look: str, symbology: str, hold_ms: int, terminal: str
+    texts: tuple[str, ...],
+    live: str | None,
+    every_s: float,
+    look: str,
+    symbology: str,
+    hold_ms: int,
+    scanner: str | None,
+    terminal: str,
 ) -> None:
     """Show codes."""
     if not all(texts):
@@ -128,11 +136,11 @@ def show(
         return
     held = Hold(texts=texts, look=look, symbology=symbology, hold_ms=hold_ms)
     state = ask(virtual_dir(terminal) / SOCKET_NAME, Status()).state
-    if state is not None and "camera" in state.ports:
+    if scanner is None and state is not None and "camera" in state.ports:
         _do(terminal, held)
     else:
         for text in texts:
-            _do(terminal, Scan(do="show", text=text))
+            _do(terminal, Scan(do="show", text=text, scanner=scanner or "scanner"))
 
 
 def _show_live(terminal: str, command: list[str], every_s: float, hold: Hold) -> None:
@@ -191,8 +199,14 @@ def scan(text: str, terminal: str) -> None:
         "Press these keys (0-9, ., c and letters of function keys, like 12v) as they stand: see what the till says",
     ),
 )
+@click.option(
+    "--keypad",
+    default="keypad",
+    show_default=True,
+    help=say("哪个键盘，如 keypad-2", "On which keypad, as keypad-2"),
+)
 @terminal_option
-def press(what: str, hold: bool, release: bool, keys: bool, terminal: str) -> None:
+def press(what: str, hold: bool, release: bool, keys: bool, keypad: str, terminal: str) -> None:
     """Press an input for a fifth of a second, or type an amount."""
     if hold and release:
         raise click.UsageError(say("--hold 与 --release 只能选一个", "give --hold or --release, not both"))
@@ -203,7 +217,7 @@ def press(what: str, hold: bool, release: bool, keys: bool, terminal: str) -> No
                     "--hold 与 --release 只用于输入，不用于金额", "--hold and --release are for inputs, not for amounts"
                 )
             )
-        _do(terminal, Press(amount=what if keys else _amount(what)))
+        _do(terminal, Press(amount=what if keys else _amount(what), keypad=keypad))
     elif hold or release:
         _do(terminal, Press(input=what, active=hold))
     else:

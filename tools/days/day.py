@@ -28,7 +28,7 @@ MAX_STEPS = 500
 NOTHING = "nothing"
 _YEARS = range(2000, 2100)
 ACTS = (
-    "card", "code", "printed", "scan", "fault", "keypad", "input", "network", "platform", "clock", "power",
+    "card", "code", "printed", "scan", "fault", "keypad", "input", "counter", "network", "platform", "clock", "power",
 )  # fmt: skip
 
 
@@ -150,6 +150,9 @@ class Step(Expected):
     )
     active: bool = Field(default=True, description="the sensor's new state")
     reader: Name | None = Field(default=None, description="which reader of the lane, where it matters")
+    counter: Literal["takes", "breaks"] | None = Field(
+        default=None, description="the counter's own software asks for an identity; breaks: and dies before it has it"
+    )
     network: Literal["up", "down"] | None = None
     platform: Literal["answers", "silent"] | None = Field(
         default=None, description="silent: it takes everything, and its replies are kept until it answers"

@@ -9,6 +9,7 @@ ended, and each account has what was paid in less what the journal says was paid
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -112,7 +113,7 @@ def configuration(day: Day, source: str, directory: Path) -> Resolved:
         raise DayError(source, (problem,))
     document: Any = yaml.safe_load(preset_text(day.preset))
     for lane in document["lanes"].values():
-        lane["settings"] = {**lane.get("settings", {}), **day.settings}
+        lane["settings"] = {**lane.get("settings", {}), **copy.deepcopy(day.settings)}
     resolved = parse(yaml.safe_dump(document, allow_unicode=True), source, directory)
     problems = [
         Problem(f"steps.{number}.lane", *_which(resolved))
@@ -126,7 +127,7 @@ def configuration(day: Day, source: str, directory: Path) -> Resolved:
 
 
 def _needs_lane(step: Step) -> bool:
-    return any(act is not None for act in (step.who, step.scan, step.fault, step.keypad, step.input))
+    return any(act is not None for act in (step.who, step.scan, step.fault, step.keypad, step.input, step.counter))
 
 
 def _which(resolved: Resolved) -> tuple[str, str]:
@@ -230,6 +231,8 @@ class _Stage:
             self._terminal = Terminal(self._place, self._wrap)
             if self._network:
                 self._terminal.wire.connect()
+        if step.counter is not None:
+            self._terminal.counter_takes(self._lane_of(step), breaks=step.counter == "breaks")
         reading = self._reading(step, moment)
         if reading is not None and not isinstance(reading, CardFault) and step.reader is not None:
             reading = reading.model_copy(update={"reader": step.reader})

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta, timezone, tzinfo
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +21,7 @@ from agent.credentials.verify import Verifier
 from agent.day_keys import DayKeys
 from agent.devices import Conditions
 from agent.facts import Marks, TerminalFacts
+from agent.handover import IdentityBox
 from agent.lane import Lane
 from agent.lane_ports import LanePorts
 from agent.memory import Memory
@@ -36,6 +37,7 @@ from offline_store.outbox import Outbox
 from offline_store.record import Record
 from offline_store.writer import InlineWriter
 from profiles.api import Profile, Show
+from profiles.handover import Undelivered
 from profiles.reasons import ReasonEnum
 from tools.days.shelf import Shelf
 from tools.days.simulated import SeededRandom, SimulatedClock
@@ -45,6 +47,7 @@ from tools.days.wire import Wire
 Wrap = Callable[[Profile[Any]], Profile[Any]]
 """Puts something around each lane's profile; a bench counts there."""
 CONFIRMS_S = 0.02
+COUNTER_WAITS_S = 20.0
 MAX_LOANS = 10_000
 _PORTION = 500
 _PORTION_BYTES = 1_000_000
@@ -116,10 +119,15 @@ class Terminal:
         verifier = Verifier(mac, SiteRegister(()), lambda: place.town.lists, config.terminal.site or "")
         self.lanes: dict[str, Lane] = {}
         self.profiles: dict[str, Profile[Any]] = {}
+        self._boxes: dict[str, IdentityBox] = {}
+        self._takers: set[asyncio.Task[None]] = set()
         for name, settings in config.lanes.items():
             profile = wrap(cast("Any", profile_type(settings.profile))(place.resolved.profiles[name]))
             self.profiles[name] = profile
-            self.lanes[name] = Lane(name, profile, ports, settings.append_deadline_ms)
+            if settings.counter is not None:
+                self._boxes[name] = IdentityBox()
+            own = ports if settings.counter is None else replace(ports, counter=self._boxes[name])
+            self.lanes[name] = Lane(name, profile, own, settings.append_deadline_ms)
             self.lanes[name].begin_service(verifier)
         self._tasks = [asyncio.create_task(lane.run(), name=name) for name, lane in self.lanes.items()]
         self._lending = None if library is None else asyncio.create_task(library.run(), name="library")
@@ -133,6 +141,18 @@ class Terminal:
         connect = place.shelf.connector(lambda: self.wire.is_up)
         pauses = Backoff(place.random)
         return Library(settings, zone, uploader, place.clock, pauses, lambda _: None, memory.reload, connect)
+
+    def counter_takes(self, lane: str, *, breaks: bool) -> None:
+        """A counter's software asks, and waits a while; ``breaks``: it never says that it has what it got."""
+
+        async def take() -> None:
+            delivery = await self._boxes[lane].take(COUNTER_WAITS_S)
+            if delivery is not None:
+                delivery.ended(Undelivered.UNCONFIRMED if breaks else Undelivered.NONE)
+
+        taker = asyncio.create_task(take())
+        self._takers.add(taker)
+        taker.add_done_callback(self._takers.discard)
 
     async def _waiting(self, most: int) -> list[Loan]:
         return waiting(self._place.directory, most)
@@ -160,6 +180,9 @@ class Terminal:
     async def end(self, *, power_cut: bool) -> None:
         """Stop in order, or die in the middle of whatever it does. Raises what a lane died of."""
         self.wire.disconnect()
+        for taker in self._takers:
+            taker.cancel()
+        await asyncio.gather(*self._takers, return_exceptions=True)
         if self._lending is not None:
             self._lending.cancel()
             await asyncio.gather(self._lending, return_exceptions=True)

@@ -1,0 +1,63 @@
+"""What stands beside a terminal's lanes, for those that name it: printers, and the local APIs of counters."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from agent.backoff import Backoff
+from agent.devices import DeviceState
+from agent.handover import CounterPort, NoCounter
+from agent.paper import NoPaper, Paper, PaperThread
+from drivers.api import Device, Printer
+
+if TYPE_CHECKING:  # only a terminal with a counter loads it
+    from agent.config import LaneConfig
+    from agent.counter_socket import CounterSocket
+
+
+@dataclass(frozen=True)
+class PeripheralParts:
+    """What each of them needs."""
+
+    report: Callable[[DeviceState], None]
+    backoff: Callable[[], Backoff]
+    now_ms: Callable[[], int]
+
+
+class Peripherals:
+    """Of one terminal. Use it on the event loop."""
+
+    def __init__(self, lanes: Mapping[str, LaneConfig], devices: Mapping[str, Device], parts: PeripheralParts) -> None:
+        loop = asyncio.get_running_loop()
+        self._papers = {
+            name: PaperThread(name, cast("Printer", devices[name]), loop, parts.report, parts.backoff(), parts.now_ms)
+            for name in {lane.printer for lane in lanes.values() if lane.printer is not None}
+        }
+        self._ports: dict[str, CounterPort] = {}
+        self.counters: list[CounterSocket] = []
+        """To be run."""
+        for name, lane in lanes.items():
+            if lane.counter is None:
+                continue
+            from agent.counter_socket import CounterSocket
+            from agent.handover import IdentityBox
+
+            box = self._ports[name] = IdentityBox()
+            socket = CounterSocket(f"{name}-software", lane.counter, box, parts.report, parts.backoff(), parts.now_ms)
+            self.counters.append(socket)
+
+    @property
+    def printers(self) -> tuple[PaperThread, ...]:
+        """To be started."""
+        return tuple(self._papers.values())
+
+    def paper(self, printer: str | None) -> Paper:
+        """Where a lane with this printer prints."""
+        return NoPaper() if printer is None else self._papers[printer]
+
+    def counter(self, lane: str) -> CounterPort:
+        """The counter of a lane."""
+        return self._ports.get(lane, NoCounter())

@@ -1,0 +1,105 @@
+"""Receipt printers on a serial line, by lines of text and ESC/POS; or a file in a printer's place, to read instead.
+
+Of ESC/POS only what every such printer has is used: ``ESC @`` (begin anew) and ``GS V 66 0`` (feed and cut). A file
+holds the latest slips, each ended by a line of dashes, and begins anew when it is full: so a desk without a printer is
+tried, with ``port: ${virtual}/paper.txt``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from drivers.api import DriverSettings, ReaderError, ReaderFault
+from drivers.serial_port import SerialPort, open_fault
+
+FILE_MAX_BYTES = 64 * 1024
+BEGIN = b"\x1b@"
+CUT = b"\x1dV\x42\x00"
+END_OF_SLIP = "-" * 24
+
+
+class PrinterSettings(DriverSettings):
+    """One receipt printer."""
+
+    prints: ClassVar[bool] = True
+    port: str = Field(description="the serial port; or a file that slips are written to")
+    baud: int = Field(default=9600, ge=1200, le=921_600)
+    encoding: Literal["gb18030", "utf-8"] = Field(default="gb18030", description="what the printer reads")
+    cut: bool = Field(default=True, description="whether it cuts the paper after each slip")
+
+
+class TextPrinter:
+    """Driver ``printer``. Implements :class:`drivers.api.Printer`."""
+
+    Settings: ClassVar[type[DriverSettings]] = PrinterSettings
+
+    def __init__(self, name: str, settings: PrinterSettings) -> None:
+        self.name = name
+        self._settings = settings
+        self._port: SerialPort | None = None
+        self._file: Path | None = None
+
+    def open(self) -> None:
+        """Open the port, or see that the file can be written. Raises :class:`ReaderError`."""
+        self.close()
+        path = Path(self._settings.port)
+        if _is_device(path):
+            port = SerialPort(self._settings.port, self._settings.baud)
+            port.open()
+            self._port = port
+        else:
+            self._file = path
+            self._append("")
+
+    def close(self) -> None:
+        """Release the port."""
+        if self._port is not None:
+            self._port.close()
+        self._port = self._file = None
+
+    def cancel(self) -> None:
+        """Nothing waits here for longer than a write takes."""
+
+    def print_lines(self, lines: tuple[str, ...]) -> None:
+        """Print and cut. Raises :class:`ReaderError`."""
+        if self._port is not None:
+            text = "".join(f"{_printable(line)}\r\n" for line in lines).encode(self._settings.encoding, "replace")
+            self._port.write(BEGIN + text + (CUT if self._settings.cut else b"\r\n\r\n"))
+        elif self._file is not None:
+            self._append("".join(f"{_printable(line)}\n" for line in (*lines, END_OF_SLIP)))
+        else:
+            raise ReaderError(ReaderFault.UNPLUGGED, f"{self._settings.port} is not open")
+
+    def _append(self, text: str) -> None:
+        path = Path(self._settings.port)
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), 0o600)
+                if file.tell() + len(text.encode()) > FILE_MAX_BYTES:
+                    file.truncate(0)
+                file.write(text)
+        except OSError as error:
+            raise open_fault(self._settings.port, error) from error
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a character device stands there. Raises :class:`ReaderError` for a port that is not there."""
+    try:
+        return stat.S_ISCHR(path.stat().st_mode)
+    except FileNotFoundError as error:
+        if path.is_relative_to("/dev"):
+            raise ReaderError(ReaderFault.NOT_FOUND, f"{path} ({errno.errorcode[errno.ENOENT]})") from error
+        return False
+    except OSError as error:
+        raise open_fault(str(path), error) from error
+
+
+def _printable(line: str) -> str:
+    """A line as text alone: no byte of it may be taken for a command."""
+    return "".join(character if character.isprintable() else "?" for character in line)
