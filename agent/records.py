@@ -20,6 +20,11 @@ class ServiceReason(ReasonEnum):
         _S("请走旁边通道", "Please use the next lane"),
         _S("技术人员重置了时钟下限", "a technician reset the clock's floor"),
     )
+    OUTPUT_TESTED = (
+        "output-tested",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S("技术人员测试了继电器输出", "a technician tested an output of the board"),
+    )
 
 
 class StoreReason(ReasonEnum):

@@ -88,7 +88,7 @@ def standing(
     return Standing(
         terminal=terminal,
         pid=os.getpid(),
-        software=version("onecard-terminal"),
+        software=f"onecard-terminal/{version('onecard-terminal')}",
         configuration=configuration,
         in_service=bundles is not None,
         clock=ClockNow(now_ms=moment.now_ms, state=moment.state.value, uncertainty_ms=moment.uncertainty_ms),

@@ -22,7 +22,8 @@ from agent.threads import in_thread
 NAME = "agent.sock"
 MAX_BYTES = 1 << 20
 MAX_AT_ONCE = 8
-AGAIN_S = 1.0
+AGAIN_FIRST_S, AGAIN_CAP_S = 0.1, 5.0
+"""A first start makes the directory a moment later; a disk that takes nothing is not asked all the time."""
 TELL_S = 2.0
 _BACKLOG = 16
 _ROOT = 0
@@ -39,11 +40,13 @@ class StandingSocket:
 
     async def run(self) -> None:
         """Tell until cancelled. Where the socket cannot be made, or another agent has it, it is tried again."""
+        again_s = AGAIN_FIRST_S
         while True:
             try:
                 listening = await in_thread(partial(_listen, self._state_dir), "listen")
             except OSError:
-                await asyncio.sleep(AGAIN_S)
+                await asyncio.sleep(again_s)
+                again_s = min(2 * again_s, AGAIN_CAP_S)
                 continue
             server = await asyncio.start_unix_server(self._tell, sock=listening)
             try:

@@ -213,6 +213,15 @@ class Board:
             self._thread = threading.Thread(target=self._run, name=f"board {self.name}", daemon=True)
             self._thread.start()
 
+    def contacts(self) -> dict[str, bool]:
+        """Which inputs are active now, by name: a technician's look while the board is closed; nothing is switched."""
+        self._link.open()
+        try:
+            states = self._link.read_inputs()
+        finally:
+            self._link.close()
+        return {name: states[line.address] is not line.active_low for name, line in self._settings.inputs.items()}
+
     def close(self) -> None:
         """End running pulses, leave fire outputs as they are, release the wire."""
         self._stop()

@@ -155,6 +155,17 @@ class Camera:
                 self._readings += self._presentations.note(self._decoder.frame(view), frame.at_ns)
         return self._readings.popleft()
 
+    def picture(self, timeout_s: float) -> Gray | None:
+        """The next picture as the decoder sees it, height × width; ``None`` after the timeout, or if it was none.
+
+        For a technician's look; a lane calls :meth:`read`. Raises :class:`ReaderError`.
+        """
+        if self._frames is None:
+            raise ReaderError(ReaderFault.UNPLUGGED, "the camera is not open")
+        frame = self._frames.take(0, 0, time.monotonic_ns() + int(timeout_s * 1e9))
+        gray = None if frame is None else frame.gray()
+        return None if gray is None else self._view(gray)
+
     def _view(self, gray: Gray) -> Gray:
         import cv2
 

@@ -14,6 +14,7 @@ from offline_store.figures import UNRECORDED
 from offline_store.genesis import GENESIS
 from offline_store.rescue import CARRIED, DAMAGE
 from offline_store.sealing import SEALING_KEY
+from offline_store.verify import Fault
 from profiles.api import Kind
 from profiles.reasons import ReasonEnum, Sentence
 
@@ -52,6 +53,20 @@ def reasons() -> Mapping[str, ReasonEnum]:
         profile_type(name)  # its reasons are known once it is imported
     kinds: set[type[ReasonEnum]] = {UploadReason, *ReasonEnum.__subclasses__()}
     return {reason.code: reason for kind in kinds for reason in kind}
+
+
+_FAULTS: Mapping[Fault, Sentence] = {
+    Fault.MISSING: _S("缺失", "missing"),
+    Fault.ALTERED: _S("被改动", "altered"),
+    Fault.MISPLACED: _S("位置不对", "misplaced"),
+    Fault.FORGED: _S("不是终端签名的", "forged"),
+    Fault.UNKNOWN_SUITE: _S("所用的算法组未知", "of an unknown suite"),
+}
+
+
+def fault_words(fault: Fault) -> tuple[str, str]:
+    """What is wrong with a record of a chain, to follow 「第 n 条记录」 and "record n is": Chinese and English."""
+    return _FAULTS[fault].zh, _FAULTS[fault].en
 
 
 def kind_words(code: str) -> str:

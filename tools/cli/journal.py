@@ -21,22 +21,14 @@ from agent.words import say, why_en, why_zh
 from offline_store.database import DATABASE_NAME
 from offline_store.outbox import Outbox, Position
 from offline_store.record import Record
-from offline_store.verify import Fault
 from tools.cli import fields
-from tools.cli.codes import kind_words, reason_words
+from tools.cli.codes import fault_words, kind_words, reason_words
 from tools.cli.figures import figure_words, figures_of, openings_of
 from tools.cli.place import state_dir_option
 from tools.cli.times import iso
 
 _PORTION = 200
 _PORTION_BYTES = 1_000_000
-_FAULT_ZH = {
-    Fault.MISSING: "缺失",
-    Fault.ALTERED: "被改动",
-    Fault.MISPLACED: "位置不对",
-    Fault.FORGED: "不是终端签名的",
-    Fault.UNKNOWN_SUITE: "所用的算法组未知",
-}
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 
@@ -235,8 +227,7 @@ def verify(state_dir: Path, as_json: bool) -> None:
         click.echo(say(f"链完整，共 {verdict.checked} 条记录", f"the chain is whole, {verdict.checked} records"))
         click.echo(_words_of_signatures(verdict.signed, known=key is not None))
     else:
-        fault_zh = _FAULT_ZH[broken.fault]
-        fault_en = "of an unknown suite" if broken.fault is Fault.UNKNOWN_SUITE else broken.fault.value
+        fault_zh, fault_en = fault_words(broken.fault)
         click.echo(say(f"第 {broken.seq} 条记录{fault_zh}", f"record {broken.seq} is {fault_en}"))
     if broken is not None:
         raise SystemExit(1)

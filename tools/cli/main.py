@@ -47,6 +47,12 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "hcert": ("tools.cli.hcert", "hcert", "验证健康证明", "Verify European health certificates (HCERT)"),
     "decode": ("tools.cli.decode", "decode", "按摄像头的方式识读图片中的码", "Read the codes in pictures"),
     "clock": ("tools.cli.clock", "clock", "终端的时钟，以及它不会低于的下限", "The terminal's clock and its floor"),
+    "doctor": (
+        "tools.cli.doctor",
+        "doctor",
+        "检查终端，说出哪里坏了、怎么修",
+        "Say what is broken, and how to mend it",
+    ),
     "status": ("tools.cli.status", "status", "与平台的连接情况", "How the link to the platform does"),
     "journal": (
         "tools.cli.journal",

@@ -45,11 +45,11 @@ pattern read onecard/1/+/%u/down/#
 class Authority:
     """A certificate authority that writes PEM files into one directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, life: timedelta = timedelta(days=1)) -> None:
         self.directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        certificate = self._sign(self._name, self._key, timedelta(days=1))
+        certificate = self._sign(self._name, self._key, life)
         (directory / "ca.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str, *, address: str = "127.0.0.1", life: timedelta = timedelta(days=1)) -> TlsFiles:
@@ -112,11 +112,12 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 @dataclass
 class Mosquitto:
-    """One broker; ``server`` names the certificate it shows."""
+    """One broker; ``server`` names the certificate it shows, ``rules`` are further lines of its configuration."""
 
     directory: Path
     server: str = "server"
     port: int = 0
+    rules: str = ""
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -130,6 +131,7 @@ class Mosquitto:
         configuration.write_text(
             _CONFIGURATION.format(port=self.port, directory=self.directory, server=self.server)
             + ("user root\n" if os.geteuid() == 0 else "")
+            + self.rules
         )
         program = shutil.which("mosquitto", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
         assert program, "mosquitto is not installed"

@@ -1,0 +1,94 @@
+"""``onecard doctor``: lines with their remedies in both languages, JSON, and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.house.test_words import check
+from tests.tools.doctor.conftest import well
+from tests.tools.doctor.parts import Ward
+from tests.tools.doctor.test_broken_setups import BROKEN
+from tools.doctor.examine import CHECKS, FAMILIES
+
+__all__ = ["well"]
+_NO_COLOUR = "\x1b["
+
+
+def onecard(config: Path, *arguments: str, lang: str = "en", **environment: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "agent", "doctor", "--config", str(config), *arguments],
+        env=os.environ | {"ONECARD_LANG": lang} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def findings(said: str) -> dict[str, dict[str, Any]]:
+    return {each["check"]: each for each in json.loads(said)["findings"]}
+
+
+@pytest.mark.parametrize(("lang", "words"), [("en", "→ find the program"), ("zh", "→ 找出并停止占用端口的程序")])
+def test_a_line_says_what_is_wrong_and_what_to_do(well: Ward, lang: str, words: str) -> None:
+    device = os.open(well.scanner.port.path, os.O_RDWR | os.O_NOCTTY)
+    import fcntl
+
+    fcntl.flock(device, fcntl.LOCK_EX)
+    code, said = onecard(well.config, lang=lang)
+    os.close(device)
+    assert code == 1
+    assert words in said
+    assert _NO_COLOUR not in said
+
+
+def test_as_json_it_has_codes_for_scripts(well: Ward) -> None:
+    well.broker.stop()
+    code, said = onecard(well.config, "--json")
+    assert code == 1
+    assert json.loads(said)["verdict"] == "fail"
+    found = findings(said)["route.tcp"]
+    assert (found["verdict"], found["fault"]) == ("fail", "unreachable")
+    assert found["remedy"]
+
+
+def test_warnings_alone_have_an_exit_code_of_their_own(well: Ward) -> None:
+    code, said = onecard(well.config, "--json")
+    assert (code, json.loads(said)["verdict"]) == (3, "warn")  # at least: the agent does not run
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_configuration_that_cannot_be_read_is_a_line_too(well: Ward, lang: str) -> None:
+    well.configure(terminal={"idd": "x"})
+    report = well.directory / "report.zip"
+    code, said = onecard(well.config, "--json", "--report", str(report), lang=lang)
+    assert code == 1
+    assert findings(said)["config"]["fault"] == "invalid"
+    assert report.stat().st_size > 0
+
+
+def test_everything_is_walked_where_that_is_asked_for(well: Ward) -> None:
+    _, said = onecard(well.config, "--json", "--deep")
+    assert "21 records" in findings(said)["chain"]["said"]
+
+
+def test_every_check_has_words_and_every_line_says_what_to_do(well: Ward) -> None:
+    assert FAMILIES.keys() - CHECKS.keys() == {"clock"}
+    for code, words in CHECKS.items():
+        check(words.zh.replace("RTC", "时钟"), words.en, code)
+    for spoiled, _ in BROKEN[::3]:
+        spoiled(well)
+    for finding in well.findings():
+        assert finding.check in CHECKS
+        check(finding.said.zh + "。", finding.said.en, finding.check)
+        if finding.remedy is not None:
+            check(finding.remedy.zh, finding.remedy.en, finding.check)

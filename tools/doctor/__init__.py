@@ -1,0 +1,1 @@
+"""What ``onecard doctor`` looks at: one file for each family of checks."""
