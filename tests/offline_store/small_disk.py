@@ -22,8 +22,10 @@ def mounted(root: Path) -> Iterator[Path]:
     )
     if done.returncode:
         refused(f"this machine mounts nothing: {done.stderr.strip()}")
-    yield root
-    subprocess.run(["umount", "--lazy", str(root)], check=True)
+    try:
+        yield root
+    finally:
+        subprocess.run(["umount", "--lazy", str(root)], check=True)
 
 
 def fill(directory: Path) -> Path:
