@@ -8,6 +8,9 @@ staff types what is due, for whoever comes next.
 With a loop before the reader only a car is let through, and each car once: nobody begins a second, shorter stay on
 foot. With one behind the barrier it is known who drove through; a barrier that nobody drove through changed nothing.
 
+With ``accounts`` a holder to whom an issuer has granted credit leaves first and pays later (先离场后付费): what the
+other accounts do not cover is owed, up to a ceiling, and the screen says by when it is to be settled.
+
 A number plate counts for a holder who has had it entered in the register, which is the consent; of any other nothing
 is kept.
 
@@ -49,8 +52,10 @@ from profiles.direction import Direction
 from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState, is_failure
 from profiles.parking_reasons import ParkingReason, ParkingRule
 from profiles.passage import PassageReason
+from profiles.payers import Payers
 from profiles.payment import Bill, Kept, Payment, PaySettings, with_amount
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules.accounts import Accounts
 from profiles.rules.admission import Entitlement
 from profiles.rules.occupancy import Occupancy
 from profiles.rules.parking import DAY_MINUTES, MAX_DAYS, MINUTE_MS, ParkingTariff
@@ -61,6 +66,8 @@ from profiles.trace import Asked, Rule, RuleEnum, judge
 STAYS_SCOPE = "parking.stays"
 CLOCK_SCOPE = "parking.clock"
 DRIVE_TIMER = "drive"
+USE = "parking"
+"""What the holder's accounts are asked to pay for."""
 PLATE = "plate"
 _STAY_KEPT_MS = MAX_DAYS * DAY_MINUTES * MINUTE_MS
 _CLOCK_KEPT_MS = 7 * DAY_MINUTES * MINUTE_MS
@@ -94,6 +101,9 @@ class ParkingSettings(PaySettings):
     area: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$", description="the car park")
     tariff: ParkingTariff
     waivers: tuple[Waiver, ...] = Field(default=(), max_length=16, description="the longest that fits holds")
+    accounts: Accounts | None = Field(
+        default=None, description="which of the holder's accounts pay, credit (leave first, pay later) among them"
+    )
     capacity: int | None = Field(default=None, ge=1, le=100_000, description="cars at most; null: no bound")
     plates: Plates = Field(
         default=Plates.NOTHING, description="nothing, pass or pay: what consenting holders' plates do"
@@ -190,7 +200,9 @@ class Parking(PaidWay[ParkingState]):
             return self._granted(state, credential, grant, facts, verdict.trace)
         if credential.source == PLATE and plates is not Plates.PAY:
             return Step(state, (Show(with_amount(ParkingReason.PLATE_PAYS_NOT.citizen, fee_fen), Tone.WAIT),))
-        bill = Bill(fee_fen, facts.local_time.strftime("%Y%m%d"))
+        accounts = self._settings.accounts
+        payers = None if accounts is None else Payers.of(accounts, credential, USE, facts)
+        bill = Bill(fee_fen, facts.local_time.strftime("%Y%m%d"), payers=payers)
         public = self._public()
         public |= {} if since_ms is None else {"stayed_minutes": max(0, facts.now_ms - since_ms) // MINUTE_MS}
         fresh = state.model_copy(update={"typed_fen": None, "lost_entry": since_ms is None})

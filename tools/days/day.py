@@ -119,6 +119,7 @@ class Holder(_Model):
     entitlements: frozenset[str] = frozenset()
     roster: PersonConfig | None = Field(default=None, description="what the site's roster says")
     account: Fen | None = Field(default=None, description="what was paid in, in yuan; null: there is no account")
+    credit: Fen = Field(default=0, description="so much may be owed, in yuan, as the platform has granted")
 
 
 class Expected(_Model):

@@ -29,16 +29,18 @@ from drivers.api import CardFault, CodeReading, InputReading, Reading
 from drivers.keypad import KeypadSettings, SerialKeypad
 from offline_store.record import Record
 from profiles.amounts import yuan
-from profiles.api import ClockState, Kind, Profile
+from profiles.api import ClockState, Profile
 from profiles.purpose import Purpose
 from profiles.reasons import Sentence
 from profiles.rules.funds import ACCOUNT
 from tools.cli.presets import preset_names, preset_text
+from tools.days.books import Books
 from tools.days.day import Day, DayError, Expected, Step
 from tools.days.shelf import Shelf
 from tools.days.simulated import SimulatedClock, run_simulated
 from tools.days.terminal import Place, Terminal, Wrap
 from tools.days.town import Bank, Town
+from tools.platform.accounts import account_of
 from tools.platform.intents import OPEN, State
 
 BEFORE_S = 10
@@ -178,7 +180,7 @@ class _Stage:
         self._terminal = Terminal(self._place, wrap)
         self._keypad = SerialKeypad(READER, KeypadSettings(port=""))
         self._seq = 0
-        self._intents: dict[bytes, int] = {}
+        self._books = Books()
 
     @property
     def clock_start_ms(self) -> int:
@@ -190,6 +192,8 @@ class _Stage:
         for name, person in self._day.people.items():
             if person.account is not None:
                 self.bank.pay_in(self.town.subject(name), person.account)
+            if person.credit:
+                self.bank.lend(self.town.subject(name), person.credit)
         if self._network:
             self._terminal.wire.connect()
         moments = [moment.replace(tzinfo=self._zone) for moment in self._day.moments()]
@@ -282,27 +286,10 @@ class _Stage:
         return Came(
             reasons=tuple(entry.reason for entry in own if entry.reason is not None),
             opens=tuple(noted.pulses),
-            paid_fen=sum(map(self._moved, records)),
+            paid_fen=sum(self._books.moved(record)[ACCOUNT] for record in records),
             says=noted.shown[-1].sentence if noted.shown else None,
             alarms=tuple(noted.alarms),
         )
-
-    def _moved(self, record: Record) -> int:
-        """What a record takes from the holder's account, or gives back of what was taken under its intent."""
-        money = record.entry.money
-        if money is None:
-            return 0
-        own_fen = money.funds.get(ACCOUNT, 0) if money.funds else money.amount_fen
-        match record.entry.kind:
-            case Kind.PAYMENT:
-                self._intents[money.intent_id] = own_fen
-                return own_fen
-            case Kind.REFUND:
-                self._intents[money.intent_id] = self._intents.get(money.intent_id, 0) + own_fen
-                return own_fen
-            case Kind.REVERSAL:
-                return -self._intents.pop(money.intent_id, 0)
-        return 0
 
     def _reckon(self, records: Iterable[Record]) -> list[str]:
         """What does not hold in the evening."""
@@ -322,10 +309,11 @@ class _Stage:
         if any(states[state] for state in (*OPEN, State.CONTESTED)):
             wrong.append(say("有付款没有结束", "a payment has not ended"))
         paid: Counter[tuple[str, bytes]] = Counter()
-        self._intents = {}
+        books = Books()
         for record in records:
-            if (moved := self._moved(record)) and record.entry.subject is not None:
-                paid[record.entry.subject] += moved
+            for kind, moved in books.moved(record).items():
+                if moved and record.entry.subject is not None:
+                    paid[account_of(record.entry.subject, kind)] += moved
         balances = self.bank.balances()
         for name, person in self._day.people.items():
             subject = self.town.subject(name)

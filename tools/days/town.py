@@ -25,6 +25,7 @@ from profiles.person import Person
 from profiles.purpose import Purpose
 from tools.city import ENTITLEMENTS, STATUS_ENTRIES, Issuer, Phone
 from tools.days.day import Holder
+from tools.platform.accounts import CREDIT, account_of, grant_credit
 from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
 from tools.platform.intents import Intent, intents
@@ -145,6 +146,13 @@ class Bank:
         """Open somebody's account."""
         with self.store.transaction() as transaction:
             enter(transaction, (subject.namespace, subject.id), amount_fen, self._clock.now_ms())
+
+    def lend(self, subject: Subject, ceiling_fen: int) -> None:
+        """Let somebody owe so much."""
+        person = (subject.namespace, subject.id)
+        with self.store.transaction() as transaction:
+            grant_credit(transaction, person, ceiling_fen)
+            enter(transaction, account_of(person, CREDIT), 0, self._clock.now_ms())
 
     def balances(self) -> dict[Owner, int]:
         """Every account."""
