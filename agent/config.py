@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from agent.counter_settings import CounterConfig, counter_problems
 from agent.problems import Problem, problems_of
+from agent.pupils import MaskedName, PupilConfig
 from agent.sip2.settings import LibraryConfig
 from agent.sync.link import LinkSettings
 from agent.words import say, why_en, why_zh
@@ -103,6 +104,8 @@ class PersonConfig(_Model):
     category: _Code | None = Field(default=None, description="such as student or retired")
     price_class: _Code | None = None
     subsidy: _Code | None = Field(default=None, description="which subsidy rule applies")
+    shown_as: MaskedName | None = Field(default=None, description="the masked name that staff see, such as 张*三")
+    pupil: PupilConfig | None = Field(default=None, description="of a school's pupil")
 
     def known(self) -> Person:
         """The same as profiles have it."""
@@ -112,6 +115,8 @@ class PersonConfig(_Model):
             category=self.category or "",
             price_class=self.price_class or "",
             subsidy=self.subsidy or "",
+            shown_as=self.shown_as or "",
+            pupil=None if self.pupil is None else self.pupil.known(),
         )
 
 

@@ -12,6 +12,7 @@ from agent.credentials.lists import Lists
 from profiles.api import ClockState, Mark, Subject
 from profiles.person import Person
 from profiles.published import Prices, Tariff
+from profiles.school_calendar import SchoolCalendar
 
 MAX_MARKS = 100_000
 People = Callable[[Subject], Person | None]
@@ -111,3 +112,7 @@ class TerminalFacts:
     def tariff(self, name: str) -> Tariff | None:
         """A signed tariff that is in force."""
         return self._lists.tariff(name, self.now_ms)
+
+    def calendar(self, name: str) -> SchoolCalendar | None:
+        """A school's calendar."""
+        return self._lists.calendars.get(name)

@@ -42,6 +42,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         ("datetime_parsing", "datetime_from_date_parsing", "datetime_type", "timezone_naive"),
         ('应为带引号的本地时间，如 "2026-11-26 18:00"', 'should be a local time in quotes, like "2026-11-26 18:00"'),
     ),
+    "timezone_aware": (
+        '应写明时区，如 "2026-11-26T18:00+08:00"',
+        'should name its time zone, like "2026-11-26T18:00+08:00"',
+    ),
     **dict.fromkeys(
         ("date_parsing", "date_from_datetime_parsing", "date_type"),
         ('应为带引号的日期，如 "2027-02-20"', 'should be a date in quotes, like "2027-02-20"'),
@@ -74,6 +78,10 @@ _PATTERNS: dict[str, tuple[str, str]] = {
     ),
     r"^[0-9]{1,14}$": ("应为 1 至 14 位数字，请加引号", "should be 1 to 14 digits, in quotes"),
     r"^[A-Z]{1,2}$": ("应为一或两个大写字母", "should be one or two capital letters"),
+    r"^[^*\s]\*{1,8}[^*\s]?$": (
+        "应为打码的姓名，如 张*三：只留首字和末字，中间为 *",
+        "should be a masked name, like L*i: the first and the last character, and * between them",
+    ),
     r"^[A-Z]{3}$": ("应为三个大写字母，如 CNY", "should be three capital letters, like CNY"),
 }
 """Every pattern that a setting can be held against, as words."""

@@ -24,6 +24,7 @@ from profiles.purpose import Purpose
 from profiles.questions import Money, Question
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.codes import CodePolicy
+from profiles.school_calendar import SchoolCalendar
 from profiles.trace import RuleEnum
 
 _S = Sentence
@@ -367,6 +368,8 @@ class Show:
 
     sentence: Sentence
     tone: Tone
+    name: str = field(default="", repr=False)
+    """The holder's masked name, for the staff beside the screen; it goes into no log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,6 +461,9 @@ class Facts(Published, Protocol):
 
     def person(self, subject: Subject) -> Person | None:
         """What the site's roster says of somebody; ``None`` if it does not know them."""
+
+    def calendar(self, name: str) -> SchoolCalendar | None:
+        """A school's calendar; ``None`` if there is none of this name."""
 
 
 class Profile(Protocol[S]):

@@ -44,6 +44,7 @@ from profiles.reasons import Sentence
 from profiles.rules.double_tap import not_used, used
 from profiles.rules.meals import MealPeriod
 from profiles.rules.subsidy import split, subsidy_of
+from profiles.staff import name_of
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 WAITING_TIMER = "waiting"
@@ -276,7 +277,7 @@ class Canteen(Ordering[CanteenState]):
             trace=trace,
         )
         after = self._with_count(state, meal.meals).model_copy(update={"latest": None, "counted": meal})
-        return Step(after, (record, Show(record.reason.citizen, Tone.OK)))
+        return Step(after, (record, Show(record.reason.citizen, Tone.OK, name_of(credential.subject, facts))))
 
     def _uncount(self, state: CanteenState, meal: Meal, facts: Facts) -> Step[CanteenState]:
         """The record became durable too late, and the citizen was told that nothing was counted."""

@@ -45,9 +45,10 @@ from profiles.counter_state import (
     Shift,
 )
 from profiles.intents import money_marks
-from profiles.payers import shared
+from profiles.payers import CREDIT, own_share_fen, shared
 from profiles.payment import Cashier, Kept, Payment
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules import guardian
 from profiles.rules.subsidy import share_back
 
 COUNTER_TIMER = "counter"
@@ -265,7 +266,9 @@ class Counter(Cashier[C], Generic[C]):
                 amount_fen=-amount_fen,
                 funds={fund: -fen for fund, fen in funds.items()},
             )
-            marks = money_marks(payment, amount_fen, funds, facts, -1)
+            own_fen = 0 if payment.account == CREDIT else own_share_fen(amount_fen, funds)
+            guarded = guardian.spent(payment.subject, -own_fen, payment.spent_on, facts)
+            marks = (*money_marks(payment, amount_fen, funds, facts, -1), *guarded)
             if amount_fen == sale.left_fen and payment.meal is not None:
                 marks = (*payment.meal.marks(facts, -1), *marks)
             record = self.end(Kind.REFUND, CounterReason.REFUNDED, payment, money, facts, marks)

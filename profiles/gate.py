@@ -120,7 +120,7 @@ class Gate:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 told = self._settings.duress.beside(credential, step.effects, self._public(None), facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *told))
+                return Step(step.state, (*self._settings.warnings(facts), *told))
             case Rejected(CodeReason.REPLAYED, presentation=bytes() as presentation) as rejected:
                 return self._replayed(state, rejected, presentation, facts)
             case Rejected(reason, medium, subject):
@@ -247,6 +247,7 @@ class Gate:
         yield Rule.ADMISSION, settings.admit.admits(credential, facts), Reason.NOT_ENTITLED
         yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
         yield from settings.minors.rules(credential, facts)
+        yield from settings.school_rules(settings.direction, credential.subject, facts)
         yield Rule.LANE_FREE, state.crossing is None, Reason.BUSY
         yield Rule.NOT_REPEATED, not self._used_just_now(credential.medium, facts), PassageReason.JUST_PASSED
         yield from self._area_rules(credential.subject, facts)
@@ -287,7 +288,7 @@ class Gate:
             marks=(used_now, *credential.marks, *taking),
             trace=trace,
         )
-        return Step(_opened(state, crossing), (record, *self._open(record_id)))
+        return Step(_opened(state, crossing), (record, *self._open(crossing, facts)))
 
     def _grant_again(
         self, state: GateState, crossing: Crossing, facts: Facts, marks: tuple[Mark, ...] = (), trace: bytes = b""
@@ -303,12 +304,13 @@ class Gate:
             marks=marks,
             trace=trace,
         )
-        return Step(_opened(state, crossing), (record, *self._open(crossing.record_id)))
+        return Step(_opened(state, crossing), (record, *self._open(crossing, facts)))
 
-    def _open(self, about: bytes) -> tuple[Effect, ...]:
+    def _open(self, crossing: Crossing, facts: Facts) -> tuple[Effect, ...]:
+        about = crossing.record_id
         effects: tuple[Effect, ...] = (
             Actuate(self._settings.output, self._settings.open_pulse_ms, about),
-            Show(Reason.GRANTED.citizen, Tone.OK),
+            self._settings.welcome(self._settings.direction, crossing.subject, facts),
         )
         if self._settings.passage_input is None:
             return effects
@@ -377,7 +379,8 @@ class Gate:
             # What was cut off by a restart is never actuated again.
             "unused": None if used or crossing.escorted or reason is Reason.OUTCOME_UNKNOWN else crossing,
         }
-        return Step(state.model_copy(update=ended), (record,))
+        told = self._settings.school_told(self._settings.direction, crossing.subject, about, facts) if used else ()
+        return Step(state.model_copy(update=ended), (record, *told))
 
     def _ending(self, crossing: Crossing, reason: ReasonEnum, used: bool, facts: Facts) -> tuple[Mark, ...]:
         """A passage that was not used gives every right back. Nobody knows what a restart cut off: that gives none."""

@@ -12,6 +12,7 @@ from profiles.meal import Meal
 from profiles.payers import CREDIT, Payers, divided, own_share_fen
 from profiles.questions import Authorised, Money
 from profiles.ride import Ride
+from profiles.rules import guardian
 from profiles.rules.accounts import is_within
 from profiles.rules.credit import owing
 from profiles.rules.offline_pay import sold
@@ -55,6 +56,7 @@ class Payment(State):
     meal: Meal | None = Field(default=None, description="what it takes of the person's limits and subsidies")
     payers: Payers | None = Field(default=None, description="until it is known who pays")
     due: str = Field(default="", description="by when what was put on credit is to be settled")
+    spent_on: str = Field(default="", description="the business date of the sale, whenever it is given back")
     ride: Ride | None = Field(default=None, description="what it takes of the person's day and trip")
 
     @property
@@ -66,6 +68,11 @@ class Payment(State):
     def own_fen(self) -> int:
         """What the holder pays, from whichever account."""
         return own_share_fen(self.amount_fen, self.funds)
+
+    @property
+    def guarded_fen(self) -> int:
+        """What counts towards the guardian's limit: what is settled was spent, and counted, before."""
+        return 0 if self.account == CREDIT else self.own_fen
 
     @property
     def at_risk_fen(self) -> int:
@@ -116,6 +123,7 @@ def money_marks(payment: Payment, amount_fen: int, funds: Mapping[str, int], fac
     return (*risk, owing(by * owed_fen, payment.subject, facts)) if owed_fen else risk
 
 
-def meal_marks(payment: Payment, facts: Facts, by: int) -> tuple[Mark, ...]:
+def limit_marks(payment: Payment, facts: Facts, by: int) -> tuple[Mark, ...]:
     """What it takes of the person's limits and subsidies (1), or gives back (-1)."""
-    return () if payment.meal is None else payment.meal.marks(facts, by)
+    meal = () if payment.meal is None else payment.meal.marks(facts, by)
+    return (*meal, *guardian.spent(payment.subject, by * payment.guarded_fen, payment.spent_on, facts))

@@ -20,3 +20,4 @@ class Kind(StrEnum):
     LOAN_ASKED = "loan-asked"
     LOAN = "loan"
     COUNTER = "counter"
+    NOTICE = "notice"

@@ -59,9 +59,11 @@ from profiles.loans import (
 from profiles.questions import NotRecorded
 from profiles.reasons import ReasonEnum
 from profiles.refusals import REPEATS_TIMER, counts, record_once
+from profiles.rules import consent
 from profiles.rules.codes import CodePolicy
 from profiles.rules.loans import DAY_MS, ITEM_SCOPE, LoanRule, OfflineLoanReason, forgotten, is_blocked
 from profiles.rules.repeats import Repeats
+from profiles.staff import name_of
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 IDLE_TIMER = "idle"
@@ -194,8 +196,9 @@ class Library:
     def _rules(self, state: LibraryState, credential: Credential, facts: Facts) -> Iterator[Asked]:
         settings = self._settings
         yield Rule.ASSURANCE, credential.assurance >= settings.least_assurance, Reason.ASSURANCE_TOO_LOW
-        yield Rule.ADMISSION, settings.admit.admits(credential), Reason.NOT_ENTITLED
+        yield Rule.ADMISSION, settings.admit.admits(credential, facts), Reason.NOT_ENTITLED
         yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
+        yield from consent.rules(credential.subject, facts)
         yield Rule.LANE_FREE, state.handling is None, Reason.BUSY
 
     def _opened(self, state: LibraryState, session: Session, account: Account, facts: Facts) -> Step[LibraryState]:
@@ -209,7 +212,8 @@ class Library:
             return Step(state.model_copy(update={"session": None}), (record, shown, self._ask_close(session)))
         charged = tuple(sorted(account.charged)[:MAX_LISTED])
         opened = session.model_copy(update={"is_open": True, "charged": charged, "is_full": account.block is not None})
-        shown = Show(account_words(account, LibraryReason.SCAN.citizen), Tone.OK)
+        name = name_of(session.subject, facts)
+        shown = Show(account_words(account, LibraryReason.SCAN.citizen), Tone.OK, name)
         records: tuple[Record, ...] = ()
         if is_blocked(session.subject, facts):
             records = (self._about_session(session, LibraryReason.UNBLOCKED, facts, (mark,)),)
@@ -222,7 +226,7 @@ class Library:
             record = self._about_session(session, reason, facts)
             return Step(state.model_copy(update={"session": None}), (record, Show(reason.citizen, Tone.NO)))
         opened = session.model_copy(update={"is_open": True})
-        shown = Show(LibraryReason.SCAN_OFFLINE.citizen, Tone.OK)
+        shown = Show(LibraryReason.SCAN_OFFLINE.citizen, Tone.OK, name_of(session.subject, facts))
         return Step(state.model_copy(update={"session": opened}), (shown, self._watch(session)))
 
     def _about_session(

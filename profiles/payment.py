@@ -40,7 +40,7 @@ from profiles.api import (
 )
 from profiles.intents import Bill as Bill  # noqa: PLC0414 -- scenes have both from here
 from profiles.intents import Payment as Payment  # noqa: PLC0414
-from profiles.intents import divided_by, meal_marks, money_marks
+from profiles.intents import divided_by, limit_marks, money_marks
 from profiles.payers import CREDIT, shared, with_due
 from profiles.payment_reasons import DECLINED, PaymentReason
 from profiles.purpose import Purpose
@@ -57,6 +57,7 @@ from profiles.questions import (
 )
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.refusals import REPEATS_TIMER, counts, record_once
+from profiles.rules import consent, guardian
 from profiles.rules.accounts import spread
 from profiles.rules.admission import Admission
 from profiles.rules.assurance import LeastAssurance
@@ -65,6 +66,7 @@ from profiles.rules.double_tap import not_used, used, used_just_now
 from profiles.rules.offline_pay import OfflinePay
 from profiles.rules.repeats import Repeats
 from profiles.rules.schedule import Schedule
+from profiles.staff import name_of
 from profiles.trace import Asked, Rule, judge
 
 PAID_SCOPE = "till.paid"
@@ -175,6 +177,7 @@ class Cashier(Generic[P]):
         yield Rule.ASSURANCE, credential.assurance >= pay.least_assurance, Reason.ASSURANCE_TOO_LOW
         yield Rule.ADMISSION, pay.admit.admits(credential, facts), Reason.NOT_ENTITLED
         yield Rule.SCHEDULE, pay.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
+        yield from consent.rules(credential.subject, facts)
         yield Rule.LANE_FREE, state.asking is None, Reason.BUSY
 
     def paid_just_now(self, medium: bytes, facts: Facts) -> bool:
@@ -236,7 +239,10 @@ class Cashier(Generic[P]):
         public: Mapping[str, str | int | bool] | None = None,
         marks: tuple[Mark, ...] = (),
     ) -> Step[P]:
-        """Record the intent, then ask the platform. ``marks`` are the scene's, given back in :meth:`undone`."""
+        """Record the intent, then ask the platform. ``marks`` are the scene's, given back in :meth:`undone`.
+
+        The guardian's limit is asked here, so that no scene can forget it.
+        """
         payment = Payment(
             asked_id=facts.new_id(),
             intent_id=facts.new_id(),
@@ -254,7 +260,12 @@ class Cashier(Generic[P]):
             meal=bill.meal,
             payers=bill.payers,
             ride=bill.ride,
+            spent_on=bill.business_date,
         )
+        verdict = judge(guardian.rules(payment.subject, payment.guarded_fen, payment.spent_on, facts), trace)
+        if verdict.refusal is not None:
+            kept, _ = self.undone(state, payment, facts, False)
+            return self.refuse(kept, facts, verdict.refusal, payment.medium, payment.subject, verdict.trace)
         money = payment.money(self._pay.merchant)
         claimed = (self.just_paid_mark(payment, facts),) if self.one_price else ()
         record = Record(
@@ -264,17 +275,17 @@ class Cashier(Generic[P]):
             medium=payment.medium,
             subject=payment.subject,
             public={"source": credential.source, "assurance": int(credential.assurance), **(public or {})},
-            marks=(*credential.marks, *meal_marks(payment, facts, 1), *marks, *claimed),
+            marks=(*credential.marks, *limit_marks(payment, facts, 1), *marks, *claimed),
             evidence=credential.evidence,
             money=money,
-            trace=trace,
+            trace=verdict.trace,
         )
         offers = () if bill.payers is None else bill.payers.offers
         ask = Ask(
             Authorise(money, offers), self._pay.ask_deadline_ms, payment.asked_id, payment.medium, payment.subject
         )
         after = state.model_copy(update={"asking": payment})
-        return Step(after, (record, Show(PaymentReason.ASKED.citizen, Tone.WAIT), ask))
+        return Step(after, (record, Show(PaymentReason.ASKED.citizen, Tone.WAIT, name_of(payment.subject, facts)), ask))
 
     def _answered(self, state: P, payment: Payment, answer: Answer, facts: Facts) -> Step[P]:
         match answer:
@@ -312,13 +323,14 @@ class Cashier(Generic[P]):
         money = payment.money(self._pay.merchant)
         public: dict[str, str | int | bool] = {"due": payment.due} if payment.due else {}
         record = self.end(Kind.PAYMENT, reason, payment, money, facts, marks, trace, public)
-        return Step(after, (record, Show(self.said(after, reason.citizen, payment), Tone.OK)))
+        told = Show(self.said(after, reason.citizen, payment), Tone.OK, name_of(payment.subject, facts))
+        return Step(after, (record, told))
 
     def _give_up(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts, trace: bytes = b"") -> Step[P]:
         """Nothing is paid, and nothing may stay held."""
         after, marks = self.undone(state.model_copy(update={"asking": None}), payment, facts, False)
         marks = (*marks, not_used(PAID_SCOPE, payment.medium, facts)) if self.one_price else marks
-        marks = (*meal_marks(payment, facts, -1), *marks)
+        marks = (*limit_marks(payment, facts, -1), *marks)
         money = payment.money(self._pay.merchant).back()
         record = self.end(Kind.REVERSAL, reason, payment, money, facts, marks, trace)
         return Step(after, (record, Show(reason.citizen, Tone.NO)))
@@ -327,7 +339,7 @@ class Cashier(Generic[P]):
         """Reverse a whole payment: the state after it, and its record."""
         after, marks = self.undone(state, payment, facts, True)
         money_back = money_marks(payment, payment.amount_fen, payment.funds, facts, -1)
-        marks = (*meal_marks(payment, facts, -1), *money_back, *marks)
+        marks = (*limit_marks(payment, facts, -1), *money_back, *marks)
         marks = (*marks, not_used(PAID_SCOPE, payment.medium, facts))
         money = payment.money(self._pay.merchant).back()
         return after, self.end(Kind.REVERSAL, reason, payment, money, facts, marks)

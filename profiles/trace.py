@@ -59,6 +59,10 @@ class Rule(RuleEnum):
     CAPACITY = (21, _S("区域内还有位置？", "Is there room in the area?"))
     AGE = (22, _S("年龄符合此处的规定？", "Does this place allow the holder's age?"))
     ESCORT = (23, _S("不需要陪同？", "May the holder pass without an escort?"))
+    CONSENT = (24, _S("监护人已同意？", "Has a guardian agreed, where one has to?"))
+    TERM = (25, _S("学校不在假期？", "Is the school in term?"))
+    LEAVE = (26, _S("有此时有效的离校许可？", "Does a leave permit hold now?"))
+    GUARDIAN = (27, _S("未超过监护人的当日限额？", "Is it within the guardian's limit of the day?"))
 
 
 Asked: TypeAlias = tuple[RuleEnum, bool, ReasonEnum | None]

@@ -111,7 +111,7 @@ class Turnstile:
                 direction = self._settings.direction_of(reader)
                 step = self._presented(state, credential, direction, facts)
                 told = self._settings.duress.beside(credential, step.effects, self._public(direction), facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *told))
+                return Step(step.state, (*self._settings.warnings(facts), *told))
             case Rejected(CodeReason.REPLAYED, presentation=bytes()) as rejected:
                 return self._replayed(state, rejected, facts)
             case Rejected() as rejected:
@@ -176,7 +176,7 @@ class Turnstile:
             marks=(used_now, *credential.marks, *taking),
             trace=verdict.trace,
         )
-        return Step(_open(state, way), (record, *self._open(way)))
+        return Step(_open(state, way), (record, *self._open(way, facts)))
 
     def _rules(
         self, state: TurnstileState, credential: Credential, direction: Direction, people: int, facts: Facts
@@ -188,6 +188,7 @@ class Turnstile:
         if coming:
             yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
             yield from settings.minors.rules(credential, facts)
+        yield from settings.school_rules(direction, credential.subject, facts)
         yield Rule.LANE_FREE, state.way is None, Reason.BUSY
         just_now = used_just_now(_scope(direction), credential.medium, settings.double_tap_ms, facts)
         yield Rule.NOT_REPEATED, not just_now, PassageReason.JUST_PASSED
@@ -237,12 +238,12 @@ class Turnstile:
             trace=trace,
         )
         fresh = way.model_copy(update={"turned_back": False, "waited": False})
-        return Step(_open(state, fresh), (record, *self._open(fresh)))
+        return Step(_open(state, fresh), (record, *self._open(fresh, facts)))
 
-    def _open(self, way: Way) -> tuple[Effect, ...]:
+    def _open(self, way: Way, facts: Facts) -> tuple[Effect, ...]:
         return (
             Actuate(self._settings.output(way.direction), self._settings.open_pulse_ms, way.record_id),
-            Show(Reason.GRANTED.citizen, Tone.OK),
+            self._settings.welcome(way.direction, way.subject, facts),
             StartTimer(PASSAGE_TIMER, self._settings.passage_timeout_ms, way.record_id),
         )
 
@@ -336,7 +337,8 @@ class Turnstile:
         marks = self._left(1, facts) if way.direction is Direction.OUT else ()
         record = self._outcome(way, PassageReason.PASSED, facts, marks)
         after = None if passed >= way.people else way.model_copy(update={"passed": passed})
-        return Step(state.model_copy(update={"cut_off": after}), (record,))
+        told = self._settings.school_told(way.direction, way.subject, way.record_id, facts)
+        return Step(state.model_copy(update={"cut_off": after}), (record, *told))
 
     def _time_over(self, state: TurnstileState, about: bytes, facts: Facts) -> Step[TurnstileState]:
         way, walk = state.way, state.walk
@@ -366,7 +368,8 @@ class Turnstile:
             return Step(state)
         record = self._outcome(way, reason, facts, self._ending(way, facts))
         ended = {"way": None, "unused": None if way.passed else way}
-        return Step(state.model_copy(update=ended), (record, *effects))
+        told = self._settings.school_told(way.direction, way.subject, about, facts) if way.passed else ()
+        return Step(state.model_copy(update=ended), (record, *told, *effects))
 
     def _ending(self, way: Way, facts: Facts) -> tuple[Mark, ...]:
         """What was not used is given back, once."""

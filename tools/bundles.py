@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cbor, cose, sealing
-from agent.bundles import bitmap, envelope, priced, signer_list, table, trust_list
+from agent.bundles import bitmap, calendars, envelope, priced, signer_list, table, trust_list
 from agent.bundles.chunk_tree import ChunkTree
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import MAX_CONTENT_BYTES, MAX_MANIFEST_BYTES, Kind, Manifest
@@ -30,6 +30,7 @@ from agent.sync.contract.downloads import CHUNK_BYTES
 from agent.sync.contract.errors import ContractError
 from profiles.person import Person
 from profiles.reasons import Sentence
+from profiles.school_calendar import SchoolCalendar
 from tools.small_files import read_small
 
 _LEVEL = 3
@@ -164,6 +165,11 @@ def roster_content(namespace: str, people: Sequence[tuple[bytes, Person]], row_b
     return table.encode(Shape(ID_BYTES, size_bytes, namespace), rows)
 
 
+def calendar_content(calendar: SchoolCalendar) -> bytes:
+    """The content of a school's calendar."""
+    return table.encode(calendars.SHAPE, calendars.rows_of(calendar))
+
+
 def emergency_content(denied: Iterable[bytes]) -> bytes:
     """The content of the emergency list: tokens and media, 16 bytes each."""
     return table.encode(Shape(ID_BYTES, ID_BYTES), denied)
@@ -193,7 +199,7 @@ def _difference(kind: Kind, old: bytes, new: bytes) -> bytes:
             return trust_list.delta(trust_list.decode(old), trust_list.decode(new)).encode()
         case Kind.STATUS:
             return _status_difference(old, new)
-        case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER:
+        case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER | Kind.CALENDAR:
             before, after = table.Table.open(old), table.Table.open(new)
             if before.shape != after.shape:
                 raise BundleError(

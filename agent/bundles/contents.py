@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import BinaryIO
 
-from agent.bundles import bitmap, people, priced, signer_list, trust_list
+from agent.bundles import bitmap, calendars, people, priced, signer_list, trust_list
 from agent.bundles.data import Data
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Kind, Manifest
@@ -24,12 +24,14 @@ from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import Term, TrustList
 from profiles.published import Prices, Tariff
 from profiles.reasons import Sentence
+from profiles.school_calendar import SchoolCalendar
 
 MAX_KEYS_BYTES = MAX_KEYS * (MAX_PEM_BYTES + 32)
 _CHECKS: Mapping[Kind, Callable[[Table], None]] = {
     Kind.EMERGENCY: people.check_emergency,
     Kind.REGISTER: people.check_register,
     Kind.ROSTER: people.check_roster,
+    Kind.CALENDAR: calendars.check_calendar,
 }
 
 Content = Rings | TrustList | StatusList | SignerList | Prices | Tariff | Table
@@ -54,7 +56,7 @@ def open_content(manifest: Manifest, data: Data, opener: Opener) -> Content:
         case Kind.STATUS:
             bitmap.check(len(data))
             return StatusList(data, 8 * len(data), manifest.term, manifest.bundle_version)
-        case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER:
+        case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER | Kind.CALENDAR:
             return Table.open(data)
         case Kind.HCERT:
             return signer_list.in_force(_small(data, MAX_SIGNERS_BYTES), manifest)
@@ -81,7 +83,7 @@ def apply_delta(manifest: Manifest, base: Data, body: BinaryIO, out: Sink) -> No
             out.write(trust_list.apply(_small(base, MAX_TRUST_BYTES), body.read(MAX_TRUST_BYTES + 1)))
         case Kind.STATUS:
             out.write(bitmap.apply(base[:], body))
-        case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER:
+        case Kind.EMERGENCY | Kind.REGISTER | Kind.ROSTER | Kind.CALENDAR:
             table = Table.open(base)
             apply_to_table(table, body, table.shape.count_in(manifest.content_bytes), out)
         case Kind.HCERT:
@@ -104,6 +106,7 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[st
     signers: SignerList | None = None
     prices: dict[str, tuple[Term, Prices]] = {}
     tariffs: dict[str, tuple[Term, Tariff]] = {}
+    school_calendars: dict[str, SchoolCalendar] = {}
     for name, (manifest, content) in sorted(contents.items()):
         match manifest.kind, content:
             case Kind.TRUST, TrustList():
@@ -122,6 +125,8 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[st
                 prices[content.name] = manifest.term, content
             case Kind.TARIFF, Tariff():
                 tariffs[content.name] = manifest.term, content
+            case Kind.CALENDAR, Table():
+                school_calendars[name.removeprefix(f"{Kind.CALENDAR.value}-")] = calendars.calendar_of(content)
     names_of = trust.names_of if trust is not None else _no_names
     tables: list[Register] = [CardRegister(table, names_of) for table in registers]
     lost_names = set(lost)
@@ -138,6 +143,7 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[st
         signers=signers,
         price_lists=MappingProxyType(prices),
         tariffs=MappingProxyType(tariffs),
+        calendars=MappingProxyType(school_calendars),
     )
 
 

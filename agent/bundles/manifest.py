@@ -38,6 +38,7 @@ class Kind(StrEnum):
     HCERT = "hcert"
     PRICES = "price-list"
     TARIFF = "tariff"
+    CALENDAR = "calendar"
 
 
 _NAMES: dict[Kind, re.Pattern[str]] = {
@@ -50,6 +51,7 @@ _NAMES: dict[Kind, re.Pattern[str]] = {
     Kind.HCERT: re.compile(r"hcert"),
     Kind.PRICES: re.compile(r"price-list-[a-z0-9-]{1,32}"),
     Kind.TARIFF: re.compile(r"tariff-[a-z0-9-]{1,32}"),
+    Kind.CALENDAR: re.compile(r"calendar-[a-z0-9-]{1,32}"),
 }
 
 

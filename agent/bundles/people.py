@@ -18,10 +18,13 @@ from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.table import MAX_ROW_BYTES, Shape, Table
 from agent.credentials.lists import ListLost
 from agent.credentials.register import Holder, Register
+from agent.pupils import MaskedName
 from agent.sync.contract.errors import ContractError
+from agent.sync.contract.messages import TimeMs
 from agent.sync.contract.wire import Key, Message, Wire
 from profiles.api import Subject
 from profiles.person import Person
+from profiles.pupil import MAX_LEAVES, Consent, Leave, Pupil
 from profiles.reasons import Sentence
 
 ID_BYTES = 16
@@ -87,6 +90,27 @@ class _Number(Wire):
     sealed: Annotated[bytes, Field(max_length=256), Key(2)]
 
 
+class _Leave(Wire):
+    from_ms: Annotated[TimeMs, Key(1)]
+    until_ms: Annotated[TimeMs, Key(2)]
+
+
+class _Pupil(Wire):
+    consent: Annotated[Annotated[Consent, Field(strict=False)], Key(1)]
+    boards: Annotated[bool, Key(2)]
+    leaves: Annotated[tuple[_Leave, ...], Field(max_length=MAX_LEAVES), Key(3)]
+    day_limit_fen: Annotated[Annotated[int, Field(ge=0, lt=2**53)] | None, Key(4)] = None
+
+    @classmethod
+    def of(cls, pupil: Pupil) -> _Pupil:
+        leaves = tuple(_Leave(from_ms=leave.from_ms, until_ms=leave.until_ms) for leave in pupil.leaves)
+        return cls(consent=pupil.consent, boards=pupil.boards, leaves=leaves, day_limit_fen=pupil.day_limit_fen)
+
+    def known(self) -> Pupil:
+        leaves = tuple(Leave(leave.from_ms, leave.until_ms) for leave in self.leaves)
+        return Pupil(self.consent, self.boards, self.day_limit_fen, leaves)
+
+
 class _PersonWire(Message):
     unit: Annotated[_Code, Key(1)]
     areas: Annotated[tuple[_Code, ...], Field(max_length=MAX_AREAS), Key(2)]
@@ -94,6 +118,8 @@ class _PersonWire(Message):
     price_class: Annotated[_Code, Key(4)]
     subsidy: Annotated[_Code, Key(5)]
     numbers: Annotated[tuple[_Number, ...], Field(max_length=MAX_NUMBERS), Key(6)]
+    shown_as: Annotated[MaskedName | None, Key(7)] = None
+    pupil: Annotated[_Pupil | None, Key(8)] = None
 
 
 def roster_rows(people: Sequence[tuple[bytes, Person]], least_bytes: int = 0) -> tuple[int, list[bytes]]:
@@ -167,6 +193,8 @@ def _encode(person: Person) -> bytes:
         price_class=person.price_class,
         subsidy=person.subsidy,
         numbers=numbers,
+        shown_as=person.shown_as or None,
+        pupil=None if person.pupil is None else _Pupil.of(person.pupil),
     ).encode()
 
 
@@ -185,4 +213,6 @@ def _decode(value: bytes) -> Person:
         price_class=wire.price_class,
         subsidy=wire.subsidy,
         sealed_numbers=MappingProxyType({number.kind: number.sealed for number in wire.numbers}),
+        shown_as=wire.shown_as or "",
+        pupil=None if wire.pupil is None else wire.pupil.known(),
     )

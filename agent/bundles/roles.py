@@ -35,6 +35,7 @@ SIGNER_OF: Mapping[Kind, Role] = {
     Kind.HCERT: Role.ROOT,
     Kind.PRICES: Role.BUNDLE,
     Kind.TARIFF: Role.BUNDLE,
+    Kind.CALENDAR: Role.BUNDLE,
 }
 
 

@@ -20,6 +20,7 @@ from agent.credentials.trust import Freshness, Term, TrustList
 from profiles.api import Subject
 from profiles.person import Person
 from profiles.published import Prices, Tariff
+from profiles.school_calendar import SchoolCalendar
 
 _P = TypeVar("_P", Prices, Tariff)
 
@@ -62,6 +63,8 @@ class Lists:
     price_lists: Mapping[str, tuple[Term, Prices]] = field(default_factory=lambda: MappingProxyType({}))
     """By the name that settings call it."""
     tariffs: Mapping[str, tuple[Term, Tariff]] = field(default_factory=lambda: MappingProxyType({}))
+    calendars: Mapping[str, SchoolCalendar] = field(default_factory=lambda: MappingProxyType({}))
+    """Of schools, by their own names, such as ``school-3``."""
 
     def person(self, subject: Subject) -> Person | None:
         """What the first roster that knows a subject says, in the order of their names.

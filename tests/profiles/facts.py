@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from profiles.api import ClockState, Effect, Mark, Record, Subject
 from profiles.person import Person
 from profiles.published import Prices, Tariff
+from profiles.school_calendar import SchoolCalendar
 
 NOON_MS = int(datetime(2026, 11, 23, 12, 0, tzinfo=timezone(timedelta(hours=8))).timestamp() * 1000)
 """Monday, 2026-11-23, 12:00 in China."""
@@ -22,6 +23,7 @@ class HeldFacts:
         self.people: dict[Subject, Person] = {}
         self.price_lists: dict[str, Prices] = {}
         self.tariffs: dict[str, Tariff] = {}
+        self.calendars: dict[str, SchoolCalendar] = {}
         self._ids = 0
 
     @property
@@ -44,6 +46,9 @@ class HeldFacts:
 
     def tariff(self, name: str) -> Tariff | None:
         return self.tariffs.get(name)
+
+    def calendar(self, name: str) -> SchoolCalendar | None:
+        return self.calendars.get(name)
 
     def keep(self, effects: tuple[Effect, ...]) -> None:
         """Do what the agent does with the marks of recorded effects."""

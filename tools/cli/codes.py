@@ -42,6 +42,7 @@ KINDS: Mapping[str, Sentence] = {
     Kind.LOAN_ASKED: _S("询问图书馆", "the library is asked"),
     Kind.LOAN: _S("借还", "loan or return"),
     Kind.COUNTER: _S("收银台", "counter"),
+    Kind.NOTICE: _S("告知监护人", "for the guardians"),
 }
 """Every kind of record."""
 

@@ -62,6 +62,10 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "for": _S("为谁密封", "sealed for"),
         "format": _S("日志格式版本", "version of the journal's format"),
         "item": _S("馆藏条码", "item"),
+        "class": _S("班级", "class"),
+        "lessons": _S("当天上课", "a day with lessons"),
+        "minutes_late": _S("迟到分钟数", "minutes late"),
+        "back_by_ms": _S("应返校时间", "back by"),
         "kid": _S("密钥编号", "key id"),
         "lost": _S("丢失条数", "records lost"),
         "meals": _S("餐数", "meals"),
@@ -177,6 +181,7 @@ BUNDLE_KINDS: Mapping[str, Sentence] = MappingProxyType(
         Kind.HCERT: _S("健康证明签发者列表", "signers of health certificates"),
         Kind.PRICES: _S("价目表", "price list"),
         Kind.TARIFF: _S("费率与优惠", "tariff"),
+        Kind.CALENDAR: _S("校历", "school calendar"),
     }
 )
 

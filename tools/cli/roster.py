@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from tools.cli.bundle_files import issue_options, json_option, key_option
 ROW_BYTES = 192
 """Room for a few areas and two sealed numbers; a delta leads only between rosters of one row size."""
 _MAX_LINE_CHARS = 16_384
+_SHORTEST_NAME = 2
 
 
 def _from_hex(value: object) -> object:
@@ -46,12 +48,22 @@ class RosterLine(PersonConfig):
 
     subject: Annotated[bytes, BeforeValidator(_from_hex), Field(min_length=ID_BYTES, max_length=ID_BYTES)]
     numbers: dict[str, _Hex] = Field(default_factory=dict, max_length=MAX_NUMBERS, repr=False)
+    name: str | None = Field(default=None, min_length=2, max_length=64, repr=False)
+    """Masked here: no bundle holds it."""
 
     def known(self) -> Person:
         """The same as terminals have it."""
         said = super().known()
-        numbers = MappingProxyType(dict(self.numbers))
-        return Person(said.unit, said.areas, said.category, said.price_class, said.subsidy, numbers)
+        shown_as = said.shown_as if self.name is None else masked(self.name)
+        return replace(said, sealed_numbers=MappingProxyType(dict(self.numbers)), shown_as=shown_as)
+
+
+def masked(name: str) -> str:
+    """Of a name of two characters the first one, of a longer one the last as well: 张*三. How long it is, is hidden."""
+    bare = "".join(name.replace("*", "").split())
+    if len(bare) < _SHORTEST_NAME:
+        return ""
+    return f"{bare[0]}*{bare[-1] if len(bare) > _SHORTEST_NAME else ''}"
 
 
 @click.command(
@@ -72,8 +84,10 @@ class RosterLine(PersonConfig):
     metavar=say("文件", "FILE"),
     required=True,
     help=say(
-        "每行一个 JSON：subject，以及 unit、areas、category、price_class、subsidy、numbers；-：标准输入",
-        "JSON lines: subject, and unit, areas, category, price_class, subsidy, numbers; - for stdin",
+        "每行一个 JSON：subject，以及 unit、areas、category、price_class、subsidy、numbers、pupil、"
+        "name（打码后下发）；-：标准输入",
+        "JSON lines: subject, and unit, areas, category, price_class, subsidy, numbers, pupil, name (which is masked);"
+        " - for stdin",
     ),
 )
 @click.option(

@@ -38,6 +38,7 @@ from tools.cli.place import (
 )
 from tools.cli.prices import price_list, tariff
 from tools.cli.roster import roster
+from tools.cli.school_calendar import school_calendar
 from tools.cli.times import at_option, moment, now_ms
 from tools.small_files import read_small
 
@@ -423,3 +424,4 @@ trust.add_command(register)
 trust.add_command(roster)
 trust.add_command(price_list)
 trust.add_command(tariff)
+trust.add_command(school_calendar)

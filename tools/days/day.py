@@ -22,6 +22,7 @@ from agent.yaml_file import YamlError, parse_yaml
 from drivers.api import CardFault
 from drivers.keypad import fen
 from profiles.purpose import Purpose
+from profiles.rules.term import CalendarDates
 from tools.cli.codes import reasons
 
 MAX_STEPS = 500
@@ -196,6 +197,7 @@ class Day(_Model):
     settings: dict[str, Any] = Field(default_factory=dict, description="what differs from the preset, for every lane")
     date: Date
     people: dict[Name, Holder] = Field(min_length=1, max_length=64)
+    calendars: dict[Name, CalendarDates] = Field(default_factory=dict, max_length=8, description="of schools, by name")
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
 
     @model_validator(mode="after")

@@ -33,6 +33,7 @@ from profiles.api import ClockState, Profile
 from profiles.purpose import Purpose
 from profiles.reasons import Sentence
 from profiles.rules.funds import ACCOUNT
+from profiles.staff import whole
 from tools.cli.presets import preset_names, preset_text
 from tools.days.books import Books
 from tools.days.day import Day, DayError, Expected, Step
@@ -169,7 +170,7 @@ class _Stage:
         start = day.moments()[0].replace(tzinfo=self._zone) - timedelta(seconds=BEFORE_S)
         self._start_s = start.timestamp()
         self.clock = SimulatedClock(round(self._start_s * 1000))
-        self.town = Town(day.people, self.clock_start_ms)
+        self.town = Town(day.people, self.clock_start_ms, day.calendars)
         signer = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
         key = cose.VerifyKey.of(signer.key.public_key())
         self.bank = Bank(directory, self.town, self.clock, key)
@@ -287,7 +288,7 @@ class _Stage:
             reasons=tuple(entry.reason for entry in own if entry.reason is not None),
             opens=tuple(noted.pulses),
             paid_fen=sum(self._books.moved(record)[ACCOUNT] for record in records),
-            says=noted.shown[-1].sentence if noted.shown else None,
+            says=whole(noted.shown[-1]) if noted.shown else None,
             alarms=tuple(noted.alarms),
         )
 

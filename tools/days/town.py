@@ -23,6 +23,7 @@ from drivers.api import CardReading, Interface
 from profiles.api import Subject
 from profiles.person import Person
 from profiles.purpose import Purpose
+from profiles.rules.term import CalendarDates
 from tools.city import ENTITLEMENTS, STATUS_ENTRIES, Issuer, Phone
 from tools.days.day import Holder
 from tools.platform.accounts import CREDIT, account_of, grant_credit
@@ -46,8 +47,11 @@ def mac(data: bytes) -> bytes:
 class Town:
     """The people of a day as cards, codes and rows of lists. ``start_ms`` is before anybody shows anything."""
 
-    def __init__(self, people: Mapping[str, Holder], start_ms: int) -> None:
+    def __init__(
+        self, people: Mapping[str, Holder], start_ms: int, calendars: Mapping[str, CalendarDates] = MappingProxyType({})
+    ) -> None:
         self._people = people
+        self._calendars = {name: calendar.known() for name, calendar in calendars.items()}
         self._issuer = Issuer.found(1, Algorithm.ES256, start_ms)
         issued_s = start_ms // 1000 - 3_600
         self._phones = {
@@ -116,6 +120,7 @@ class Town:
             status=MappingProxyType({self._issuer.row.issuer: status}),
             register=SiteRegister(holders.items()),
             rosters=MappingProxyType({"roster-day": _Roster(roster)}),
+            calendars=MappingProxyType(self._calendars),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from random import Random as Seeded
 
@@ -26,6 +27,7 @@ from offline_store.writer import InlineWriter
 from profiles.api import ClockState
 from profiles.person import Person
 from profiles.purpose import Purpose
+from profiles.school_calendar import SchoolCalendar
 from tests.agent.credentials.health_issuer import Signer
 from tools import bundles as platform
 from tools.bundles import Full, Issue
@@ -41,6 +43,7 @@ NAMES = {
     Kind.STATUS: f"status-{ISSUER}",
     Kind.PRICES: "price-list-canteen-1",
     Kind.TARIFF: "tariff-city",
+    Kind.CALENDAR: "calendar-school-3",
 }
 ALWAYS_FULL = (Kind.KEYS, Kind.PRICES, Kind.TARIFF)
 DATA_KINDS = [kind for kind in Kind if kind not in ALWAYS_FULL]
@@ -225,6 +228,10 @@ class Terminal:
                 person = Person("3-2", frozenset({"library"}), "student", "b", "meal-1", {"patron": b"sealed"})
                 size_bytes, rows_of_people = roster_rows([(some_id(2), person), (some_id(10 + version), person)])
                 return table.encode(Shape(ID_BYTES, size_bytes, "city"), rows_of_people)
+
+            case Kind.CALENDAR:
+                term = (date(2026, 9, 1), date(2027, 1, 22))
+                return platform.calendar_content(SchoolCalendar((term,), frozenset({date(2026, 10, version)})))
 
             case Kind.HCERT:
                 return signer_list.content(HEALTH_SIGNERS[version - 1 : version + 1])

@@ -13,8 +13,10 @@ from click.testing import CliRunner, Result
 from agent.bundles.manifest import Kind
 from profiles.api import Subject
 from profiles.person import Person
+from profiles.pupil import Consent, Leave, Pupil
 from tests.agent.bundles.parts import BUNDLE, Terminal, private_pem, some_id
 from tools.cli.main import cli
+from tools.cli.roster import masked
 
 AT = "2026-11-23T11:00:00+08:00"
 LI, WANG = some_id(2), some_id(3)
@@ -57,6 +59,34 @@ async def test_people_go_from_lines_into_force_and_change_by_a_delta(terminal: T
     assert terminal.standing() == {f"{Kind.ROSTER.value}-canteen-1": 2}
 
 
+PUPIL = {
+    "consent": "given",
+    "boards": True,
+    "day_limit_fen": 1500,
+    "leaves": [{"from": "2026-11-27T16:00+08:00", "until": "2026-11-29T19:00+08:00"}],
+}
+
+
+async def test_a_pupil_comes_with_a_masked_name_and_the_name_itself_stays_here(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    assert roster(tmp_path, 1, line(LI, unit="class-3-2", name="张小三", pupil=PUPIL)).exit_code == 0
+    bundle = (tmp_path / "1.bundle").read_bytes()
+    await terminal.install(bundle)
+    person = terminal.bundles.lists.current().person(Subject("city", LI))
+    leave = Leave(1_795_766_400_000, 1_795_950_000_000)
+    assert person == Person("class-3-2", shown_as="张*三", pupil=Pupil(Consent.GIVEN, True, 1_500, (leave,)))
+    assert "小".encode() not in b"".join(path.read_bytes() for path in terminal.state_dir.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("张三", "张*"), ("张小三", "张*三"), ("欧阳娜娜", "欧*娜"), ("Li Wei", "L*i"), ("张 *三", "张*")],
+)
+def test_a_masked_name_hides_what_lies_between_and_how_long_it_is(name: str, shown: str) -> None:
+    assert masked(name) == shown
+
+
 @pytest.mark.parametrize(
     ("people", "told"),
     [
@@ -69,6 +99,18 @@ async def test_people_go_from_lines_into_force_and_change_by_a_delta(terminal: T
         (line(LI, unit="厨房"), "line 1, unit: should be 1 to 32"),
         (line(LI, unti="kitchen"), "did you mean unit?"),
         (line(LI, numbers={"patron": "R123"}), "line 1, numbers.patron"),
+        (line(LI, shown_as="张小三"), "line 1, shown_as: should be a masked name"),
+        (line(LI, name="三"), "line 1, name: is too short"),
+        (line(LI, pupil={}), "line 1, pupil.consent: is missing"),
+        (line(LI, pupil={"consent": "yes"}), "line 1, pupil.consent: should be"),
+        (
+            line(LI, pupil=PUPIL | {"leaves": [{"from": "2026-11-27T16:00", "until": "x"}]}),
+            "pupil.leaves.0.from: should",
+        ),
+        (
+            line(LI, pupil=PUPIL | {"leaves": [{"from": "2026-11-27T16:00+08:00", "until": "2026-11-27T16:00+08:00"}]}),
+            "until should be later than from",
+        ),
         (line(LI) + line(LI), "line 2: this person stands above already"),
         (line(LI, areas=[f"{number:0>32}" for number in range(64)]), "somebody takes"),
     ],
