@@ -76,6 +76,7 @@ _PATTERNS: dict[str, tuple[str, str]] = {
         "应为至多 16 个字母、数字或连字符",
         "should be at most 16 of the characters 0-9, A-Z, a-z and -",
     ),
+    r"^[0-9]{0,8}$": ("应为至多 8 位数字，请加引号", "should be at most 8 digits, in quotes"),
     r"^[0-9]{1,14}$": ("应为 1 至 14 位数字，请加引号", "should be 1 to 14 digits, in quotes"),
     r"^[A-Z]{1,2}$": ("应为一或两个大写字母", "should be one or two capital letters"),
     r"^[^*\s]\*{1,8}[^*\s]?$": (

@@ -158,6 +158,8 @@ class FunctionKey(StrEnum):
     STATION = "station"
     CHECK = "check"
     NEXT = "next"
+    ACCOUNT = "account"
+    BILL = "bill"
 
 
 class KeyReading(_Reading):

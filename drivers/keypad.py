@@ -34,6 +34,8 @@ FUNCTIONS = MappingProxyType(
         "t": FunctionKey.STATION,
         "i": FunctionKey.CHECK,
         "n": FunctionKey.NEXT,
+        "a": FunctionKey.ACCOUNT,
+        "b": FunctionKey.BILL,
     }
 )
 _NUMBERED = re.compile(rb"([0-9]{0,8})([a-z])")

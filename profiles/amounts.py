@@ -51,6 +51,8 @@ class FunctionKey(StrEnum):
     STATION = "station"
     CHECK = "check"
     NEXT = "next"
+    ACCOUNT = "account"
+    BILL = "bill"
 
 
 NO_SUCH_KEY = Sentence("此处没有这个功能", "This till has no such function")

@@ -39,6 +39,8 @@ class Basket(State):
     lines: tuple[Line, ...] = ()
     prices: str = Field(default="", description="name and version of the signed price list of its lines")
     grams: int = Field(default=0, description="typed, for the next thing by weight")
+    bill: str = Field(default="", description="the number of the bill that is paid")
+    first: str = Field(default="", description="the kind of account that the holder wants to pay first")
     guests: int = Field(default=0, description="so many guests' meals, at the price of the moment they are paid")
 
     def public(self) -> dict[str, str | int | bool]:
@@ -48,6 +50,8 @@ class Basket(State):
             stated["items"] = ",".join(line.label for line in self.lines)
         if self.prices:
             stated["price_list"] = self.prices
+        if self.bill:
+            stated["bill"] = self.bill
         if self.guests:
             stated["guests"] = self.guests
         return stated

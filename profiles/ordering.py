@@ -101,7 +101,7 @@ class Ordering(Counter[O], Generic[O]):
             return self.no_order(state, _NEW_PRICES)
         item = self._orders.price_list.item(code, facts)
         if item is None:
-            return Step(state, (Show(Sentence(f"没有菜号 {code}", f"There is no dish {code}"), Tone.NO),))
+            return Step(state, (Show(Sentence(f"没有编号 {code}", f"Nothing has the number {code}"), Tone.NO),))
         more = basket.model_copy(update={"prices": prices}).with_item(item, state.on_scale_grams)
         if isinstance(more, Sentence):
             return Step(state, (Show(more, Tone.NO),))
@@ -111,7 +111,7 @@ class Ordering(Counter[O], Generic[O]):
         if not 1 <= grams <= MAX_GRAMS:
             return Step(state, (Show(_NO_WEIGHT, Tone.NO),))
         basket = (state.order or Basket(id=facts.new_id())).model_copy(update={"grams": grams})
-        told = Sentence(f"{grams} 克，请输入编号", f"{grams} g: now the number of the dish")
+        told = Sentence(f"{grams} 克，请输入编号", f"{grams} g: now its number")
         return Step(state.model_copy(update={"order": basket}), (Show(told, Tone.WAIT),))
 
     def no_order(self, state: O, why: Sentence) -> Step[O]:

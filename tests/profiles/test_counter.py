@@ -329,7 +329,7 @@ def test_dishes_are_summed_and_paid_amount_first_or_card_first() -> None:
             lane.present()
         for number in (12, 1, 12, 99):
             lane.key(FunctionKey.DISH, number)
-        assert lane.said == "There is no dish 99"
+        assert lane.said == "Nothing has the number 99"
         assert lane.journal == []
         lane.key(FunctionKey.PAY)
         if first == "amount":

@@ -56,6 +56,11 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "guests": _S("客餐份数", "guests"),
         "items": _S("商品", "items"),
         "price_list": _S("价目表", "price list"),
+        "bill": _S("账单编号", "bill"),
+        "use": _S("用途", "paid for"),
+        "list_fen": _S("原价", "list price"),
+        "promotion": _S("优惠", "promotion"),
+        "tariff": _S("费率", "tariff"),
         "fault": _S("故障", "fault"),
         "figures": _S("计数", "counted"),
         "floor_ms": _S("时钟下限", "floor of the clock"),
@@ -143,6 +148,8 @@ VALUES: Mapping[str, Sentence] = MappingProxyType(
         "contactless": _S("非接触式", "contactless"),
         "static-code": _S("静态码", "static code"),
         "dynamic-code": _S("动态码", "dynamic code"),
+        "goods": _S("商品", "goods"),
+        "utilities": _S("公用事业", "utilities"),
         "any": _S("不限", "anything"),
         "pass": _S("通行", "passing"),
         "pay": _S("支付", "paying"),
@@ -211,7 +218,7 @@ def value(name: str, content: Any) -> str:
         return say("是", "yes") if content else say("否", "no")
     if name == "assurance" and isinstance(content, int):
         return _said(ASSURANCES.get(content), str(content))
-    if name == "amount_fen" and isinstance(content, int):
+    if name.endswith("_fen") and isinstance(content, int):
         amount = f"{'-' if content < 0 else ''}{yuan(abs(content))}"
         return say(f"{amount} 元", f"{amount} yuan")
     if name.endswith("_ms") and isinstance(content, int) and 0 <= content <= _LAST_MS:

@@ -24,6 +24,7 @@ from drivers.keypad import fen
 from profiles.purpose import Purpose
 from profiles.rules.term import CalendarDates
 from tools.cli.codes import reasons
+from tools.prices import PriceFile, TariffFile
 
 MAX_STEPS = 500
 NOTHING = "nothing"
@@ -196,6 +197,8 @@ class Day(_Model):
     preset: Name = Field(description="the configuration that is played, by its preset")
     settings: dict[str, Any] = Field(default_factory=dict, description="what differs from the preset, for every lane")
     date: Date
+    tariffs: dict[Name, TariffFile] = Field(default_factory=dict, description="signed tariffs in force, by their names")
+    price_lists: dict[Name, PriceFile] = Field(default_factory=dict, description="signed price lists in force")
     people: dict[Name, Holder] = Field(min_length=1, max_length=64)
     calendars: dict[Name, CalendarDates] = Field(default_factory=dict, max_length=8, description="of schools, by name")
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)

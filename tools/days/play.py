@@ -170,7 +170,7 @@ class _Stage:
         start = day.moments()[0].replace(tzinfo=self._zone) - timedelta(seconds=BEFORE_S)
         self._start_s = start.timestamp()
         self.clock = SimulatedClock(round(self._start_s * 1000))
-        self.town = Town(day.people, self.clock_start_ms, day.calendars)
+        self.town = Town(day.people, self.clock_start_ms, day.calendars, day.price_lists, day.tariffs)
         signer = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
         key = cose.VerifyKey.of(signer.key.public_key())
         self.bank = Bank(directory, self.town, self.clock, key)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
+from agent.bundles.priced import prices_in_force, tariff_in_force
 from agent.clock import Clock
 from agent.credentials.lists import Lists
 from agent.credentials.medium import medium_of
@@ -32,6 +33,7 @@ from tools.platform.ingest import Ingest
 from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, accounts, enter
 from tools.platform.store import Store, sqlite_url
+from tools.prices import PriceFile, TariffFile
 
 NAMESPACE = "city"
 LIVES_MS = 30 * 86_400_000
@@ -48,7 +50,12 @@ class Town:
     """The people of a day as cards, codes and rows of lists. ``start_ms`` is before anybody shows anything."""
 
     def __init__(
-        self, people: Mapping[str, Holder], start_ms: int, calendars: Mapping[str, CalendarDates] = MappingProxyType({})
+        self,
+        people: Mapping[str, Holder],
+        start_ms: int,
+        calendars: Mapping[str, CalendarDates] = MappingProxyType({}),
+        price_lists: Mapping[str, PriceFile] = MappingProxyType({}),
+        tariffs: Mapping[str, TariffFile] = MappingProxyType({}),
     ) -> None:
         self._people = people
         self._calendars = {name: calendar.known() for name, calendar in calendars.items()}
@@ -58,6 +65,8 @@ class Town:
             name: Phone(self._issuer, self._issuer.grant(index, self._bits(person), issued_s))
             for index, (name, person) in enumerate(people.items())
         }
+        self._price_lists = {name: prices_in_force(file.content(), name, 1) for name, file in price_lists.items()}
+        self._tariffs = {name: tariff_in_force(file.content(), name, 1) for name, file in tariffs.items()}
         self.lists = self._lists(start_ms)
 
     def subject(self, name: str) -> Subject:
@@ -104,7 +113,8 @@ class Town:
         revoked = bytearray(STATUS_ENTRIES // 8)
         for index, person in enumerate(self._people.values()):
             revoked[index >> 3] |= person.revoked << (index & 7)
-        status = StatusList(bytes(revoked), STATUS_ENTRIES, Term(now_ms, now_ms + LIVES_MS, 0))
+        term = Term(now_ms, now_ms + LIVES_MS, 0)
+        status = StatusList(bytes(revoked), STATUS_ENTRIES, term)
         roster = {
             self.subject(name): who.roster.known() for name, who in self._people.items() if who.roster is not None
         }
@@ -121,6 +131,8 @@ class Town:
             register=SiteRegister(holders.items()),
             rosters=MappingProxyType({"roster-day": _Roster(roster)}),
             calendars=MappingProxyType(self._calendars),
+            price_lists={name: (term, prices) for name, prices in self._price_lists.items()},
+            tariffs={name: (term, tariff) for name, tariff in self._tariffs.items()},
         )
 
 
