@@ -8,6 +8,7 @@ import click
 
 from agent.words import say
 from tools.bench import fleet as fleet_bench
+from tools.bench import ops as ops_bench
 from tools.bench import profiles as profiles_bench
 from tools.bench import scan as scan_bench
 from tools.bench import start as start_bench
@@ -264,6 +265,29 @@ def profiles_(rounds: int, as_json: bool) -> None:
     profiles_bench.run(rounds).tell(as_json=as_json)
 
 
+@bench.command(
+    help=say(
+        "运行一台终端的代价：空闲时的 CPU、每次刷卡写盘的字节、doctor 的用时",
+        "What a terminal costs whoever runs it: CPU at rest, bytes written a tap, the doctor's time",
+    )
+)
+@click.option(
+    "--taps", type=click.IntRange(5, 20_000), default=200, show_default=True, help=say("刷卡次数", "How many taps")
+)
+@click.option(
+    "--idle",
+    "idle_s",
+    type=click.FloatRange(1, 600),
+    default=20.0,
+    show_default=True,
+    help=say("空闲测量的秒数", "Seconds of rest to measure"),
+)
+@json_option
+def ops(taps: int, idle_s: float, as_json: bool) -> None:
+    """Measure what operating costs."""
+    ops_bench.run(taps, idle_s).tell(as_json=as_json)
+
+
 @bench.command(name="all", help=say("全部测量", "Every bench"))
 @json_option
 def all_benches(as_json: bool) -> None:
@@ -274,6 +298,7 @@ def all_benches(as_json: bool) -> None:
     verify_bench.run(200, 10).tell(as_json=as_json)
     status_bench.run(10_000_000, 5_000_000, 100_000, 5).tell(as_json=as_json)
     store_bench.run(3_000_000, 300, 7).tell(as_json=as_json)
+    ops_bench.run(200, 20.0).tell(as_json=as_json)
     profiles_bench.run(10).tell(as_json=as_json)
     sync_bench.run(100_000, 5).tell(as_json=as_json)
     fleet_bench.run(2_000, 200, 3).tell(as_json=as_json)

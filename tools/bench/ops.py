@@ -1,0 +1,16 @@
+"""``onecard bench ops``: what a terminal costs whoever runs it, one figure a file."""
+
+from __future__ import annotations
+
+from tools.bench import ops_disk, ops_doctor, ops_idle
+from tools.bench.ops_site import ops_site
+from tools.bench.place import bench_directory
+from tools.bench.report import Report
+
+
+def run(taps: int, idle_s: float) -> Report:
+    """All figures on one terminal; the doctor comes last, since it wants the terminal stopped as well."""
+    with bench_directory() as directory, ops_site(directory) as site:
+        figures = (ops_idle.measure(site, idle_s), ops_disk.measure(site, taps), ops_doctor.measure(site))
+    conditions: dict[str, str | int | float] = {"preset": "gate", "camera": "none", "taps": taps, "idle_s": idle_s}
+    return Report("ops", figures, conditions)
