@@ -15,7 +15,7 @@ from profiles.payers import own_share_fen
 from profiles.rules.accounts import Offer, is_within
 
 Seal = Callable[[bytes, bytes], tuple[bytes, bytes] | None]
-"""``(text, nonce)`` → the platform key's ``kid`` and the sealed text; ``None`` where the platform has told no key."""
+"""``(text or evidence, nonce)`` → the platform key's ``kid`` and what it seals; ``None`` where none was told."""
 
 _CONTEXT = "onecard question 1"
 
@@ -28,7 +28,11 @@ _FITTING: Mapping[type[wire.Question], type[wire.Reply]] = {
 
 
 def code_sealer(terminal: str, recipients: Callable[[], Mapping[bytes, cose.VerifyKey]]) -> Seal:
-    """Seals a code's text for the first of the platform's keys of the role ``sealing`` (docs/contract.md)."""
+    """Seals for the first of the platform's keys of the role ``sealing`` (docs/contract.md).
+
+    A code's text is UTF-8, and no evidence is: a CBOR map begins with a byte that begins no UTF-8. So neither can be
+    taken for the other.
+    """
 
     def seal(text: bytes, nonce: bytes) -> tuple[bytes, bytes] | None:
         keys = recipients()
@@ -43,11 +47,15 @@ def code_sealer(terminal: str, recipients: Callable[[], Mapping[bytes, cose.Veri
 
 def unseal_code(sealed: bytes, private: ec.EllipticCurvePrivateKey, terminal: str, nonce: bytes) -> str:
     """The platform's side of :func:`code_sealer`. Raises :class:`agent.sealing.SealBroken`."""
-    text = sealing.unseal(sealed, private, cbor.encode([_CONTEXT, terminal, nonce]))
     try:
-        return text.decode()
+        return unseal(sealed, private, terminal, nonce).decode()
     except UnicodeDecodeError as error:
         raise sealing.SealBroken("what was sealed is no text") from error
+
+
+def unseal(sealed: bytes, private: ec.EllipticCurvePrivateKey, terminal: str, nonce: bytes) -> bytes:
+    """What a terminal sealed for one question. Raises :class:`agent.sealing.SealBroken`."""
+    return sealing.unseal(sealed, private, cbor.encode([_CONTEXT, terminal, nonce]))
 
 
 class _Life(TypedDict):
@@ -74,14 +82,26 @@ def wire_question(ask: Ask, nonce: bytes, now_ms: int, seal: Seal) -> wire.Quest
                 account=money.account,
                 funds=tuple(money.funds.items()) or None,
                 accounts=accounts or None,
+                evidence=_sealed_evidence(ask, nonce, seal),
             )
         case asked.QueryBalance(account):
-            return wire.QueryBalance(**life, medium=ask.medium, subject=subject, account=account)
+            return wire.QueryBalance(
+                **life,
+                medium=ask.medium,
+                subject=subject,
+                account=account,
+                evidence=_sealed_evidence(ask, nonce, seal),
+            )
         case asked.Renew(loan):
             return wire.Renew(**life, loan=loan, medium=ask.medium, subject=subject)
         case asked.Resolve(text):
             sealed = seal(text.encode(), nonce)
             return None if sealed is None else wire.Resolve(**life, kid=sealed[0], sealed=sealed[1])
+
+
+def _sealed_evidence(ask: Ask, nonce: bytes, seal: Seal) -> tuple[bytes, bytes] | None:
+    """The journal seals it too, for good; this one is for the answer, which is given before any record arrives."""
+    return None if ask.evidence is None else seal(ask.evidence, nonce)
 
 
 def fits(reply: wire.Reply, question: wire.Question, question_hash: bytes) -> bool:

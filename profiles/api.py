@@ -390,6 +390,7 @@ class Ask:
     about: bytes
     medium: bytes | None = None
     subject: Subject | None = None
+    evidence: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,7 +282,12 @@ class Cashier(Generic[P]):
         )
         offers = () if bill.payers is None else bill.payers.offers
         ask = Ask(
-            Authorise(money, offers), self._pay.ask_deadline_ms, payment.asked_id, payment.medium, payment.subject
+            question=Authorise(money, offers),
+            deadline_ms=self._pay.ask_deadline_ms,
+            about=payment.asked_id,
+            medium=payment.medium,
+            subject=payment.subject,
+            evidence=credential.evidence,
         )
         after = state.model_copy(update={"asking": payment})
         return Step(after, (record, Show(PaymentReason.ASKED.citizen, Tone.WAIT, name_of(payment.subject, facts)), ask))

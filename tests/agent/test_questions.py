@@ -11,8 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cbor, cose, sealing
-from agent.question_forms import code_sealer
+from agent.credentials.evidence import CodeEvidence
+from agent.question_forms import code_sealer, unseal, unseal_code
 from agent.questions import MAX_OPEN, MAX_PAST, Questions
+from agent.sealing import SealBroken
 from agent.sync.contract import Address, Alarm, Channel, decode_question, question_hash, sign_reply
 from agent.sync.contract import questions as wire
 from profiles.api import Ask, Subject
@@ -306,6 +308,28 @@ async def test_only_so_many_ended_questions_are_remembered(desk: Desk) -> None:
     assert desk.refused() == ["stale"]
     desk.reply(desk.yes(1))
     assert desk.heard[-1] == AnsweredLate((1).to_bytes(16, "big"), Authorised(INTENT, 1250))
+
+
+@simulated
+async def test_evidence_goes_with_what_asks_about_money_sealed_for_the_platform_and_this_question(desk: Desk) -> None:
+    evidence = CodeEvidence("EC1:the whole text").encode()
+    for question in (PAYING, QueryBalance()):
+        desk.questions.ask(Ask(question, DEADLINE_MS, ABOUT, evidence=evidence), desk.heard.append)
+        sent = decode_question(desk.sent[-1])
+        assert isinstance(sent, wire.Authorise | wire.QueryBalance)
+        assert sent.evidence is not None
+        kid, sealed = sent.evidence
+        assert kid in SEALING_KEYS
+        assert unseal(sealed, SEALING, TERMINAL, sent.nonce) == evidence
+        with pytest.raises(SealBroken):
+            unseal(sealed, SEALING, TERMINAL, b"another-nonce-16")
+        with pytest.raises(SealBroken):
+            unseal_code(sealed, SEALING, TERMINAL, sent.nonce)
+    desk.sealing_keys = {}
+    desk.questions.ask(Ask(PAYING, DEADLINE_MS, ABOUT, evidence=evidence), desk.heard.append)
+    without = decode_question(desk.sent[-1])
+    assert isinstance(without, wire.Authorise)
+    assert without.evidence is None, "asked all the same: the platform decides what it believes"
 
 
 @simulated

@@ -21,7 +21,7 @@ from offline_store.errors import Damaged
 from offline_store.outbox import Outbox
 from tests.house import ROOT
 from tests.scenarios.site import DEADLINE_S, Site
-from tests.tools.platform.terminals import drained
+from tests.tools.platform.terminals import drained, register
 from tools.cli.bench_process import VirtualDevices, running_devices
 from tools.cli.presets import preset_text
 from tools.cli.terminal_process import Line, TerminalProcess
@@ -203,6 +203,8 @@ def faulty_gate(
         running.authority.provision(terminal, state_dir / "keys")
     config = directory / "gate.yaml"
     config.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    if running is not None:
+        register(running.authority, load(config))
     with running_devices(load(config)) as devices, ExitStack() as agents:
         environment = environment or {}
         site = FaultySite(config, state_dir, devices, agents.enter_context(_process(config, devices, environment)))

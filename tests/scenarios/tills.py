@@ -21,6 +21,7 @@ from offline_store.outbox import Outbox
 from offline_store.record import Record
 from tests.scenarios.site import DEADLINE_S, Site, started
 from tests.tools.platform.mqtt_client import MqttClient
+from tests.tools.platform.terminals import register
 from tools.cli.bench_process import running_devices
 from tools.cli.presets import preset_text
 from tools.platform.broker import Broker, Endpoint
@@ -182,6 +183,7 @@ def till(
     authority.provision(terminal, state_dir / "keys")
     config = directory / "till.yaml"
     config.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    register(authority, load(config))
     with running_devices(load(config)) as devices, started(config, devices) as process:
         site = TillSite(config, state_dir, devices, process)
         connected(site)

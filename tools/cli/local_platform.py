@@ -5,13 +5,16 @@ from __future__ import annotations
 import click
 
 from agent.composition import MEDIUM_KEY
-from agent.config import TerminalConfig
+from agent.config import Resolved, TerminalConfig
 from agent.keys import FileKeyStore
 from tools.cli.place import state_home
 from tools.cli.words import say
 from tools.platform.broker import DEFAULT_PORT, Endpoint
 from tools.platform.ca import Authority
+from tools.platform.permit_of import permit_of
+from tools.platform.permits import allow, permit
 from tools.platform.service import Layout
+from tools.platform.store import Store
 
 
 def link_overrides() -> tuple[str, ...]:
@@ -21,6 +24,22 @@ def link_overrides() -> tuple[str, ...]:
         Endpoint.parse_all(endpoint.read_text(encoding="utf-8").strip())[0].port if endpoint.exists() else DEFAULT_PORT
     )
     return ("platform.host=localhost", f"platform.port={port}")
+
+
+def register(resolved: Resolved) -> None:
+    """Let the terminal ask the local platform for what its own configuration has it ask for, and nothing else."""
+    wanted = permit_of(resolved)
+    if not wanted.merchants:
+        return
+    store = Store.open(Layout(state_home() / "platform").database_url)
+    try:
+        with store.transaction() as transaction:
+            known = permit(transaction, resolved.config.terminal.id)
+            joined = wanted if known is None else known.joined(wanted)
+            if joined != known:
+                allow(transaction, resolved.config.terminal.id, joined)
+    finally:
+        store.close()
 
 
 def enrol(terminal: TerminalConfig) -> None:

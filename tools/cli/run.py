@@ -53,10 +53,11 @@ def run(
     keep_secrets_in()
     resolved = resolve(config, preset, overrides)
     if local_platform:
-        from tools.cli.local_platform import enrol, link_overrides
+        from tools.cli.local_platform import enrol, link_overrides, register
 
         resolved = resolve(config, preset, (*link_overrides(), *overrides))
         enrol(resolved.config.terminal)
+        register(resolved)
     configure(log_format or resolved.config.logs.format, resolved.config.logs.level)
     with ExitStack() as stack:
         if virtual or config is None:

@@ -32,6 +32,7 @@ from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
 from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, accounts, enter
+from tools.platform.permits import Permit, allow
 from tools.platform.store import Store, sqlite_url
 from tools.prices import PriceFile, TariffFile
 
@@ -158,6 +159,11 @@ class Bank:
         self.sealing = _ring(sealing.public_key())
         judge = Judge(sealing, lambda: town.trust)
         self.ingest = Ingest(self.store, signer, clock.now_ms, lambda _: {terminal_key.kid: terminal_key}, judge)
+
+    def register(self, terminal: str, permit: Permit) -> None:
+        """Say what a terminal may ask for."""
+        with self.store.transaction() as transaction:
+            allow(transaction, terminal, permit)
 
     def pay_in(self, subject: Subject, amount_fen: int) -> None:
         """Open somebody's account."""

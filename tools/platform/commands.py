@@ -44,6 +44,7 @@ from tools.platform.reconcile_command import reconcile
 from tools.platform.register_commands import register_group
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
+from tools.platform.terminal_commands import terminal_group
 from tools.platform.verification import verify_chain
 from tools.platform.waiting import waiting_openings
 from tools.platform.worker_commands import worker
@@ -116,23 +117,6 @@ def init(directory: Path, names: tuple[str, ...]) -> None:
     keys = Layout(directory).keys
     Authority.init(keys, names)
     click.echo(say(f"密钥和证书在 {keys}", f"Keys and certificates are in {keys}"))
-
-
-@platform.group(help=say("管理终端", "Manage terminals"))
-def terminal() -> None:
-    """Hold the commands about terminals."""
-
-
-@terminal.command(help=say("为终端生成密钥目录", "Make a terminal's key directory"))
-@click.argument("terminal_id", metavar="ID")
-@click.option(
-    "--to", "target", required=True, type=click.Path(path_type=Path), help=say("密钥目录", "The key directory")
-)
-@directory_option
-def add(terminal_id: str, target: Path, directory: Path) -> None:
-    """Provision a terminal."""
-    Authority.at(Layout(directory).keys).provision(terminal_id, target)
-    click.echo(say(f"终端 {terminal_id} 的密钥在 {target}", f"The keys of terminal {terminal_id} are in {target}"))
 
 
 @platform.command(
@@ -225,6 +209,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 _FURTHER = (
     *(publish, list_bundles, worker, dead_letter_group, reconcile, mosquitto, rabbitmq),
     *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
+    terminal_group,
 )
 for further in _FURTHER:
     platform.add_command(further)

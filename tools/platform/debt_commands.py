@@ -20,7 +20,7 @@ from tools.platform.store import Store
 
 @click.command(help=say("准予信用额度（先享受后付费）；0 为停止", "Grant credit up to so much; 0 ends it"))
 @owner_argument
-@click.argument("ceiling_fen", type=FenType(), metavar=say("元", "YUAN"))
+@click.argument("ceiling_fen", type=FenType(least_fen=0), metavar=say("元", "YUAN"))
 @directory_option
 @database_option
 def credit(owner: Owner, ceiling_fen: int, directory: Path, database: str | None) -> None:

@@ -20,9 +20,9 @@ from agent.credentials.codes import Proof, proof
 from agent.credentials.evidence import EvidenceInvalid, read
 from agent.credentials.trust import TrustList
 from agent.day_keys import key_of_field, open_day_key, open_field
-from agent.question_forms import unseal_code
+from agent.question_forms import unseal, unseal_code
 from agent.sealing import SealBroken
-from agent.sync.contract import Resolve
+from agent.sync.contract import Authorise, QueryBalance, Resolve
 from offline_store.errors import RecordInvalid
 from offline_store.record import Record
 from offline_store.rescue import CARRIED
@@ -111,6 +111,19 @@ class Judge:
             raise SealBroken("sealed for another key of the platform")
         return unseal_code(question.sealed, self._private, terminal, question.nonce)
 
+    def asked(self, terminal: str, question: Authorise | QueryBalance) -> tuple[Verdict, bytes | None]:
+        """The verdict on a question's evidence by itself, and which showing it is: of a phone's code."""
+        if question.evidence is None:
+            return Verdict.NONE, None
+        kid, sealed = question.evidence
+        if kid != self._kid:
+            return Verdict.UNREADABLE, None
+        try:
+            text = read(unseal(sealed, self._private, terminal, question.nonce)).text
+        except (SealBroken, EvidenceInvalid):
+            return Verdict.UNREADABLE, None
+        return self._shown(text, question.asked_ms, question.medium, question.subject)
+
     def take(self, transaction: Transaction, terminal: str, records: Sequence[Record], now_ms: int) -> list[Record]:
         """Judge what was just committed; the records that a person has to look at."""
         doubtful = []
@@ -170,13 +183,18 @@ class Judge:
             text = read(open_field(sealed, key, terminal, record.entry.id)).text
         except (SealBroken, EvidenceInvalid):
             return Verdict.UNREADABLE, None
-        found = proof(text, self._trust(), record.entry.time_ms)
+        return self._shown(text, record.entry.time_ms, record.entry.medium, record.entry.subject)
+
+    def _shown(
+        self, text: str, at_ms: int, medium: bytes | None, subject: tuple[str, bytes] | None
+    ) -> tuple[Verdict, bytes | None]:
+        """The verdict on a code's text, and which showing of this medium and this person it proves."""
+        found = proof(text, self._trust(), at_ms)
         if not isinstance(found, Proof):
             if found in _UNJUDGED:
                 return Verdict.UNJUDGED, None
             return (Verdict.STALE if found in _STALE else Verdict.FORGED), None
-        subject = record.entry.subject
-        if found.token != record.entry.medium or (subject is not None and subject[0] != found.namespace):
+        if found.token != medium or (subject is not None and subject[0] != found.namespace):
             return Verdict.FORGED, None
         return (Verdict.STATIC, None) if found.showing is None else (Verdict.PROVEN, found.showing)
 

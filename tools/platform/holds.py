@@ -23,7 +23,7 @@ its intents, and when all messages of a transaction have been read, the accounts
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -39,10 +39,14 @@ from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
 from tools.platform.funds import Funds, fund_owner, fund_table, is_split, shares_of
 from tools.platform.intents import OPEN, REFUNDED, SETTLES, SPLIT, Intent, State, intent_of, intent_table
 from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts
+from tools.platform.permits import may_sell
 from tools.platform.register import WRONG_PERSON, Register
 from tools.platform.store import Transaction
 
 HOLD_MS = 600_000
+TOO_MANY = "too-many"
+"""The one no that leaves no trace: whoever asks so often would fill the database with them."""
+NOT_REGISTERED = "not-registered"
 MAX_PAYMENT_FEN = 100_000_000
 """What no till takes at once: a record that says more is contested, and moves nothing."""
 UNPROVEN_CAP_FEN = 50_000
@@ -83,8 +87,11 @@ class Holds:
 
     # Questions ------------------------------------------------------------------------------------------------------
 
-    def authorise(self, question: Authorise) -> Held | str:
-        """A hold, or the code of the contract that says why not. Asked again, an intent gets the same answer."""
+    def authorise(self, question: Authorise, objects: Callable[[Authorise, Owner], str | None]) -> Held | str:
+        """A hold, or the code of the contract that says why not. Asked again, an intent gets the same answer.
+
+        ``objects`` says what speaks against it before any money is looked at (:mod:`tools.platform.asking`).
+        """
         known = self._intents([question.intent_id]).get(question.intent_id)
         owner = question.subject or NOBODY
         if known is not None and not _same(known, question, owner):
@@ -95,6 +102,9 @@ class Holds:
             return self._held(known, question) if known.holds(self.now_ms) else "intent-ended"
         shares = shares_of(question.amount_fen, dict(question.funds or ()))
         objection = self._register.objection(question.medium, question.subject, self.now_ms)
+        objection = objection or objects(question, owner)
+        if objection == TOO_MANY:
+            return objection
         verdict = objection or self._afford(owner, question, shares)
         if isinstance(verdict, Held) and verdict.accounts:
             shares = divided(shares, verdict.accounts)
@@ -117,11 +127,13 @@ class Holds:
             self._put(replace(asked, code=verdict), known)
         return verdict
 
-    def balance(self, question: QueryBalance) -> int | str:
+    def balance(self, question: QueryBalance, objects: Callable[[QueryBalance, Owner], str | None]) -> int | str:
         """What may be spent, or the code of the contract that says why nobody can say; arrears are no till's affair."""
         owner = self._register.person(question.medium, question.subject, self.now_ms)
         if isinstance(owner, str):
             return owner
+        if (objection := objects(question, owner)) is not None:
+            return objection
         account = lock_accounts(self._transaction, [owner]).get(owner)
         if question.account == DEBT or (question.account and is_own(question.account)):
             return self._purse(owner).balance(question.account)
@@ -254,6 +266,8 @@ class Holds:
         flags, code = self._flags_of(intent, entry, owner)
         if verdict in _UNPROVEN:
             flags.append("unproven")
+        if not may_sell(self._transaction, self.terminal, _money(entry)):
+            flags.append(NOT_REGISTERED)
         shares = shares_of(amount_fen, _money(entry).funds)
         if is_split(shares):
             flags.append(SPLIT)
@@ -273,7 +287,8 @@ class Holds:
             flags=intent.flagged(*flags),
         )
         unproven_fen = amount_fen if verdict in _UNPROVEN else 0
-        if verdict in DOUBTFUL or unproven_fen > UNPROVEN_CAP_FEN or amount_fen > MAX_PAYMENT_FEN:
+        is_large = unproven_fen > UNPROVEN_CAP_FEN or amount_fen > MAX_PAYMENT_FEN
+        if is_large or verdict in DOUBTFUL or NOT_REGISTERED in flags:
             return replace(paid, state=State.CONTESTED), "payment-contested"
         return replace(paid, state=State.CAPTURED, flags=paid.flagged(*self._capture(paid, entry.id))), code
 

@@ -17,7 +17,7 @@ from tools.platform import arrears
 from tools.platform.accounts import person_of
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
-from tools.platform.holds import Holds
+from tools.platform.holds import NOT_REGISTERED, Holds
 from tools.platform.intents import State, intents
 from tools.platform.ledger import Owner, accounts, block
 from tools.platform.owners import OwnerType, shown
@@ -52,6 +52,10 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "decided": ("已人工核实", "a person decided"),
     "repeated": ("重复收款记录", "paid twice"),
     "paid-after-reversal": ("冲正后又收款", "paid after its reversal"),
+    NOT_REGISTERED: (
+        "终端未登记此商户、账户或资金",
+        "the terminal is not registered for the merchant, account or fund",
+    ),
 }
 
 
@@ -61,22 +65,46 @@ CODES: Mapping[str, tuple[str, str]] = {
     "insufficient-funds": ("余额不足", "not enough money"),
     "intent-differs": ("与先前的询问不符", "differs from what was asked before"),
     "intent-ended": ("款项已了结", "the payment had ended already"),
+    "wrong-person": ("登记册中该介质属于另一人", "the medium is somebody else's"),
+    "medium-lost": ("介质已挂失或已更换", "the medium is lost or replaced"),
+    "terminal-not-registered": ("终端未登记收款（terminal allow）", "the terminal is not registered (terminal allow)"),
+    "merchant-not-registered": ("终端未登记此商户", "the terminal is not registered for this merchant"),
+    "fund-not-registered": ("终端未登记此资金", "the terminal is not registered for this fund"),
+    "account-not-registered": ("终端未登记此账户", "the terminal is not registered for this account"),
+    "evidence-unreadable": ("持有人证据无法解密", "the evidence cannot be opened"),
+    "evidence-forged": ("持有人证据是伪造的", "the evidence is forged"),
+    "evidence-stale": ("持有人证据的时间不符", "the evidence is of another time"),
+    "evidence-reused": ("持有人证据已用于另一笔", "the evidence served another payment"),
+    "too-many-holds": ("终端的预占笔数已满", "the terminal has too many holds"),
+    "holds-exceed-limit": ("终端的预占总额已满", "the terminal holds too much"),
+    "not-proven": ("金额过大且无持有人证据", "too much for what nothing proves"),
+    "too-many-unproven": ("此账户无证据的预占过多", "too many holds on this account that nothing proves"),
 }
 """Why a payment was declined."""
 
 
 class FenType(click.ParamType[int]):
-    """Yuan as people write them, in fen."""
+    """An amount in yuan as people write it, above nothing unless said otherwise; in fen."""
 
     name = "yuan"
 
+    def __init__(self, least_fen: int = 1) -> None:
+        self._least_fen = least_fen
+
     def convert(self, value: str | int, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it, or say what is wrong with it."""
         if isinstance(value, int):
             return value
         found = _YUAN.fullmatch(value)
         if found is None:
-            self.fail(say("应为金额，如 12.50", "should be an amount, like 12.50"), param, ctx)
-        return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+            if _YUAN.fullmatch(value.removeprefix("-")):
+                self.fail(say("金额不能为负", "is below nothing: amounts are above 0"), param, ctx)
+            said = ("应为金额，如 12.50，至多 99999999.99", "should be an amount, like 12.50; at most 99999999.99")
+            self.fail(say(*said), param, ctx)
+        amount_fen = int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+        if amount_fen < self._least_fen:
+            self.fail(say("金额应大于 0", "is nothing: amounts are above 0"), param, ctx)
+        return amount_fen
 
 
 owner_argument = click.argument("owner", type=OwnerType(), metavar=say("账户", "ACCOUNT"))
@@ -87,7 +115,11 @@ def account() -> None:
     """Hold the commands about accounts."""
 
 
-@account.command(help=say("存入金额；没有账户则开户", "Pay in; the first time opens the account"))
+@account.command(
+    # `-5` is an amount that somebody wrote, and no option: it is told what is wrong with it.
+    context_settings={"ignore_unknown_options": True},
+    help=say("存入金额；没有账户则开户", "Pay in; the first time opens the account"),
+)
 @owner_argument
 @click.argument("amount_fen", type=FenType(), metavar=say("元", "YUAN"))
 @click.option(

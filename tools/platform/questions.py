@@ -23,6 +23,7 @@ from agent.sync.contract.questions import Bound, Renewed, Resolved
 from profiles.rules.funds import ACCOUNT
 from tools.platform import foreign_codes, loans
 from tools.platform.accounts import CREDIT, DEBT, account_of
+from tools.platform.asking import Gate
 from tools.platform.evidence import Judge
 from tools.platform.funds import fund_owner
 from tools.platform.given import MAX_AHEAD_MS, Given
@@ -60,6 +61,7 @@ class Answering:
         self._now_ms = now_ms
         self._judge = judge
         self._holds = Holds(transaction, terminal, now_ms)
+        self._gate = Gate(transaction, terminal, now_ms, judge)
 
     def needs(self, question: Question) -> set[Need]:
         """The rows that its reply may change, to be locked before."""
@@ -89,10 +91,10 @@ class Answering:
         )
         if self._now_ms > question.expires_ms:
             return Declined(**bound, code="expired")
-        if isinstance(question, Authorise):
-            return self._authorise(question, bound)
         if question.asked_ms > self._now_ms + MAX_AHEAD_MS:
             return Declined(**bound, code="from-future")
+        if isinstance(question, Authorise):
+            return self._authorise(question, bound)
         given = Given(self._transaction, self._terminal, self._now_ms)
         match given.to(question.nonce, bound["question"]):
             case None:
@@ -106,7 +108,7 @@ class Answering:
     def _answer(self, question: Question, bound: Bound) -> Reply:
         match question:
             case QueryBalance():
-                balance = self._holds.balance(question)
+                balance = self._holds.balance(question, self._gate.balance_objection)
                 if isinstance(balance, str):
                     return Declined(**bound, code=balance)
                 return Balance(**bound, balance_fen=balance)
@@ -125,7 +127,7 @@ class Answering:
         return loans.renew(self._transaction, self._terminal, question.loan, person, self._now_ms)
 
     def _authorise(self, question: Authorise, bound: Bound) -> Reply:
-        verdict = self._holds.authorise(question)
+        verdict = self._holds.authorise(question, self._gate.objection)
         if not isinstance(verdict, Held):
             return Declined(**bound, code=verdict)
         return Authorised(

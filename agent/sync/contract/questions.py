@@ -45,6 +45,8 @@ Price = Annotated[int, Field(ge=1, le=100_000_000)]
 BusinessDate = Annotated[str, Field(pattern=r"^[0-9]{8}\z")]
 KeyId = Annotated[bytes, Field(min_length=8, max_length=8)]
 Sealed = Annotated[bytes, Field(min_length=1, max_length=MAX_SEALED_BYTES)]
+SealedEvidence = tuple[KeyId, Sealed]
+"""Of whoever stands there: the ``kid`` of the platform's key, and the evidence, sealed for it and for this question."""
 
 
 class _Question(Message):
@@ -79,6 +81,7 @@ class Authorise(_Question):
         None
     )
     """Among which of the person's accounts their share is to be divided, in this order, and at most how much each."""
+    evidence: Annotated[SealedEvidence | None, Field(repr=False), Key(13)] = None
 
     @model_validator(mode="after")
     def _sums(self) -> Authorise:
@@ -99,6 +102,7 @@ class QueryBalance(_Question):
     medium: Annotated[Id | None, Field(repr=False), Key(5)] = None
     subject: Annotated[SubjectRef | None, Field(repr=False), Key(6)] = None
     account: Annotated[Word | None, Key(7)] = None
+    evidence: Annotated[SealedEvidence | None, Field(repr=False), Key(8)] = None
 
 
 class Renew(_Question):

@@ -117,11 +117,13 @@ QUESTIONS: list[Question] = [
         account="purse",
         funds=(("subsidy", 1000), ("account", 250)),
         accounts=(("medical", 200), ("wallet", 100_000_000)),
+        evidence=(b"k" * 8, b"e" * 8192),
     ),
     Authorise(
         nonce=NONCE, asked_ms=5, expires_ms=9, intent_id=INTENT, amount_fen=1, merchant="m", business_date="20240501"
     ),
     QueryBalance(nonce=NONCE, asked_ms=5, expires_ms=6, subject=("city", b"s" * 16)),
+    QueryBalance(nonce=NONCE, asked_ms=5, expires_ms=6, medium=b"m" * 16, evidence=(b"k" * 8, b"e")),
     Renew(nonce=NONCE, asked_ms=5, expires_ms=60_005, loan="31234000123456", medium=b"m" * 16),
     Resolve(nonce=NONCE, asked_ms=5, expires_ms=60_005, kid=b"k" * 8, sealed=b"x" * 8192),
 ]

@@ -6,11 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import TerminalConfig
+from agent.config import TerminalConfig, parse
 from agent.keys import FileKeyStore
-from tools.cli.local_platform import enrol, link_overrides
+from tools.cli.local_platform import enrol, link_overrides, register
 from tools.cli.place import state_home
+from tools.cli.presets import preset_text
+from tools.platform.permit_of import permit_of
+from tools.platform.permits import Permit, allow, permit
 from tools.platform.service import Layout
+from tools.platform.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +43,23 @@ def test_it_is_said_once_that_cards_have_other_ids_from_now_on(
     assert "read the cards again" in capsys.readouterr().err
     enrol(known)
     assert capsys.readouterr().err == ""
+
+
+def test_a_preset_is_registered_for_what_it_asks_for_and_keeps_what_an_operator_said(tmp_path: Path) -> None:
+    layout = Layout(state_home() / "platform")
+    layout.directory.mkdir(parents=True)
+    gate, canteen = (parse(preset_text(name), name, tmp_path) for name in ("gate", "canteen"))
+    register(gate)
+    assert not (layout.directory / "platform.db").exists(), "it asks for nothing"
+    register(canteen)
+    terminal, store = canteen.config.terminal.id, Store.open(layout.database_url)
+    with store.transaction() as transaction:
+        assert permit(transaction, terminal) == permit_of(canteen)
+        allow(transaction, terminal, Permit(merchants=frozenset({"shop-2"}), holds=3))
+    register(canteen)
+    with store.transaction() as transaction:
+        joined = permit(transaction, terminal)
+    store.close()
+    assert joined is not None
+    assert joined.merchants == {"shop-2", "canteen-1"}
+    assert joined.holds == 3

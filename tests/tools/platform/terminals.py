@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.clock import SystemClock, SystemRandom
+from agent.config import Resolved
 from agent.keys import Role
 from agent.sync.contract import Report
 from agent.sync.link import LinkSettings
@@ -20,6 +21,10 @@ from offline_store.record import Entry, new_id
 from offline_store.writer import Writer
 from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority
+from tools.platform.permit_of import permit_of
+from tools.platform.permits import allow
+from tools.platform.service import Layout
+from tools.platform.store import Store
 
 TERMINAL = "gate-1"
 PATIENCE_S = 25.0
@@ -104,6 +109,16 @@ def passage(clock: SystemClock, random: SystemRandom) -> Entry:
         profile="gate",
         reason="granted",
     )
+
+
+def register(authority: Authority, resolved: Resolved) -> None:
+    """Let a terminal ask the platform of this authority for what its configuration has it ask for."""
+    store = Store.open(Layout(authority.terminals.parent.parent).database_url)
+    try:
+        with store.transaction() as transaction:
+            allow(transaction, resolved.config.terminal.id, permit_of(resolved))
+    finally:
+        store.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from agent.cose import Es256Signer
 from agent.sync.contract import Authorised, Balance, Declined, QueryBalance
-from tests.tools.platform.tills import LI, Bank, Payment, Till
+from tests.tools.platform.tills import CARD, LI, Bank, Payment, Till
 from tools.platform.accounts import CREDIT, account_of, grant_credit, is_person, person_of
 from tools.platform.arrears import pay_in
 from tools.platform.commands import platform
@@ -41,7 +41,8 @@ def bank(store: Store, signer: Es256Signer) -> Bank:
 
 @pytest.fixture
 def till(bank: Bank) -> Till:
-    till = Till(bank)
+    bank.card()
+    till = Till(bank, medium=CARD)
     till.greet()
     return till
 
@@ -64,7 +65,7 @@ def balances(bank: Bank, owner: Owner = LI) -> dict[str, int]:
 def balance(till: Till, account: str) -> int | str:
     now_ms = till.bank.now_ms
     nonce = till.random.token(16)
-    question = QueryBalance(nonce=nonce, asked_ms=now_ms, expires_ms=now_ms + 10, subject=LI, account=account)
+    question = QueryBalance(nonce=nonce, asked_ms=now_ms, expires_ms=now_ms + 10, medium=CARD, account=account)
     reply = till.put(question.encode())
     if isinstance(reply, Declined):
         return reply.code

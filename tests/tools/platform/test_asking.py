@@ -25,11 +25,13 @@ from tests.tools.platform.tills import LI
 from tools.platform import foreign_codes, loans
 from tools.platform.ledger import enter
 from tools.platform.loans import DAY_MS
+from tools.platform.permits import Permit, allow
+from tools.platform.register import Known, Register
 from tools.platform.service import Platform
 
 TERMINAL, CODE, ITEM = "library-1", "2" * 28, "31415926"
 DEADLINE_MS = 10_000
-READER = Subject(*LI)
+READER, MEDIUM = Subject(*LI), b"m" * 16
 
 
 def no_bundles(_envelope: bytes) -> Manifest:
@@ -77,7 +79,7 @@ def _greeted(upward: Upward) -> bool:
 async def ask(asked: Questions, question: Question) -> object:
     """What a lane hears of it."""
     heard: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-    asked.ask(Ask(question, DEADLINE_MS, b"a" * 16, subject=READER), heard.set_result)
+    asked.ask(Ask(question, DEADLINE_MS, b"a" * 16, MEDIUM, READER), heard.set_result)
     said = await heard
     assert isinstance(said, Answered), said
     return said.answer
@@ -89,6 +91,8 @@ async def test_a_terminal_asks_for_a_balance_a_renewal_and_a_codes_holder(platfo
         enter(transaction, LI, 1250, now_ms)
         loans.add(transaction, ITEM, LI, now_ms + DAY_MS, 30, 1)
         foreign_codes.add(transaction, CODE, LI, now_ms + DAY_MS)
+        Register(transaction).put(Known(MEDIUM, LI), now_ms)
+        allow(transaction, TERMINAL, Permit(balances_by_card=True))
     async with questions(platform, tmp_path) as asked:
         assert await ask(asked, QueryBalance()) == Balance(1250)
         assert await ask(asked, Renew(ITEM)) == Renewed(now_ms + 31 * DAY_MS)

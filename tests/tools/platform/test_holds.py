@@ -19,7 +19,7 @@ from agent.sync.contract import (
 )
 from offline_store.record import Entry
 from offline_store.rescue import CARRIED
-from tests.tools.platform.tills import LI, STRANGER, WANG, Bank, Till
+from tests.tools.platform.tills import CARD, LI, STRANGER, WANG, Bank, Till
 from tools.platform.ca import Authority
 from tools.platform.evidence import Judge
 from tools.platform.holds import HOLD_MS, UNPROVEN_CAP_FEN
@@ -236,7 +236,7 @@ def test_another_terminals_intent_of_the_same_id_is_another_intent(bank: Bank, t
     assert bank.balance(LI) == 1900
 
 
-def test_a_large_payment_that_nothing_proves_is_contested_also_where_it_was_authorised(
+def test_a_large_payment_that_nothing_proves_is_declined_and_contested_also_where_less_was_authorised(
     store: Store, signer: Es256Signer, authority: Authority
 ) -> None:
     bank = Bank(store, signer, Judge(authority.load_sealing_key(), trust_in(authority.issuers)))
@@ -245,7 +245,7 @@ def test_a_large_payment_that_nothing_proves_is_contested_also_where_it_was_auth
     bank.pay_in(LI, 100 * UNPROVEN_CAP_FEN)
     small, large = till.ask(WANG, UNPROVEN_CAP_FEN), till.ask(WANG, UNPROVEN_CAP_FEN + 1)
     asked, raised = till.ask(LI, UNPROVEN_CAP_FEN + 1), till.ask(LI, 1)
-    assert isinstance(till.put(asked.question), Authorised)
+    assert declined(till.put(asked.question)) == "not-proven"
     assert isinstance(till.put(raised.question), Authorised)
     for payment in (small, large, asked):
         till.pay(payment)
@@ -290,10 +290,13 @@ def test_what_a_rescued_journal_carries_over_is_captured_once_and_never_lost(ban
 def test_a_balance_is_what_holds_leave_of_it(bank: Bank, till: Till) -> None:
     till.put(till.ask(amount_fen=300).question)
     life: Any = {"nonce": b"n" * 16, "asked_ms": bank.now_ms, "expires_ms": bank.now_ms + 1_000}
-    reply = till.put(QueryBalance(**life, subject=LI).encode())
+    bank.card()
+    bank.card(WANG, b"d" * 16)
+    reply = till.put(QueryBalance(**life, medium=CARD, subject=LI).encode())
     assert isinstance(reply, Balance)
     assert reply.balance_fen == 1700
-    assert declined(till.put(QueryBalance(**life | {"nonce": b"o" * 16}, subject=WANG).encode())) == "account-unknown"
+    nobody = QueryBalance(**life | {"nonce": b"o" * 16}, medium=b"d" * 16, subject=WANG)
+    assert declined(till.put(nobody.encode())) == "account-unknown"
 
 
 def test_a_blocked_account_pays_nothing_online(bank: Bank, till: Till) -> None:

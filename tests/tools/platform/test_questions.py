@@ -13,7 +13,7 @@ from agent.cose import Es256Signer, VerifyKey
 from agent.question_forms import code_sealer
 from agent.sync.contract import Address, Balance, Channel, Declined, QueryBalance, Reply, Resolve
 from agent.sync.contract.questions import Renew, Renewed, Resolved
-from tests.tools.platform.tills import ASKED_FOR_MS, LI, WANG, Bank, Till
+from tests.tools.platform.tills import ASKED_FOR_MS, CARD, LI, WANG, Bank, Till
 from tools.platform import foreign_codes, given, loans
 from tools.platform.ca import Authority
 from tools.platform.evidence import Judge
@@ -109,8 +109,9 @@ def test_what_is_overdue_is_not_renewed(asking: Asking) -> None:
 def test_a_question_that_comes_twice_gets_the_same_reply_and_acts_once(asking: Asking) -> None:
     bank, till = asking.till.bank, asking.till
     bank.pay_in(LI, 500)
-    renewal = Renew(**asking.life(), loan=ITEM, subject=LI).encode()
-    balance = QueryBalance(**asking.life(), subject=LI).encode()
+    bank.card()
+    renewal = Renew(**asking.life(), loan=ITEM, medium=CARD, subject=LI).encode()
+    balance = QueryBalance(**asking.life(), medium=CARD, subject=LI).encode()
     first = till.put(renewal), till.put(balance)
     bank.pay_in(LI, 500)
     bank.now_ms += ASKED_FOR_MS
@@ -194,12 +195,13 @@ def test_the_text_of_a_foreign_code_is_nowhere_in_the_database(bank: Bank, askin
 def test_a_balance_is_what_may_be_spent_and_never_arrears(asking: Asking) -> None:
     bank, till = asking.till.bank, asking.till
     bank.pay_in(LI, -300)
-    reply = till.put(QueryBalance(**asking.life(), subject=LI).encode())
+    bank.card()
+    reply = till.put(QueryBalance(**asking.life(), medium=CARD, subject=LI).encode())
     assert isinstance(reply, Balance)
     assert reply.balance_fen == 0
     with bank.store.transaction() as transaction:
         block(transaction, LI, blocked=True)
-    assert code_of(till.put(QueryBalance(**asking.life(), subject=LI).encode())) == "account-blocked"
+    assert code_of(till.put(QueryBalance(**asking.life(), medium=CARD).encode())) == "account-blocked"
 
 
 def test_what_is_no_question_leaves_no_reply(bank: Bank) -> None:

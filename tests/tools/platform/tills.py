@@ -9,18 +9,31 @@ from agent.cose import Es256Signer, VerifyKey
 from agent.sync.contract import Ack, Address, Authorise, Channel, Reply, open_answer, open_reply
 from offline_store.record import CARRIED, Entry, Money, Record, new_id
 from profiles.api import Kind
+from profiles.rules.funds import AccountKind
 from tests.agent.seeded import SeededRandom
 from tests.tools.platform.chains import BOOT, NOW_MS, batch, hello, make_chain
 from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
 from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, account_table, enter
+from tools.platform.permits import Permit, allow
+from tools.platform.register import Known, Register
 from tools.platform.store import Store
 
 LI: Owner = ("city", b"l" * 16)
 WANG: Owner = ("city", b"w" * 16)
 STRANGER: Owner = ("site", b"x" * 16)
 ASKED_FOR_MS = 2_000
+MERCHANT = "canteen-1"
+PERMIT = Permit(
+    merchants=frozenset({MERCHANT}),
+    funds=frozenset({"subsidy", "employer", "city"}),
+    accounts=frozenset(kind.value for kind in AccountKind),
+    balances_by_card=True,
+)
+"""What each till here is registered for."""
+CARD = b"c" * 16
+"""Li's, where a test registers it."""
 DATE = "20270115"
 
 
@@ -39,9 +52,18 @@ class Bank:
         self.store = store
         self.ingest = Ingest(store, self._signer, lambda: self.now_ms, judge=self._judge)
 
+    def register(self, terminal: str, permit: Permit) -> None:
+        with self.store.transaction() as transaction:
+            allow(transaction, terminal, permit)
+
     def pay_in(self, owner: Owner, amount_fen: int) -> None:
         with self.store.transaction() as transaction:
             enter(transaction, owner, amount_fen, self.now_ms)
+
+    def card(self, owner: Owner = LI, medium: bytes = CARD) -> None:
+        """The register knows whose this card is."""
+        with self.store.transaction() as transaction:
+            Register(transaction).put(Known(medium, owner), self.now_ms)
 
     def balance(self, owner: Owner) -> int:
         return self.balances()[owner]
@@ -83,9 +105,12 @@ class Till:
     patience_ms: int = ASKED_FOR_MS
     medium: bytes | None = None
     """Of whoever pays."""
+    permit: Permit | None = PERMIT
     records: list[Record] = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.permit is not None:
+            self.bank.register(self.name, self.permit)
         self.random = SeededRandom(self.seed)
         self.chain_id = self.random.token(16)
         self.records = make_chain(1, chain_id=self.chain_id, seed=self.seed)
@@ -107,7 +132,7 @@ class Till:
             expires_ms=self.bank.now_ms + self.patience_ms,
             intent_id=intent_id,
             amount_fen=amount_fen,
-            merchant="canteen-1",
+            merchant=MERCHANT,
             business_date=DATE,
             medium=self.medium,
             subject=owner,
@@ -156,7 +181,7 @@ class Till:
             subject=payment.owner,
             refers_to=payment.asked_id if refers_to else None,
             public={"due": "20270214"} if "credit" in split else {},
-            money=Money(amount_fen, payment.intent_id, "canteen-1", DATE, account=payment.account, funds=split),
+            money=Money(amount_fen, payment.intent_id, MERCHANT, DATE, account=payment.account, funds=split),
         )
         return self.append(entry)
 

@@ -1,0 +1,108 @@
+"""What a terminal may ask for: its merchants, funds and further accounts beside a person's own, and how much at once.
+
+The operator says so when a terminal is put up (`onecard platform terminal allow`). A terminal of which nothing was said
+may ask for no money and hear no balance, and what its journal says was sold waits for a person: a stolen one cannot
+sell in another merchant's name, nor spend what another's fund pays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from offline_store.record import Money
+from profiles.rules.funds import ACCOUNT, is_own
+from tools.platform.accounts import CREDIT, DEBT
+from tools.platform.store import Transaction, metadata
+
+MAX_NAMES = 64
+MAX_HOLDS, MAX_HOLDS_FEN = 64, 2_000_000
+"""Of one terminal at once, unless its permit says otherwise: as many as it has questions open, and 20,000 yuan."""
+MAX_PERMIT_CHARS = 16_384
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Names = Annotated[frozenset[Name], Field(max_length=MAX_NAMES)]
+
+permit_table = sa.Table(
+    "permit",
+    metadata,
+    sa.Column("terminal", sa.String(32), primary_key=True),
+    sa.Column("body", sa.String(MAX_PERMIT_CHARS), nullable=False, comment="a Permit, as JSON"),
+)
+
+
+class Permit(BaseModel):
+    """What one terminal may ask for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    merchants: Names = frozenset()
+    funds: Names = Field(default=frozenset(), description="beside the person's account")
+    accounts: Names = Field(default=frozenset(), description="of a person by kind, beside the plain one")
+    balances_by_card: bool = Field(
+        default=False, description="tell a balance to whoever shows a card or a printed code, which prove nothing"
+    )
+    holds: int = Field(default=MAX_HOLDS, ge=0, le=100_000, description="alive at once")
+    holds_fen: int = Field(default=MAX_HOLDS_FEN, ge=0, le=2**53, description="their sum")
+
+    def objection(self, merchant: str, account: str | None, funds: Iterable[str]) -> str | None:
+        """What it may not ask for: a code of the contract."""
+        if merchant not in self.merchants:
+            return "merchant-not-registered"
+        own, others = set(filter(is_own, funds)), {fund for fund in funds if not is_own(fund)}
+        if not others <= self.funds:
+            return "fund-not-registered"
+        if not own <= self.accounts | {ACCOUNT}:
+            return "account-not-registered"
+        return self.account_objection(account)
+
+    def account_objection(self, account: str | None) -> str | None:
+        """The same, of an account alone; what is owed is the credit account's."""
+        named = {DEBT: CREDIT}.get(account or ACCOUNT, account or ACCOUNT)
+        return None if named in self.accounts | {ACCOUNT} else "account-not-registered"
+
+    def joined(self, other: Permit) -> Permit:
+        """What either of them lets it ask for; the limits of this one."""
+        return self.model_copy(
+            update={
+                "merchants": self.merchants | other.merchants,
+                "funds": self.funds | other.funds,
+                "accounts": self.accounts | other.accounts,
+                "balances_by_card": self.balances_by_card or other.balances_by_card,
+            }
+        )
+
+
+def permit(transaction: Transaction, terminal: str) -> Permit | None:
+    """What a terminal may ask for; ``None`` if nobody said."""
+    query = sa.select(permit_table.c.body).where(permit_table.c.terminal == terminal)
+    body = transaction.connection.execute(query).scalar_one_or_none()
+    return None if body is None else Permit.model_validate_json(body)
+
+
+def may_sell(transaction: Transaction, terminal: str, money: Money) -> bool:
+    """Whether a terminal is registered for what a record of its journal says was sold."""
+    allowed = permit(transaction, terminal)
+    return allowed is not None and allowed.objection(money.merchant, money.account, money.funds) is None
+
+
+def permits(transaction: Transaction) -> Mapping[str, Permit]:
+    """Of every terminal that was registered."""
+    rows = transaction.connection.execute(sa.select(permit_table).order_by(permit_table.c.terminal))
+    return {row.terminal: Permit.model_validate_json(row.body) for row in rows}
+
+
+def allow(transaction: Transaction, terminal: str, permit: Permit) -> None:
+    """This is what the terminal may ask for from now on."""
+    forbid(transaction, terminal)
+    row = {"terminal": terminal, "body": permit.model_dump_json()}
+    transaction.connection.execute(sa.insert(permit_table).values(row))
+
+
+def forbid(transaction: Transaction, terminal: str) -> bool:
+    """It may ask for nothing any more; whether it might."""
+    gone = transaction.connection.execute(sa.delete(permit_table).where(permit_table.c.terminal == terminal))
+    return gone.rowcount > 0

@@ -1,0 +1,174 @@
+"""`onecard platform terminal`: its keys, and what it may ask for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from agent.config import ConfigError, load
+from tools.cli.words import say
+from tools.platform.ca import Authority
+from tools.platform.command_options import database_option, directory_option, json_option, print_table
+from tools.platform.errors import PlatformError
+from tools.platform.money_commands import FenType, yuan
+from tools.platform.permit_of import permit_of
+from tools.platform.permits import Permit, allow, forbid, permits
+from tools.platform.service import Layout
+from tools.platform.store import Store
+
+_terminal_argument = click.argument("terminal_id", metavar="ID")
+
+
+@click.group(name="terminal", help=say("管理终端", "Manage terminals"))
+def terminal_group() -> None:
+    """Hold the commands about terminals."""
+
+
+@terminal_group.command(help=say("为终端生成密钥目录", "Make a terminal's key directory"))
+@_terminal_argument
+@click.option(
+    "--to", "target", required=True, type=click.Path(path_type=Path), help=say("密钥目录", "The key directory")
+)
+@click.option(
+    "--replace",
+    is_flag=True,
+    help=say("终端已添加过：换发密钥，旧证书到期前仍有效", "Added before: new keys; the old ones count until they end"),
+)
+@directory_option
+def add(terminal_id: str, target: Path, replace: bool, directory: Path) -> None:
+    """Provision a terminal. What it may ask for is another command's: `allow`."""
+    authority = Authority.at(Layout(directory).keys)
+    if terminal_id in authority.enrolled() and not replace:
+        raise PlatformError(
+            say(
+                f"终端 {terminal_id} 已添加过，没有生成第二套密钥。要换发密钥（如终端损坏），请加 --replace。",
+                f"{terminal_id} was added already, and no second set of keys was made. To give it new ones, as after"
+                " it broke, say --replace.",
+            )
+        )
+    authority.provision(terminal_id, target)
+    click.echo(say(f"终端 {terminal_id} 的密钥在 {target}", f"The keys of terminal {terminal_id} are in {target}"))
+
+
+@terminal_group.command(
+    name="allow",
+    help=say(
+        "登记终端可以为哪些商户、账户和补贴收款；未登记的终端一律拒绝",
+        "Say for which merchants, accounts and funds a terminal may ask; until then it may for none",
+    ),
+)
+@_terminal_argument
+@click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=say("按终端的配置文件登记", "As the terminal's own configuration has it"),
+)
+@click.option("--merchant", "merchants", multiple=True, help=say("商户，可多次", "A merchant; any number"))
+@click.option("--fund", "funds", multiple=True, help=say("补贴等资金，可多次", "A fund, such as a subsidy; any number"))
+@click.option("--account", "accounts", multiple=True, help=say("个人的其他账户，可多次", "A person's further account"))
+@click.option(
+    "--balances-by-card",
+    is_flag=True,
+    help=say("凭卡即可查余额（卡不能证明持有人在场）", "Tell a balance to cards, which prove nobody's presence"),
+)
+@click.option("--holds", type=click.IntRange(0, 100_000), help=say("同时预占的笔数上限", "Holds alive at once"))
+@click.option("--holds-yuan", "holds_fen", type=FenType(), help=say("预占总额上限", "Their sum"))
+@directory_option
+@database_option
+def allow_terminal(
+    terminal_id: str,
+    config: Path | None,
+    merchants: tuple[str, ...],
+    funds: tuple[str, ...],
+    accounts: tuple[str, ...],
+    balances_by_card: bool,
+    holds: int | None,
+    holds_fen: int | None,
+    directory: Path,
+    database: str | None,
+) -> None:
+    """Counts at once, also on a running platform, and in place of what was said before."""
+    limits = {"holds": holds, "holds_fen": holds_fen}
+    try:
+        given = Permit.model_validate(
+            {"merchants": merchants, "funds": funds, "accounts": accounts, "balances_by_card": balances_by_card}
+            | {name: value for name, value in limits.items() if value is not None}
+        )
+    except ValueError as error:
+        raise PlatformError(
+            say("名称应为 1 至 64 个字符，每类至多 64 个。", "A name has 1 to 64 characters; 64 of a kind at most.")
+        ) from error
+    if config is not None:
+        try:
+            given = given.joined(permit_of(load(config)))
+        except ConfigError as error:
+            raise PlatformError(str(error)) from error
+    store = Store.open(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            allow(transaction, terminal_id, given)
+    finally:
+        store.close()
+    click.echo(f"{terminal_id}: {_words(given)}")
+
+
+@terminal_group.command(
+    name="forbid", help=say("撤销登记，如终端被盗", "Let a terminal ask for nothing any more, as after a theft")
+)
+@_terminal_argument
+@directory_option
+@database_option
+def forbid_terminal(terminal_id: str, directory: Path, database: str | None) -> None:
+    """What is held already expires; what its journal still brings is contested."""
+    store = Store.open(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            known = forbid(transaction, terminal_id)
+    finally:
+        store.close()
+    if not known:
+        raise PlatformError(say("该终端没有登记。", "This terminal was not registered."))
+    click.echo(say(f"{terminal_id} 不能再收款", f"{terminal_id} may ask for nothing any more"))
+
+
+@terminal_group.command(name="permits", help=say("列出各终端可以收取什么", "List what each terminal may ask for"))
+@directory_option
+@database_option
+@json_option
+def list_permits(directory: Path, database: str | None, as_json: bool) -> None:
+    """Those that were registered."""
+    store = Store.open_for_reading(database or Layout(directory).database_url)
+    try:
+        with store.transaction() as transaction:
+            found = permits(transaction)
+    finally:
+        store.close()
+    if as_json:
+        rows = [{"terminal": name, **each.model_dump(mode="json")} for name, each in found.items()]
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    print_table(
+        [say("终端", "terminal"), say("可以收取", "may ask for")],
+        [[name, _words(each)] for name, each in found.items()],
+        say(
+            "还没有终端登记收款；用 onecard platform terminal allow 登记。",
+            "No terminal was registered to ask for money: `onecard platform terminal allow` does it.",
+        ),
+    )
+
+
+def _words(given: Permit) -> str:
+    """One line."""
+    named = [
+        (say("商户", "merchants"), given.merchants),
+        (say("资金", "funds"), given.funds),
+        (say("账户", "accounts"), given.accounts),
+    ]
+    parts = [f"{what} {', '.join(sorted(names))}" for what, names in named if names]
+    if given.balances_by_card:
+        parts.append(say("凭卡查余额", "balances to cards"))
+    limit = yuan(given.holds_fen)
+    parts.append(say(f"预占至多 {given.holds} 笔、{limit} 元", f"at most {given.holds} holds of {limit} yuan in all"))
+    return say("；", "; ").join(parts)
