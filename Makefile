@@ -45,6 +45,10 @@ check: $(VENV)/.dev ## lint, format, types, import rules, and the tests of the h
 	@echo "check: import rules" && $(VENV)/bin/lint-imports
 	@echo "check: the house's own tests" && $(PYTHON) -P -m pytest -q tests/house
 
+.PHONY: deb
+deb: test-system ## build the Debian package of this terminal, for this machine's architecture, into build/deb/
+	@bash packaging/deb.sh
+
 .PHONY: bench
 bench: install ## measure every figure that the project quotes
 	@$(VENV)/bin/onecard bench all
