@@ -149,10 +149,12 @@ class PcscReader:
                 return True
         return False
 
+    def names(self) -> list[str]:
+        """All readers of the service, while this one is open. Raises :class:`ReaderError`."""
+        return _names(self._opened())
+
     def _find(self, context: int) -> str:
-        code, readers = scard.SCardListReaders(context, [])
-        if code not in (scard.SCARD_S_SUCCESS, scard.SCARD_E_NO_READERS_AVAILABLE):
-            raise _error(code)
+        readers = _names(context)
         pattern = self._settings.reader
         # Real names hold brackets, "ACR122U [CCID Interface]", which fnmatch would read as a set of characters.
         matching = sorted(name for name in readers if fnmatchcase(name, pattern.replace("[", "[[]")))
@@ -214,6 +216,20 @@ class PcscReader:
         return self._context
 
 
+def reader_names() -> list[str]:
+    """Every reader that pcscd knows now, sorted. Raises :class:`ReaderError`; no card is touched."""
+    probe = PcscReader("probe", PcscSettings())
+    try:
+        probe.open()
+        return probe.names()
+    except ReaderError as error:
+        if error.fault is ReaderFault.NOT_FOUND:  # of no reader at all
+            return []
+        raise
+    finally:
+        probe.close()
+
+
 class PcscChannel:
     """A :class:`~drivers.api.CardChannel` on one connection to pcscd. Closed by its reader."""
 
@@ -255,6 +271,13 @@ class PcscChannel:
             # Never a reset here: if the card has just left, it fails, pcscd marks the reader empty before its own watch
             # has noticed, and a card that comes back at once is then not announced at all.
             scard.SCardDisconnect(handle, scard.SCARD_LEAVE_CARD)
+
+
+def _names(context: int) -> list[str]:
+    code, readers = scard.SCardListReaders(context, [])
+    if code not in (scard.SCARD_S_SUCCESS, scard.SCARD_E_NO_READERS_AVAILABLE):
+        raise _error(code)
+    return sorted(map(str, readers))
 
 
 def _presentation(state: int) -> int:

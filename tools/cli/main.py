@@ -53,6 +53,12 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "检查终端，说出哪里坏了、怎么修",
         "Say what is broken, and how to mend it",
     ),
+    "devices": (
+        "tools.cli.devices",
+        "devices",
+        "查找已连接的设备，写入配置",
+        "Find what is plugged in, and write it into the configuration",
+    ),
     "status": ("tools.cli.status", "status", "与平台的连接情况", "How the link to the platform does"),
     "journal": (
         "tools.cli.journal",
