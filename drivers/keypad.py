@@ -27,6 +27,7 @@ FUNCTIONS = MappingProxyType(
         "g": FunctionKey.GUESTS,
         "p": FunctionKey.PAY,
         "l": FunctionKey.SALES,
+        "q": FunctionKey.RECEIPT,
         "v": FunctionKey.VOID,
         "r": FunctionKey.REFUND,
         "o": FunctionKey.OPERATOR,

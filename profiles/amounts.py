@@ -44,6 +44,7 @@ class FunctionKey(StrEnum):
     GUESTS = "guests"
     PAY = "pay"
     SALES = "sales"
+    RECEIPT = "receipt"
     VOID = "void"
     REFUND = "refund"
     OPERATOR = "operator"

@@ -22,6 +22,8 @@ class Line(State):
     """One thing of a basket."""
 
     code: str
+    zh: str = ""
+    en: str = ""
     grams: int = Field(default=0, description="0: sold by the piece")
     amount_fen: int
 
@@ -68,7 +70,7 @@ class Basket(State):
             return _TOO_LIGHT
         if len(self.lines) >= MAX_LINES or self.amount_fen + amount_fen > MAX_AMOUNT_FEN:
             return AmountProblem.TOO_MUCH.sentence
-        line = Line(code=item.code, grams=grams, amount_fen=amount_fen)
+        line = Line(code=item.code, zh=item.name.zh, en=item.name.en, grams=grams, amount_fen=amount_fen)
         changed = {"amount_fen": self.amount_fen + amount_fen, "lines": (*self.lines, line), "grams": 0}
         return self.model_copy(update=changed)
 

@@ -45,9 +45,11 @@ from profiles.counter_state import (
     Shift,
 )
 from profiles.intents import money_marks
+from profiles.paper import NotPrinted, Print
 from profiles.payers import CREDIT, own_share_fen, shared
 from profiles.payment import Cashier, Kept, Payment
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.receipts import receipt, returned
 from profiles.rules import guardian
 from profiles.rules.subsidy import share_back
 
@@ -55,6 +57,10 @@ COUNTER_TIMER = "counter"
 SIGN_OUT_TIMER = "sign-out"
 PATIENCE_MS = 30_000
 _CASHIERS_CARD = Sentence("请收银员出示卡", "Cashier, please present your card")
+_NOT_PRINTED = Sentence(
+    "收据没有打印：请查看打印机，再按收据键",
+    "The receipt was not printed: see to the printer, then press the receipt key",
+)
 _NO_SALES = Sentence("还没有销售", "There are no sales yet")
 
 C = TypeVar("C", bound=CounterState)
@@ -70,7 +76,8 @@ class Counter(Cashier[C], Generic[C]):
     def handle(self, state: C, event: Event, facts: Facts) -> Step[C]:
         """One event in, one step out, with the timers of what must not wait for ever."""
         step = self.serve(state, event, facts)
-        return Step(step.state, (*step.effects, *self.timers(state, step.state, event)))
+        timers = self.timers(state, step.state, event)
+        return Step(step.state, (*step.effects, *self._slips(step, facts), *timers))
 
     def timers(self, before: C, after: C, event: Event) -> tuple[StartTimer, ...]:
         """What begins to run out anew. Keys are a cashier's work; where somebody has to be there, sales are too."""
@@ -101,6 +108,8 @@ class Counter(Cashier[C], Generic[C]):
                 return Step(_done(state) if is_due else state)
             case TimerFired(name, about) if name == SIGN_OUT_TIMER:
                 return self._sign_out_idle(state, about, facts)
+            case NotPrinted():
+                return Step(state, (Show(_NOT_PRINTED, Tone.WAIT),))
             case RecordedLate(about) if state.latest is None and _went_back(state, about):
                 return Step(state, (self._sales(state),))
             case Restarted():
@@ -118,6 +127,8 @@ class Counter(Cashier[C], Generic[C]):
                 return self._shift(state, facts)
             case FunctionKey.SALES:
                 return Step(state, (self._sales(state),))
+            case FunctionKey.RECEIPT if self._counter.receipts:
+                return self._copy(state, state.sold if number is None else number, facts)
             case FunctionKey.VOID:
                 sale = self._returnable(state, number)
                 return self._void(state, sale, facts) if isinstance(sale, Sale) else self.refuse(state, facts, sale)
@@ -296,12 +307,18 @@ class Counter(Cashier[C], Generic[C]):
 
     def paid(self, state: C, payment: Payment, facts: Facts) -> Kept[C]:
         """It has a number, and is in the shift's sums."""
-        sale = Sale(number=state.sold + 1, payment=payment, sold_ms=facts.now_ms)
-        after = state.model_copy(update={"sold": sale.number, "sales": (*state.sales, sale)[-SALES_KEPT:]})
+        sale = self.details(state, Sale(number=state.sold + 1, payment=payment, sold_ms=facts.now_ms))
+        earlier = [old.model_copy(update={"items": ()}) for old in state.sales[: 1 - SALES_SHOWN]]
+        sales = (*earlier, *state.sales[1 - SALES_SHOWN :], sale)[-SALES_KEPT:]
+        after = state.model_copy(update={"sold": sale.number, "sales": sales})
         if after.shift is None:
             return after, ()
         shift = after.shift.model_copy(update={"sums": after.shift.sums.with_sale(payment)})
         return after.model_copy(update={"shift": shift}), ()
+
+    def details(self, state: C, sale: Sale) -> Sale:  # noqa: ARG002 -- for those who override it
+        """The sale with what a receipt says of it beside the money."""
+        return sale
 
     def undone(self, state: C, payment: Payment, facts: Facts, was_paid: bool) -> Kept[C]:  # noqa: ARG002
         """What was paid and taken back is a return of all of it."""
@@ -317,6 +334,40 @@ class Counter(Cashier[C], Generic[C]):
     def anew(self, state: C) -> C:
         """After a restart nobody is signed in."""
         return _done(state).model_copy(update={"operator": None})
+
+    # On paper -------------------------------------------------------------------------------------------------------
+
+    def _slips(self, step: Step[C], facts: Facts) -> tuple[Print, ...]:
+        """Of each payment and of what was given back: printed once the record is on the disk."""
+        if not self._counter.receipts:
+            return ()
+        records = (effect for effect in step.effects if isinstance(effect, Record))
+        found = (self._slip(step.state, record, facts) for record in records)
+        return tuple(slip for slip in found if slip is not None)
+
+    def _slip(self, state: C, record: Record, facts: Facts) -> Print | None:
+        money = record.money
+        sale = None if money is None else state.sale_of(money.intent_id)
+        if money is None or sale is None:
+            return None
+        if record.kind is Kind.PAYMENT:
+            return Print(receipt(sale, money.merchant, facts.local_time), record.id)
+        if record.reason in (CounterReason.VOIDED, CounterReason.REFUNDED):
+            back = {fund: -fen for fund, fen in money.funds.items()}
+            where = (money.business_date, money.shift)
+            return Print(returned(sale, money.merchant, facts.local_time, back, *where), record.id)
+        return None
+
+    def _copy(self, state: C, number: int, facts: Facts) -> Step[C]:
+        """The receipt of one of the latest sales again, marked as a copy."""
+        sale = state.sale(number)
+        if sale is None:
+            return self.refuse(state, facts, CounterReason.SALE_UNKNOWN)
+        reason = CounterReason.RECEIPT_COPIED
+        record = Record(facts.new_id(), Kind.COUNTER, reason, refers_to=sale.payment.asked_id)
+        sold = facts.local_time - timedelta(milliseconds=max(0, facts.now_ms - sale.sold_ms))
+        paper = Print(receipt(sale, self._pay.merchant, sold, copy=True), record.id)
+        return Step(state, (record, paper, Show(reason.citizen, Tone.OK)))
 
     def _sales(self, state: C) -> Show:
         lines = [sale.line() for sale in reversed(state.sales[-SALES_SHOWN:])]

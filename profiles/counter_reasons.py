@@ -40,6 +40,11 @@ class CounterReason(ReasonEnum):
     )
     VOIDED = ("voided", _S("已撤销并退款", "Taken back and refunded"), _S("收银员撤销", "a cashier took a sale back"))
     REFUNDED = ("refunded", _S("已退款", "Refunded"), _S("收银员部分退款", "a cashier refunded a part"))
+    RECEIPT_COPIED = (
+        "receipt-copied",
+        _S("收据副本已打印", "A copy of the receipt is printed"),
+        _S("收银员重打收据", "a cashier printed a receipt again"),
+    )
     SALE_UNKNOWN = (
         "sale-unknown",
         _S(

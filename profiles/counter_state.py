@@ -25,6 +25,7 @@ class CounterSettings(PaySettings):
         default=None, description="who signs in as a cashier; null: nobody, so nothing is taken back here"
     )
     attended: bool = Field(default=False, description="true: nothing is sold while no cashier is signed in")
+    receipts: bool = Field(default=True, description="a receipt of each payment, where the lane has a printer")
     sign_out_after_ms: int = Field(
         default=900_000, ge=60_000, le=43_200_000, description="a cashier who does nothing for so long is signed out"
     )
@@ -134,6 +135,15 @@ class Shift(State):
         )
 
 
+class SoldItem(State):
+    """One line of a receipt."""
+
+    label: str
+    zh: str
+    en: str
+    amount_fen: int
+
+
 class Sale(State):
     """One payment that may be taken back here."""
 
@@ -141,6 +151,9 @@ class Sale(State):
     payment: Payment
     sold_ms: int
     returned: dict[str, int] = Field(default_factory=dict, description="what of each fund went back")
+    items: tuple[SoldItem, ...] = Field(default=(), description="for the receipt, of the latest sales")
+    off: str = Field(default="", description="the promotion that took something off")
+    off_fen: int = 0
 
     @property
     def left(self) -> dict[str, int]:
@@ -187,6 +200,10 @@ class CounterState(PayState):
     def awaits_refund(self) -> bool:
         """Whether the next amount is a refund's."""
         return self.pending is not None and self.pending.refund is not None
+
+    def sale_of(self, intent_id: bytes) -> Sale | None:
+        """The sale of an intent."""
+        return next((sale for sale in self.sales if sale.payment.intent_id == intent_id), None)
 
     def sale(self, number: int | None) -> Sale | None:
         """A sale that may be taken back here."""

@@ -15,7 +15,7 @@ from profiles.amounts import FunctionKey, KeyPressed, Weighed, yuan
 from profiles.api import Event, Facts, Show, StartTimer, Step, TimerFired, Tone
 from profiles.basket import MAX_GRAMS, Basket
 from profiles.counter import Counter
-from profiles.counter_state import CounterSettings, CounterState
+from profiles.counter_state import CounterSettings, CounterState, Sale, SoldItem
 from profiles.ordering_reasons import OrderingReason
 from profiles.payment import Kept, Payment
 from profiles.reasons import Sentence
@@ -120,9 +120,16 @@ class Ordering(Counter[O], Generic[O]):
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
+    def details(self, state: O, sale: Sale) -> Sale:
+        """With the things that were sold."""
+        lines = () if state.asked_order is None else state.asked_order.lines
+        items = (SoldItem(label=line.label, zh=line.zh, en=line.en, amount_fen=line.amount_fen) for line in lines)
+        return sale.model_copy(update={"items": tuple(items)})
+
     def paid(self, state: O, payment: Payment, facts: Facts) -> Kept[O]:
         """The order is paid."""
-        return super().paid(state.model_copy(update={"asked_order": None}), payment, facts)
+        after, marks = super().paid(state, payment, facts)
+        return after.model_copy(update={"asked_order": None}), marks
 
     def undone(self, state: O, payment: Payment, facts: Facts, was_paid: bool) -> Kept[O]:
         """Another card may pay the same order; but guests are their host's, and no bill of who stands behind him."""

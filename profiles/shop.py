@@ -31,7 +31,7 @@ from profiles.api import (
 from profiles.barcodes import ONE_DIMENSIONAL, Barcode
 from profiles.basket import Basket
 from profiles.counter_reasons import CounterReason
-from profiles.counter_state import SALES_KEPT
+from profiles.counter_state import SALES_KEPT, Sale
 from profiles.ordering import Ordering, OrderState, due
 from profiles.payers import KIND_WORDS, Payers
 from profiles.payment import Bill, Kept, Payment
@@ -250,6 +250,13 @@ class Shop(Ordering[ShopState]):
         return Sentence(
             f"{told.zh}；原价 {list_price}，{deal.zh}减 {off}", f"{told.en}; {list_price} less {off} ({deal.en})"
         )
+
+    def details(self, state: ShopState, sale: Sale) -> Sale:
+        """With what was taken off."""
+        told, deal = super().details(state, sale), state.deal
+        if deal is None:
+            return told
+        return told.model_copy(update={"off": f"{deal.zh} {deal.en}", "off_fen": deal.off_fen})
 
     def undone(self, state: ShopState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[ShopState]:
         """A bill of which nothing came is open again."""

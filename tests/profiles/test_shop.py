@@ -24,6 +24,7 @@ from profiles.api import (
     Subject,
 )
 from profiles.barcodes import Barcode
+from profiles.paper import Print
 from profiles.person import Person
 from profiles.published import Item, Prices, Promotion, Tariff, Window
 from profiles.questions import Answered, Authorise, Authorised, Declined, Money, Unanswered
@@ -61,6 +62,7 @@ class Till:
         self.journal: list[Record] = []
         self.shown: list[Show] = []
         self.asks: list[Ask] = []
+        self.slips: list[Print] = []
 
     def tell(self, event: Event) -> None:
         step = self.shop.handle(self.state, event, self.facts)
@@ -76,6 +78,8 @@ class Till:
                     self.shown.append(effect)
                 case Ask():
                     self.asks.append(effect)
+                case Print():
+                    self.slips.append(effect)
 
     def key(self, key: FunctionKey, number: int | None = None) -> None:
         self.tell(KeyPressed(key, number))

@@ -1,0 +1,95 @@
+"""Receipts, in Chinese and English: what the journal has of a sale, and nothing that it has not.
+
+A slip has :data:`WIDTH` columns, in which a Chinese character takes two. Whose money it was stands on no receipt; the
+number at its end is the intent's, by which the journal and the platform find the sale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from unicodedata import east_asian_width
+
+from profiles.amounts import yuan
+from profiles.counter_state import Sale
+from profiles.payers import KIND_WORDS
+from profiles.reasons import Sentence
+
+WIDTH = 32
+_SUBSIDY = Sentence("补贴", "subsidy")
+
+
+def receipt(sale: Sale, merchant: str, sold: datetime, *, copy: bool = False) -> tuple[str, ...]:
+    """The slip of a sale; ``sold`` is when, in local time. ``copy`` marks one that is printed again."""
+    payment = sale.payment
+    lines = [
+        *_head(_both("收据", "Receipt"), merchant, sale, sold),
+        *((_both("*** 副本", "COPY ***"),) if copy else ()),
+    ]
+    for item in sale.items:
+        name = _both(item.zh, item.en)
+        lines.append(_row(f"{item.label} {name}", item.amount_fen))
+    if sale.off_fen:
+        lines += [_row(_both("原价", "List price"), payment.amount_fen + sale.off_fen), _row(sale.off, -sale.off_fen)]
+    lines += [_row(_both("实付", "Paid"), payment.amount_fen), *_shares(payment.funds)]
+    if payment.due:
+        lines.append(_both(f"请于 {payment.due} 前结清", "Settle by then"))
+    if payment.offline:
+        lines.append(_both("离线收款", "Sold offline"))
+    returned_fen = sum(sale.returned.values())
+    if copy and returned_fen:
+        lines.append(_row(_both("其后已退", "Returned since"), returned_fen))
+    return (*lines, *_foot(payment.business_date, payment.shift, payment.intent_id))
+
+
+def returned(
+    sale: Sale, merchant: str, now: datetime, funds: Mapping[str, int], business_date: str, shift: str | None
+) -> tuple[str, ...]:
+    """The slip of what was given back just now; ``funds`` says of which fund how much, and is positive."""
+    lines = [
+        *_head(_both("退款", "Refund"), merchant, sale, now),
+        _row(_both("退回", "Given back"), sum(funds.values())),
+        *_shares(funds),
+    ]
+    lines.append(_row(_both("此笔余额", "Left of this sale"), sale.left_fen))
+    return (*lines, *_foot(business_date, shift, sale.payment.intent_id))
+
+
+def _head(title: str, merchant: str, sale: Sale, moment: datetime) -> tuple[str, ...]:
+    return (_fit(merchant), title, _both(f"第 {sale.number} 笔", f"No. {sale.number}"), f"{moment:%Y-%m-%d %H:%M:%S}")
+
+
+def _shares(funds: Mapping[str, int]) -> list[str]:
+    """Who paid what; nothing where the holder's one account paid it all."""
+    if set(funds) <= {"account"}:
+        return []
+    named = ((KIND_WORDS.get(fund, _SUBSIDY), fen) for fund, fen in funds.items())
+    return [_row(f"  {_both(word.zh, word.en)}", fen) for word, fen in named]
+
+
+def _foot(business_date: str, shift: str | None, intent_id: bytes) -> tuple[str, ...]:
+    booked = _both("营业日", f"Booked {business_date}") + ("" if shift is None else f" #{shift.rpartition('-')[2]}")
+    return (booked, intent_id.hex())
+
+
+def _both(zh: str, en: str) -> str:
+    """One line for readers of either language; a name that is the same in both stands there once."""
+    return zh if zh == en else f"{zh} {en}"
+
+
+def _row(label: str, amount_fen: int) -> str:
+    """A label, and an amount at the right margin."""
+    amount = yuan(amount_fen) if amount_fen >= 0 else f"-{yuan(-amount_fen)}"
+    label = _fit(label, WIDTH - len(amount) - 1)
+    return label + " " * (WIDTH - _columns(label) - len(amount)) + amount
+
+
+def _fit(text: str, width: int = WIDTH) -> str:
+    """As much of a text as fits."""
+    while _columns(text) > width:
+        text = text[:-1]
+    return text
+
+
+def _columns(text: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
