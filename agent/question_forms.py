@@ -24,6 +24,7 @@ _FITTING: Mapping[type[wire.Question], type[wire.Reply]] = {
     wire.QueryBalance: wire.Balance,
     wire.Renew: wire.Renewed,
     wire.Resolve: wire.Resolved,
+    wire.QueryTravel: wire.Travelled,
 }
 
 
@@ -94,6 +95,8 @@ def wire_question(ask: Ask, nonce: bytes, now_ms: int, seal: Seal) -> wire.Quest
             )
         case asked.Renew(loan):
             return wire.Renew(**life, loan=loan, medium=ask.medium, subject=subject)
+        case asked.QueryTravel(line):
+            return wire.QueryTravel(**life, line=line, medium=ask.medium, subject=subject)
         case asked.Resolve(text):
             sealed = seal(text.encode(), nonce)
             return None if sealed is None else wire.Resolve(**life, kid=sealed[0], sealed=sealed[1])
@@ -142,3 +145,5 @@ def answer_of(reply: wire.Reply) -> asked.Answer:
             return asked.Renewed(reply.due_ms)
         case wire.Resolved():
             return asked.Resolved(*reply.subject)
+        case wire.Travelled():
+            return asked.Travelled(reply.station, reply.entered_ms, reply.last_ms, reply.spent_fen, reply.spent_date)

@@ -6,6 +6,10 @@ and the holder's account, then paid as in every scene (:mod:`profiles.payment`);
 payment. The trip ends with the intent, so that no second gate charges it meanwhile, and is open again if nothing comes
 of that.
 
+With ``entries: platform`` the gates are many terminals', and the platform is asked where the person came in, with a
+deadline. It knows what has reached it. Where it does not answer, the exit charges what the settings say, and no guess
+of its own.
+
 Of a trip without an exit the next entry charges the highest fare, of an exit without a trip the staff types where it
 began, or what is due.
 
@@ -16,20 +20,25 @@ through, and that the person can have come so fast from where he was last; at an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
 from profiles.amounts import NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, yuan
 from profiles.api import (
     AmountEntered,
+    Ask,
     Credential,
     Event,
     Facts,
+    Kind,
     Mark,
     Presented,
     ProfileSettings,
     Reason,
+    Record,
+    RecordedLate,
     Show,
     State,
     Step,
@@ -38,28 +47,49 @@ from profiles.api import (
 )
 from profiles.direction import Direction
 from profiles.metro_reasons import MetroReason, MetroRule
-from profiles.metro_settings import MetroSettings
+from profiles.metro_settings import Entries, MetroSettings
 from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState
 from profiles.payment import Bill, Kept, Payment, with_amount
+from profiles.questions import Answer, Answered, Declined, NotRecorded, QueryTravel, Travelled, Unanswered
 from profiles.reasons import Sentence
 from profiles.ride import Ride
 from profiles.riding import given_back, taken, ticket_of, ticket_said, with_lamp
 from profiles.rules.concession import Concession
-from profiles.rules.discounts import Discounts, travelled
+from profiles.rules.discounts import Discounts, Rides, travelled
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.impossible import is_possible
-from profiles.rules.trips import OpenTrip, begun, open_trip, over, seen, seen_here
-from profiles.trace import Asked, RuleEnum, judge
+from profiles.rules.trips import OpenTrip, Seen, begun, has_left, left, open_trip, over, seen, seen_here
+from profiles.trace import Asked, RuleEnum, Verdict, judge
 
 MINUTE_MS = 60_000
+_REFUSED = {"medium-lost": Reason.MEDIUM_LOST, "wrong-person": Reason.MEDIUM_DENIED}
+"""What the platform's register has against a medium, by the code of its no; any other no is no answer."""
 _MISSING_EXIT = Sentence("补收上次未出站车费", "Paid for the last trip, which has no exit")
 
 
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Whose trip the platform is asked about; ``about`` is the record that says so."""
+
+    about: bytes
+    credential: Credential
+
+
+class Known(NamedTuple):
+    """What is known of who wants to leave."""
+
+    trip: OpenTrip | None
+    rides: Rides
+    unanswered: bool = False
+    """The platform was asked, and has not told in time."""
+
+
 class MetroState(WayState):
-    """State of one lane, saved with every record."""
+    """State of one lane, saved with every record; who is looked up is not, since the evidence may lie in no state."""
 
     typed_fen: int | None = Field(default=None, description="what the staff typed, for whoever comes next")
     declared: str | None = Field(default=None, description="the station that the staff typed, for whoever comes next")
+    looking: Looking | None = Field(default=None, exclude=True)
 
 
 class Metro(PaidWay[MetroState]):
@@ -91,6 +121,13 @@ class Metro(PaidWay[MetroState]):
                 return Step(self._fresh(state), (Show(problem.sentence, Tone.NO),))
             case KeyPressed(FunctionKey.STATION, number):
                 return self._declared(state, number)
+            case Answered(about, answer) if state.looking is not None and state.looking.about == about:
+                return self._answer(state, state.looking.credential, answer, facts)
+            case Unanswered(about) if state.looking is not None and state.looking.about == about:
+                known = Known(None, travelled(state.looking.credential.subject, facts), unanswered=True)
+                return self._known(state, state.looking.credential, known, facts)
+            case RecordedLate(about) | NotRecorded(about) if state.looking is not None and state.looking.about == about:
+                return Step(state.model_copy(update={"looking": None}))
             case _:
                 step = super().handle(state, event, facts)
                 paying = None if state.asking is None else self._concession(state.asking)
@@ -99,34 +136,102 @@ class Metro(PaidWay[MetroState]):
     # In and out -----------------------------------------------------------------------------------------------------
 
     def _presented(self, state: MetroState, credential: Credential, facts: Facts) -> Step[MetroState]:
-        trip = open_trip(credential.subject, facts)
-        is_in = self._settings.direction is Direction.IN
         verdict = judge(self._rules(state, credential, facts))
-        if verdict.refusal is None and self.is_owed(credential, facts):
+        if verdict.refusal is not None:
+            return self._refused(state, credential, verdict, facts)
+        if self.is_owed(credential, facts):
             grant = self.owed(credential, self._public(), facts)
             return self.let_through(self._fresh(state), credential, grant, facts, verdict.trace)
-        verdict = verdict.then(self._entry_rules(trip, facts) if is_in else self._exit_rules(state, trip, facts))
-        if verdict.refusal is not None:
-            return self.refuse(state, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
-        if is_in:
+        trip, is_here = open_trip(credential.subject, facts), self._settings.entries is Entries.HERE
+        if self._settings.direction is Direction.IN:
+            if trip is not None and not is_here and not self._goes_on(trip, facts):
+                trip = None  # it ended elsewhere, or the platform knows that it did not
+            verdict = verdict.then([(MetroRule.TRIP_ENDED, trip is None or self._goes_on(trip, facts), None)])
             return self._enter(state, credential, trip, facts, verdict.trace)
-        return self._leave(state, credential, trip, facts, verdict.trace)
+        if not is_here:
+            return self._look_up(state, credential, facts, verdict.trace)
+        return self._known(state, credential, Known(trip, travelled(credential.subject, facts)), facts, verdict.trace)
 
     def _rules(self, state: MetroState, credential: Credential, facts: Facts) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
-        yield MetroRule.GATE_FREE, state.passage is None, Reason.BUSY
-        yield MetroRule.POSSIBLE, self._is_possible(credential.subject, facts), MetroReason.IMPOSSIBLE_TRAVEL
+        yield MetroRule.GATE_FREE, state.passage is None and state.looking is None, Reason.BUSY
+        possible = self._is_possible(seen(credential.subject, facts), facts)
+        yield MetroRule.POSSIBLE, possible, MetroReason.IMPOSSIBLE_TRAVEL
 
-    def _entry_rules(self, trip: OpenTrip | None, facts: Facts) -> Iterator[Asked]:
-        yield MetroRule.TRIP_ENDED, trip is None or self._goes_on(trip, facts), None
+    def _look_up(self, state: MetroState, credential: Credential, facts: Facts, trace: bytes) -> Step[MetroState]:
+        """Ask the platform where the person came in. Who stands there is kept in memory alone."""
+        record = Record(
+            id=facts.new_id(),
+            kind=Kind.DECISION,
+            reason=MetroReason.TRIP_ASKED,
+            medium=credential.medium,
+            subject=credential.subject,
+            public=self._public(),
+            marks=credential.marks,
+            trace=trace,
+        )
+        question = QueryTravel(self._settings.line)
+        ask = Ask(question, self._pay.ask_deadline_ms, record.id, credential.medium, credential.subject)
+        after = state.model_copy(update={"looking": Looking(record.id, credential)})
+        return Step(after, (record, Show(MetroReason.TRIP_ASKED.citizen, Tone.WAIT), ask))
 
-    def _exit_rules(self, state: MetroState, trip: OpenTrip | None, facts: Facts) -> Iterator[Asked]:
-        start = self._start(state, trip)
-        yield MetroRule.CAME_IN, start is not None or state.typed_fen is not None, MetroReason.NO_ENTRY
+    def _answer(self, state: MetroState, credential: Credential, answer: Answer, facts: Facts) -> Step[MetroState]:
+        here = travelled(credential.subject, facts)
+        match answer:
+            case Travelled():
+                known = Known(self._told_trip(credential, answer, facts), self._both(here, answer, facts))
+                return self._known(state, credential, known, facts)
+            case Declined(code) if code in _REFUSED:
+                verdict = judge([(MetroRule.TRIP_TOLD, False, _REFUSED[code])])
+                return self._refused(state.model_copy(update={"looking": None}), credential, verdict, facts)
+            case _:
+                return self._known(state, credential, Known(None, here, unanswered=True), facts)
+
+    def _told_trip(self, credential: Credential, told: Travelled, facts: Facts) -> OpenTrip | None:
+        """The open trip that the platform knows, unless it ended here and that is still on its way."""
+        station = self._settings.network.stations.get(told.station or "")
+        if station is None or told.entered_ms is None:
+            return None
+        trip = OpenTrip(told.entered_ms, station.number)
+        return None if has_left(credential.subject, trip, facts) else trip
+
+    def _both(self, here: Rides, told: Travelled, facts: Facts) -> Rides:
+        """What this terminal and the platform know together; what both know is not counted twice."""
+        today = told.spent_date == facts.local_time.strftime("%Y%m%d")
+        last_ms = max((each for each in (here.last_ms, told.last_ms) if each is not None), default=None)
+        return Rides(last_ms, max(here.spent_fen, told.spent_fen if today else 0))
+
+    def _known(
+        self,
+        state: MetroState,
+        credential: Credential,
+        known: Known,
+        facts: Facts,
+        trace: bytes = b"",
+    ) -> Step[MetroState]:
+        """At the way out, once it is known where the person came in, or that nobody tells."""
+        fresh = state.model_copy(update={"looking": None})
+        verdict = judge(self._exit_rules(fresh, known, facts), trace)
+        if verdict.refusal is not None:
+            return self._refused(fresh, credential, verdict, facts)
+        return self._leave(fresh, credential, known, facts, verdict.trace)
+
+    def _exit_rules(self, state: MetroState, known: Known, facts: Facts) -> Iterator[Asked]:
+        trip, start = known.trip, self._start(state, known.trip)
+        if self._settings.entries is Entries.PLATFORM:
+            yield MetroRule.TRIP_TOLD, not known.unanswered, None
+        fare_fen = self._fare_fen(state, known, start, facts)
+        is_told = start is not None or state.typed_fen is not None
+        yield MetroRule.CAME_IN, is_told or (known.unanswered and fare_fen is not None), MetroReason.NO_ENTRY
         if trip is not None:
+            possible = self._is_possible(Seen(trip.since_ms, trip.station), facts)
+            yield MetroRule.POSSIBLE, possible, MetroReason.IMPOSSIBLE_TRAVEL
             yield MetroRule.IN_TIME, self._in_time(trip, facts), None
-        known = start is None or state.typed_fen is not None or self._fare_fen(state, trip, start, facts) is not None
-        yield MetroRule.FARE_KNOWN, known, MetroReason.NO_FARES
+        yield MetroRule.FARE_KNOWN, fare_fen is not None, MetroReason.NO_FARES
+
+    def _refused(self, state: MetroState, credential: Credential, verdict: Verdict, facts: Facts) -> Step[MetroState]:
+        reason = verdict.refusal or Reason.BUSY
+        return self.refuse(state, facts, reason, credential.medium, credential.subject, verdict.trace)
 
     def _enter(
         self, state: MetroState, credential: Credential, trip: OpenTrip | None, facts: Facts, trace: bytes
@@ -168,40 +273,41 @@ class Metro(PaidWay[MetroState]):
         return self.ask(self._fresh(state), credential, bill, trace, facts, public, marks)
 
     def _leave(
-        self, state: MetroState, credential: Credential, trip: OpenTrip | None, facts: Facts, trace: bytes
+        self, state: MetroState, credential: Credential, known: Known, facts: Facts, trace: bytes
     ) -> Step[MetroState]:
-        settings, start = self._settings, self._start(state, trip)
-        fare_fen = self._fare_fen(state, trip, start, facts)
+        settings, subject, trip = self._settings, credential.subject, known.trip
+        start = self._start(state, trip)
+        fare_fen = self._fare_fen(state, known, start, facts)
         public: PublicFields = {**self._public(), **({} if start is None else {"from": start})}
-        here = seen_here(credential.subject, settings.here, facts)
+        ended = (*over(subject, facts), *seen_here(subject, settings.here, facts))
+        if settings.entries is Entries.PLATFORM and trip is not None:
+            ended = (*ended, *left(subject, trip, facts))
         if not fare_fen:
-            marks = (*over(credential.subject, facts), *here)
             since_ms, station = trip or (None, None)
-            grant = Grant(MetroReason.LEFT_FREE, public, marks, since_ms, station)
+            grant = Grant(MetroReason.LEFT_FREE, public, ended, since_ms, station)
             return self.let_through(self._fresh(state), credential, grant, facts, trace)
-        before = travelled(credential.subject, facts)
-        is_told = trip is not None or state.typed_fen is None
-        concessions, discounts = (settings.concessions, settings.discounts) if is_told else ((), Discounts())
+        is_a_fare = trip is not None or state.typed_fen is None
+        concessions, discounts = (settings.concessions, settings.discounts) if is_a_fare else ((), Discounts())
         began_ms = facts.now_ms if trip is None else trip.since_ms
-        ticket = ticket_of(fare_fen, concessions, discounts, credential, before, began_ms, facts)
+        ticket = ticket_of(fare_fen, concessions, discounts, credential, known.rides, began_ms, facts)
         ride = Ride(
             line=settings.line,
             own_fen=ticket.own_fen,
-            before_ms=before.last_ms,
+            before_ms=known.rides.last_ms,
             entered_ms=None if trip is None else trip.since_ms,
             station=None if trip is None else trip.station,
         )
-        marks = (*over(credential.subject, facts), *here, *taken(ride, ticket.concession, credential.subject, facts))
+        marks = (*ended, *taken(ride, ticket.concession, subject, facts))
         bill = Bill(fare_fen, facts.local_time.strftime("%Y%m%d"), funds=ticket.funds, ride=ride)
         return self.ask(self._fresh(state), credential, bill, trace, facts, public, marks)
 
-    def _fare_fen(self, state: MetroState, trip: OpenTrip | None, start: str | None, facts: Facts) -> int | None:
-        """What is due: of a trip that is known by its stations, else what the staff typed."""
-        settings = self._settings
+    def _fare_fen(self, state: MetroState, known: Known, start: str | None, facts: Facts) -> int | None:
+        """What is due: by the stations, where the trip is known; else what the staff typed; else an outage's fare."""
+        settings, trip = self._settings, known.trip
         if trip is None and state.typed_fen is not None:
             return state.typed_fen
         if start is None:
-            return state.typed_fen
+            return settings.unknown_fen() if known.unanswered and state.typed_fen is None else state.typed_fen
         if trip is None:
             return settings.fare_fen(start, settings.station, 0, facts)
         minutes = max(0, facts.now_ms - trip.since_ms) // MINUTE_MS
@@ -224,8 +330,8 @@ class Metro(PaidWay[MetroState]):
     def _in_time(self, trip: OpenTrip, facts: Facts) -> bool:
         return facts.now_ms - trip.since_ms <= self._settings.longest_minutes * MINUTE_MS
 
-    def _is_possible(self, subject: Subject, facts: Facts) -> bool:
-        last, settings = seen(subject, facts), self._settings
+    def _is_possible(self, last: Seen | None, facts: Facts) -> bool:
+        settings = self._settings
         before = None if last is None else settings.network.numbered(last.station)
         if last is None or before is None:
             return True
@@ -275,7 +381,8 @@ class Metro(PaidWay[MetroState]):
         ride = payment.ride or Ride(line=self._settings.line)
         marks = given_back(ride, self._concession(payment), payment.subject, facts)
         if ride.entered_ms is not None and ride.station is not None:
-            marks = (*marks, *begun(payment.subject, OpenTrip(ride.entered_ms, ride.station), facts))
+            trip = OpenTrip(ride.entered_ms, ride.station)
+            marks = (*marks, *begun(payment.subject, trip, facts), *left(payment.subject, None, facts))
         after = state.model_copy(update={"passage": None}) if was_paid else state
         return after, marks
 
@@ -301,7 +408,7 @@ class Metro(PaidWay[MetroState]):
             return ()
         trip = OpenTrip(passage.since_ms, passage.place)
         if self._settings.direction is Direction.OUT:
-            return begun(passage.subject, trip, facts)
+            return (*begun(passage.subject, trip, facts), *left(passage.subject, None, facts))
         return over(passage.subject, facts) if open_trip(passage.subject, facts) == trip else ()
 
     def _public(self) -> PublicFields:

@@ -43,6 +43,11 @@ class MetroReason(ReasonEnum):
             "nobody comes so fast from where this person was seen last: the card or code may be a copy",
         ),
     )
+    TRIP_ASKED = (
+        "trip-asked",
+        _S("正在查询行程，请稍候", "Looking up the trip; please wait"),
+        _S("向平台查询进站记录", "the platform is asked where this person came in"),
+    )
     NO_STATION = (
         "no-such-station",
         _S("没有这个车站，请重新输入编号", "There is no such station; type its number again"),
@@ -71,4 +76,5 @@ class MetroRule(RuleEnum):
         _S("此人有进站记录，或工作人员作了补登？", "Did this person come in, or has the staff typed where?"),
     )
     IN_TIME = (OWN + 4, _S("在规定的乘车时间内？", "Is the trip within the time that one may take?"))
+    TRIP_TOLD = (OWN + 6, _S("平台及时答复了行程？", "Did the platform tell of the trip, and in time?"))
     FARE_KNOWN = (OWN + 5, _S("有这一行程的票价？", "Is there a fare for this trip?"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -17,6 +19,23 @@ from profiles.rules.fares import Fare
 from profiles.rules.network import Network
 
 DAY_MINUTES = 1_440
+
+
+class Entries(StrEnum):
+    """Who knows where people came in."""
+
+    HERE = "here"
+    """This terminal, whose gates are all there are."""
+    PLATFORM = "platform"
+    """The platform, of the gates of all terminals."""
+
+
+class WithoutAnswer(StrEnum):
+    """What an exit charges while the platform does not tell the entry."""
+
+    LOWEST = "lowest"
+    HIGHEST = "highest"
+    STAFF = "staff"
 
 
 class SignedFares(BaseModel):
@@ -49,6 +68,10 @@ class MetroSettings(PaySettings):
     direction: Direction
     network: Network
     fare: Fare
+    entries: Entries = Field(default=Entries.HERE, description="here: all gates are this terminal's; or platform")
+    without_answer: WithoutAnswer = Field(
+        default=WithoutAnswer.LOWEST, description="what an exit charges while the platform does not tell the entry"
+    )
     signed_fares: SignedFares | None = Field(default=None, description="instead of fare, which then is only the most")
     concessions: tuple[Concession, ...] = Field(default=(), max_length=16, description="the first that fits holds")
     discounts: Discounts = Field(default=Discounts(), description="off the holder's own share")
@@ -98,5 +121,18 @@ class MetroSettings(PaySettings):
 
     def highest_fen(self) -> int:
         """The fare of the farthest trip that begins or ends here, by the settings."""
-        ways = (self.network.trip(self.station, other, self.longest_minutes) for other in self.network.stations)
-        return max(map(self.fare.fen, ways))
+        return max(self._fares())
+
+    def unknown_fen(self) -> int | None:
+        """What a trip costs of which the platform does not tell; ``None``: the staff helps."""
+        match self.without_answer:
+            case WithoutAnswer.LOWEST:
+                return min(self._fares())
+            case WithoutAnswer.HIGHEST:
+                return self.highest_fen()
+            case WithoutAnswer.STAFF:
+                return None
+
+    def _fares(self) -> list[int]:
+        others = [name for name in self.network.stations if name != self.station] or [self.station]
+        return [self.fare.fen(self.network.trip(self.station, other, self.longest_minutes)) for other in others]

@@ -78,7 +78,14 @@ class Resolve:
     text: str = field(repr=False)
 
 
-Question = Authorise | QueryBalance | Renew | Resolve
+@dataclass(frozen=True, slots=True)
+class QueryTravel:
+    """Where has this person come in on a line, and what has the person travelled?"""
+
+    line: str
+
+
+Question = Authorise | QueryBalance | Renew | Resolve | QueryTravel
 
 
 # Answers -------------------------------------------------------------------------------------------------------------
@@ -124,7 +131,21 @@ class Resolved:
     subject: bytes = field(repr=False)
 
 
-Answer = Authorised | Declined | Balance | Renewed | Resolved
+@dataclass(frozen=True, slots=True)
+class Travelled:
+    """What the platform has heard of, which is not all that happened."""
+
+    station: str | None = field(default=None, repr=False)
+    entered_ms: int | None = field(default=None, repr=False)
+    """Where and when the trip began that is open; neither where there is none."""
+    last_ms: int | None = field(default=None, repr=False)
+    """When the last ride was paid, on whatever line."""
+    spent_fen: int = field(default=0, repr=False)
+    spent_date: str | None = field(default=None, repr=False)
+    """What the person's own account paid for rides on this business date."""
+
+
+Answer = Authorised | Declined | Balance | Renewed | Resolved | Travelled
 
 
 # Events --------------------------------------------------------------------------------------------------------------

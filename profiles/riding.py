@@ -11,7 +11,7 @@ from profiles.api import Actuate, Credential, Effect, Facts, Kind, Mark, Record,
 from profiles.reasons import Sentence
 from profiles.ride import Ride
 from profiles.rules.concession import Concession, concession_of, ridden, shares
-from profiles.rules.discounts import Discounts, Travelled, moved, not_ridden, rode
+from profiles.rules.discounts import Discounts, Rides, moved, not_ridden, rode
 from profiles.rules.funds import ACCOUNT
 
 LAMP_PULSE_MS = 1_500
@@ -40,7 +40,7 @@ def hold_funds_apart(concessions: tuple[Concession, ...], discounts: Discounts) 
 
 def ticket_of(
     fare_fen: int, concessions: tuple[Concession, ...], discounts: Discounts, credential: Credential,
-    travelled: Travelled, began_ms: int, facts: Facts, people: int = 1,
+    travelled: Rides, began_ms: int, facts: Facts, people: int = 1,
 ) -> Ticket:  # fmt: skip
     """The full fare of so many people, by who pays it: first the concession, then what is taken off the holder's share.
 

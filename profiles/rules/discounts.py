@@ -73,7 +73,7 @@ class DayCap(_Borne):
         return own_fen - min(own_fen, max(0, self.fen - spent_fen))
 
 
-class Travelled(NamedTuple):
+class Rides(NamedTuple):
     """What is known of somebody's rides."""
 
     last_ms: int | None = None
@@ -106,7 +106,7 @@ class Discounts(BaseModel):
         """Who bears them."""
         return tuple(each.fund for each in (self.transfer, self.day_cap) if each is not None)
 
-    def off(self, own_fen: int, travelled: Travelled, began_ms: int) -> dict[str, int]:
+    def off(self, own_fen: int, travelled: Rides, began_ms: int) -> dict[str, int]:
         """What is taken off a share, by fund, each above zero."""
         off: dict[str, int] = {}
         if self.transfer is not None:
@@ -122,9 +122,9 @@ def moved(shares: Mapping[str, int], off: Mapping[str, int]) -> dict[str, int]:
     return {fund: fen for fund, fen in after.items() if fen}
 
 
-def travelled(subject: Subject, facts: Facts) -> Travelled:
+def travelled(subject: Subject, facts: Facts) -> Rides:
     """What the lanes of this terminal know."""
-    return Travelled(facts.mark(LAST_SCOPE, key_of(subject)), counted(SPENT_SCOPE, _day(subject, facts), facts))
+    return Rides(facts.mark(LAST_SCOPE, key_of(subject)), counted(SPENT_SCOPE, _day(subject, facts), facts))
 
 
 def rode(subject: Subject, paid_fen: int, facts: Facts) -> tuple[Mark, ...]:

@@ -13,6 +13,7 @@ from profiles.rules.tally import key_of
 
 SINCE_SCOPE = "trip.since"
 FROM_SCOPE = "trip.from"
+LEFT_SCOPE = "trip.left"
 SEEN_SCOPE = "trip.seen"
 SEEN_AT_SCOPE = "trip.seen-at"
 KEPT_MS = 3 * 86_400_000
@@ -63,3 +64,15 @@ def seen_here(subject: Subject, station: int, facts: Facts) -> tuple[Mark, ...]:
     """The marks of who is here now."""
     key, ends_ms = key_of(subject), facts.now_ms + _SEEN_MS
     return Mark(SEEN_SCOPE, key, facts.now_ms, ends_ms), Mark(SEEN_AT_SCOPE, key, station, ends_ms)
+
+
+def has_left(subject: Subject, trip: OpenTrip, facts: Facts) -> bool:
+    """Whether a trip ended at this terminal, which the platform has not heard of yet."""
+    left_ms = facts.mark(LEFT_SCOPE, key_of(subject))
+    return left_ms is not None and left_ms >= trip.since_ms
+
+
+def left(subject: Subject, trip: OpenTrip | None, facts: Facts) -> tuple[Mark, ...]:
+    """The mark of a trip that the platform told of and that ends here; ``None``: it does not after all."""
+    since_ms = None if trip is None else trip.since_ms
+    return (Mark(LEFT_SCOPE, key_of(subject), since_ms, facts.now_ms + KEPT_MS),)

@@ -28,10 +28,12 @@ from profiles.questions import (
     Declined,
     Money,
     QueryBalance,
+    QueryTravel,
     Renew,
     Renewed,
     Resolve,
     Resolved,
+    Travelled,
     Unanswered,
 )
 from tests.agent.seeded import SeededRandom
@@ -344,6 +346,9 @@ async def test_every_kind_of_question_has_its_answer(desk: Desk) -> None:
     desk.ask(Resolve("https://pay.example/1"))
     desk.reply(wire.Resolved(**desk.bound(), subject=("city", b"s" * 16)))
     answers.append(Resolved("city", b"s" * 16))
+    desk.ask(QueryTravel("metro"))
+    desk.reply(wire.Travelled(**desk.bound(), station="lake", entered_ms=7, spent_fen=300, spent_date="20240501"))
+    answers.append(Travelled("lake", 7, None, 300, "20240501"))
     desk.ask(Renew("loan-1"))
     desk.reply(wire.Declined(**desk.bound(), code="unsupported"))
     answers.append(Declined("unsupported"))

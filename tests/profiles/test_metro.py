@@ -82,7 +82,8 @@ class Line:
     def tell(self, gate: str, event: Event) -> list[str]:
         """What is recorded; every pulse is about a record that stands before it."""
         step = self.lanes[gate].handle(self.states[gate], event, self.facts)
-        self.states[gate] = MetroState.model_validate(cbor2.loads(cbor2.dumps(step.state.model_dump())))
+        saved = MetroState.model_validate(cbor2.loads(cbor2.dumps(step.state.model_dump())))
+        self.states[gate] = saved.model_copy(update={"looking": step.state.looking})
         self.facts.keep(step.effects)
         recorded: list[Record] = []
         for effect in step.effects:

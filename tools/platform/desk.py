@@ -58,7 +58,7 @@ from offline_store.record import CARRIED, NO_HASH, Record
 from offline_store.sealing import SEALING_KEY
 from profiles.api import Kind
 from tools.cli.figures import openings_of
-from tools.platform import dead_letters, heard, holes
+from tools.platform import dead_letters, heard, holes, travel
 from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.evidence import Judge
 from tools.platform.holds import Holds
@@ -252,6 +252,7 @@ class Desk:
         if self.judge is not None:
             for record in self.judge.take(self.transaction, self.terminal, records, self.now_ms):
                 self.alarm("evidence-doubtful", f"record {record.seq}")
+        travel.follow(self.transaction, self.terminal, records, self.now_ms)
         money = Holds(self.transaction, self.terminal, self.now_ms)
         if owners := money.owners_of(records):
             self.transaction.at_end(map(row_of, owners), partial(self._settle, money, records))
@@ -363,8 +364,8 @@ class _Answers:
 
 
 def _leads_to_more(fields: Mapping[int, Any]) -> bool:
-    """Whether a record has a signature, a key, evidence or money to be followed; of most only columns are kept."""
-    return MONEY in fields or SEALED in fields or fields[KIND] in _FOLLOWED
+    """Whether a record has a signature, a key, evidence, money or travel in it; of most only columns are kept."""
+    return MONEY in fields or SEALED in fields or fields[KIND] in _FOLLOWED or travel.tells(fields)
 
 
 def _read(batch: JournalBatch) -> list[Arrived]:

@@ -14,6 +14,7 @@ from agent.sync.contract import (
     Balance,
     Declined,
     QueryBalance,
+    QueryTravel,
     Question,
     Renew,
     Reply,
@@ -21,7 +22,7 @@ from agent.sync.contract import (
 )
 from agent.sync.contract.questions import Bound, Renewed, Resolved
 from profiles.rules.funds import ACCOUNT
-from tools.platform import foreign_codes, loans
+from tools.platform import foreign_codes, loans, travel
 from tools.platform.accounts import CREDIT, DEBT, account_of
 from tools.platform.asking import Gate
 from tools.platform.evidence import Judge
@@ -115,10 +116,18 @@ class Answering:
             case Renew():
                 due = self._renew(question)
                 return Declined(**bound, code=due) if isinstance(due, str) else Renewed(**bound, due_ms=due)
+            case QueryTravel():
+                return self._travel(question, bound)
             case Resolve() if self._judge is not None:
                 return self._resolve(question, bound, self._judge)
             case _:
                 return Declined(**bound, code="unsupported")
+
+    def _travel(self, question: QueryTravel, bound: Bound) -> Reply:
+        person = Register(self._transaction).person(question.medium, question.subject, self._now_ms)
+        if isinstance(person, str):
+            return Declined(**bound, code=person)
+        return travel.told(self._transaction, person, question.line, self._now_ms, bound)
 
     def _renew(self, question: Renew) -> int | str:
         person = Register(self._transaction).person(question.medium, question.subject, self._now_ms)

@@ -122,6 +122,15 @@ class Resolve(_Question):
     sealed: Annotated[Sealed, Field(repr=False), Key(6)]
 
 
+class QueryTravel(_Question):
+    """Where did this person come in on a line and has not gone out yet, and what has the person travelled?"""
+
+    kind: Annotated[Literal["query-travel"], Key(1)] = "query-travel"
+    line: Annotated[Word, Key(5)]
+    medium: Annotated[Id | None, Field(repr=False), Key(6)] = None
+    subject: Annotated[SubjectRef | None, Field(repr=False), Key(7)] = None
+
+
 class _Reply(Message):
     """What all replies are bound to. ``expires_ms`` is the question's; a platform never answers after it."""
 
@@ -185,21 +194,42 @@ class Resolved(_Reply):
     subject: Annotated[SubjectRef, Field(repr=False), Key(7)]
 
 
-Question: TypeAlias = Authorise | QueryBalance | Renew | Resolve
-Reply: TypeAlias = Authorised | Declined | Balance | Renewed | Resolved
+class Travelled(_Reply):
+    """What the platform has heard of the person's travel; where there is no open trip, no station."""
 
-_QUESTIONS: Mapping[str, type[Authorise | QueryBalance | Renew | Resolve]] = {
+    kind: Annotated[Literal["travelled"], Key(1)] = "travelled"
+    station: Annotated[Word | None, Field(repr=False), Key(7)] = None
+    entered_ms: Annotated[TimeMs | None, Field(repr=False), Key(8)] = None
+    last_ms: Annotated[TimeMs | None, Field(repr=False), Key(9)] = None
+    """When the last ride was paid, on whatever line."""
+    spent_fen: Annotated[Fen, Field(ge=0, repr=False), Key(10)] = 0
+    """What the person's own account paid for rides on ``spent_date``."""
+    spent_date: Annotated[BusinessDate | None, Field(repr=False), Key(11)] = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Travelled:
+        if (self.station is None) != (self.entered_ms is None):
+            raise ValueError("a trip has a station and a time")
+        return self
+
+
+Question: TypeAlias = Authorise | QueryBalance | Renew | Resolve | QueryTravel
+Reply: TypeAlias = Authorised | Declined | Balance | Renewed | Resolved | Travelled
+
+_QUESTIONS: Mapping[str, type[Authorise | QueryBalance | Renew | Resolve | QueryTravel]] = {
     "authorise": Authorise,
     "query-balance": QueryBalance,
     "renew": Renew,
     "resolve": Resolve,
+    "query-travel": QueryTravel,
 }
-_REPLIES: Mapping[str, type[Authorised | Declined | Balance | Renewed | Resolved]] = {
+_REPLIES: Mapping[str, type[Authorised | Declined | Balance | Renewed | Resolved | Travelled]] = {
     "authorised": Authorised,
     "declined": Declined,
     "balance": Balance,
     "renewed": Renewed,
     "resolved": Resolved,
+    "travelled": Travelled,
 }
 
 

@@ -45,6 +45,7 @@ from agent.sync.contract import (
     Offer,
     Presence,
     QueryBalance,
+    QueryTravel,
     Question,
     Renew,
     Renewed,
@@ -53,6 +54,7 @@ from agent.sync.contract import (
     Resolve,
     Resolved,
     State,
+    Travelled,
     Want,
     decode_question,
     kind_of,
@@ -126,6 +128,7 @@ QUESTIONS: list[Question] = [
     QueryBalance(nonce=NONCE, asked_ms=5, expires_ms=6, medium=b"m" * 16, evidence=(b"k" * 8, b"e")),
     Renew(nonce=NONCE, asked_ms=5, expires_ms=60_005, loan="31234000123456", medium=b"m" * 16),
     Resolve(nonce=NONCE, asked_ms=5, expires_ms=60_005, kid=b"k" * 8, sealed=b"x" * 8192),
+    QueryTravel(nonce=NONCE, asked_ms=5, expires_ms=60_005, line="metro", subject=("city", b"s" * 16)),
 ]
 _BOUND: Any = {"terminal": "gate-7", "nonce": NONCE, "question": HASH, "issued_ms": 6, "expires_ms": 2005}
 REPLIES: list[Reply] = [
@@ -136,6 +139,8 @@ REPLIES: list[Reply] = [
     Balance(**_BOUND, balance_fen=0),
     Renewed(**_BOUND, due_ms=2**52),
     Resolved(**_BOUND, subject=("city", b"s" * 16)),
+    Travelled(**_BOUND),
+    Travelled(**_BOUND, station="s" * 64, entered_ms=5, last_ms=2**52, spent_fen=800, spent_date="20240501"),
 ]
 DOWNLOADS: list[Message] = [
     Offer(envelopes=(b"e",)),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from profiles.api import Subject
-from profiles.rules.discounts import DayCap, Discounts, Transfer, Travelled, moved, not_ridden, rode, travelled
+from profiles.rules.discounts import DayCap, Discounts, Rides, Transfer, moved, not_ridden, rode, travelled
 from tests.profiles.facts import NOON_MS, HeldFacts
 
 LI = Subject("city", b"l" * 16)
@@ -40,7 +40,7 @@ def test_with_both_every_share_stays_above_nothing_and_the_sum_is_the_full_fare(
     account: int, ago_ms: int | None, subsidy: int, spent: int
 ) -> None:
     both = Discounts(transfer=TRANSFER, day_cap=CAP)
-    known = Travelled(None if ago_ms is None else NOON_MS - ago_ms, spent)
+    known = Rides(None if ago_ms is None else NOON_MS - ago_ms, spent)
     shares = {fund: fen for fund, fen in {"account": account, "senior-fund": subsidy}.items() if fen}
     after = moved(shares, both.off(account, known, NOON_MS))
     assert all(fen > 0 for fen in after.values())
