@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import click
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from agent.bundles.manifest import Kind
@@ -56,6 +56,9 @@ class RosterLine(PersonConfig):
         said = super().known()
         shown_as = said.shown_as if self.name is None else masked(self.name)
         return replace(said, sealed_numbers=MappingProxyType(dict(self.numbers)), shown_as=shown_as)
+
+
+L = TypeVar("L", bound=RosterLine)
 
 
 def masked(name: str) -> str:
@@ -116,7 +119,7 @@ def roster(
 ) -> None:
     """Write a full bundle."""
     rows: dict[bytes, Person] = {}
-    for place, line in _lines(people):
+    for place, line in read_lines(people, RosterLine):
         if line.subject in rows:
             raise click.ClickException(
                 say(
@@ -130,29 +133,28 @@ def roster(
     bundle_files.tell_file(out, as_json)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, RosterLine]]:
+def read_lines(path: Path, model: type[L]) -> Iterator[tuple[int, L]]:
     """Every line that is not empty, with its number; the first that cannot be read is named, without what it holds."""
     try:
         with click.open_file(str(path), encoding="utf-8", errors="replace") as lines:
             for number, line in enumerate(iter(lambda: lines.readline(_MAX_LINE_CHARS), ""), 1):
                 if line.strip():
-                    yield number, _read(path, number, line)
+                    yield number, _read(path, number, line, model)
     except OSError as error:
         raise click.ClickException(
             say(f"{path}：无法读取（{why_zh(error)}）", f"{path}: cannot be read ({why_en(error)})")
         ) from error
 
 
-def _read(path: Path, number: int, line: str) -> RosterLine:
+def _read(path: Path, number: int, line: str, model: type[L]) -> L:
     try:
         document: Any = json.loads(line)
-        return RosterLine.model_validate(document)
+        return model.model_validate(document)
     except (json.JSONDecodeError, RecursionError):
         raise click.ClickException(
             say(f"{path} 第 {number} 行：不是 JSON", f"{path}, line {number}: is not JSON")
         ) from None
     except ValidationError as error:
-        model: type[BaseModel] = RosterLine
         problem = problems_of(error, model)[0]
         raise click.ClickException(
             say(f"{path} 第 {number} 行，{problem}", f"{path}, line {number}, {problem}")

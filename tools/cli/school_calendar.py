@@ -55,13 +55,13 @@ def school_calendar(
     as_json: bool,
 ) -> None:
     """Write a full bundle."""
-    content = bundles.calendar_content(_read(dates).known())
+    content = bundles.calendar_content(read_dates(dates).known())
     made = bundle_files.issue(Kind.CALENDAR, f"{Kind.CALENDAR.value}-{name}", number, days, grace_days, audience, at_ms)
     bundle_files.write(out, bundles.full_bundle(made, content, bundles.signer_of(key)))
     bundle_files.tell_file(out, as_json)
 
 
-def _read(path: Path) -> CalendarDates:
+def read_dates(path: Path) -> CalendarDates:
     """The first thing that is wrong with the file is said, with its key."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:

@@ -42,6 +42,7 @@ from tools.platform.mosquitto_command import mosquitto
 from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
 from tools.platform.register_commands import register_group
+from tools.platform.school_commands import school_group
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
 from tools.platform.terminal_commands import terminal_group
@@ -210,6 +211,7 @@ _FURTHER = (
     *(publish, list_bundles, worker, dead_letter_group, reconcile, mosquitto, rabbitmq),
     *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
     terminal_group,
+    school_group,
 )
 for further in _FURTHER:
     platform.add_command(further)

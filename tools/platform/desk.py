@@ -18,10 +18,10 @@ the chain: one whose content this version does not understand is committed by it
 again after an upgrade, so that no record holds up those behind it. A checkpoint that no key signed with which the
 terminal was enrolled counts an alarm (`checkpoint-forged`, `checkpoint-unknown`) and is committed all the same, as
 evidence. Presentation evidence is judged in the same transaction (:mod:`tools.platform.evidence`); what a person has to
-look at counts `evidence-doubtful`. Money follows in the same transaction (:mod:`tools.platform.holds`), and so does the
-reply to a question (:mod:`tools.platform.questions`). A batch that was stored before is acknowledged again. Answers are
-bound to the nonce of the terminal's latest hello; a batch of a chain that the hello did not name is left unanswered,
-upon which the terminal says hello again.
+look at counts `evidence-doubtful`. Money follows in the same transaction (:mod:`tools.platform.holds`), guardians are
+told (:mod:`tools.platform.notices`), and so does the reply to a question (:mod:`tools.platform.questions`). A batch
+that was stored before is acknowledged again. Answers are bound to the nonce of the terminal's latest hello; a batch of
+a chain that the hello did not name is left unanswered, upon which the terminal says hello again.
 """
 
 from __future__ import annotations
@@ -63,12 +63,13 @@ from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.evidence import Judge
 from tools.platform.holds import Holds
 from tools.platform.ledger import row_of
+from tools.platform.notices import Notices
 from tools.platform.questions import Answering, Awaited
 from tools.platform.store import Position, Transaction
 
 PLATFORM_SOURCE = "platform"
 _MAX_ALARM_COUNT = 1_000_000
-_FOLLOWED = frozenset({CHECKPOINT, SEALING_KEY, CARRIED, UNRECORDED, Kind.LOAN.value})
+_FOLLOWED = frozenset({CHECKPOINT, SEALING_KEY, CARRIED, UNRECORDED, Kind.LOAN.value, Kind.NOTICE.value})
 
 CheckpointKeys = Callable[[str], Mapping[bytes, cose.VerifyKey]]
 """The keys that a terminal was enrolled with, by `kid`."""
@@ -256,6 +257,8 @@ class Desk:
         money = Holds(self.transaction, self.terminal, self.now_ms)
         if owners := money.owners_of(records):
             self.transaction.at_end(map(row_of, owners), partial(self._settle, money, records))
+        if notices := Notices(self.transaction, self.terminal, self.now_ms, records):
+            self.transaction.at_end(notices.needs(), notices.take)
 
     def _settle(self, money: Holds, records: Sequence[Record]) -> None:
         for complaint in money.settle(records):

@@ -21,11 +21,17 @@ class OwnerType(click.ParamType[Owner]):
         """Read it, or say what is wrong with it."""
         if not isinstance(value, str):
             return value
-        found = _OWNER.fullmatch(value)
+        found = owner_of(value)
         if found is None:
             said = ("应为命名空间、冒号和 32 位十六进制数字", "should be NAMESPACE:ID, the id 32 hex digits")
             self.fail(say(*said), param, ctx)
-        return found[1], bytes.fromhex(found[2])
+        return found
+
+
+def owner_of(text: str) -> Owner | None:
+    """What :func:`shown` wrote; ``None`` if it did not."""
+    found = _OWNER.fullmatch(text)
+    return None if found is None else (found[1], bytes.fromhex(found[2]))
 
 
 def shown(owner: Owner) -> str:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
@@ -16,14 +15,12 @@ from agent.bundles.errors import BundleError
 from agent.bundles.manifest import MAX_GRACE_MS, Kind
 from agent.bundles.people import ID_BYTES, MediumState, check_register
 from agent.bundles.table import Table
-from agent.keys import Role
 from tools import bundles
 from tools.cli.people import register_rows
 from tools.cli.words import say
-from tools.platform.bundle_store import BundleStore
-from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
+from tools.platform.give_out import DAY_MS, give_out
 from tools.platform.ledger import Owner
 from tools.platform.owners import OwnerType, shown
 from tools.platform.register import Known, Register
@@ -31,7 +28,6 @@ from tools.platform.service import Layout
 from tools.platform.store import Store
 
 _MAGIC = b"OCB1"
-_DAY_MS = 86_400_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,22}")
 _STATES = {
     MediumState.IN_USE: ("在用", "in use"),
@@ -177,7 +173,7 @@ def list_rows(directory: Path, database: str | None, as_json: bool) -> None:
 @click.option("--days", type=click.IntRange(1, 3650), default=7, show_default=True, help=say("有效天数", "Term"))
 @click.option(
     "--grace-days",
-    type=click.IntRange(0, MAX_GRACE_MS // _DAY_MS),
+    type=click.IntRange(0, MAX_GRACE_MS // DAY_MS),
     default=14,
     show_default=True,
     help=say("宽限天数", "Days of grace"),
@@ -197,16 +193,9 @@ def publish(namespace: str, name: str, days: int, grace_days: int, directory: Pa
             ]
     finally:
         store.close()
-    given = BundleStore(layout.bundles)
     bundle = f"{Kind.REGISTER.value}-{name}"
-    before = max((each for each in given.latest() if each.name == bundle), key=lambda each: each.version, default=None)
-    now_ms, version = _now_ms(), 1 if before is None else before.version + 1
-    issue = bundles.Issue(Kind.REGISTER, bundle, version, now_ms, now_ms + days * _DAY_MS, grace_days * _DAY_MS, "all")
-    signer = bundles.signer_of(Authority.at(layout.keys).role_keys[Role.BUNDLE][0])
-    with TemporaryDirectory() as scratch:
-        full = Path(scratch) / "full"
-        full.write_bytes(bundles.full_bundle(issue, bundles.register_content(namespace, rows), signer))
-        given.add(full)
+    content = bundles.register_content(namespace, rows)
+    version = give_out(layout, Kind.REGISTER, bundle, content, _now_ms(), days, grace_days)
     click.echo(
         say(
             f"已登记：{bundle} {version}，{len(rows)} 个介质", f"to be given out: {bundle} {version}, {len(rows)} media"

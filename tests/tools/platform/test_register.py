@@ -199,7 +199,8 @@ def test_a_bundle_that_was_published_is_imported_as_it_was(tmp_path: Path) -> No
     for version in (1, 2):
         assert str(version) in run(first, "publish").output
     (latest,) = BundleStore(Layout(first).bundles).latest()
-    assert run(second, "import", str(latest.forms[0].path)).exit_code == 0
+    (full,) = [form for form in latest.forms if form.manifest.previous_version is None]
+    assert run(second, "import", str(full.path)).exit_code == 0
     owner = f"city:{LI[1].hex()}"
     assert rows_of(second) == rows_of(first) == {LIS.hex(): (owner, "replaced"), WANGS.hex(): (owner, "in-use")}
 

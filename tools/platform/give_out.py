@@ -1,0 +1,46 @@
+"""The next version of a bundle, signed by the platform's own bundle key, for all terminals; as a delta too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from agent.bundles.errors import BundleError
+from agent.bundles.manifest import Kind
+from agent.keys import Role
+from tools import bundles
+from tools.platform.bundle_store import BundleStore, Latest
+from tools.platform.ca import Authority
+from tools.platform.service import Layout
+
+DAY_MS = 86_400_000
+ALL = "all"
+
+
+def give_out(layout: Layout, kind: Kind, name: str, content: bytes, now_ms: int, days: int, grace_days: int) -> int:
+    """Its version number. Raises `PlatformError`."""
+    given = BundleStore(layout.bundles)
+    before = next((each for each in given.latest() if each.name == name and each.audience == ALL), None)
+    version = 1 if before is None else before.version + 1
+    issue = bundles.Issue(kind, name, version, now_ms, now_ms + days * DAY_MS, grace_days * DAY_MS, ALL)
+    signer = bundles.signer_of(Authority.at(layout.keys).role_keys[Role.BUNDLE][0])
+    full = bundles.full_bundle(issue, content, signer)
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "full"
+        path.write_bytes(full)
+        old, new = _full_of(before), bundles.read_full(path)
+        given.add(path)
+        if old is not None:
+            try:
+                delta = bundles.delta_bundle(old, new, signer)
+            except BundleError:  # of other rows: terminals take the full one
+                return version
+            path.write_bytes(delta)
+            given.add(path)
+    return version
+
+
+def _full_of(latest: Latest | None) -> bundles.Full | None:
+    forms = () if latest is None else latest.forms
+    full = next((form for form in forms if form.manifest.previous_version is None), None)
+    return None if full is None else bundles.read_full(full.path)
