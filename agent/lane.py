@@ -74,7 +74,7 @@ from profiles.full_disk import FullDisk
 from profiles.handover import HandOver, Release, Withdraw
 from profiles.loans import AskLibrary, Defer, LibraryAnswered, LibrarySilent
 from profiles.paper import Print
-from profiles.questions import Answered, NotRecorded, Unanswered
+from profiles.questions import Answered, Confirmed, NotRecorded, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
 
 MAX_PRESENTATIONS = 4
@@ -337,6 +337,9 @@ class Lane:
             self._tell(record, None if place is None else place.seq, read_ns, decided_ns, opening.durable_ns)
         if appended.records:
             self._ports.recorded(appended.records[-1].seq)
+        if not opening.refused:
+            paid = [record for record in records if record.kind is Kind.PAYMENT]
+            self._signals.extendleft((Confirmed(record.refers_to or record.id), facts) for record in paid)
         if opening.silent:
             for pulse in pulses:
                 self._signal(Actuated(pulse.about, fault="silent"))

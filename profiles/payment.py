@@ -50,6 +50,7 @@ from profiles.questions import (
     AnsweredLate,
     Authorise,
     Authorised,
+    Confirmed,
     Declined,
     Money,
     NotRecorded,
@@ -100,6 +101,7 @@ class PayState(State):
 
     asking: Payment | None = Field(default=None, description="recorded and not decided yet")
     latest: Payment | None = Field(default=None, description="the last payment: its record may still prove late")
+    unconfirmed: bool = Field(default=False, description="whether its record may have been late for all that is saved")
     repeats: Repeats = Repeats()
 
 
@@ -136,6 +138,8 @@ class Cashier(Generic[P]):
                 return self._alone(state, state.asking, facts)
             case RecordedLate(about) | NotRecorded(about):
                 return self._undo(state, about, facts)
+            case Confirmed(about) if state.unconfirmed and state.latest is not None and state.latest.asked_id == about:
+                return Step(state.model_copy(update={"unconfirmed": False}))
             case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
                 return self._end_window(state, facts)
             case Restarted():
@@ -322,7 +326,7 @@ class Cashier(Generic[P]):
         return self._settle(state, offline, PaymentReason.PAID_OFFLINE, facts, verdict.trace)
 
     def _settle(self, state: P, payment: Payment, reason: PaymentReason, facts: Facts, trace: bytes) -> Step[P]:
-        after = state.model_copy(update={"asking": None, "latest": payment})
+        after = state.model_copy(update={"asking": None, "latest": payment, "unconfirmed": True})
         after, marks = self.paid(after, payment, facts)
         marks = (*money_marks(payment, payment.amount_fen, payment.funds, facts, 1), *marks)
         money = payment.money(self._pay.merchant)
@@ -356,7 +360,7 @@ class Cashier(Generic[P]):
             return Step(step.state, tuple(effect for effect in step.effects if not isinstance(effect, Show)))
         if state.latest is None or state.latest.asked_id != about:
             return Step(state)
-        after = state.model_copy(update={"latest": None})
+        after = state.model_copy(update={"latest": None, "unconfirmed": False})
         after, record = self.take_back(after, state.latest, PaymentReason.NOT_PAID, facts)
         return Step(after, (record,))
 
@@ -368,15 +372,19 @@ class Cashier(Generic[P]):
         return Step(state, (record,))
 
     def _restarted(self, state: P, facts: Facts) -> Step[P]:
-        """Nobody knows what the citizen saw: what was not paid is not paid, and the cashier begins anew."""
+        """Nobody knows what the citizen saw: what was not paid, or not told in time, is not paid; all begins anew."""
         ended = self._end_window(state, facts)
-        fresh = ended.state.model_copy(update={"latest": None})
-        if fresh.asking is None:
-            last = () if state.latest is None else (last_payment(state.latest),)
-            return Step(self.anew(fresh), (*ended.effects, *last))
-        step = self._give_up(fresh, fresh.asking, Reason.OUTCOME_UNKNOWN, facts)
-        effects: tuple[Effect, ...] = (*step.effects, *ended.effects)
-        return Step(self.anew(step.state), effects)
+        fresh = ended.state.model_copy(update={"latest": None, "unconfirmed": False})
+        effects: tuple[Effect, ...] = ()
+        if state.unconfirmed and state.latest is not None:
+            fresh, record = self.take_back(fresh, state.latest, Reason.OUTCOME_UNKNOWN, facts)
+            effects = (record, not_made(state.latest))
+        elif fresh.asking is None and state.latest is not None:
+            effects = (last_payment(state.latest),)
+        if fresh.asking is not None:
+            step = self._give_up(fresh, fresh.asking, Reason.OUTCOME_UNKNOWN, facts)
+            fresh, effects = step.state, (*effects, *step.effects)
+        return Step(self.anew(fresh), (*effects, *ended.effects))
 
     def end(
         self,
@@ -408,6 +416,12 @@ def last_payment(payment: Payment) -> Show:
     """Nobody need wonder: what the journal has is paid."""
     sentence = Sentence("上一笔已付款", "The last payment was made")
     return Show(with_amount(sentence, payment.amount_fen), Tone.OK)
+
+
+def not_made(payment: Payment) -> Show:
+    """The same of one that a restart took back: nobody knows that the citizen was told of it."""
+    sentence = Sentence("上一笔没有付款，请重新支付", "The last payment was not made; please pay again")
+    return Show(with_amount(sentence, payment.amount_fen), Tone.NO)
 
 
 def with_amount(sentence: Sentence, amount_fen: int) -> Sentence:

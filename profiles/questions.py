@@ -11,7 +11,8 @@ platform captures it once and every hold ends:
 1. a record of kind ``asked`` with the intent precedes the question;
 2. each ``asked`` is followed by exactly one record of the same intent that refers to it: a ``payment``, which captures,
    or a ``reversal``, after which nothing is held or captured;
-3. a ``payment`` of which the citizen was told that it did not happen is followed by a ``reversal``;
+3. a ``payment`` of which the citizen was told that it did not happen is followed by a ``reversal``; over a restart too,
+   which takes back one whose :class:`Confirmed` was not saved;
 4. an authorisation that came too late is followed by a ``release``: it ends the hold, and leaves a payment as it is.
 
 What an operator gives back later is the same intent's: the whole of it by a ``reversal``, a part by a ``refund``.
@@ -181,5 +182,15 @@ class NotRecorded:
     about: bytes
 
 
-Reply = Answered | Unanswered | AnsweredLate | NotRecorded
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The payment that followed was on the disk in time, and the citizen was told so.
+
+    What a profile saves of this is what tells a restart that nobody was told otherwise.
+    """
+
+    about: bytes
+
+
+Reply = Answered | Unanswered | AnsweredLate | NotRecorded | Confirmed
 """What can come of a question."""

@@ -23,7 +23,7 @@ from profiles.canteen_settings import CanteenSettings
 from profiles.canteen_state import CanteenState
 from profiles.counter_reasons import CounterReason
 from profiles.questions import Answered, Authorise, Authorised, Money, Unanswered
-from tests.profiles.facts import HeldFacts
+from tests.profiles.facts import HeldFacts, confirmed
 
 LI, WANG, OPERATOR, CHIEF = b"l" * 16, b"w" * 16, b"o" * 16, b"c" * 16
 HOUR_MS = 3_600_000
@@ -64,6 +64,7 @@ class Lane:
         assert read.model_dump() == step.state.model_dump(), "the state does not survive the disk"
         self.state = step.state
         self.facts.keep(step.effects)
+        self.state = confirmed(self.canteen, self.state, step.effects, self.facts)
         for effect in step.effects:
             match effect:
                 case Record():

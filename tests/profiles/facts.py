@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
-from profiles.api import ClockState, Effect, Mark, Record, Subject
+from profiles.api import ClockState, Effect, Kind, Mark, Profile, Record, Subject
 from profiles.person import Person
 from profiles.published import Prices, Tariff
+from profiles.questions import Confirmed
 from profiles.school_calendar import SchoolCalendar
 
 NOON_MS = int(datetime(2026, 11, 23, 12, 0, tzinfo=timezone(timedelta(hours=8))).timestamp() * 1000)
@@ -59,3 +61,11 @@ class HeldFacts:
     def put(self, *marks: Mark) -> None:
         """Set marks."""
         self.marks.update({(mark.scope, mark.key): mark for mark in marks})
+
+
+def confirmed(profile: Profile[Any], state: Any, effects: tuple[Effect, ...], facts: HeldFacts) -> Any:
+    """The state when the agent has told, of each payment among the effects, that the disk took it in time."""
+    for effect in effects:
+        if isinstance(effect, Record) and effect.kind is Kind.PAYMENT and effect.refers_to is not None:
+            state = profile.handle(state, Confirmed(effect.refers_to), facts).state
+    return state

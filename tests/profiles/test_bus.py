@@ -28,7 +28,7 @@ from profiles.api import (
 )
 from profiles.bus import Bus, BusReason, BusSettings, BusState
 from profiles.questions import Answered, Authorise, Authorised, Declined, Unanswered
-from tests.profiles.facts import HeldFacts
+from tests.profiles.facts import HeldFacts, confirmed
 
 SETTINGS: dict[str, Any] = {
     "merchant": "bus-company-1",
@@ -64,6 +64,7 @@ class Vehicle:
         self.step = self.bus.handle(self.state, event, self.facts)
         self.state = BusState.model_validate(cbor2.loads(cbor2.dumps(self.step.state.model_dump())))
         self.facts.keep(self.step.effects)
+        self.state = confirmed(self.bus, self.state, self.step.effects, self.facts)
         for effect in self.step.effects:
             if isinstance(effect, Record):
                 self.journal.append(effect)

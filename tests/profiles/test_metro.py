@@ -31,7 +31,7 @@ from profiles.metro_settings import MetroSettings
 from profiles.published import Gives, Pairs, Steps, Tariff, Window, cells_of
 from profiles.questions import Answered, Authorise, Authorised, Declined, Unanswered
 from profiles.rules.trips import open_trip
-from tests.profiles.facts import HeldFacts
+from tests.profiles.facts import HeldFacts, confirmed
 from tests.profiles.rules.test_network import section, station
 
 MINUTE_MS = 60_000
@@ -85,6 +85,7 @@ class Line:
         saved = MetroState.model_validate(cbor2.loads(cbor2.dumps(step.state.model_dump())))
         self.states[gate] = saved.model_copy(update={"looking": step.state.looking})
         self.facts.keep(step.effects)
+        self.states[gate] = confirmed(self.lanes[gate], self.states[gate], step.effects, self.facts)
         recorded: list[Record] = []
         for effect in step.effects:
             match effect:

@@ -30,7 +30,7 @@ from profiles.person import Person
 from profiles.questions import Answered, Authorise, Authorised, Declined, Unanswered
 from profiles.rules.occupancy import inside
 from profiles.rules.visits import visit, visited
-from tests.profiles.facts import HeldFacts
+from tests.profiles.facts import HeldFacts, confirmed
 
 MINUTE_MS = 60_000
 SETTINGS: dict[str, Any] = {
@@ -66,6 +66,7 @@ class CarPark:
         self.states[way] = saved.model_copy(update=unsaved)
         self.shown = [effect.sentence.en for effect in step.effects if isinstance(effect, Show)]
         self.facts.keep(step.effects)
+        self.states[way] = confirmed(self.lanes[way], self.states[way], step.effects, self.facts)
         recorded: list[Record] = []
         for effect in step.effects:
             match effect:

@@ -45,7 +45,7 @@ from profiles.questions import (
 )
 from profiles.rules.repeats import WINDOW_MS
 from profiles.till import Till, TillSettings, TillState
-from tests.profiles.facts import HeldFacts
+from tests.profiles.facts import HeldFacts, confirmed
 
 LI, WANG = b"l" * 16, b"w" * 16
 DAY_MS = 86_400_000
@@ -62,12 +62,14 @@ class Lane:
         self.shown: list[Show] = []
         self.asks: list[Ask] = []
         self.timers: list[StartTimer] = []
+        self.confirms = True
 
     def tell(self, event: Event) -> None:
         step = self.till.handle(self.state, event, self.facts)
         self.state = TillState.model_validate(cbor2.loads(cbor2.dumps(step.state.model_dump())))
         assert self.state == step.state, "the state does not survive the disk"
         self.facts.keep(step.effects)
+        self.state = confirmed(self.till, self.state, step.effects, self.facts) if self.confirms else self.state
         for effect in step.effects:
             match effect:
                 case Record():
@@ -224,6 +226,27 @@ def test_a_restart_between_question_and_decision_reverses_and_forgets_the_amount
     assert lane.state == TillState()
     lane.tell(Restarted())
     assert len(lane.journal) == 2
+
+
+def test_a_restart_takes_back_a_payment_that_nobody_knows_to_have_been_told_in_time() -> None:
+    lane = Lane()
+    lane.confirms = False
+    lane.pay()
+    lane.tell(Restarted())
+    assert lane.kinds()[1:] == [(Kind.PAYMENT, "paid-offline"), (Kind.REVERSAL, "outcome-unknown")]
+    assert lane.journal[-1].money == lane.journal[-2].money.back() if lane.journal[-2].money else False
+    assert "not made" in lane.shown[-1].sentence.en
+    lane.tell(Restarted())
+    assert len(lane.journal) == 3, "once"
+
+
+def test_a_payment_that_proved_late_is_taken_back_once_also_where_the_restart_comes_first() -> None:
+    lane = Lane()
+    lane.confirms = False
+    lane.pay()
+    lane.tell(RecordedLate(lane.journal[0].id))
+    lane.tell(Restarted())
+    assert [kind for kind, _ in lane.kinds()] == [Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL]
 
 
 def test_after_a_restart_the_screen_says_that_the_last_payment_was_made() -> None:
