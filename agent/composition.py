@@ -105,7 +105,7 @@ class Composition:
         self._people = {_subject_of(holder): holder.person.known() for holder in self.config.holders if holder.person}
         self._configuration = hashlib.sha256(self.config.model_dump_json().encode()).digest()[:8]
         lanes = self.config.lanes.values()
-        used = {name for lane in lanes for name in (*lane.readers, lane.board, lane.printer) if name}
+        used = {name for lane in lanes for name in (*lane.readers, lane.board, lane.printer, lane.screen) if name}
         self._devices = {name: self._device(name) for name in used}
         self.conditions = Conditions(used)
         self._bundles: Bundles | None = None
@@ -278,6 +278,7 @@ class Composition:
                 library=NoLibrary() if library is None else library,
                 counter=peripherals.counter(name),
                 paper=peripherals.paper(settings.printer),
+                screen=peripherals.screen(settings.screen),
             )
             profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])
             full_disk = self._resolved.profiles[name].on_full_disk()

@@ -24,7 +24,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from agent.counter_settings import CounterConfig, counter_problems
+from agent.beside import beside_problems
+from agent.counter_settings import CounterConfig
 from agent.problems import Problem, problems_of
 from agent.pupils import MaskedName, PupilConfig
 from agent.sip2.settings import LibraryConfig
@@ -81,6 +82,7 @@ class LaneConfig(_Model):
     readers: tuple[Name, ...] = Field(min_length=1, max_length=8, description="devices that yield readings")
     board: Name | None = Field(default=None, description="the device that opens, and whose inputs this lane hears")
     printer: Name | None = Field(default=None, description="the device that prints slips")
+    screen: Name | None = Field(default=None, description="the device that shows what this lane says")
     counter: CounterConfig | None = Field(default=None, description="the counter's software, for identities")
     cards: CardPlan = CardPlan()
     settings: dict[str, Any] = Field(default_factory=dict, description="the profile's own settings")
@@ -300,8 +302,8 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
         except ValidationError as error:
             problems += problems_of(error, model=settings_type, prefix=("devices", name))
     for name, lane in config.lanes.items():
-        named = (*(("readers", reader) for reader in lane.readers), ("board", lane.board), ("printer", lane.printer))
-        for key, device_name in named:
+        beside = (("board", lane.board), ("printer", lane.printer), ("screen", lane.screen))
+        for key, device_name in (*(("readers", reader) for reader in lane.readers), *beside):
             if device_name is not None and device_name not in config.devices:
                 fitting = [other for other in config.devices if _is_board(config, other) is (key == "board")]
                 problems.append(_unknown(f"lanes.{name}.{key}", device_name, tuple(fitting)))
@@ -317,7 +319,7 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
         except ValidationError as error:
             problems += problems_of(error, model=kind.Settings, prefix=("lanes", name, "settings"))
     problems += _shared_readers(config)
-    problems += counter_problems(config.lanes, {name for name, each in profiles.items() if _hands_over(each)})
+    problems += beside_problems(config.lanes, devices, profiles)
     problems += _misplaced(config, devices)
     problems += _shared_lines(config, profiles)
     problems += _shared_ports(devices)
@@ -327,14 +329,6 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
         if isinstance(board, BoardSettings):
             problems += _unwired(f"lanes.{name}.settings", settings.wiring(), config.lanes[name].board or "", board)
     return Resolved(config, devices, profiles), problems
-
-
-def _hands_over(settings: ProfileSettings) -> bool:
-    return bool(getattr(settings, "hands_over", False))
-
-
-def _prints(settings: DriverSettings | None) -> bool:
-    return bool(getattr(settings, "prints", False))
 
 
 def _is_board(config: Config, device: str) -> bool:
@@ -418,12 +412,6 @@ def _misplaced(config: Config, devices: Mapping[str, DriverSettings]) -> list[Pr
             if isinstance(devices.get(reader), BoardSettings):
                 said = (f"{reader} 是继电器板，不能当读卡器", f"{reader} is a board; it belongs under board:")
                 problems.append(Problem(f"lanes.{name}.readers", *said))
-            if _prints(devices.get(reader)):
-                said = (f"{reader} 是打印机，不能当读卡器", f"{reader} is a printer; it belongs under printer:")
-                problems.append(Problem(f"lanes.{name}.readers", *said))
-        if lane.printer is not None and lane.printer in devices and not _prints(devices[lane.printer]):
-            said = (f"{lane.printer} 不是打印机", f"{lane.printer} is no printer")
-            problems.append(Problem(f"lanes.{name}.printer", *said))
         if lane.board is not None and lane.board in devices and not isinstance(devices[lane.board], BoardSettings):
             said = (f"{lane.board} 不是继电器板", f"{lane.board} is no board")
             problems.append(Problem(f"lanes.{name}.board", *said))

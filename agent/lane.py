@@ -38,6 +38,7 @@ from drivers.api import (
     InputReading,
     KeyReading,
     NoAmount,
+    PinReading,
     Pulse,
     Reading,
     SourceHealth,
@@ -76,6 +77,8 @@ from profiles.loans import AskLibrary, Defer, LibraryAnswered, LibrarySilent
 from profiles.paper import Print
 from profiles.questions import Answered, Confirmed, NotRecorded, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.screen import ShowPrivately, WipeScreen
+from profiles.subsidies import PinEntered
 
 MAX_PRESENTATIONS = 4
 """Whoever is not served by then presents again: when it is full, the newest is dropped and the citizen told so."""
@@ -91,10 +94,10 @@ _UNDONE_WHEN_LATE = frozenset(
 )
 """What nobody was told of when its record came too late: the profile takes it back, or says that it stands."""
 _ANSWERS = Answered | Unanswered | LibraryAnswered | LibrarySilent
-_WAITS = Presented | Rejected | AmountEntered | Typed | Barcode | _ANSWERS
+_WAITS = Presented | Rejected | AmountEntered | Typed | PinEntered | Barcode | _ANSWERS
 """After these somebody stands there and waits to hear what became of it."""
 
-_ONLY_IN_TIME = Show | Ask | AskLibrary | HandOver | Release | Print
+_ONLY_IN_TIME = Show | Ask | AskLibrary | HandOver | Release | Print | ShowPrivately
 """Nobody is told to pass through a gate that did not move; the fault itself follows as an event. What was refused asks
 nobody, gives nothing away and prints nothing: that it came to nothing follows as an event too."""
 
@@ -110,7 +113,7 @@ _HINTS = {
     ),
 }
 
-Presentation = CardReading | CodeReading | AmountReading | NoAmount | KeyReading | CardFault
+Presentation = CardReading | CodeReading | AmountReading | NoAmount | KeyReading | PinReading | CardFault
 
 
 class Lane:
@@ -290,7 +293,7 @@ class Lane:
 
     def _verdict(
         self, verifier: Verifier, reading: Presentation, facts: TerminalFacts
-    ) -> Presented | Rejected | AmountEntered | Typed | Barcode:
+    ) -> Presented | Rejected | AmountEntered | Typed | Barcode | PinEntered:
         match reading:
             case CardReading():
                 return verifier.card(reading, facts.local_time)
@@ -306,6 +309,8 @@ class Lane:
                 return AmountRefused(AmountProblem[reading.problem.name])
             case KeyReading():
                 return KeyPressed(FunctionKey[reading.key.name], reading.number)
+            case PinReading():
+                return PinEntered(reading.digits)
 
     def _thing(self, reading: CodeReading) -> Barcode | Rejected | None:
         """What the profile takes for the barcode of a thing, or refuses as one."""
@@ -429,6 +434,11 @@ class Lane:
                 self._ports.counter.withdraw(about)
             case Print():
                 self._ports.paper.print(effect, self._signal)
+            case ShowPrivately(lines, keep_ms):
+                self._ports.screen.show_privately(lines, keep_ms)
+                self._log.info("show", kind="private")
+            case WipeScreen():
+                self._ports.screen.wipe()
             case Record() | Actuate():
                 pass  # on the disk, and given by the commit
 
@@ -451,6 +461,7 @@ class Lane:
 
     def _show(self, effect: Show) -> None:
         self._ports.shown(effect)
+        self._ports.screen.show(effect.sentence)
         self._log.info("show", zh=effect.sentence.zh, en=effect.sentence.en, tone=effect.tone.value)
 
     def _tell(self, record: Record, seq: int | None, read_ns: int | None, decided_ns: int, durable_ns: int) -> None:

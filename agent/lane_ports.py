@@ -11,6 +11,7 @@ from agent.handover import CounterPort, NoCounter
 from agent.memory import Memory
 from agent.paper import NoPaper, Paper
 from agent.questions import Asker, NobodyToAsk
+from agent.screen import NoScreen, Screen
 from agent.sip2.ports import LibraryPort, NoLibrary
 from agent.store_health import JournalCondition
 from drivers.api import Pulse
@@ -54,3 +55,4 @@ class LanePorts:
     library: LibraryPort = field(default_factory=NoLibrary)
     counter: CounterPort = field(default_factory=NoCounter)
     paper: Paper = field(default_factory=NoPaper)
+    screen: Screen = field(default_factory=NoScreen)

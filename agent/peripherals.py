@@ -1,4 +1,4 @@
-"""What stands beside a terminal's lanes, for those that name it: printers, and the local APIs of counters."""
+"""What stands beside a terminal's lanes, for those that name it: printers, screens, and the local APIs of counters."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from agent.backoff import Backoff
 from agent.devices import DeviceState
 from agent.handover import CounterPort, NoCounter
 from agent.paper import NoPaper, Paper, PaperThread
+from agent.screen import NoScreen, Screen, ScreenThread, TextScreenDevice
 from drivers.api import Device, Printer
 
 if TYPE_CHECKING:  # only a terminal with a counter loads it
@@ -36,6 +37,12 @@ class Peripherals:
             name: PaperThread(name, cast("Printer", devices[name]), loop, parts.report, parts.backoff(), parts.now_ms)
             for name in {lane.printer for lane in lanes.values() if lane.printer is not None}
         }
+        self._screens = {
+            name: ScreenThread(
+                name, cast("TextScreenDevice", devices[name]), loop, parts.report, parts.backoff(), parts.now_ms
+            )
+            for name in {lane.screen for lane in lanes.values() if lane.screen is not None}
+        }
         self._ports: dict[str, CounterPort] = {}
         self.counters: list[CounterSocket] = []
         """To be run."""
@@ -50,9 +57,13 @@ class Peripherals:
             self.counters.append(socket)
 
     @property
-    def printers(self) -> tuple[PaperThread, ...]:
+    def threads(self) -> tuple[PaperThread | ScreenThread, ...]:
         """To be started."""
-        return tuple(self._papers.values())
+        return (*self._papers.values(), *self._screens.values())
+
+    def screen(self, screen: str | None) -> Screen:
+        """What a lane with this screen shows itself on."""
+        return NoScreen() if screen is None else self._screens[screen]
 
     def paper(self, printer: str | None) -> Paper:
         """Where a lane with this printer prints."""

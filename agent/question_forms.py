@@ -8,11 +8,13 @@ from typing import TypedDict
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cbor, cose, sealing
+from agent.private_answers import ReplyKey, presence_of
 from agent.sync.contract import questions as wire
 from profiles import questions as asked
 from profiles.api import Ask
 from profiles.payers import own_share_fen
 from profiles.rules.accounts import Offer, is_within
+from profiles.subsidies import QuerySubsidies
 
 Seal = Callable[[bytes, bytes], tuple[bytes, bytes] | None]
 """``(text or evidence, nonce)`` → the platform key's ``kid`` and what it seals; ``None`` where none was told."""
@@ -25,6 +27,7 @@ _FITTING: Mapping[type[wire.Question], type[wire.Reply]] = {
     wire.Renew: wire.Renewed,
     wire.Resolve: wire.Resolved,
     wire.QueryTravel: wire.Travelled,
+    wire.QuerySubsidies: wire.Subsidies,
 }
 
 
@@ -65,8 +68,10 @@ class _Life(TypedDict):
     expires_ms: int
 
 
-def wire_question(ask: Ask, nonce: bytes, now_ms: int, seal: Seal) -> wire.Question | None:
-    """The message for ``up/ask``; ``None`` for a code that cannot be sealed. The deadline is cut to the contract's."""
+def wire_question(
+    ask: Ask, nonce: bytes, now_ms: int, seal: Seal, reply_key: ReplyKey | None = None
+) -> wire.Question | None:
+    """The message for ``up/ask``; ``None`` for what cannot be sealed. The deadline is cut to the contract's."""
     expires_ms = now_ms + max(1, min(ask.deadline_ms, wire.MAX_QUESTION_LIFE_MS))
     life = _Life(nonce=nonce, asked_ms=now_ms, expires_ms=expires_ms)
     subject = None if ask.subject is None else (ask.subject.namespace, ask.subject.id)
@@ -100,6 +105,18 @@ def wire_question(ask: Ask, nonce: bytes, now_ms: int, seal: Seal) -> wire.Quest
         case asked.Resolve(text):
             sealed = seal(text.encode(), nonce)
             return None if sealed is None else wire.Resolve(**life, kid=sealed[0], sealed=sealed[1])
+        case QuerySubsidies():
+            sealed = seal(presence_of(ask.question), nonce)
+            if sealed is None or reply_key is None:
+                return None
+            return wire.QuerySubsidies(
+                **life,
+                kid=sealed[0],
+                sealed=sealed[1],
+                reply_key=reply_key.public,
+                medium=ask.medium,
+                subject=subject,
+            )
 
 
 def _sealed_evidence(ask: Ask, nonce: bytes, seal: Seal) -> tuple[bytes, bytes] | None:
@@ -131,8 +148,8 @@ def _divides(accounts: tuple[tuple[str, int], ...] | None, question: wire.Author
     return len(dict(accounts)) == len(accounts) and is_within(dict(accounts), own_fen, offers)
 
 
-def answer_of(reply: wire.Reply) -> asked.Answer:
-    """What the profile hears of it."""
+def answer_of(reply: wire.Reply, reply_key: ReplyKey | None = None) -> asked.Answer:
+    """What the profile hears of it. Raises :class:`agent.sealing.SealBroken` for what is not sealed for this key."""
     match reply:
         case wire.Authorised():
             accounts = None if reply.accounts is None else dict(reply.accounts)
@@ -147,3 +164,7 @@ def answer_of(reply: wire.Reply) -> asked.Answer:
             return asked.Resolved(*reply.subject)
         case wire.Travelled():
             return asked.Travelled(reply.station, reply.entered_ms, reply.last_ms, reply.spent_fen, reply.spent_date)
+        case wire.Subsidies():
+            if reply_key is None:  # it came too late: the key is gone
+                raise sealing.SealBroken("the question is over")
+            return reply_key.open(reply.sealed, reply.terminal, reply.nonce)

@@ -24,11 +24,14 @@ from typing import Protocol
 
 from agent import cose
 from agent.clock import Clock, Random
+from agent.private_answers import ReplyKey
 from agent.question_forms import Seal, answer_of, fits, wire_question
+from agent.sealing import SealBroken
 from agent.sync.complaints import Complaints
 from agent.sync.contract import Alarm, ContractError, Question, open_reply, question_hash
 from profiles.api import Ask
 from profiles.questions import Answered, AnsweredLate, Authorised, Unanswered
+from profiles.subsidies import QuerySubsidies
 
 MAX_OPEN = 64
 MAX_PAST = 256
@@ -64,6 +67,8 @@ class _Open:
     ends_s: float
     tell: Tell
     timer: asyncio.TimerHandle
+    reply_key: ReplyKey | None = None
+    """Of a question about a person's own affairs; gone with its end."""
     replied: bool = False
 
 
@@ -97,7 +102,8 @@ class Questions:
         """See :class:`Asker`."""
         nonce = self._random.token(_NONCE_BYTES)
         now_ms = self._clock.now_ms()
-        question = wire_question(ask, nonce, now_ms, self._seal) if len(self._open) < MAX_OPEN else None
+        key = ReplyKey() if isinstance(ask.question, QuerySubsidies) else None
+        question = wire_question(ask, nonce, now_ms, self._seal, key) if len(self._open) < MAX_OPEN else None
         payload = b"" if question is None else question.encode()
         if question is None or not self._send(payload):
             self.counters["unsent"] += 1
@@ -107,7 +113,7 @@ class Questions:
         loop = asyncio.get_running_loop()
         ends_s = loop.time() + ask.deadline_ms / 1000
         timer = loop.call_at(ends_s, self._end, nonce)
-        self._open[nonce] = _Open(ask.about, question, question_hash(payload), ends_s, tell, timer)
+        self._open[nonce] = _Open(ask.about, question, question_hash(payload), ends_s, tell, timer, key)
 
     def disconnected(self) -> None:
         """The link is down: nobody waits for what cannot come."""
@@ -130,7 +136,13 @@ class Questions:
         if asked_for.replied:
             self.counters["repeated"] += 1
             return None
-        answer = answer_of(reply)
+        try:
+            answer = answer_of(reply, asked_for.reply_key)
+        except SealBroken:
+            if reply.nonce in self._open:
+                return self._refuse("unreadable")
+            self.counters["late"] += 1
+            return None
         if reply.nonce in self._open and asyncio.get_running_loop().time() < asked_for.ends_s:
             self.counters["answered"] += 1
             self._close(reply.nonce, replied=True)
@@ -152,7 +164,7 @@ class Questions:
     def _close(self, nonce: bytes, *, replied: bool) -> _Open:
         closed = self._open.pop(nonce)
         closed.timer.cancel()
-        self._past[nonce] = replace(closed, replied=replied)
+        self._past[nonce] = replace(closed, replied=replied, reply_key=None)
         if len(self._past) > MAX_PAST:
             self._past.popitem(last=False)
         return closed

@@ -28,6 +28,7 @@ from agent.mending import Mending
 from agent.paper import PaperThread
 from agent.pinning import Pinning
 from agent.records import StoreReason
+from agent.screen import ScreenThread
 from agent.standing import Standing, standing
 from agent.standing_socket import StandingSocket
 from agent.store_health import JOURNAL
@@ -64,7 +65,7 @@ class Terminal:
     def __init__(self, resolved: Resolved) -> None:
         self._clock = TrustedClock()
         self._parts = Composition(resolved, self._clock, SystemRandom())
-        self._threads: list[SourceThread | PaperThread] = []
+        self._threads: list[SourceThread | PaperThread | ScreenThread] = []
         self._upward: Upward | None = None
         self._bundles: Bundles | None = None
         self._mending: Mending | None = None
@@ -140,7 +141,7 @@ class Terminal:
         library = self._parts.library(writer, memory, self._alarm, upward)
         peripherals = self._parts.peripherals()
         lanes = self._parts.lanes(writer, memory, self._alarm, upward, library, peripherals)
-        self._start(peripherals.printers)
+        self._start(peripherals.threads)
         self._parts.connect(boards, lanes)
         if self._parts.rescued is not None:
             self._rescued(self._parts.rescued)
@@ -287,7 +288,7 @@ class Terminal:
         if self._upward is not None:
             self._upward.alarm(lane, reason)
 
-    def _start(self, threads: Iterable[SourceThread | PaperThread]) -> None:
+    def _start(self, threads: Iterable[SourceThread | PaperThread | ScreenThread]) -> None:
         for thread in threads:
             self._threads.append(thread)
             thread.start()

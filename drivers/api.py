@@ -170,6 +170,12 @@ class KeyReading(_Reading):
     number: int | None = Field(default=None, ge=0, le=99_999_999)
 
 
+class PinReading(_Reading):
+    """A PIN typed on a keypad that is there for PINs."""
+
+    digits: str = Field(repr=False, pattern=r"^[0-9]{4,12}\z")
+
+
 class InputReading(_Reading):
     """A digital input changed: passage sensor, door contact, fire line, button."""
 
@@ -197,7 +203,7 @@ class SourceHealth(_Reading):
     poor: bool
 
 
-Typed = AmountReading | NoAmount | KeyReading
+Typed = AmountReading | NoAmount | KeyReading | PinReading
 Reading = CardReading | CardRemoved | CodeReading | CodeHint | SourceHealth | Typed | InputReading
 
 

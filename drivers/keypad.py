@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from drivers.api import AmountProblem, AmountReading, DriverSettings, FunctionKey, KeyReading, NoAmount
+from drivers.api import AmountProblem, AmountReading, DriverSettings, FunctionKey, KeyReading, NoAmount, PinReading
 from drivers.lines import LineSource
 from drivers.serial_port import SerialPort
 
@@ -40,6 +40,7 @@ FUNCTIONS = MappingProxyType(
     }
 )
 _NUMBERED = re.compile(rb"([0-9]{0,8})([a-z])")
+_PIN = re.compile(rb"[0-9]{4,12}")
 _YUAN = re.compile(rb"(?=\.?[0-9])([0-9]*)(?:\.([0-9]{0,2}))?")
 
 
@@ -51,6 +52,7 @@ class KeypadSettings(DriverSettings):
     functions: Mapping[Annotated[str, StringConstraints(pattern=r"^[abd-z]$")], FunctionKey] = Field(
         default_factory=lambda: dict(FUNCTIONS), description="which letter is which function key; c clears"
     )
+    pins: bool = Field(default=False, description="four to twelve digits are a PIN, and no amount")
 
 
 class SerialKeypad(LineSource):
@@ -60,13 +62,16 @@ class SerialKeypad(LineSource):
 
     def __init__(self, name: str, settings: KeypadSettings) -> None:
         super().__init__(name, SerialPort(settings.port, settings.baud), ENTRY_MAX_BYTES)
+        self._pins = settings.pins
         self._functions = {letter.encode(): key for letter, key in settings.functions.items()}
 
-    def parse(self, line: bytes, at_ns: int) -> AmountReading | KeyReading | NoAmount | None:
+    def parse(self, line: bytes, at_ns: int) -> AmountReading | KeyReading | NoAmount | PinReading | None:
         """What was entered; only what follows the last ``c`` counts, and if that is nothing, nothing was."""
         typed = line.lower().rpartition(b"c")[2]
         if not typed and not line.lower().strip(_KEYS):
             return None
+        if self._pins and _PIN.fullmatch(typed):
+            return PinReading(reader=self.name, at_ns=at_ns, digits=typed.decode())
         pressed = _NUMBERED.fullmatch(typed)
         if pressed is not None and (key := self._functions.get(pressed[2])) is not None:
             number = int(pressed[1]) if pressed[1] else None

@@ -7,9 +7,7 @@ tried, with ``port: ${virtual}/paper.txt``.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,6 +15,7 @@ from pydantic import Field
 
 from drivers.api import DriverSettings, ReaderError, ReaderFault
 from drivers.serial_port import SerialPort, open_fault
+from drivers.text_out import is_device, printable
 
 FILE_MAX_BYTES = 64 * 1024
 BEGIN = b"\x1b@"
@@ -49,7 +48,7 @@ class TextPrinter:
         """Open the port, or see that the file can be written. Raises :class:`ReaderError`."""
         self.close()
         path = Path(self._settings.port)
-        if _is_device(path):
+        if is_device(path):
             port = SerialPort(self._settings.port, self._settings.baud)
             port.open()
             self._port = port
@@ -69,10 +68,10 @@ class TextPrinter:
     def print_lines(self, lines: tuple[str, ...]) -> None:
         """Print and cut. Raises :class:`ReaderError`."""
         if self._port is not None:
-            text = "".join(f"{_printable(line)}\r\n" for line in lines).encode(self._settings.encoding, "replace")
+            text = "".join(f"{printable(line)}\r\n" for line in lines).encode(self._settings.encoding, "replace")
             self._port.write(BEGIN + text + (CUT if self._settings.cut else b"\r\n\r\n"))
         elif self._file is not None:
-            self._append("".join(f"{_printable(line)}\n" for line in (*lines, END_OF_SLIP)))
+            self._append("".join(f"{printable(line)}\n" for line in (*lines, END_OF_SLIP)))
         else:
             raise ReaderError(ReaderFault.UNPLUGGED, f"{self._settings.port} is not open")
 
@@ -86,20 +85,3 @@ class TextPrinter:
                 file.write(text)
         except OSError as error:
             raise open_fault(self._settings.port, error) from error
-
-
-def _is_device(path: Path) -> bool:
-    """Whether a character device stands there. Raises :class:`ReaderError` for a port that is not there."""
-    try:
-        return stat.S_ISCHR(path.stat().st_mode)
-    except FileNotFoundError as error:
-        if path.is_relative_to("/dev"):
-            raise ReaderError(ReaderFault.NOT_FOUND, f"{path} ({errno.errorcode[errno.ENOENT]})") from error
-        return False
-    except OSError as error:
-        raise open_fault(str(path), error) from error
-
-
-def _printable(line: str) -> str:
-    """A line as text alone: no byte of it may be taken for a command."""
-    return "".join(character if character.isprintable() else "?" for character in line)

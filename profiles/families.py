@@ -8,6 +8,8 @@ from profiles.handover import HandoverEffect, HandoverEvent
 from profiles.loans import LibraryEffect, LibraryReply
 from profiles.paper import NotPrinted, Print
 from profiles.questions import Reply
+from profiles.screen import ScreenEffect
+from profiles.subsidies import PinEntered
 
-FamilyEvent = Reply | Typed | Barcode | LibraryReply | HandoverEvent | NotPrinted
-FamilyEffect = LibraryEffect | HandoverEffect | Print
+FamilyEvent = Reply | Typed | Barcode | LibraryReply | HandoverEvent | NotPrinted | PinEntered
+FamilyEffect = LibraryEffect | HandoverEffect | Print | ScreenEffect

@@ -23,6 +23,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from profiles.subsidies import QuerySubsidies, Subsidies
+
 
 @dataclass(frozen=True, slots=True)
 class Money:
@@ -86,7 +88,7 @@ class QueryTravel:
     line: str
 
 
-Question = Authorise | QueryBalance | Renew | Resolve | QueryTravel
+Question = Authorise | QueryBalance | Renew | Resolve | QueryTravel | QuerySubsidies
 
 
 # Answers -------------------------------------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ class Travelled:
     """What the person's own account paid for rides on this business date."""
 
 
-Answer = Authorised | Declined | Balance | Renewed | Resolved | Travelled
+Answer = Authorised | Declined | Balance | Renewed | Resolved | Travelled | Subsidies
 
 
 # Events --------------------------------------------------------------------------------------------------------------

@@ -56,13 +56,14 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What a code proves by itself: whose token it is, in whose namespace its person is, and which showing: ``None``
-    for a printed code.
+    """What a code proves by itself: whose token it is, in whose namespace its person is, which showing, and what it was
+    shown for: both ``None`` for a printed code.
     """
 
     token: bytes
     namespace: str
     showing: bytes | None
+    purpose: int | None = None
 
 
 _WIDEST = CodePolicy(
@@ -91,6 +92,7 @@ def proof(text: str, trust: TrustList, at_ms: int) -> Proof | ReasonEnum:
         read.token,
         read.row.namespace,
         None if shown is None else replay.showing(read.row.issuer, read.token, shown.at_s),
+        None if shown is None else shown.purpose,
     )
 
 

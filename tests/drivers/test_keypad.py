@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import AmountProblem, AmountReading, FunctionKey, KeyReading, NoAmount, Source
+from drivers.api import AmountProblem, AmountReading, FunctionKey, KeyReading, NoAmount, PinReading, Source
 from drivers.keypad import AMOUNT_MAX_FEN, KeypadSettings, SerialKeypad, fen
 from drivers.virtual.keypad import VirtualKeypad
 
@@ -132,3 +132,15 @@ def test_a_keypad_whose_keys_send_other_letters_has_its_own_functions() -> None:
     driver = SerialKeypad("keys", KeypadSettings(port="/nowhere", functions={"z": FunctionKey.VOID}))
     assert isinstance(driver.parse(b"12z", 0), KeyReading)
     assert isinstance(driver.parse(b"12v", 0), NoAmount)
+
+
+def test_a_keypad_for_pins_hands_over_digits_that_show_themselves_nowhere() -> None:
+    keypad = SerialKeypad("pins", KeypadSettings(port="", pins=True))
+    read = keypad.parse(b"c0135790", 7)
+    assert isinstance(read, PinReading)
+    assert read.digits == "0135790"
+    assert "0135790" not in repr(read)
+    assert keypad.parse(b"0", 7) == AmountReading(reader="pins", at_ns=7, amount_fen=0)
+    assert isinstance(keypad.parse(b"1" * 13, 7), NoAmount)
+    amounts = SerialKeypad("amounts", KeypadSettings(port=""))
+    assert isinstance(amounts.parse(b"0135", 7), AmountReading)

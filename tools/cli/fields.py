@@ -200,6 +200,7 @@ REFUSALS: Mapping[str, Sentence] = MappingProxyType(
         Refusal.BEYOND_HEAD: _S("确认了不存在的记录", "about records that do not exist"),
         Refusal.WRONG_HASH: _S("摘要不符", "with another hash"),
         "wrong-question": _S("所答非所问", "to another question"),
+        "unreadable": _S("无法解密", "sealed for another key"),
     }
 )
 """Why an answer of the platform was not taken."""

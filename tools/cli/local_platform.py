@@ -12,7 +12,7 @@ from tools.cli.words import say
 from tools.platform.broker import DEFAULT_PORT, Endpoint
 from tools.platform.ca import Authority
 from tools.platform.permit_of import permit_of
-from tools.platform.permits import allow, permit
+from tools.platform.permits import Permit, allow, permit
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -29,7 +29,7 @@ def link_overrides() -> tuple[str, ...]:
 def register(resolved: Resolved) -> None:
     """Let the terminal ask the local platform for what its own configuration has it ask for, and nothing else."""
     wanted = permit_of(resolved)
-    if not wanted.merchants:
+    if wanted == Permit():
         return
     store = Store.open(Layout(state_home() / "platform").database_url)
     try:

@@ -120,8 +120,22 @@ class Holder(_Model):
     revoked: bool = Field(default=False, description="whether the phone's credential is on the deny list")
     entitlements: frozenset[str] = frozenset()
     roster: PersonConfig | None = Field(default=None, description="what the site's roster says")
+    pin: str | None = Field(
+        default=None, pattern=r"^[0-9]{4,12}$", description="the service PIN, as the platform knows it"
+    )
+    subsidies: tuple[PaidOut, ...] | None = Field(
+        default=None, max_length=64, description="what was paid out; null: there is no account for it"
+    )
     account: Fen | None = Field(default=None, description="what was paid in, in yuan; null: there is no account")
     credit: Fen = Field(default=0, description="so much may be owed, in yuan, as the platform has granted")
+
+
+class PaidOut(_Model):
+    """A subsidy that somebody got."""
+
+    name: str = Field(min_length=1, max_length=32)
+    date: Date
+    amount: Fen
 
 
 class Expected(_Model):

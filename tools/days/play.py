@@ -181,7 +181,6 @@ class _Stage:
         )
         self._network = not offline
         self._terminal = Terminal(self._place, wrap)
-        self._keypad = SerialKeypad(READER, KeypadSettings(port=""))
         self._seq = 0
         self._books = Books()
 
@@ -197,6 +196,8 @@ class _Stage:
                 self.bank.pay_in(self.town.subject(name), person.account)
             if person.credit:
                 self.bank.lend(self.town.subject(name), person.credit)
+            if person.subsidies is not None:
+                self.bank.subsidise(self.town.subject(name), name, person)
         if self._network:
             self._terminal.wire.connect()
         moments = [moment.replace(tzinfo=self._zone) for moment in self._day.moments()]
@@ -263,8 +264,15 @@ class _Stage:
         if step.scan is not None:
             return CodeReading(reader=READER, at_ns=0, text=step.scan, symbology="serial")
         if step.keypad is not None:
-            return self._keypad.parse(step.keypad.encode(), 0)
+            return self._keypad(self._lane_of(step)).parse(step.keypad.encode(), 0)
         return step.fault
+
+    def _keypad(self, lane: str) -> SerialKeypad:
+        """The lane's own keypad, which may be one for PINs."""
+        readers = self._place.resolved.config.lanes[lane].readers
+        known = [self._place.resolved.devices[name] for name in readers]
+        settings = next((each for each in known if isinstance(each, KeypadSettings)), KeypadSettings(port=""))
+        return SerialKeypad(READER, settings)
 
     def _text(self, text: str) -> CodeReading:
         return CodeReading(reader=READER, at_ns=0, text=text)

@@ -25,6 +25,7 @@ from agent.handover import IdentityBox
 from agent.lane import Lane
 from agent.lane_ports import LanePorts
 from agent.memory import Memory
+from agent.screen import NoScreen
 from agent.sip2.library import Library
 from agent.sip2.ports import NoLibrary
 from agent.sip2.upload import Uploader
@@ -36,9 +37,9 @@ from offline_store.loans import Loan, latest, waiting
 from offline_store.outbox import Outbox
 from offline_store.record import Record
 from offline_store.writer import InlineWriter
-from profiles.api import Profile, Show
+from profiles.api import Profile, Show, Tone
 from profiles.handover import Undelivered
-from profiles.reasons import ReasonEnum
+from profiles.reasons import ReasonEnum, Sentence
 from tools.days.shelf import Shelf
 from tools.days.simulated import SeededRandom, SimulatedClock
 from tools.days.town import Bank, Town, mac
@@ -115,6 +116,7 @@ class Terminal:
             asker=self.wire.questions,
             shown=place.noted.show,
             library=NoLibrary() if library is None else library,
+            screen=_Screen(place.noted),
         )
         verifier = Verifier(mac, SiteRegister(()), lambda: place.town.lists, config.terminal.site or "")
         self.lanes: dict[str, Lane] = {}
@@ -199,6 +201,17 @@ class Terminal:
 
     def _alarm(self, _lane: str, reason: ReasonEnum, _about: bytes) -> None:
         self._place.noted.alarms.append(reason.code)
+
+
+class _Screen(NoScreen):
+    """Notes what is private as if it were shown to everybody: nothing in a day is secret."""
+
+    def __init__(self, noted: Noted) -> None:
+        self._noted = noted
+
+    def show_privately(self, lines: tuple[Sentence, ...], keep_ms: int) -> None:  # noqa: ARG002 -- the profile's timer
+        said = Sentence("\n".join(line.zh for line in lines), "\n".join(line.en for line in lines))
+        self._noted.show(Show(said, Tone.OK))
 
 
 class _Outputs:

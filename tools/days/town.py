@@ -25,8 +25,10 @@ from profiles.api import Subject
 from profiles.person import Person
 from profiles.purpose import Purpose
 from profiles.rules.term import CalendarDates
+from profiles.subsidies import SubsidyPaid
 from tools.city import ENTITLEMENTS, STATUS_ENTRIES, Issuer, Phone
 from tools.days.day import Holder
+from tools.platform import subsidies
 from tools.platform.accounts import CREDIT, account_of, grant_credit
 from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
@@ -37,6 +39,7 @@ from tools.platform.store import Store, sqlite_url
 from tools.prices import PriceFile, TariffFile
 
 NAMESPACE = "city"
+ACCOUNT_END = "4321"
 LIVES_MS = 30 * 86_400_000
 _TTL_H = 24 * 30
 _ISSUER_BYTES = b"\x31\x01"
@@ -176,6 +179,14 @@ class Bank:
         with self.store.transaction() as transaction:
             grant_credit(transaction, person, ceiling_fen)
             enter(transaction, account_of(person, CREDIT), 0, self._clock.now_ms())
+
+    def subsidise(self, subject: Subject, name: str, person: Holder) -> None:
+        """Open somebody's account for subsidies, with what was paid into it."""
+        owner = (subject.namespace, subject.id)
+        with self.store.transaction() as transaction:
+            subsidies.set_holder(transaction, owner, name, ACCOUNT_END, person.pin)
+            for paid in person.subsidies or ():
+                subsidies.add(transaction, owner, SubsidyPaid(paid.name, f"{paid.date:%Y%m%d}", paid.amount))
 
     def balances(self) -> dict[Owner, int]:
         """Every account."""

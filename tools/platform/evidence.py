@@ -29,6 +29,7 @@ from offline_store.rescue import CARRIED
 from offline_store.sealing import SEALING_KEY
 from profiles.api import Kind
 from profiles.code_reasons import CodeReason
+from profiles.reasons import ReasonEnum
 from tools.platform.register import Register
 from tools.platform.store import Transaction, metadata
 
@@ -123,6 +124,16 @@ class Judge:
         except (SealBroken, EvidenceInvalid):
             return Verdict.UNREADABLE, None
         return self._shown(text, question.asked_ms, question.medium, question.subject)
+
+    def unseal(self, terminal: str, nonce: bytes, kid: bytes, sealed: bytes) -> bytes:
+        """What a terminal sealed for one question. Raises :class:`~agent.sealing.SealBroken`."""
+        if kid != self._kid:
+            raise SealBroken("sealed for another key of the platform")
+        return unseal(sealed, self._private, terminal, nonce)
+
+    def proof(self, text: str, at_ms: int) -> Proof | ReasonEnum:
+        """Whether whoever showed this code was there at that moment."""
+        return proof(text, self._trust(), at_ms)
 
     def take(self, transaction: Transaction, terminal: str, records: Sequence[Record], now_ms: int) -> list[Record]:
         """Judge what was just committed; the records that a person has to look at."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from agent.config import Resolved
 from profiles.payment import PaySettings
 from profiles.rules.accounts import Account
+from profiles.subsidy import SubsidySettings
 from tools.platform.permits import Permit
 
 
@@ -23,6 +24,7 @@ def permit_of(terminal: Resolved) -> Permit:
         merchants=frozenset(till.merchant for till in tills),
         funds=frozenset(fund for rule in rules if isinstance(fund := getattr(rule, "fund", None), str)),
         accounts=frozenset(rule.kind.value for rule in rules if isinstance(rule, Account)),
+        subsidies=any(isinstance(settings, SubsidySettings) for settings in terminal.profiles.values()),
     )
 
 

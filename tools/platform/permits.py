@@ -45,6 +45,7 @@ class Permit(BaseModel):
     balances_by_card: bool = Field(
         default=False, description="tell a balance to whoever shows a card or a printed code, which prove nothing"
     )
+    subsidies: bool = Field(default=False, description="ask which subsidies somebody who is there was paid")
     holds: int = Field(default=MAX_HOLDS, ge=0, le=100_000, description="alive at once")
     holds_fen: int = Field(default=MAX_HOLDS_FEN, ge=0, le=2**53, description="their sum")
 
@@ -72,6 +73,7 @@ class Permit(BaseModel):
                 "funds": self.funds | other.funds,
                 "accounts": self.accounts | other.accounts,
                 "balances_by_card": self.balances_by_card or other.balances_by_card,
+                "subsidies": self.subsidies or other.subsidies,
             }
         )
 

@@ -20,9 +20,9 @@ from agent.sync.contract import (
     Reply,
     Resolve,
 )
-from agent.sync.contract.questions import Bound, Renewed, Resolved
+from agent.sync.contract.questions import Bound, QuerySubsidies, Renewed, Resolved, Subsidies
 from profiles.rules.funds import ACCOUNT
-from tools.platform import foreign_codes, loans, travel
+from tools.platform import foreign_codes, loans, subsidies, travel
 from tools.platform.accounts import CREDIT, DEBT, account_of
 from tools.platform.asking import Gate
 from tools.platform.evidence import Judge
@@ -78,6 +78,8 @@ class Answering:
                 return {row_of(account_of(payer, kind)) for payer in payers for kind in kinds}
             case Renew(loan=loan):
                 return {loans.row_of(loan)}
+            case QuerySubsidies():
+                return subsidies.rows_of(self._transaction, question, self._now_ms)
             case _:
                 return set()
 
@@ -118,6 +120,9 @@ class Answering:
                 return Declined(**bound, code=due) if isinstance(due, str) else Renewed(**bound, due_ms=due)
             case QueryTravel():
                 return self._travel(question, bound)
+            case QuerySubsidies():
+                said = subsidies.answer(self._transaction, self._terminal, question, self._judge, self._now_ms)
+                return Declined(**bound, code=said) if isinstance(said, str) else Subsidies(**bound, sealed=said)
             case Resolve() if self._judge is not None:
                 return self._resolve(question, bound, self._judge)
             case _:

@@ -73,6 +73,7 @@ def add(terminal_id: str, target: Path, replace: bool, directory: Path) -> None:
     is_flag=True,
     help=say("凭卡即可查余额（卡不能证明持有人在场）", "Tell a balance to cards, which prove nobody's presence"),
 )
+@click.option("--subsidies", is_flag=True, help=say("可以查询补贴明细", "Let it ask for people's subsidies"))
 @click.option("--holds", type=click.IntRange(0, 100_000), help=say("同时预占的笔数上限", "Holds alive at once"))
 @click.option("--holds-yuan", "holds_fen", type=FenType(), help=say("预占总额上限", "Their sum"))
 @directory_option
@@ -84,6 +85,7 @@ def allow_terminal(
     funds: tuple[str, ...],
     accounts: tuple[str, ...],
     balances_by_card: bool,
+    subsidies: bool,
     holds: int | None,
     holds_fen: int | None,
     directory: Path,
@@ -93,7 +95,8 @@ def allow_terminal(
     limits = {"holds": holds, "holds_fen": holds_fen}
     try:
         given = Permit.model_validate(
-            {"merchants": merchants, "funds": funds, "accounts": accounts, "balances_by_card": balances_by_card}
+            {"merchants": merchants, "funds": funds, "accounts": accounts}
+            | {"balances_by_card": balances_by_card, "subsidies": subsidies}
             | {name: value for name, value in limits.items() if value is not None}
         )
     except ValueError as error:
@@ -167,6 +170,8 @@ def _words(given: Permit) -> str:
         (say("账户", "accounts"), given.accounts),
     ]
     parts = [f"{what} {', '.join(sorted(names))}" for what, names in named if names]
+    if given.subsidies:
+        parts.append(say("补贴明细", "people's subsidies"))
     if given.balances_by_card:
         parts.append(say("凭卡查余额", "balances to cards"))
     limit = yuan(given.holds_fen)

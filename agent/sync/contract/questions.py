@@ -23,7 +23,7 @@ from agent.sync.contract.wire import Key, Message, decode_map
 
 MAX_QUESTION_BYTES = 12 * 1024
 MAX_SEALED_BYTES = 8 * 1024
-MAX_REPLY_BYTES = 512
+MAX_REPLY_BYTES = 4096
 MAX_QUESTION_LIFE_MS = 60_000
 MAX_FUNDS = 8
 _KIND_KEY = 1
@@ -131,6 +131,17 @@ class QueryTravel(_Question):
     subject: Annotated[SubjectRef | None, Field(repr=False), Key(7)] = None
 
 
+class QuerySubsidies(_Question):
+    """Which subsidies did this person get? What is sealed proves who is there; ``reply_key`` is the answer's."""
+
+    kind: Annotated[Literal["query-subsidies"], Key(1)] = "query-subsidies"
+    kid: Annotated[KeyId, Key(5)]
+    sealed: Annotated[Sealed, Field(repr=False), Key(6)]
+    reply_key: Annotated[bytes, Field(min_length=65, max_length=65), Key(7)]
+    medium: Annotated[Id | None, Field(repr=False), Key(8)] = None
+    subject: Annotated[SubjectRef | None, Field(repr=False), Key(9)] = None
+
+
 class _Reply(Message):
     """What all replies are bound to. ``expires_ms`` is the question's; a platform never answers after it."""
 
@@ -213,23 +224,32 @@ class Travelled(_Reply):
         return self
 
 
-Question: TypeAlias = Authorise | QueryBalance | Renew | Resolve | QueryTravel
-Reply: TypeAlias = Authorised | Declined | Balance | Renewed | Resolved | Travelled
+class Subsidies(_Reply):
+    """The person's subsidies, sealed for the key that the question brought (:mod:`agent.private_answers`)."""
 
-_QUESTIONS: Mapping[str, type[Authorise | QueryBalance | Renew | Resolve | QueryTravel]] = {
+    kind: Annotated[Literal["subsidies"], Key(1)] = "subsidies"
+    sealed: Annotated[bytes, Field(min_length=1, max_length=MAX_REPLY_BYTES - 512, repr=False), Key(7)]
+
+
+Question: TypeAlias = Authorise | QueryBalance | Renew | Resolve | QueryTravel | QuerySubsidies
+Reply: TypeAlias = Authorised | Declined | Balance | Renewed | Resolved | Travelled | Subsidies
+
+_QUESTIONS: Mapping[str, type[Authorise | QueryBalance | Renew | Resolve | QueryTravel | QuerySubsidies]] = {
     "authorise": Authorise,
     "query-balance": QueryBalance,
     "renew": Renew,
     "resolve": Resolve,
     "query-travel": QueryTravel,
+    "query-subsidies": QuerySubsidies,
 }
-_REPLIES: Mapping[str, type[Authorised | Declined | Balance | Renewed | Resolved | Travelled]] = {
+_REPLIES: Mapping[str, type[Authorised | Declined | Balance | Renewed | Resolved | Travelled | Subsidies]] = {
     "authorised": Authorised,
     "declined": Declined,
     "balance": Balance,
     "renewed": Renewed,
     "resolved": Resolved,
     "travelled": Travelled,
+    "subsidies": Subsidies,
 }
 
 

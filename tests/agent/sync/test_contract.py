@@ -68,7 +68,7 @@ from agent.sync.contract import (
 )
 from agent.sync.contract.answers import decode_answer
 from agent.sync.contract.downloads import CHUNK_BYTES
-from agent.sync.contract.questions import decode_reply
+from agent.sync.contract.questions import QuerySubsidies, Subsidies, decode_reply
 from agent.sync.contract.wire import Message
 from offline_store.genesis import GENESIS, Genesis
 from offline_store.record import Entry, Money, Record, new_id
@@ -129,6 +129,17 @@ QUESTIONS: list[Question] = [
     Renew(nonce=NONCE, asked_ms=5, expires_ms=60_005, loan="31234000123456", medium=b"m" * 16),
     Resolve(nonce=NONCE, asked_ms=5, expires_ms=60_005, kid=b"k" * 8, sealed=b"x" * 8192),
     QueryTravel(nonce=NONCE, asked_ms=5, expires_ms=60_005, line="metro", subject=("city", b"s" * 16)),
+    QuerySubsidies(nonce=NONCE, asked_ms=5, expires_ms=60_005, kid=b"k" * 8, sealed=b"x", reply_key=b"p" * 65),
+    QuerySubsidies(
+        nonce=NONCE,
+        asked_ms=5,
+        expires_ms=6,
+        kid=b"k" * 8,
+        sealed=b"x" * 8192,
+        reply_key=b"p" * 65,
+        medium=b"m" * 16,
+        subject=("city", b"s" * 16),
+    ),
 ]
 _BOUND: Any = {"terminal": "gate-7", "nonce": NONCE, "question": HASH, "issued_ms": 6, "expires_ms": 2005}
 REPLIES: list[Reply] = [
@@ -141,6 +152,7 @@ REPLIES: list[Reply] = [
     Resolved(**_BOUND, subject=("city", b"s" * 16)),
     Travelled(**_BOUND),
     Travelled(**_BOUND, station="s" * 64, entered_ms=5, last_ms=2**52, spent_fen=800, spent_date="20240501"),
+    Subsidies(**_BOUND, sealed=b"x" * 3584),
 ]
 DOWNLOADS: list[Message] = [
     Offer(envelopes=(b"e",)),
