@@ -19,6 +19,7 @@ from typing import Any
 import cbor2
 
 from agent.credentials.verify import Verifier
+from agent.durable import DiskHangs, durable
 from agent.entries import append_of, counted_instead, state_key
 from agent.facts import TerminalFacts
 from agent.lane_ports import LanePorts
@@ -368,7 +369,10 @@ class Lane:
         await opening.settled
         try:
             if opening.refused:
-                appended = await self._wait_out(pending, records)
+                ended = await self._wait_out(pending, records)
+                if ended is None:
+                    return None
+                appended = ended
             else:
                 appended = pending.result()
         except StoreError as error:
@@ -380,12 +384,22 @@ class Lane:
             self._ports.journal.works()
         return appended
 
-    async def _wait_out(self, pending: Future[Appended], records: list[Record]) -> Appended:
-        """Refuse everybody until the disk has answered; a decision that it commits after all was not actuated."""
+    async def _wait_out(self, pending: Future[Appended], records: list[Record]) -> Appended | None:
+        """Refuse everybody until the disk has answered; a decision that it commits after all was not actuated.
+
+        ``None`` where the lane is to end, and the disk hangs.
+        """
         self._not_recorded("append is past its deadline", say("磁盘没有及时写入", "the disk has not answered in time"))
         self._stalled = True
         try:
-            appended = await asyncio.wrap_future(pending)
+            while True:
+                try:
+                    appended = await durable(pending)
+                    break
+                except DiskHangs as error:
+                    self._ports.journal.hangs(tell(error))
+                    if self._stopping:
+                        return None
         finally:
             self._stalled = False
         decisions = [record for record in records if record.kind in _UNDONE_WHEN_LATE]

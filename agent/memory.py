@@ -6,6 +6,7 @@ import asyncio
 
 from agent.backoff import Backoff
 from agent.clock import Clock
+from agent.durable import DiskHangs, durable_at_last
 from agent.facts import Marks
 from agent.logs import log
 from agent.words import tell
@@ -45,7 +46,7 @@ class Memory:
         try:
             while True:
                 try:
-                    restored = await asyncio.wrap_future(self._writer.reload(self._clock.now_ms()))
+                    restored = await durable_at_last(self._writer.reload(self._clock.now_ms()), self._hangs)
                 except StoreError as error:
                     retry_ms = self._backoff.next_ms()
                     self._log.error("journal cannot be read", detail=tell(error), retry_ms=retry_ms)
@@ -61,3 +62,6 @@ class Memory:
             )
         finally:
             self._reload = None
+
+    def _hangs(self, error: DiskHangs) -> None:
+        self._log.error("journal cannot be read", detail=tell(error))

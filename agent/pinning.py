@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from agent.durable import DiskHangs, durable
 from agent.logs import log
 from agent.words import tell
 from offline_store.errors import StoreError
@@ -39,7 +40,9 @@ class Pinning:
         while True:
             await asyncio.sleep(EVERY_S)
             try:
-                appended = await asyncio.wrap_future(self._writer.submit(self._context()))
+                appended = await durable(self._writer.submit(self._context()))
+            except DiskHangs as error:  # it is recorded when the disk answers
+                self._log.error("what is in force could not be recorded", detail=tell(error))
             except StoreError as error:
                 self._log.error("what is in force could not be recorded", detail=tell(error))
                 await self._recover()

@@ -44,6 +44,14 @@ class StoreReason(ReasonEnum):
             "the fire latch cannot be saved: after a power cut the doors may shut; check the disk",
         ),
     )
+    DISK_HANGS = (
+        "disk-hangs",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S(
+            "磁盘长时间没有应答：不开门、不收款（消防除外），恢复后自动继续；请检查存储",
+            "the disk has not answered for long: nothing opens but for fire, and nothing is paid; check the storage",
+        ),
+    )
     JOURNAL_FILLING = (
         "journal-filling",
         _S("请走旁边通道", "Please use the next lane"),

@@ -24,6 +24,15 @@ class JournalCondition:
         self._now_ms = now_ms
         self._failed = False
         self._counts = False
+        self._hangs = False
+
+    def hangs(self, detail: str) -> None:
+        """The disk has answered nothing for long. Alarms once until :meth:`works`."""
+        self._failed = True
+        self._conditions.report(DeviceState(JOURNAL, "failed", StoreReason.DISK_HANGS.code, detail, self._now_ms()))
+        if not self._hangs:
+            self._hangs = True
+            self._alarm(StoreReason.DISK_HANGS)
 
     def failed(self, detail: str) -> bool:
         """A record was not taken, or not in time: nothing opens. Alarms once until :meth:`works`; whether it did."""
@@ -49,7 +58,7 @@ class JournalCondition:
     def works(self) -> None:
         """A record is on the disk."""
         if self._failed or self._counts:
-            self._failed = self._counts = False
+            self._failed = self._counts = self._hangs = False
             self._conditions.forget(JOURNAL)
 
 

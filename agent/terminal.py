@@ -19,6 +19,7 @@ from agent.clock import SystemRandom
 from agent.composition import Board, BundleTellers, Composition
 from agent.config import Resolved
 from agent.devices import DeviceState, SourceThread
+from agent.durable import durable
 from agent.inspector import Inspector
 from agent.keys import KeyStoreError
 from agent.lane import Lane
@@ -207,9 +208,9 @@ class Terminal:
                 tell = BundleTellers(self._aged, self._damaged, self._recorded)
                 load = partial(self._parts.bundles, keys, writer, memory, tell)
                 bundles = await in_thread(load, "load-bundles")
-                await asyncio.wrap_future(writer.sign_with(self._parts.signatory(keys)))
-                await asyncio.wrap_future(writer.seal_with(self._parts.sealer()))
-                appended = await asyncio.wrap_future(writer.submit(self._parts.context()))
+                await durable(writer.sign_with(self._parts.signatory(keys)))
+                await durable(writer.seal_with(self._parts.sealer()))
+                appended = await durable(writer.submit(self._parts.context()))
                 if appended.records:  # a full disk keeps it in memory
                     self._recorded(appended.records[-1].seq)
             except (KeyStoreError, StoreError) as error:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 
 from agent.clock import Moment
+from agent.durable import DiskHangs, durable
 from agent.logs import log
 from agent.trusted_clock import TrustedClock
 from agent.words import tell
 from offline_store.errors import StoreError
 from offline_store.figures import Instead
-from offline_store.journal import Append
+from offline_store.journal import Append, Appended
 from offline_store.writer import JournalWriter
 from profiles.api import ClockState
 
@@ -43,6 +45,7 @@ class Timekeeper:
         self._state: ClockState | None = None
         self._untrusted_since_s: float | None = None
         self._saved_floor_ms = clock.floor_ms
+        self._pending: Future[Appended] | None = None
         self._log = log()
 
     async def run(self) -> None:
@@ -66,10 +69,15 @@ class Timekeeper:
             self._alarm()
 
     async def _save(self) -> None:
+        if self._pending is not None and not self._pending.done():
+            return  # the disk still hangs over the last one
         floor_ms = self._clock.floor_ms
         saves = {SAVED_KEY: self._clock.saved(self._boot_id)}
         try:
-            await asyncio.wrap_future(self._writer.submit(Append(saves=saves, vital=True, instead=Instead())))
+            self._pending = self._writer.submit(Append(saves=saves, vital=True, instead=Instead()))
+            await durable(self._pending)
+        except DiskHangs as error:
+            self._log.error("clock could not be kept", detail=tell(error))
         except StoreError as error:
             self._log.error("clock could not be kept", detail=tell(error))
             await self._recover()

@@ -26,6 +26,7 @@ from agent.bundles.roles import Rings, Signatory
 from agent.clock import Clock, RecordIds
 from agent.credentials.lists import CurrentLists
 from agent.credentials.trust import Expiry, Freshness
+from agent.durable import DiskHangs, durable_at_last
 from agent.keys import KeyStore, KeyStoreError
 from agent.logs import log
 from agent.records import CONTEXT
@@ -156,7 +157,7 @@ class Bundles:
         base = self._in_force[manifest.name][0] if manifest.name in self._in_force else None
         content = await in_thread(partial(self._shelf.stage, path, manifest, base, self._opener), "bundles")
         saves = await in_thread(partial(self._saves, manifest), "bundles")
-        appended = await asyncio.wrap_future(self._ports.writer.submit(self._append(manifest, saves)))
+        appended = await durable_at_last(self._ports.writer.submit(self._append(manifest, saves)), self._hangs)
         self._ports.recorded(appended.records[-1].seq)
         self._ports.signed_at(manifest.issued_ms)
         self._floors[manifest.name] = manifest.bundle_version
@@ -168,6 +169,11 @@ class Bundles:
             await _remove(self._shelf.path(base))
         self._log.info("bundle installed", path=manifest.name, version=manifest.bundle_version)
         return manifest
+
+    def _hangs(self, error: DiskHangs) -> None:
+        """The disk has the bundle and does not answer: what is in force goes on, and gets old, meanwhile."""
+        self._log.error("bundle could not be recorded", detail=tell(error))
+        self._announce()
 
     def judge(self, envelope: bytes) -> Manifest:
         """What an envelope promises, if it may be installed now. Raises :class:`BundleError`.

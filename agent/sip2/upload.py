@@ -8,13 +8,15 @@ which a system that is there, and logs in, breaks off again and again (:data:`MA
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 from agent.clock import Clock, RecordIds
+from agent.durable import DiskHangs, durable_at_last
+from agent.logs import log
 from agent.sip2.errors import Sip2Error
 from agent.sip2.reasons import NEEDS_A_PERSON, UploadReason
 from agent.sip2.system import LateNews, LibrarySystem
+from agent.words import tell
 from offline_store.journal import Append
 from offline_store.loans import Loan, LoanSettled, LoanTried
 from offline_store.record import Entry
@@ -111,6 +113,10 @@ class Uploader:
             self._alarm(row.lane, reason, entry.id)
 
     async def _commit(self, append: Append) -> None:
-        appended = await asyncio.wrap_future(self._writer.submit(append))
+        appended = await durable_at_last(self._writer.submit(append), _say)
         for record in appended.records:
             self._recorded(record.seq)
+
+
+def _say(error: DiskHangs) -> None:
+    log().error("what the library was told could not be recorded", detail=tell(error))
