@@ -7,11 +7,12 @@ one wakes with the first byte and keeps the silence.
 from __future__ import annotations
 
 import logging
+import struct
 import time
 
 from pymodbus.client import ModbusBaseSyncClient
 from pymodbus.exceptions import ModbusException
-from pymodbus.framer import FramerType
+from pymodbus.framer import FramerRTU, FramerType
 from pymodbus.pdu import ModbusPDU
 from pymodbus.transport import CommParams, CommType
 
@@ -21,6 +22,10 @@ from drivers.serial_port import SerialPort
 
 # Its errors reach us as exceptions, and a log handler that hangs must not hang the thread that opens for fire.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL + 1)
+
+READ_DISCRETE_INPUTS = 2
+_HEAD_BYTES = 3
+_CRC_BYTES = 2
 
 
 def silence_ns(baud: int) -> int:
@@ -66,6 +71,19 @@ class _Wire(ModbusBaseSyncClient):
             self.answered = False
         return data
 
+    def exchange(self, request: bytes, size_bytes: int) -> bytes:
+        """Send, and return as much of an answer as comes, at most one read more than ``size_bytes``."""
+        self.send(request)
+        answer = b""
+        while len(answer) < size_bytes and (data := self.recv(None)):
+            answer += data
+        return answer
+
+
+def _framed(message: bytes) -> bytes:
+    """With the checksum behind it (V1.02 §2.5.1.2), which pymodbus holds with its bytes swapped, as they are sent."""
+    return message + FramerRTU.compute_CRC(message).to_bytes(_CRC_BYTES, "big")
+
 
 class ModbusClient:
     """One board on one serial line. Every call raises :class:`ReaderError`.
@@ -77,6 +95,9 @@ class ModbusClient:
         self._wire = _Wire(port, baud, timeout_s, retries)
         self._path = port.path
         self._device_id = device_id
+        self._requests: dict[tuple[int, int], bytes] = {}
+        self._last = b"", b""
+        self._last_states: list[bool] = []
 
     def write_coil(self, address: int, on: bool) -> int:
         """Write Single Coil (V1.1b3 §6.5): returns when the board has echoed the request.
@@ -103,6 +124,9 @@ class ModbusClient:
 
     def read_discrete_inputs(self, address: int, count: int) -> list[bool]:
         """Read Discrete Inputs (V1.1b3 §6.2): ``count`` states from ``address`` on."""
+        glance = self._glance(address, count)
+        if glance is not None:
+            return glance
         self._wire.heard = False
         try:
             answer = self._wire.read_discrete_inputs(address, count=count, device_id=self._device_id)
@@ -113,6 +137,31 @@ class ModbusClient:
         if not count <= len(answer.bits) < count + 8:
             raise ReaderError(ReaderFault.PROTOCOL, f"{self._path}: {len(answer.bits)} bits for {count} inputs")
         return list(answer.bits[:count])
+
+    def _glance(self, address: int, count: int) -> list[bool] | None:
+        """One poll as it nearly always goes; ``None``: anything else came, or nothing, and the whole transaction asks.
+
+        Boards are polled fifty times a second, mostly for the answer that came before: that is compared, not parsed.
+        """
+        if not self._wire.answered:
+            return None
+        request = self._requests.get((address, count))
+        if request is None:
+            request = self._requests[address, count] = _framed(
+                struct.pack(">BBHH", self._device_id, READ_DISCRETE_INPUTS, address, count)
+            )
+        size_bytes = -(-count // 8)
+        answer = self._wire.exchange(request, _HEAD_BYTES + size_bytes + _CRC_BYTES)
+        if (request, answer) == self._last:
+            return list(self._last_states)
+        head = bytes((self._device_id, READ_DISCRETE_INPUTS, size_bytes))
+        if answer[:_HEAD_BYTES] != head or answer != _framed(answer[:-_CRC_BYTES]):
+            self._wire.answered = False  # what is still on the line belongs to no later request
+            return None
+        bits = int.from_bytes(answer[_HEAD_BYTES:-_CRC_BYTES], "little")
+        self._last = request, answer
+        self._last_states = [bool(bits >> number & 1) for number in range(count)]
+        return list(self._last_states)
 
     def _no_answer(self) -> ReaderError:
         self._wire.answered = False

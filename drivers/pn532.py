@@ -37,6 +37,7 @@ ACTIVATION_TRIES = b"\x05\xff\x01\x01"
 """§7.3.1 item 5: ATR and PSL as the chip has them at power-on, a look for cards repeated once, not endlessly."""
 ATTENTION_REQUEST = b"\x06"
 ALL_TARGETS = b"\x00"
+NO_TARGETS = b"\x00"
 TWO_OF_TYPE_A = b"\x02\x00"
 TWO_OF_TYPE_B = b"\x02\x03\x00"
 """§7.3.5: at most two cards, 106 kbit/s type B, application family 00: every one."""
@@ -93,6 +94,7 @@ class Pn532Reader:
         self._link = Pn532Link(self._port, settings.ack_timeout_ms)
         self._presented: tuple[Target, ...] = ()
         self._has_looked = False
+        self._may_hold_targets = True
         self._empty_looks = 0
         self._channel: Pn532Channel | None = None
 
@@ -122,6 +124,7 @@ class Pn532Reader:
         self._port.close()
         self._presented = ()
         self._has_looked = False
+        self._may_hold_targets = True
         self._channel = None
 
     def cancel(self) -> None:
@@ -257,10 +260,14 @@ class Pn532Reader:
             raise ReaderError(ReaderFault.PROTOCOL, str(error)) from error
 
     def _list(self, kind: bytes) -> bytes:
-        self._command(IN_RELEASE, ALL_TARGETS)
+        if self._may_hold_targets:  # an empty field is looked at all day
+            self._command(IN_RELEASE, ALL_TARGETS)
         self._command(RF_CONFIGURATION, FIELD_OFF)
         self._link.idle(time.monotonic_ns() + FIELD_RESET_MS * 1_000_000)
-        return self._command(IN_LIST_PASSIVE_TARGET, kind)
+        self._may_hold_targets = True
+        listed = self._command(IN_LIST_PASSIVE_TARGET, kind)
+        self._may_hold_targets = listed[:1] != NO_TARGETS
+        return listed
 
     def _command(self, code: int, data: bytes = b"") -> bytes:
         return self._link.repeat(code, data, self._settings.card_timeout_ms)

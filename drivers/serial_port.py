@@ -86,31 +86,41 @@ class SerialPort:
 
         Raises :class:`Cancelled`, and ``ReaderError(UNPLUGGED)``.
         """
-        port, cancel_fd = self._opened()
+        port_fd, cancel_fd = self._opened()
         wait_s = max(0, deadline_ns - time.monotonic_ns()) / 1e9
         try:
-            ready, _, _ = select.select([port.fileno(), cancel_fd], [], [], wait_s)
+            ready, _, _ = select.select((port_fd, cancel_fd), (), (), wait_s)
             if cancel_fd in ready:
                 os.eventfd_read(cancel_fd)
                 raise Cancelled
-            return bytes(port.read(READ_SIZE_BYTES)) if ready else b""
-        except (OSError, termios.error) as error:
+            # pyserial's own read and write look three times as often at the port, on the way of every poll.
+            data = os.read(port_fd, READ_SIZE_BYTES) if ready else b""
+        except OSError as error:
             raise self._unplugged() from error
+        if ready and not data:
+            raise self._unplugged()  # a port that is gone is ready to read, and holds nothing
+        return data
 
     def write(self, data: bytes) -> None:
         """Send all of ``data``. Raises ``ReaderError``: UNPLUGGED, or SILENT when the device takes no bytes."""
-        port, _ = self._opened()
-        try:
-            port.write(data)
-        except serial.SerialTimeoutException as error:
-            raise ReaderError(ReaderFault.SILENT, f"{self.path} takes no bytes") from error
-        except (OSError, termios.error) as error:
-            raise self._unplugged() from error
+        port_fd, _ = self._opened()
+        left = memoryview(data)
+        until_s = time.monotonic() + WRITE_TIMEOUT_S
+        while left:
+            try:
+                left = left[os.write(port_fd, left) :]
+            except BlockingIOError:
+                wait_s = max(0.0, until_s - time.monotonic())
+                if not select.select((), (port_fd,), (), wait_s)[1]:
+                    raise ReaderError(ReaderFault.SILENT, f"{self.path} takes no bytes") from None
+            except OSError as error:
+                raise self._unplugged() from error
 
-    def _opened(self) -> tuple[serial.Serial, int]:
-        if self._serial is None or self._cancel_fd is None:
+    def _opened(self) -> tuple[int, int]:
+        """The descriptors of the port, which pyserial left non-blocking, and of :meth:`cancel`."""
+        if self._serial is None or self._serial.fd is None or self._cancel_fd is None:
             raise ReaderError(ReaderFault.UNPLUGGED, f"{self.path} is not open")
-        return self._serial, self._cancel_fd
+        return self._serial.fd, self._cancel_fd
 
     def _unplugged(self) -> ReaderError:
         return ReaderError(ReaderFault.UNPLUGGED, self.path)
