@@ -146,6 +146,11 @@ def verify1(
     return Signed(payload=payload, kid=kid)
 
 
+def unverified(message: bytes, *, max_payload_bytes: int) -> bytes:
+    """The payload before anybody believes it, of a message that names its own key. Raises :class:`CoseError`."""
+    return _parse(message, max_payload_bytes)[1]
+
+
 def _sig_structure(protected: bytes, external_aad: bytes, payload: bytes) -> bytes:
     return cbor.encode(["Signature1", protected, external_aad, payload])
 

@@ -241,6 +241,10 @@ class FileKeyStore:
         self.install(_TLS, certificate)
         self._promote_tls(self._directory / _TLS)
 
+    def secret(self, name: str) -> bytes:
+        """What was installed as ``name``, decrypted: for notes such as an enrolment's code."""
+        return self._read(name)
+
     def install(self, name: str, content: bytes) -> None:
         """Write one file of the table so that a power cut leaves the old one or the new one."""
         path = self._path(name)

@@ -33,6 +33,8 @@ from profiles.reasons import Sentence
 from profiles.school_calendar import SchoolCalendar
 from tools.small_files import read_small
 
+ENTITLEMENTS = ("elder", "student", "disabled", "veteran", "talent", "staff", "resident", "minor")
+"""The usual names of a code's entitlement bits, from bit 0."""
 _LEVEL = 3
 
 

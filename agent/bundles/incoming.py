@@ -51,6 +51,13 @@ class Incoming:
             raise
         return path
 
+    def bring(self, content: bytes, name: str) -> None:
+        """The same for a bundle that is no file yet."""
+        path = self.directory / f"{name}{SUFFIX}"
+        part = path.with_suffix(".part")
+        part.write_bytes(content)
+        part.replace(path)
+
     def refuse(self, path: Path, error: BundleError) -> None:
         """Put a refused file aside, its reason first; the oldest ones beyond the bound go."""
         reason = {"code": error.fault.code, "zh": error.zh, "en": error.en}

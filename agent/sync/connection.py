@@ -1,4 +1,4 @@
-"""One MQTT connection. Only this file imports paho.
+"""One MQTT connection. Only this file, and `bootstrap` for a box without keys, imports paho.
 
 What the thread reports crosses to the event loop in order. At most ``_MAX_WAITING`` downlink messages wait there;
 further ones are dropped and counted, because every answer is asked for again. At most ``_MAX_OUTGOING`` messages wait

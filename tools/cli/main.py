@@ -18,6 +18,12 @@ translate_click()
 # Each sub-command with its module and attribute, and its help in Chinese and English.
 _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "run": ("tools.cli.run", "run", "运行终端", "Run the terminal"),
+    "provision": (
+        "tools.cli.provision",
+        "provision",
+        "用注册码把这台设备变成终端",
+        "Turn this box into a terminal, by an enrolment code",
+    ),
     "config": (
         "tools.cli.config",
         "config",

@@ -44,7 +44,7 @@ from tools.small_files import read_small
 
 WAIT_S = 10.0
 _POLL_S = 0.1
-_ENTITLEMENTS = "elder,student,disabled,veteran,talent,staff,resident,minor"
+_ENTITLEMENTS = ",".join(bundles.ENTITLEMENTS)
 
 
 @click.group(

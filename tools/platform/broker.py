@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 from drivers.virtual.child import bound_to_parent
 from tools.cli.words import say
-from tools.platform.ca import Authority, make_private_directory, write_private
+from tools.platform.ca import Authority, make_private_directory
 from tools.platform.errors import PlatformError
-from tools.platform.mosquitto import configuration, rights
+from tools.platform.mosquitto import Place, write, write_enrolment
 
 DEFAULT_PORT = 8883
 
@@ -67,12 +67,19 @@ class Endpoint:
 
 
 class Broker:
-    """One mosquitto of the platform's own, in `directory`, listening on `port` (0: a free one, kept over restarts)."""
+    """One mosquitto of the platform's own, in `directory`, listening on `port` (0: a free one, kept over restarts).
 
-    def __init__(self, directory: Path, authority: Authority, port: int = 0, listen: str = "127.0.0.1") -> None:
+    `enrols`: it is the one where boxes enrol, at `port`, and the platform comes in at `inner`.
+    """
+
+    def __init__(
+        self, directory: Path, authority: Authority, port: int = 0, listen: str = "127.0.0.1", *, enrols: bool = False
+    ) -> None:
         self._directory = directory.absolute()
         self._authority = authority
         self._port = port
+        self._inner_port = 0
+        self._enrols = enrols
         self._listen = listen
         self._configuration = self._directory / "mosquitto.conf"
         self._process: subprocess.Popen[bytes] | None = None
@@ -82,6 +89,11 @@ class Broker:
     def endpoint(self) -> Endpoint:
         """Where the platform itself connects; terminals elsewhere use a name of the server's certificate."""
         return Endpoint("localhost" if self._listen in {"0.0.0.0", "::"} else self._listen, self._port)  # noqa: S104 - a comparison
+
+    @property
+    def inner(self) -> Endpoint:
+        """Where the platform itself connects to the broker of those who enrol."""
+        return Endpoint("127.0.0.1", self._inner_port)
 
     @property
     def pid(self) -> int | None:
@@ -102,6 +114,12 @@ class Broker:
         """End mosquitto at once, as a power cut would."""
         with self._lock:
             self._end(0)
+
+    def restart(self) -> None:
+        """Let everybody connect anew, by what the list of revoked certificates says now."""
+        with self._lock:
+            self._end(_STOP_TIMEOUT_S)
+            self._start()
 
     def revive(self) -> bool:
         """Start mosquitto again if it ended by itself; whether it had."""
@@ -124,6 +142,7 @@ class Broker:
         self._end_orphan()
         try:
             self._port = self._port or _free_port(self._listen)
+            self._inner_port = self._inner_port or _free_port("127.0.0.1")
         except OSError as error:
             raise _not_our_address(self._listen) from error
         if not _is_ours(self._listen):
@@ -152,17 +171,11 @@ class Broker:
         self._process = None
 
     def _write_configuration(self) -> None:
-        rights_file = self._directory / "acl"
-        write_private(rights_file, rights().encode())
-        text = configuration(
-            self._authority,
-            rights_file,
-            self._directory,
-            port=self._port,
-            listen=self._listen,
-            user=getpass.getuser(),
-        )
-        write_private(self._configuration, text.encode())
+        place = Place(self._directory, self._directory, self._port, self._listen, getpass.getuser())
+        if self._enrols:
+            write_enrolment(self._authority, place, ("127.0.0.1", self._inner_port))
+        else:
+            write(self._authority, place)
 
     def _wait_until_listening(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S

@@ -2,15 +2,18 @@
 
 Layout (directories 0700, files 0600): `ca.pem` with `ca-key.pem`; `server.pem` for the broker; `platform.pem` for the
 platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements, with `ack.pem`, its public half;
-`root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md);
-`sealing-key.pem`, which opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.key`, the HMAC
-key of medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints; `issuers/*.json`, the rows of the
-trust list by which the platform verifies evidence; `workers/`, the credentials of further ingest workers. A key is on
-the disk before its certificate: a certificate means a whole pair.
+`root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md); `sealing-
+key.pem`, which opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.key`, the HMAC key of
+medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints; `issuers/*.json`, the rows of the trust
+list by which the platform verifies evidence; `workers/`, the credentials of further ingest workers;
+`certificates/ID/SERIAL.pem`, every certificate that a terminal was given; `revoked/SERIAL.pem` with `revoked.crl`,
+those that count no more (:mod:`tools.platform.revocation`); `enrol.key`, from which the secrets of enrolment codes
+are drawn. A key is on the disk before its certificate: a certificate means a whole pair.
 """
 
 from __future__ import annotations
 
+import hmac
 import ipaddress
 import os
 import re
@@ -35,6 +38,8 @@ PLATFORM_NAME = "platform"
 MAX_WORKERS = 64
 PUBLISHER = MAX_WORKERS + 1
 """The number of the client that gives out bundles."""
+REGISTRAR = MAX_WORKERS + 2
+"""And of the one that enrols and certifies terminals."""
 ROLES = (Role.ROOT, Role.BUNDLE, Role.SEALING)
 """Beside the acknowledgement's, whose files have names of their own."""
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n?", re.DOTALL)
@@ -71,6 +76,10 @@ class Authority:
         self.terminals = directory / "terminals"
         self.issuers = directory / "issuers"
         self.workers = directory / "workers"
+        self.certificates = directory / "certificates"
+        self.enrol_key = directory / "enrol.key"
+        self.revoked = directory / "revoked"
+        self.revoked_list = directory / "revoked.crl"
 
     @classmethod
     def at(cls, directory: Path) -> Authority:
@@ -131,34 +140,19 @@ class Authority:
         Keys that a terminal made for itself stay. What is written is plain, since it may go to another machine; the
         terminal encrypts it with its first start. Raises `PlatformError`.
         """
-        try:
-            Address(terminal)
-        except ContractError as error:
-            raise PlatformError(
-                say(
-                    f"终端编号 {terminal} 不对：只能用 1 至 32 个小写字母、数字和连字符。",
-                    f"{terminal} is no terminal id: use 1 to 32 of the characters a-z, 0-9 and -.",
-                )
-            ) from error
-        if terminal == PLATFORM_NAME:
-            raise PlatformError(
-                say(
-                    "终端编号不能是 platform：这是平台自己的名字。",
-                    "No terminal can be called platform: the platform is.",
-                )
-            )
+        check_name(terminal)
         _refuse_anothers(directory / "tls.pem", terminal)
         certificate, key = self._certify(terminal, _CLIENT_LIFE)
+        self._keep(terminal, certificate)
         try:
             store = FileKeyStore.create(directory, portable=True)
             store.install("tls-key.pem", _private_pem(key))
             store.install("tls.pem", _certificate_pem(certificate))
             store.install("ca.pem", self.ca.certificate.read_bytes())
-            store.install(f"platform-{Role.ACKNOWLEDGEMENT}.pem", self.ack_public.read_bytes())
-            for role, (_, public) in self.role_keys.items():
-                store.install(f"platform-{role}.pem", public.read_bytes())
+            for role, public in self.public_keys():
+                store.install(f"platform-{role}.pem", public)
             store.install("medium-1.key", self.medium_key.read_bytes())
-            self._enrol(terminal, _public_pem(store.checkpoint_public()))
+            self.enrol(terminal, store.checkpoint_public())
         except KeyStoreError as error:
             raise PlatformError(
                 say(f"无法写入终端密钥目录：{error.zh}", f"Cannot write the terminal's keys: {error}.")
@@ -182,12 +176,53 @@ class Authority:
         """Every terminal that was ever added, by its id."""
         return sorted(path.stem for path in self.terminals.glob("*.pem"))
 
-    def _enrol(self, terminal: str, public: bytes) -> None:
+    def enrol(self, terminal: str, checkpoint: ec.EllipticCurvePublicKey) -> None:
+        """Know one more key that signs the checkpoints of a terminal."""
         make_private_directory(self.terminals)
-        path = self.terminals / f"{terminal}.pem"
+        path, public = self.terminals / f"{terminal}.pem", _public_pem(checkpoint)
         known = path.read_bytes() if path.exists() else b""
         if public not in known:
             write_private(path, known + public)
+
+    def certify(self, terminal: str, public: ec.EllipticCurvePublicKey) -> x509.Certificate:
+        """A certificate with CN = `terminal` for a key of which the terminal has proved that it holds it."""
+        certificate = self._certificate(terminal, public, _CLIENT_LIFE)
+        self._keep(terminal, certificate)
+        return certificate
+
+    def given(self, terminal: str) -> list[x509.Certificate]:
+        """Every certificate that a terminal was given."""
+        files = sorted((self.certificates / terminal).glob("*.pem"))
+        return [x509.load_pem_x509_certificate(file.read_bytes()) for file in files]
+
+    def secret_of(self, enrol_id: str) -> bytes:
+        """The secret of an enrolment code, 16 bytes: it stands nowhere but in the code."""
+        return hmac.digest(self.enrol_key.read_bytes(), enrol_id.encode(), "sha256")[:16]
+
+    def public_keys(self) -> list[tuple[Role, bytes]]:
+        """Every key that terminals are to trust, PEM."""
+        return [
+            (Role.ACKNOWLEDGEMENT, self.ack_public.read_bytes()),
+            *((role, public.read_bytes()) for role, (_, public) in self.role_keys.items()),
+        ]
+
+    def load_authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        """The authority's certificate and key."""
+        return x509.load_pem_x509_certificate(self.ca.certificate.read_bytes()), _load_key(self.ca.key)
+
+    def load_root(self) -> ec.EllipticCurvePrivateKey:
+        """The root key, which signs enrolment codes. Raises `PlatformError` where it is kept elsewhere."""
+        path = self.role_keys[Role.ROOT][0]
+        try:
+            return _load_key(path)
+        except FileNotFoundError as error:
+            zh, en = f"缺少 {path}：根密钥签发注册码。", f"{path} is missing: the root key signs enrolment codes."
+            raise PlatformError(say(zh, en)) from error
+
+    def _keep(self, terminal: str, certificate: x509.Certificate) -> None:
+        directory = self.certificates / terminal
+        make_private_directory(directory)
+        write_private(directory / f"{certificate.serial_number:x}.pem", _certificate_pem(certificate))
 
     def _pair(self, name: str) -> KeyPair:
         return KeyPair(self._directory / f"{name}.pem", self._directory / f"{name}-key.pem")
@@ -206,13 +241,22 @@ class Authority:
     def _certify(
         self, common_name: str, life: timedelta, names: set[x509.GeneralName] | None = None
     ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-        """A new key and its certificate: a server's if it has alternative `names`, else a client's."""
-        issuer = x509.load_pem_x509_certificate(self.ca.certificate.read_bytes())
-        issuer_key = _load_key(self.ca.key)
+        """A new key and its certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
+        return self._certificate(common_name, key.public_key(), life, names), key
+
+    def _certificate(
+        self,
+        common_name: str,
+        public: ec.EllipticCurvePublicKey,
+        life: timedelta,
+        names: set[x509.GeneralName] | None = None,
+    ) -> x509.Certificate:
+        """A server's if it has alternative `names`, else a client's."""
+        issuer, issuer_key = self.load_authority()
         purpose = ExtendedKeyUsageOID.SERVER_AUTH if names else ExtendedKeyUsageOID.CLIENT_AUTH
         builder = (
-            _builder(_name(common_name), issuer.subject, key.public_key(), life)
+            _builder(_name(common_name), issuer.subject, public, life)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(signs_certificates=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -222,7 +266,7 @@ class Authority:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName(sorted(names, key=lambda name: str(name.value))), critical=False
             )
-        return builder.sign(issuer_key, hashes.SHA256()), key
+        return builder.sign(issuer_key, hashes.SHA256())
 
     def _make_keys(self) -> None:
         for key, public in ((self.ack_key, self.ack_public), *self.role_keys.values()):
@@ -230,8 +274,26 @@ class Authority:
                 write_private(key, _private_pem(ec.generate_private_key(ec.SECP256R1())))
             if not public.exists():
                 write_private(public, _public_pem(_load_key(key).public_key()))
-        if not self.medium_key.exists():
-            write_private(self.medium_key, secrets.token_bytes(MEDIUM_KEY_BYTES))
+        for secret in (self.medium_key, self.enrol_key):
+            if not secret.exists():
+                write_private(secret, secrets.token_bytes(MEDIUM_KEY_BYTES))
+
+
+def check_name(terminal: str) -> None:
+    """Refuse what no terminal can be called. Raises `PlatformError`."""
+    try:
+        Address(terminal)
+    except ContractError as error:
+        raise PlatformError(
+            say(
+                f"终端编号 {terminal} 不对：只能用 1 至 32 个小写字母、数字和连字符。",
+                f"{terminal} is no terminal id: use 1 to 32 of the characters a-z, 0-9 and -.",
+            )
+        ) from error
+    if terminal == PLATFORM_NAME:
+        raise PlatformError(
+            say("终端编号不能是 platform：这是平台自己的名字。", "No terminal can be called platform: the platform is.")
+        )
 
 
 def worker_name(number: int) -> str:

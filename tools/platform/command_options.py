@@ -35,6 +35,14 @@ directory_option = click.option(
 database_option = click.option(
     "--database", metavar="URL", help=say("数据库（SQLAlchemy 地址）", "The database, as an SQLAlchemy URL")
 )
+enrol_port_option = click.option(
+    "--enrol-port",
+    type=click.IntRange(1, 65_535),
+    help=say(
+        "终端注册用的端口，没有证书也能连接，只能注册（默认：--port 的下一个）",
+        "The port where boxes enrol, without a certificate and for nothing else (default: the next after --port)",
+    ),
+)
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 

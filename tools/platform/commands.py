@@ -6,6 +6,7 @@ import json
 import queue
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tools.platform.ca import Authority
 from tools.platform.command_options import (
     database_option,
     directory_option,
+    enrol_port_option,
     expect_batches,
     json_option,
     no_terminals,
@@ -32,6 +34,7 @@ from tools.platform.command_options import (
 )
 from tools.platform.dead_letter_commands import dead_letter_group
 from tools.platform.debt_commands import credit, list_debts
+from tools.platform.enrol_commands import enrol_group
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
 from tools.platform.foreign_code_commands import foreign_code_group
@@ -84,6 +87,13 @@ def platform() -> None:
     metavar="URL",
     help=say("使用已有的消息服务器", "Use brokers at mqtts://host:port,…"),
 )
+@enrol_port_option
+@click.option("--no-enrolment", is_flag=True, help=say("不开放注册", "Let no box enrol"))
+@click.option(
+    "--enrol-broker",
+    metavar="URL",
+    help=say("使用已有的注册用消息服务器", "Use the broker where boxes enrol, at mqtts://host:port"),
+)
 @click.option(
     "--shards", metavar="00-7f", default="00-ff", help=say("自己负责的分片", "The shards that it serves itself")
 )
@@ -94,6 +104,9 @@ def run(
     listen: str,
     names: tuple[str, ...],
     broker: str | None,
+    enrol_port: int | None,
+    no_enrolment: bool,
+    enrol_broker: str | None,
     shards: str,
 ) -> None:
     """Run the platform in the foreground."""
@@ -102,9 +115,12 @@ def run(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _frame: stop.put(received))
     settings = Settings(port, listen, names, broker, database, sharding.parse(shards))
+    if not no_enrolment:
+        enrol_port = enrol_port or (port + 1 if port else 0)
+        settings = replace(settings, enrol_port=enrol_port, enrol_broker=enrol_broker)
     with Platform.start(directory, settings) as running:
         click.echo(say(f"平台已就绪：{running.endpoint}", f"The platform is ready: {running.endpoint}"))
-        add = f"onecard platform terminal add ID --to KEYS --dir {directory}"
+        add = f"onecard platform enrol new ID --dir {directory}"
         click.echo(say(f"添加终端：{add}", f"To add a terminal: {add}"))
         expect_batches()
         stop.get()
@@ -213,7 +229,7 @@ _FURTHER = (
     *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
     *(terminal_group, school_group, subsidy_group),
 )
-for further in _FURTHER:
+for further in (*_FURTHER, enrol_group):
     platform.add_command(further)
 for about_credit in (credit, list_debts):
     account.add_command(about_credit)

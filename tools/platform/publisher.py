@@ -61,7 +61,7 @@ class Publisher:
     def __init__(self, endpoints: Sequence[Endpoint], authority: Authority, directory: Path) -> None:
         self._endpoints = tuple(endpoints)
         self._at = 0
-        self._store = BundleStore(directory)
+        self.store = BundleStore(directory)
         pair = authority.worker(PUBLISHER)
         self._context = ssl.create_default_context(cafile=authority.ca.certificate)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -145,11 +145,11 @@ class Publisher:
 
     def _look(self) -> None:
         """Retain anew what has changed in the directory."""
-        seen = self._store.fingerprint()
+        seen = self.store.fingerprint()
         if seen == self._seen:
             return
         self._seen = seen
-        self._latest = self._store.latest()
+        self._latest = self.store.latest()
         self._bodies = {form.manifest.body_sha256: form for latest in self._latest for form in latest.forms}
         self._offered.clear()
         for latest in self._latest:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agent.sync.contract import PREFIX, Address
-from tools.platform.ca import PUBLISHER, Authority, worker_name
+from tools.platform.ca import REGISTRAR, Authority, worker_name
 
 CONFIGURATION = """\
 # For each node of the cluster; `rabbitmq.conf`. Start the first node alone, and the others when it is up: of nodes
@@ -65,7 +65,7 @@ def definitions(terminals: Iterable[str]) -> str:
 
     Nobody has a password that anybody knows: certificates alone open the door.
     """
-    platform = [worker_name(number) for number in range(PUBLISHER + 1)]
+    platform = [worker_name(number) for number in range(REGISTRAR + 1)]
     terminals = list(terminals)
     return json.dumps(
         {

@@ -17,11 +17,13 @@ from tools.cli.words import say
 from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority, make_private_directory, write_private
 from tools.platform.consumer import Consumer, Share
+from tools.platform.enrol_desk import EnrolDesk
 from tools.platform.errors import PlatformError
 from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
 from tools.platform.issuers import trust_in
 from tools.platform.publisher import Publisher
+from tools.platform.registrar import CERTIFYING, ENROLLING, Registrar
 from tools.platform.shards import EVERY
 from tools.platform.store import Store, sqlite_url
 
@@ -50,6 +52,11 @@ class Layout:
         return self.directory / "broker"
 
     @property
+    def enrolment(self) -> Path:
+        """Of the private mosquitto where boxes enrol."""
+        return self.directory / "enrolment"
+
+    @property
     def lock(self) -> Path:
         """Held by the platform that runs."""
         return self.directory / "lock"
@@ -65,6 +72,11 @@ class Layout:
         return self.directory / "endpoint"
 
     @property
+    def enrol_endpoint(self) -> Path:
+        """Where boxes enrol, for the codes that say so."""
+        return self.directory / "enrol-endpoint"
+
+    @property
     def database_url(self) -> str:
         """Of the database, unless another is given."""
         return sqlite_url(self.directory / "platform.db")
@@ -76,7 +88,8 @@ class Settings:
     mosquitto is started.
 
     `names` are host names under which terminals reach the private broker, beside localhost; `shards` is what it serves
-    itself, beside other workers.
+    itself, beside other workers; `enrol_port` is where boxes enrol at a private broker of their own, `None`: nowhere;
+    with `enrol_broker` one is there already, and this is where the platform connects to it.
     """
 
     port: int = 0
@@ -85,6 +98,8 @@ class Settings:
     broker: str | None = None
     database: str | None = None
     shards: Sequence[str] = EVERY
+    enrol_port: int | None = None
+    enrol_broker: str | None = None
 
 
 class Platform:
@@ -98,6 +113,8 @@ class Platform:
         broker: Broker | None,
         endpoints: Sequence[Endpoint],
         publisher: Publisher,
+        enrolment: Broker | None,
+        enrol_endpoint: Endpoint | None,
         shards: Sequence[str] = EVERY,
     ) -> None:
         self.authority = authority
@@ -106,6 +123,11 @@ class Platform:
         self.endpoint = endpoints[0]
         self._lock = lock
         self._publisher = publisher
+        self.enrolment = enrolment
+        desk = EnrolDesk(store, authority, publisher.store, _now_ms)
+        self._registrars = [Registrar(endpoints, authority, desk, CERTIFYING)]
+        if enrol_endpoint is not None:
+            self._registrars.append(Registrar((enrol_endpoint,), authority, desk, ENROLLING))
         self._consumer = Consumer(endpoints, authority, ingest_of(store, authority), Share(0, shards))
         self._stopping = threading.Event()
         self._supervisor = threading.Thread(target=self._supervise, name="platform-supervisor")
@@ -126,17 +148,26 @@ class Platform:
         with store.transaction() as transaction:
             transaction.forget_presence()
         broker = None if settings.broker else Broker(layout.broker, authority, settings.port, settings.listen)
+        enrolment = None
+        if settings.enrol_port is not None and settings.enrol_broker is None and broker is not None:
+            enrolment = Broker(layout.enrolment, authority, settings.enrol_port, settings.listen, enrols=True)
         try:
-            if broker is not None:
-                broker.start()
+            for each in filter(None, (broker, enrolment)):
+                each.start()
             endpoints = (broker.endpoint,) if broker is not None else Endpoint.parse_all(settings.broker or "")
         except PlatformError:
+            if broker is not None:
+                broker.stop()
             store.close()
             lock.close()
             raise
         write_private(layout.endpoint, ",".join(map(str, endpoints)).encode())
+        enrol_endpoint = Endpoint.parse(settings.enrol_broker) if settings.enrol_broker else None
+        if enrolment is not None:
+            enrol_endpoint = enrolment.inner
+            write_private(layout.enrol_endpoint, str(enrolment.endpoint).encode())
         publisher = Publisher(endpoints, authority, layout.bundles)
-        platform = cls(lock, authority, store, broker, endpoints, publisher, settings.shards)
+        platform = cls(lock, authority, store, broker, endpoints, publisher, enrolment, enrol_endpoint, settings.shards)
         platform._run()
         return platform
 
@@ -145,9 +176,11 @@ class Platform:
         self._stopping.set()
         self._supervisor.join()
         self._publisher.stop()
+        for registrar in self._registrars:
+            registrar.stop()
         self._consumer.stop()
-        if self.broker is not None:
-            self.broker.stop()
+        for broker in filter(None, (self.broker, self.enrolment)):
+            broker.stop()
         self.store.close()
         self._lock.close()
 
@@ -166,6 +199,8 @@ class Platform:
     def _run(self) -> None:
         self._consumer.start()
         self._publisher.start()
+        for registrar in self._registrars:
+            registrar.start()
         self._supervisor.start()
         if not self.wait_until_ready(_READY_TIMEOUT_S):
             self.stop()
@@ -178,12 +213,21 @@ class Platform:
             )
 
     def _supervise(self) -> None:
+        revoked = self._revoked()
         while not self._stopping.wait(_SUPERVISION_S):
             try:
-                if self.broker is not None and self.broker.revive():
-                    log.warning("mosquitto had ended by itself and was started again")
+                for broker in filter(None, (self.broker, self.enrolment)):
+                    if broker.revive():
+                        log.warning("mosquitto had ended by itself and was started again")
+                if self.broker is not None and revoked != self._revoked():
+                    revoked = self._revoked()
+                    self.broker.restart()  # mosquitto reads the list when it starts, and keeps who is connected
+                    log.info("mosquitto was started again, by the new list of revoked certificates")
             except PlatformError as error:
                 log.error("%s", error)  # noqa: TRY400 - a sentence for the operator
+
+    def _revoked(self) -> tuple[str, ...]:
+        return tuple(sorted(path.name for path in self.authority.revoked.glob("*.pem")))
 
 
 def ingest_of(store: Store, authority: Authority) -> Ingest:

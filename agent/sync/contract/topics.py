@@ -15,6 +15,7 @@ from agent.sync.contract.errors import ContractError
 
 PREFIX = "onecard/1"
 _TERMINAL = re.compile(r"[a-z0-9-]{1,32}")
+_ENROL_ID = re.compile(r"[0-9a-f]{16}")
 _SHARD = re.compile(r"[0-9a-f]{2}")
 _MAX_TOPIC_CHARS = 80
 
@@ -30,6 +31,8 @@ class Channel(StrEnum):
     ACK = "down/ack"
     ANSWER = "down/answer"
     OFFER = "down/offer"
+    CERTIFY = "up/certify"
+    CERTIFIED = "down/certified"
 
 
 @dataclass(frozen=True)
@@ -94,3 +97,27 @@ def chunk_topic(name: str, version: int, number: int) -> str:
 def chunk_filter(name: str, version: int) -> str:
     """What whoever downloads a version subscribes to."""
     return f"{BUNDLES}/{name}/{version}/+"
+
+
+ENROLMENT = f"{PREFIX}/enrol"
+"""Below it speaks who has no certificate yet, each within the id of its code."""
+ENROLLING = f"{ENROLMENT}/+/up"
+"""The platform's topic filter for all of them."""
+
+
+def enrol_up(enrol_id: str) -> str:
+    """Where a box that holds the code asks."""
+    return f"{ENROLMENT}/{enrol_id}/up"
+
+
+def enrol_down(enrol_id: str) -> str:
+    """And where it is answered."""
+    return f"{ENROLMENT}/{enrol_id}/down"
+
+
+def enrol_id_of(topic: str) -> str:
+    """Whose :func:`enrol_up` it is. Raises :class:`ContractError`."""
+    enrol_id = topic.removeprefix(f"{ENROLMENT}/").removesuffix("/up")
+    if not _ENROL_ID.fullmatch(enrol_id) or topic != enrol_up(enrol_id):
+        raise ContractError("not the topic of an enrolment")
+    return enrol_id

@@ -31,7 +31,13 @@ class MqttClient:
     """Connected for the length of a `with` block; `got` holds (topic, payload), `puback` the reason of each publish."""
 
     def __init__(
-        self, endpoint: Endpoint, context: ssl.SSLContext, client_id: str = "", *, version_5: bool = True
+        self,
+        endpoint: Endpoint,
+        context: ssl.SSLContext,
+        client_id: str = "",
+        *,
+        version_5: bool = True,
+        username: str = "",
     ) -> None:
         self._endpoint = endpoint
         self._reasons: queue.SimpleQueue[ReasonCode] = queue.SimpleQueue()
@@ -40,6 +46,8 @@ class MqttClient:
         version = MQTTProtocolVersion.MQTTv5 if version_5 else MQTTProtocolVersion.MQTTv311
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False)
         self._client.tls_set_context(context)
+        if username:
+            self._client.username_pw_set(username)
         self._client.on_connect = lambda *_: self._events.put("connected")
         self._client.on_subscribe = self._on_subscribe
         self._client.on_disconnect = lambda *_: self._events.put("ended")

@@ -70,7 +70,7 @@ def running(directory: Path) -> Iterator[subprocess.Popen[str]]:
 def test_run_says_where_it_listens_and_ends_on_sigterm(tmp_path: Path) -> None:
     with running(tmp_path / "platform") as process:
         assert process.stdout is not None
-        assert "terminal add" in process.stdout.readline()
+        assert "enrol new" in process.stdout.readline()
         broker = Path("/proc") / (tmp_path / "platform/broker/mosquitto.pid").read_text().strip()
         assert broker.exists()
         process.send_signal(signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Enrolment, the box's side."""

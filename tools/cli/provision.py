@@ -1,0 +1,192 @@
+"""``onecard provision``: one command that turns a bare box into a terminal of its platform."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agent import cose
+from agent.process_guard import keep_secrets_in
+from agent.words import say, tell
+from tools.cli.provision_steps import Plan, Provisioning, Step, StepFailed
+from tools.small_files import read_small
+
+_SYSTEM_CONFIG, _SYSTEM_STATE = Path("/etc/onecard"), Path("/var/lib/onecard")
+_PATIENCE_S = 600.0
+
+
+@click.command(
+    help=say(
+        "用注册码把这台设备变成平台的终端。中断后再运行一次即可继续。",
+        "Turn this box into a terminal of the platform, by an enrolment code. Interrupted, run it again: it goes on.",
+    )
+)
+@click.option(
+    "--code",
+    "code_file",
+    type=click.File("r"),
+    help=say(
+        "存放注册码的文件，- 为标准输入（默认：询问）", "A file with the code, - for standard input (default: it asks)"
+    ),
+)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=say("配置文件的位置，已有的会保留", "Where the configuration is, or goes; one that is there stays"),
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=say("日志和密钥的目录", "Where journal and keys live"),
+)
+@click.option(
+    "--root",
+    "root_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help=say("只信任这把根公钥（PEM）签发的注册码", "Believe codes of this root key (PEM) only"),
+)
+@click.option(
+    "--wait-s",
+    type=click.FloatRange(1, 86_400),
+    default=_PATIENCE_S,
+    show_default=True,
+    help=say("等待平台核对指纹的秒数", "Seconds to wait for the fingerprint's confirmation"),
+)
+@click.option(
+    "--overwrite", is_flag=True, help=say("用平台下发的配置替换已有的", "Replace the configuration that is there")
+)
+@click.option(
+    "--fresh-keys",
+    is_flag=True,
+    help=say("先销毁已有的密钥，重新生成", "Destroy the keys that are there, and make new ones"),
+)
+@click.option("--no-test", is_flag=True, help=say("不试运行", "Do not try it"))
+@click.option("--virtual", is_flag=True, help=say("试运行时使用虚拟设备", "Try it on virtual devices"))
+@click.option("--yes", is_flag=True, help=say("不询问，用默认值", "Ask nothing, take the defaults"))
+@click.option("--json", "as_json", is_flag=True, help=say("每步输出一行 JSON", "One line of JSON a step"))
+def provision(
+    code_file: Any,
+    config: Path | None,
+    state_dir: Path | None,
+    root_files: tuple[Path, ...],
+    wait_s: float,
+    overwrite: bool,
+    fresh_keys: bool,
+    no_test: bool,
+    virtual: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Ask for what is missing, then take the steps; exit code 1 if one of them fails."""
+    keep_secrets_in()
+    config = config or _asked(say("配置文件", "Configuration file"), _default_config(), yes=yes)
+    state_dir = state_dir or _asked(say("状态目录", "State directory"), _default_state(config), yes=yes)
+    roots = frozenset(cose.VerifyKey.from_pem(read_small(file)).kid for file in root_files)
+    plan = Plan(config, state_dir, roots, wait_s, overwrite, fresh_keys, tests=not no_test, virtual=virtual)
+    teller = _Teller(as_json=as_json)
+    run = Provisioning(plan, teller.done, teller.waits)
+    try:
+        run.run(_code_text(code_file, run, yes=yes))
+    except StepFailed as failed:
+        teller.failed(failed)
+        sys.exit(1)
+    teller.over(config, ran=plan.tests)
+
+
+def _code_text(code_file: Any, run: Provisioning, *, yes: bool) -> str | None:
+    if code_file is not None:
+        return str(code_file.read(64 * 1024)).strip()
+    pending = run.pending()
+    goes_on = pending is not None and say(f"继续注册 {pending.terminal}？", f"Go on with {pending.terminal}?")
+    if goes_on and (yes or click.confirm(goes_on, default=True)):
+        return None
+    if yes:
+        raise click.UsageError(say("请用 --code 给出注册码", "give the code with --code"))
+    return str(click.prompt(say("注册码", "Enrolment code"), hide_input=True))
+
+
+class _Teller:
+    """Says what happens: sentences, or lines of JSON."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def done(self, step: Step, told: Mapping[str, Any]) -> None:
+        """A step came about."""
+        if self._as_json:
+            self._line({"step": step.code, "state": "done", **told})
+            return
+        number = f"[{list(Step).index(step) + 1}/{len(Step)}]"
+        click.echo(f"{number} ✓ {tell(step)}{_details(step, told)}")
+
+    def waits(self, fingerprint: str) -> None:
+        """A person has to compare."""
+        if self._as_json:
+            self._line({"step": Step.ASK.code, "state": "waits", "fingerprint": fingerprint})
+            return
+        click.echo(
+            say(
+                f"    请把指纹报给平台操作员核对：\n    {fingerprint}",
+                f"    Tell the platform's operator this fingerprint:\n    {fingerprint}",
+            )
+        )
+
+    def failed(self, failed: StepFailed) -> None:
+        """A step did not come about."""
+        if self._as_json:
+            self._line(
+                {"step": failed.step.code, "state": "failed", "code": failed.code, "zh": failed.zh, "en": failed.en}
+            )
+            return
+        number = f"[{list(Step).index(failed.step) + 1}/{len(Step)}]"
+        click.echo(f"{number} ✗ {tell(failed.step)}{say('：', ': ')}{tell(failed)}", err=True)
+
+    def over(self, config: Path, *, ran: bool) -> None:
+        """All is done."""
+        if self._as_json:
+            self._line({"enrolled": True, "config": str(config), "tested": ran})
+            return
+        click.echo(
+            say(
+                f"完成。运行终端：onecard run --config {config}",
+                f"Done. Run the terminal: onecard run --config {config}",
+            )
+        )
+
+    @staticmethod
+    def _line(told: Mapping[str, Any]) -> None:
+        click.echo(json.dumps(told, ensure_ascii=False))
+        sys.stdout.flush()
+
+
+def _details(step: Step, told: Mapping[str, Any]) -> str:
+    if step is Step.CODE:
+        return say(f"：{told['terminal']}", f": {told['terminal']}")
+    if step is Step.KEYS and not told["bound_to"]:
+        return say(
+            "（本机没有可绑定的标识，密钥可被复制）", " (nothing on this machine to bind them to: they can be copied)"
+        )
+    if step is Step.CONFIGURE:
+        kept = say("保留", "kept") if told["kept"] else say("写入", "written")
+        return say(f"：{kept} {told['file']}", f": {kept}, {told['file']}")
+    return ""
+
+
+def _asked(what: str, default: Path, *, yes: bool) -> Path:
+    return default if yes else Path(click.prompt(what, default=str(default)))
+
+
+def _default_config() -> Path:
+    home = _SYSTEM_CONFIG if os.access(_SYSTEM_CONFIG, os.W_OK) else Path.cwd()
+    return home / "terminal.yaml"
+
+
+def _default_state(config: Path) -> Path:
+    return _SYSTEM_STATE if os.access(_SYSTEM_STATE, os.W_OK) else config.resolve().parent / "state"

@@ -1,0 +1,69 @@
+"""Enrolment codes and what became of them, one row each; the code's secret is in none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from agent.sync.contract.enrol import MAX_CONFIGURATION_CHARS
+from tools.platform.store import Transaction, metadata
+
+MAX_OPEN = 10_000
+
+
+class Stage(StrEnum):
+    """How far a code has come."""
+
+    OPEN = "open"
+    """Nobody has used it."""
+    ASKED = "asked"
+    """A box has asked with it, and a person has to compare the fingerprint."""
+    CONFIRMED = "confirmed"
+    GRANTED = "granted"
+    """The box has its certificate."""
+    REVOKED = "revoked"
+
+
+enrolment_table = sa.Table(
+    "enrolment",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("terminal", sa.String(32), nullable=False, index=True),
+    sa.Column("site", sa.String(32)),
+    sa.Column("profile", sa.String(32)),
+    sa.Column("configuration", sa.String(MAX_CONFIGURATION_CHARS), comment="YAML for the box, if it is to get any"),
+    sa.Column("stage", sa.String(16), nullable=False),
+    sa.Column("confirms", sa.Boolean, nullable=False, comment="whether a person compares the fingerprint"),
+    sa.Column("replaces", sa.Boolean, nullable=False, comment="whether the terminal's former box counts no more then"),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("expires_ms", sa.BigInteger, nullable=False),
+    sa.Column("asked", sa.LargeBinary, comment="the exact bytes of what the one box asked that used the code"),
+    sa.Column("asked_ms", sa.BigInteger),
+    sa.Column("granted_ms", sa.BigInteger),
+    sa.Column("certificate", sa.LargeBinary, comment="DER; given again to whoever asks the same"),
+)
+
+
+def add(transaction: Transaction, row: dict[str, object]) -> None:
+    """A new code."""
+    transaction.connection.execute(sa.insert(enrolment_table).values(**row))
+
+
+def find(transaction: Transaction, enrol_id: str) -> sa.Row[Any] | None:
+    """One code, its row locked until the transaction ends."""
+    query = sa.select(enrolment_table).where(enrolment_table.c.id == enrol_id).with_for_update()
+    return transaction.connection.execute(query).one_or_none()
+
+
+def change(transaction: Transaction, enrol_id: str, **values: object) -> None:
+    """Note what became of it."""
+    transaction.connection.execute(sa.update(enrolment_table).where(enrolment_table.c.id == enrol_id).values(**values))
+
+
+def known(transaction: Transaction) -> Sequence[sa.Row[Any]]:
+    """All codes, the latest first."""
+    query = sa.select(enrolment_table).order_by(enrolment_table.c.created_ms.desc()).limit(MAX_OPEN)
+    return transaction.connection.execute(query).all()

@@ -1,0 +1,56 @@
+"""Certificates that count no more: one file each below `keys/revoked/`, and the authority's list (CRL, RFC 5280 §5)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+from tools.platform.ca import Authority, make_private_directory, write_private
+
+_LIFE = timedelta(days=10 * 365)
+"""A broker refuses everybody under a list that is out of date: it is written anew with each start of the platform."""
+
+
+def revoke(authority: Authority, terminal: str, keep: x509.Certificate | None = None) -> int:
+    """Let none of a terminal's certificates count any more, but `keep`; how many that were."""
+    others = [each for each in authority.given(terminal) if each != keep and not is_revoked(authority, each)]
+    for certificate in others:
+        revoke_one(authority, certificate)
+    write_list(authority)
+    return len(others)
+
+
+def revoke_one(authority: Authority, certificate: x509.Certificate) -> None:
+    """Let one certificate count no more, from the next :func:`write_list` on."""
+    make_private_directory(authority.revoked)
+    write_private(_path(authority, certificate), certificate.public_bytes(serialization.Encoding.PEM))
+
+
+def is_revoked(authority: Authority, certificate: x509.Certificate) -> bool:
+    """Whether a certificate counts no more."""
+    return _path(authority, certificate).exists()
+
+
+def write_list(authority: Authority) -> None:
+    """Sign the list of what is revoked now."""
+    issuer, key = authority.load_authority()
+    now = datetime.now(UTC)
+    builder = x509.CertificateRevocationListBuilder(
+        issuer_name=issuer.subject, last_update=now - timedelta(days=1), next_update=now + _LIFE
+    )
+    for path in sorted(authority.revoked.glob("*.pem")):
+        builder = builder.add_revoked_certificate(
+            x509.RevokedCertificateBuilder(int(path.stem, 16), _since(path)).build()
+        )
+    write_private(authority.revoked_list, builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+
+def _path(authority: Authority, certificate: x509.Certificate) -> Path:
+    return authority.revoked / f"{certificate.serial_number:x}.pem"
+
+
+def _since(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
