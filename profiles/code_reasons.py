@@ -186,6 +186,11 @@ class CodeReason(ReasonEnum):
         _S("同一次出示已使用过", "this showing was accepted before"),
         True,
     )
+    SUPERSEDED = (
+        "code-superseded",
+        _S("此码已换发，请出示新的码", "This code was replaced by a newer one; please show the newer one"),
+        _S("同一持有人较新的印刷码已使用过", "a newer printed code of the same holder was accepted before"),
+    )
     REPLAY_UNKNOWN = (
         "code-replay-unknown",
         _S("请在手机上刷新后再出示", "Please refresh the code on the phone and show it again"),

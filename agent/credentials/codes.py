@@ -10,7 +10,7 @@ Checks, in this order, the first that fails is the reason:
 6. freshness: not shown too long ago, nor in the future beyond the phone's skew;
 7. status list, emergency list, a loss in any register;
 8. the purpose, by the lane and by the row;
-9. replay.
+9. replay; of static codes of one token, the newest alone.
 
 Until the issuer's signature holds, the work is one look-up, one HMAC and one verification by one key, whatever the
 text. Where the clock is uncertain, a moment within its uncertainty counts for the citizen, and replay marks are kept
@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent.clock import Moment
-from agent.credentials import cwt, replay
+from agent.credentials import cwt, printed, replay
 from agent.credentials.ec1 import Ec1, Ec1Error, Issued, Shown, parse
 from agent.credentials.evidence import CodeEvidence
 from agent.credentials.foreign import classify
@@ -124,8 +124,14 @@ class CodeVerifier:
         entitlements, shown = _entitlements(read, holder, lists), read.code.shown
         if shown is not None:
             return _once(read, subject, entitlements, shown, moment.now_ms, marks)
+        issued = read.code.issued
+        if printed.is_superseded(marks, issued, read.token, moment.now_ms):
+            return Rejected(CodeReason.SUPERSEDED, read.token, subject)
+        kept = printed.acceptance(marks, issued, read.token, moment.now_ms)
         proof = CodeEvidence(read.text).encode()
-        return Presented(Credential(read.token, subject, SOURCE, Assurance.STATIC_CODE, entitlements, evidence=proof))
+        return Presented(
+            Credential(read.token, subject, SOURCE, Assurance.STATIC_CODE, entitlements, marks=kept, evidence=proof)
+        )
 
 
 def _read(text: str, trust: TrustList | None, site: str | None, now_ms: int) -> _Read | ReasonEnum:

@@ -25,6 +25,7 @@ from tools.platform.give_out import DAY_MS, give_out
 from tools.platform.ledger import Owner
 from tools.platform.owners import owner_of
 from tools.platform.pupils import MAX_GUARDIANS, Enrolled
+from tools.platform.school_prints import print_code
 from tools.platform.school_reports import show_attendance, show_feed
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -139,5 +140,6 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+school_group.add_command(print_code)
 school_group.add_command(show_feed)
 school_group.add_command(show_attendance)
