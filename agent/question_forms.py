@@ -28,6 +28,7 @@ _FITTING: Mapping[type[wire.Question], type[wire.Reply]] = {
     wire.Resolve: wire.Resolved,
     wire.QueryTravel: wire.Travelled,
     wire.QuerySubsidies: wire.Subsidies,
+    wire.ClaimReturn: wire.ReturnClaimed,
 }
 
 
@@ -102,6 +103,18 @@ def wire_question(
             return wire.Renew(**life, loan=loan, medium=ask.medium, subject=subject)
         case asked.QueryTravel(line):
             return wire.QueryTravel(**life, line=line, medium=ask.medium, subject=subject)
+        case asked.ClaimReturn(return_id, number, amount_fen, merchant, date) if subject is not None:
+            return wire.ClaimReturn(
+                **life,
+                return_id=return_id,
+                number=number,
+                amount_fen=amount_fen,
+                merchant=merchant,
+                business_date=date,
+                subject=subject,
+            )
+        case asked.ClaimReturn():
+            return None  # nobody gives anything back in nobody's name
         case asked.Resolve(text):
             sealed = seal(text.encode(), nonce)
             return None if sealed is None else wire.Resolve(**life, kid=sealed[0], sealed=sealed[1])
@@ -136,6 +149,10 @@ def fits(reply: wire.Reply, question: wire.Question, question_hash: bytes) -> bo
         case wire.Authorise(), wire.Authorised():
             same = reply.intent_id == question.intent_id and reply.amount_fen == question.amount_fen
             return same and reply.until_ms > reply.issued_ms and _divides(reply.accounts, question)
+        case wire.ClaimReturn(), wire.ReturnClaimed():
+            back_fen = sum(fen for _, fen in reply.funds)
+            wanted = question.amount_fen in (None, back_fen)
+            return wanted and reply.return_id == question.return_id and len(dict(reply.funds)) == len(reply.funds)
     return True
 
 
@@ -162,6 +179,8 @@ def answer_of(reply: wire.Reply, reply_key: ReplyKey | None = None) -> asked.Ans
             return asked.Renewed(reply.due_ms)
         case wire.Resolved():
             return asked.Resolved(*reply.subject)
+        case wire.ReturnClaimed():
+            return asked.ReturnClaimed(reply.return_id, dict(reply.funds))
         case wire.Travelled():
             return asked.Travelled(reply.station, reply.entered_ms, reply.last_ms, reply.spent_fen, reply.spent_date)
         case wire.Subsidies():

@@ -47,7 +47,7 @@ class CanteenRule(RuleEnum):
     MEAL_TIME = (64, _S("现在是用餐时间？", "Is a meal served now?"))
     LIMITS = (65, _S("未超过此人的用餐与消费限额？", "Is it within this person's limits of meals and money?"))
     SUBSIDY = (66, _S("本餐有补贴？", "Is this meal subsidised?"))
-    ATTENDED = (67, _S("收银员已登录？", "Is a cashier signed in?"))
+    ATTENDED = (67, _S("收银员已登录，或此处无须登录？", "Is a cashier signed in, where one has to be?"))
 
 
 BY_LIMIT = {

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Generic, TypeVar
 
+from profiles import elsewhere
 from profiles.amounts import NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, yuan
 from profiles.api import (
     AmountEntered,
@@ -44,12 +45,15 @@ from profiles.counter_state import (
     Sale,
     Shift,
 )
+from profiles.elsewhere import Returning
 from profiles.intents import money_marks
 from profiles.paper import NotPrinted, Print
 from profiles.payers import CREDIT, own_share_fen, shared
 from profiles.payment import Cashier, Kept, Payment
+from profiles.questions import Answer, Answered, Declined, Money, NotRecorded, ReturnClaimed, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.receipts import receipt, returned
+from profiles.return_numbers import is_return_number
 from profiles.rules import guardian
 from profiles.rules.subsidy import share_back
 
@@ -57,6 +61,7 @@ COUNTER_TIMER = "counter"
 SIGN_OUT_TIMER = "sign-out"
 PATIENCE_MS = 30_000
 _CASHIERS_CARD = Sentence("请收银员出示卡", "Cashier, please present your card")
+_ITS_AMOUNT = Sentence("请输入退款金额", "Enter the refund")
 _NOT_PRINTED = Sentence(
     "收据没有打印：请查看打印机，再按收据键",
     "The receipt was not printed: see to the printer, then press the receipt key",
@@ -96,7 +101,8 @@ class Counter(Cashier[C], Generic[C]):
             case AmountEntered(amount_fen) if state.pending is not None and state.awaits_refund:
                 step = self._refund(_done(state), state.pending.refund, amount_fen, facts)
                 # A slip of the finger is typed again, and is no price for whoever comes next.
-                is_over = amount_fen == 0 or any(isinstance(each, Record) and each.money for each in step.effects)
+                moved = any(isinstance(each, Record) and each.money for each in step.effects)
+                is_over = amount_fen == 0 or moved or step.state.returning is not None
                 pending = None if is_over else state.pending
                 return Step(step.state.model_copy(update={"pending": pending}), step.effects)
             case AmountRefused(problem) if state.awaits_refund:
@@ -108,10 +114,20 @@ class Counter(Cashier[C], Generic[C]):
                 return Step(_done(state) if is_due else state)
             case TimerFired(name, about) if name == SIGN_OUT_TIMER:
                 return self._sign_out_idle(state, about, facts)
+            case Answered(about, answer) if state.returning is not None and state.returning.asked_id == about:
+                return self._claimed(state, state.returning, answer, facts)
+            case Unanswered(about) | NotRecorded(about) | RecordedLate(about) if (
+                state.returning is not None and state.returning.asked_id == about
+            ):
+                return self._no_return(state, state.returning, CounterReason.RETURN_NOT_NOW, facts)
             case NotPrinted():
                 return Step(state, (Show(_NOT_PRINTED, Tone.WAIT),))
             case RecordedLate(about) if state.latest is None and _went_back(state, about):
                 return Step(state, (self._sales(state),))
+            case Restarted() if state.returning is not None:
+                step = self._no_return(state, state.returning, Reason.OUTCOME_UNKNOWN, facts)
+                begun = self.serve(step.state, event, facts)
+                return Step(begun.state, (*step.effects, *begun.effects))
             case Restarted():
                 step = super().handle(state, event, facts)
                 told = any(isinstance(effect, Show) for effect in step.effects)
@@ -129,6 +145,8 @@ class Counter(Cashier[C], Generic[C]):
                 return Step(state, (self._sales(state),))
             case FunctionKey.RECEIPT if self._counter.receipts:
                 return self._copy(state, state.sold if number is None else number, facts)
+            case FunctionKey.VOID | FunctionKey.REFUND if is_return_number(number) and state.returnable(number) is None:
+                return self._elsewhere(state, number or 0, None, facts, asks=key is FunctionKey.REFUND)
             case FunctionKey.VOID:
                 sale = self._returnable(state, number)
                 return self._void(state, sale, facts) if isinstance(sale, Sale) else self.refuse(state, facts, sale)
@@ -235,7 +253,7 @@ class Counter(Cashier[C], Generic[C]):
 
     def _returnable(self, state: C, number: int | None) -> Sale | ReasonEnum:
         """The sale of this number, or why nothing of it is given back now."""
-        sale = state.sale(number)
+        sale = state.returnable(number)
         if state.operator is None:
             return CounterReason.NOBODY_AT_THE_TILL
         if state.asking is not None:
@@ -250,6 +268,8 @@ class Counter(Cashier[C], Generic[C]):
         """The amount that was typed, of the sale that was named before."""
         if amount_fen == 0:
             return Step(state, (Show(NOTHING_DUE, Tone.NO),))
+        if is_return_number(number) and state.returnable(number) is None:
+            return self._elsewhere(state, number or 0, amount_fen, facts, asks=False)
         sale = self._returnable(state, number)
         if not isinstance(sale, Sale):
             return self.refuse(state, facts, sale)
@@ -287,6 +307,51 @@ class Counter(Cashier[C], Generic[C]):
         told = _given_back(sale.number, amount_fen, funds)
         effects: tuple[Effect, ...] = (*records, record, Show(told, Tone.OK))
         return Step(after, effects)
+
+    def _elsewhere(self, state: C, number: int, amount_fen: int | None, facts: Facts, *, asks: bool) -> Step[C]:
+        """Of another till's sale, by the number on its receipt: the amount first (``asks``), then the platform."""
+        who = state.operator
+        if who is None:
+            return self.refuse(state, facts, CounterReason.NOBODY_AT_THE_TILL)
+        if state.returning is not None or state.asking is not None:
+            return self.refuse(state, facts, Reason.BUSY)
+        if asks:
+            return self._wait_for(state, number, _ITS_AMOUNT, facts)
+        returning = Returning(asked_id=facts.new_id(), return_id=facts.new_id(), number=number, amount_fen=amount_fen)
+        cashier = Subject(who.namespace, who.id)
+        about = (self._pay.merchant, self.business_date(facts), cashier, self._pay.ask_deadline_ms)
+        return Step(state.model_copy(update={"returning": returning}), elsewhere.ask(returning, *about))
+
+    def _claimed(self, state: C, returning: Returning, answer: Answer, facts: Facts) -> Step[C]:
+        match answer:
+            case ReturnClaimed(return_id, funds) if return_id == returning.return_id and state.operator is not None:
+                return self._give_back_elsewhere(state, returning, dict(funds), facts)
+            case Declined(code) if code in elsewhere.DECLINED:
+                return self.refuse(state.model_copy(update={"returning": None}), facts, elsewhere.DECLINED[code])
+            case _:
+                return self._no_return(state, returning, CounterReason.RETURN_NOT_NOW, facts)
+
+    def _give_back_elsewhere(self, state: C, returning: Returning, funds: dict[str, int], facts: Facts) -> Step[C]:
+        """Booked on this shift, under the claim's id."""
+        state, records = self.in_shift(state.model_copy(update={"returning": None}), facts)
+        booked, amount_fen = self.books(state), sum(funds.values())
+        money = Money(
+            amount_fen=-amount_fen,
+            intent_id=returning.return_id,
+            merchant=self._pay.merchant,
+            business_date=self.business_date(facts),
+            operator=booked["operator"],
+            shift=booked["shift"],
+            funds={fund: -fen for fund, fen in funds.items()},
+        )
+        reason = CounterReason.REFUNDED
+        record = Record(facts.new_id(), Kind.REFUND, reason, refers_to=returning.asked_id, money=money)
+        told = _given_back(returning.number, amount_fen, funds)
+        return Step(_with_return(state, funds), (*records, record, Show(told, Tone.OK)))
+
+    def _no_return(self, state: C, returning: Returning, reason: ReasonEnum, facts: Facts) -> Step[C]:
+        record = elsewhere.give_up(returning, self._pay.merchant, self.business_date(facts), reason, facts)
+        return Step(state.model_copy(update={"returning": None}), (record, Show(reason.citizen, Tone.NO)))
 
     def _booked(self, state: C, sale: Sale, facts: Facts) -> Payment:
         """The payment as it goes back now. What was sold offline on another day is in no ceiling of today."""
@@ -348,14 +413,12 @@ class Counter(Cashier[C], Generic[C]):
     def _slip(self, state: C, record: Record, facts: Facts) -> Print | None:
         money = record.money
         sale = None if money is None else state.sale_of(money.intent_id)
-        if money is None or sale is None:
+        if money is None or (sale is None and record.kind is not Kind.REFUND):
             return None
-        if record.kind is Kind.PAYMENT:
+        if sale is not None and record.kind is Kind.PAYMENT:
             return Print(receipt(sale, money.merchant, facts.local_time), record.id)
         if record.reason in (CounterReason.VOIDED, CounterReason.REFUNDED):
-            back = {fund: -fen for fund, fen in money.funds.items()}
-            where = (money.business_date, money.shift)
-            return Print(returned(sale, money.merchant, facts.local_time, back, *where), record.id)
+            return Print(returned(sale, money, facts.local_time), record.id)
         return None
 
     def _copy(self, state: C, number: int, facts: Facts) -> Step[C]:
@@ -394,11 +457,15 @@ def _returned(state: C, payment: Payment, funds: dict[str, int]) -> C:
         else sale
         for sale in state.sales
     )
-    after = state.model_copy(update={"sales": sales})
-    if after.shift is None:
-        return after
-    shift = after.shift.model_copy(update={"sums": after.shift.sums.with_return(funds)})
-    return after.model_copy(update={"shift": shift})
+    return _with_return(state.model_copy(update={"sales": sales}), funds)
+
+
+def _with_return(state: C, funds: dict[str, int]) -> C:
+    """The shift's sums after something went back."""
+    if state.shift is None:
+        return state
+    shift = state.shift.model_copy(update={"sums": state.shift.sums.with_return(funds)})
+    return state.model_copy(update={"shift": shift})
 
 
 def _sum(returned: dict[str, int], funds: dict[str, int]) -> dict[str, int]:

@@ -40,6 +40,28 @@ class CounterReason(ReasonEnum):
     )
     VOIDED = ("voided", _S("已撤销并退款", "Taken back and refunded"), _S("收银员撤销", "a cashier took a sale back"))
     REFUNDED = ("refunded", _S("已退款", "Refunded"), _S("收银员部分退款", "a cashier refunded a part"))
+    RETURN_ASKED = (
+        "return-asked",
+        _S("正在询问平台", "The platform is asked"),
+        _S("询问平台：退他机所售", "the platform is asked about a sale of another till"),
+    )
+    RETURN_UNKNOWN = (
+        "return-unknown",
+        _S(
+            "没有这个退款号，请核对收据后重新输入",
+            "No sale has this refund number; look at the receipt and enter it again",
+        ),
+        _S("平台没有此商户的这一笔", "the platform knows no such sale of this merchant"),
+    )
+    RETURN_NOT_NOW = (
+        "return-not-now",
+        _S(
+            "现在不能退其他收银台的销售，请到原收银台退款",
+            "Another till's sale cannot be refunded now; please go to the till that sold it",
+        ),
+        _S("平台没有及时同意退款", "the platform did not agree to the return in time"),
+        True,
+    )
     RECEIPT_COPIED = (
         "receipt-copied",
         _S("收据副本已打印", "A copy of the receipt is printed"),

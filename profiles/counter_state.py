@@ -9,8 +9,10 @@ from pydantic_core import PydanticCustomError
 
 from profiles.amounts import yuan
 from profiles.api import State, Subject
+from profiles.elsewhere import Returning
 from profiles.payment import Payment, PaySettings, PayState
 from profiles.reasons import Sentence
+from profiles.return_numbers import return_number
 from profiles.rules.admission import Admission
 
 SALES_KEPT = 20
@@ -190,6 +192,7 @@ class CounterState(PayState):
     sold: int = Field(default=0, description="the number of the last sale")
     sales: tuple[Sale, ...] = ()
     pending: Pending | None = Field(default=None, description="what the cashier does next")
+    returning: Returning | None = Field(default=None, description="the platform is asked about another till's sale")
 
     @property
     def awaits_card(self) -> bool:
@@ -204,6 +207,11 @@ class CounterState(PayState):
     def sale_of(self, intent_id: bytes) -> Sale | None:
         """The sale of an intent."""
         return next((sale for sale in self.sales if sale.payment.intent_id == intent_id), None)
+
+    def returnable(self, number: int | None) -> Sale | None:
+        """A sale by its number here, or by the one on its receipt."""
+        by_receipt = (sale for sale in self.sales if return_number(sale.payment.intent_id) == number)
+        return self.sale(number) or next(by_receipt, None)
 
     def sale(self, number: int | None) -> Sale | None:
         """A sale that may be taken back here."""

@@ -88,7 +88,21 @@ class QueryTravel:
     line: str
 
 
-Question = Authorise | QueryBalance | Renew | Resolve | QueryTravel | QuerySubsidies
+@dataclass(frozen=True, slots=True)
+class ClaimReturn:
+    """May something go back of another till's sale? A yes is a claim on it, until the journal tells its end."""
+
+    return_id: bytes
+    """16 bytes; the intent id of the record that gives it back, or gives the claim up."""
+    number: int
+    """The sale's, as its receipt has it."""
+    amount_fen: int | None
+    """``None``: all that is left."""
+    merchant: str
+    business_date: str
+
+
+Question = Authorise | QueryBalance | Renew | Resolve | QueryTravel | QuerySubsidies | ClaimReturn
 
 
 # Answers -------------------------------------------------------------------------------------------------------------
@@ -148,7 +162,15 @@ class Travelled:
     """What the person's own account paid for rides on this business date."""
 
 
-Answer = Authorised | Declined | Balance | Renewed | Resolved | Travelled | Subsidies
+@dataclass(frozen=True, slots=True)
+class ReturnClaimed:
+    """So much goes back, to these funds; nobody else gives it back meanwhile."""
+
+    return_id: bytes
+    funds: Mapping[str, int]
+
+
+Answer = Authorised | Declined | Balance | Renewed | Resolved | Travelled | Subsidies | ReturnClaimed
 
 
 # Events --------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,9 @@ from unicodedata import east_asian_width
 from profiles.amounts import yuan
 from profiles.counter_state import Sale
 from profiles.payers import KIND_WORDS
+from profiles.questions import Money
 from profiles.reasons import Sentence
+from profiles.return_numbers import return_number
 
 WIDTH = 32
 _SUBSIDY = Sentence("补贴", "subsidy")
@@ -42,21 +44,18 @@ def receipt(sale: Sale, merchant: str, sold: datetime, *, copy: bool = False) ->
     return (*lines, *_foot(payment.business_date, payment.shift, payment.intent_id))
 
 
-def returned(
-    sale: Sale, merchant: str, now: datetime, funds: Mapping[str, int], business_date: str, shift: str | None
-) -> tuple[str, ...]:
-    """The slip of what was given back just now; ``funds`` says of which fund how much, and is positive."""
-    lines = [
-        *_head(_both("退款", "Refund"), merchant, sale, now),
-        _row(_both("退回", "Given back"), sum(funds.values())),
-        *_shares(funds),
-    ]
-    lines.append(_row(_both("此笔余额", "Left of this sale"), sale.left_fen))
-    return (*lines, *_foot(business_date, shift, sale.payment.intent_id))
+def returned(sale: Sale | None, money: Money, now: datetime) -> tuple[str, ...]:
+    """The slip of what was given back just now, of a sale of this till or, without ``sale``, of another."""
+    lines = [*_head(_both("退款", "Refund"), money.merchant, sale, now)]
+    lines += [_row(_both("退回", "Given back"), -money.amount_fen), *_shares(money.back().funds)]
+    if sale is not None:
+        lines.append(_row(_both("此笔余额", "Left of this sale"), sale.left_fen))
+    return (*lines, *_foot(money.business_date, money.shift, money.intent_id, is_sale=sale is not None))
 
 
-def _head(title: str, merchant: str, sale: Sale, moment: datetime) -> tuple[str, ...]:
-    return (_fit(merchant), title, _both(f"第 {sale.number} 笔", f"No. {sale.number}"), f"{moment:%Y-%m-%d %H:%M:%S}")
+def _head(title: str, merchant: str, sale: Sale | None, moment: datetime) -> tuple[str, ...]:
+    number = () if sale is None else (_both(f"第 {sale.number} 笔", f"No. {sale.number}"),)
+    return (_fit(merchant), title, *number, f"{moment:%Y-%m-%d %H:%M:%S}")
 
 
 def _shares(funds: Mapping[str, int]) -> list[str]:
@@ -67,9 +66,10 @@ def _shares(funds: Mapping[str, int]) -> list[str]:
     return [_row(f"  {_both(word.zh, word.en)}", fen) for word, fen in named]
 
 
-def _foot(business_date: str, shift: str | None, intent_id: bytes) -> tuple[str, ...]:
+def _foot(business_date: str, shift: str | None, intent_id: bytes, *, is_sale: bool = True) -> tuple[str, ...]:
     booked = _both("营业日", f"Booked {business_date}") + ("" if shift is None else f" #{shift.rpartition('-')[2]}")
-    return (booked, intent_id.hex())
+    number = (_both("退款号", f"Refund no. {return_number(intent_id)}"),) if is_sale else ()
+    return (booked, *number, intent_id.hex())
 
 
 def _both(zh: str, en: str) -> str:

@@ -207,9 +207,11 @@ class Shop(Ordering[ShopState]):
         yield from self.admission(state, credential, facts)
         yield ShopRule.ATTENDED, self.is_attended(state), CounterReason.NOBODY_AT_THE_TILL
         yield Rule.AMOUNT, order.amount_fen > 0, PaymentReason.NO_AMOUNT
-        is_open = not order.bill or facts.mark(BILL_SCOPE, order.bill.encode()) is None
-        yield ShopRule.BILL_OPEN, is_open, ShopReason.BILL_PAID
-        yield ShopRule.ACCOUNTS, payers is None or bool(payers.offers), ShopReason.NO_ACCOUNT_HERE
+        if order.bill:
+            is_open = facts.mark(BILL_SCOPE, order.bill.encode()) is None
+            yield ShopRule.BILL_OPEN, is_open, ShopReason.BILL_PAID
+        if payers is not None:
+            yield ShopRule.ACCOUNTS, bool(payers.offers), ShopReason.NO_ACCOUNT_HERE
 
     def _payers(self, order: Basket, credential: Credential, facts: Facts) -> Payers | None:
         accounts = self._settings.accounts

@@ -42,7 +42,7 @@ class ShopReason(ReasonEnum):
 class ShopRule(RuleEnum):
     """What only a shop asks."""
 
-    ATTENDED = (64, _S("收银员已登录？", "Is a cashier signed in?"))
+    ATTENDED = (64, _S("收银员已登录，或此处无须登录？", "Is a cashier signed in, where one has to be?"))
     BILL_OPEN = (65, _S("此账单尚未在本机缴费？", "Was this bill not paid here before?"))
     ACCOUNTS = (66, _S("持有人有账户可支付此项？", "May one of the holder's accounts pay for this?"))
     PROMOTION = (67, _S("有适用的优惠？", "Is there a promotion that fits?"))

@@ -25,6 +25,7 @@ from profiles.questions import (
     Authorise,
     Authorised,
     Balance,
+    ClaimReturn,
     Declined,
     Money,
     QueryBalance,
@@ -33,6 +34,7 @@ from profiles.questions import (
     Renewed,
     Resolve,
     Resolved,
+    ReturnClaimed,
     Travelled,
     Unanswered,
 )
@@ -353,6 +355,21 @@ async def test_every_kind_of_question_has_its_answer(desk: Desk) -> None:
     desk.reply(wire.Declined(**desk.bound(), code="unsupported"))
     answers.append(Declined("unsupported"))
     assert desk.heard == [Answered(ABOUT, answer) for answer in answers]
+
+
+@simulated
+async def test_a_claim_is_asked_in_the_cashiers_name_and_answered_for_what_was_asked(desk: Desk) -> None:
+    claim, cashier = ClaimReturn(b"r" * 16, 12_345_678, 500, "shop-1", "20240501"), Subject("city", b"o" * 16)
+    desk.questions.ask(Ask(claim, DEADLINE_MS, ABOUT, subject=cashier), desk.heard.append)
+    sent = decode_question(desk.sent[-1])
+    assert isinstance(sent, wire.ClaimReturn)
+    assert (sent.number, sent.amount_fen, sent.subject) == (12_345_678, 500, ("city", b"o" * 16))
+    for wrong in ((("account", 499),), (("account", 250), ("account", 250))):
+        desk.reply(wire.ReturnClaimed(**desk.bound(), return_id=b"r" * 16, funds=wrong))
+    desk.reply(wire.ReturnClaimed(**desk.bound(), return_id=b"x" * 16, funds=(("account", 500),)))
+    assert desk.heard == []
+    desk.reply(wire.ReturnClaimed(**desk.bound(), return_id=b"r" * 16, funds=(("account", 200), ("subsidy", 300))))
+    assert desk.heard == [Answered(ABOUT, ReturnClaimed(b"r" * 16, {"account": 200, "subsidy": 300}))]
 
 
 @simulated

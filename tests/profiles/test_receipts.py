@@ -15,6 +15,7 @@ from profiles.published import Item, Per, Prices
 from profiles.questions import Unanswered
 from profiles.reasons import Sentence
 from profiles.receipts import WIDTH
+from profiles.return_numbers import return_number
 from tests.profiles.canteens import Lane
 from tests.profiles.test_shop import ACCOUNTS, OPERATOR, Till
 
@@ -53,7 +54,8 @@ def test_a_receipt_says_what_the_record_of_the_payment_says() -> None:
     assert slip.lines[:2] == (money.merchant, "收据 Receipt")
     assert slip.lines[3] == "2026-11-23 12:00:00"
     assert slip.lines[-1] == money.intent_id.hex()
-    assert money.business_date in slip.lines[-2]
+    assert money.business_date in slip.lines[-3]
+    assert slip.lines[-2] == f"退款号 Refund no. {return_number(money.intent_id)}"
     assert slip.about == till.journal[-1].id, "nothing is printed before this record is on the disk"
 
 

@@ -56,6 +56,7 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "guests": _S("客餐份数", "guests"),
         "items": _S("商品", "items"),
         "price_list": _S("价目表", "price list"),
+        "sale": _S("退款号", "refund number of the sale"),
         "bill": _S("账单编号", "bill"),
         "use": _S("用途", "paid for"),
         "list_fen": _S("原价", "list price"),

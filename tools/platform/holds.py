@@ -41,6 +41,7 @@ from tools.platform.intents import OPEN, REFUNDED, SETTLES, SPLIT, Intent, State
 from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts
 from tools.platform.permits import may_sell
 from tools.platform.register import WRONG_PERSON, Register
+from tools.platform.returns import Claim, Claimed, Returns, becomes
 from tools.platform.store import Transaction
 
 HOLD_MS = 600_000
@@ -82,6 +83,7 @@ class Holds:
         self._connection = transaction.connection
         self._funds = Funds(transaction.connection, terminal)
         self._register = Register(transaction)
+        self._returns = Returns(transaction, terminal, now_ms)
         self.terminal = terminal
         self.now_ms = now_ms
 
@@ -206,6 +208,10 @@ class Holds:
             payers = {record.entry.subject or NOBODY} | ({known.owner} if known is not None else set())
             kinds = {*money.funds, *({CREDIT} if money.account == CREDIT else ())}
             wanted |= {fund_owner(fund, payer, money.merchant) for fund in kinds for payer in payers}
+        for claim in self._returns.known(_money(record.entry).intent_id for record in moving).values():
+            if (sale := self._seller(claim).left(claim.of_intent)) is not None:
+                payer, merchant = sale[0].owner, sale[0].merchant
+                wanted |= {payer, *(fund_owner(fund, payer, merchant) for fund in (*claim.funds, CREDIT))}
         return wanted
 
     def settle(self, records: Iterable[Record]) -> list[Complaint]:
@@ -214,9 +220,14 @@ class Holds:
         if not moving:
             return []
         intents = self._intents([_money(record.entry).intent_id for record in moving])
+        claims = self._returns.known(_money(record.entry).intent_id for record in moving)
         complaints: list[Complaint] = []
         for record in moving:
             intent_id = _money(record.entry).intent_id
+            if (claim := claims.get(intent_id)) is not None:
+                claims[intent_id], code = self._return(claim, record.entry)
+                complaints += [] if code is None else [Complaint(code, record.seq)]
+                continue
             known = intents.get(intent_id)
             after, code = self._follow(known, record.entry)
             if code is not None:
@@ -224,6 +235,32 @@ class Holds:
             if after != known:
                 intents[intent_id] = self._put(after, known)
         return complaints
+
+    def _return(self, claim: Claim, entry: Entry) -> tuple[Claim, str | None]:
+        """What a record gives back of another terminal's sale, or that it gives the claim up."""
+        state, code = becomes(claim, entry)
+        if state is claim.state:
+            return claim, code
+        if state is Claimed.DONE and not self._seller(claim).return_to(claim.of_intent, claim.funds, entry.id):
+            return claim, "refund-differs"
+        self._returns.end(claim, state)
+        return replace(claim, state=state), code
+
+    def _seller(self, claim: Claim) -> Holds:
+        return Holds(self._transaction, claim.of_terminal, self.now_ms)
+
+    def left(self, intent_id: bytes) -> tuple[Intent, dict[str, int]] | None:
+        """A captured payment, and what of each share has not gone back; ``None`` for any other intent. It is locked."""
+        known = self._intents([intent_id]).get(intent_id)
+        return (known, self._left(known)) if known is not None and known.state is State.CAPTURED else None
+
+    def return_to(self, intent_id: bytes, back: Mapping[str, int], record_id: bytes) -> bool:
+        """What another terminal gave back of a payment; ``False``, and nothing moves, where so much is not left."""
+        known = self._intents([intent_id]).get(intent_id)
+        if known is None or known.state is not State.CAPTURED or not self._give_back(known, back, record_id):
+            return False
+        self._put(replace(known, flags=known.flagged(REFUNDED)), known)
+        return True
 
     def decide(self, intent_id: bytes, *, capture: bool) -> bool:
         """Do what a person decided on a contested payment; whether it was one."""

@@ -12,6 +12,7 @@ from agent.sync.contract import (
     Authorise,
     Authorised,
     Balance,
+    ClaimReturn,
     Declined,
     QueryBalance,
     QueryTravel,
@@ -19,18 +20,21 @@ from agent.sync.contract import (
     Renew,
     Reply,
     Resolve,
+    ReturnClaimed,
 )
 from agent.sync.contract.questions import Bound, QuerySubsidies, Renewed, Resolved, Subsidies
 from profiles.rules.funds import ACCOUNT
 from tools.platform import foreign_codes, loans, subsidies, travel
 from tools.platform.accounts import CREDIT, DEBT, account_of
-from tools.platform.asking import Gate
+from tools.platform.asking import UNREGISTERED, Gate
 from tools.platform.evidence import Judge
 from tools.platform.funds import fund_owner
 from tools.platform.given import MAX_AHEAD_MS, Given
 from tools.platform.holds import Held, Holds
 from tools.platform.ledger import NOBODY, row_of
+from tools.platform.permits import permit
 from tools.platform.register import Register
+from tools.platform.returns import Returns
 from tools.platform.row_locks import Need
 from tools.platform.store import Transaction
 
@@ -123,10 +127,28 @@ class Answering:
             case QuerySubsidies():
                 said = subsidies.answer(self._transaction, self._terminal, question, self._judge, self._now_ms)
                 return Declined(**bound, code=said) if isinstance(said, str) else Subsidies(**bound, sealed=said)
+            case ClaimReturn():
+                funds = self._claim(question)
+                if isinstance(funds, str):
+                    return Declined(**bound, code=funds)
+                return ReturnClaimed(**bound, return_id=question.return_id, funds=tuple(funds.items()))
             case Resolve() if self._judge is not None:
                 return self._resolve(question, bound, self._judge)
             case _:
                 return Declined(**bound, code="unsupported")
+
+    def _claim(self, question: ClaimReturn) -> dict[str, int] | str:
+        """What goes back of another till's sale, claimed; or why nothing does."""
+        allowed = permit(self._transaction, self._terminal)
+        code = UNREGISTERED if allowed is None else allowed.objection(question.merchant, None, ())
+        if code is not None:
+            return code
+        returns = Returns(self._transaction, self._terminal, self._now_ms)
+        where = returns.find(question)
+        sale = None if where is None else Holds(self._transaction, where[0], self._now_ms).left(where[1])
+        if where is None or sale is None:
+            return "sale-unknown"
+        return "own-sale" if sale[0].owner == question.subject else returns.claim(question, where, sale[1])
 
     def _travel(self, question: QueryTravel, bound: Bound) -> Reply:
         person = Register(self._transaction).person(question.medium, question.subject, self._now_ms)

@@ -142,6 +142,20 @@ class QuerySubsidies(_Question):
     subject: Annotated[SubjectRef | None, Field(repr=False), Key(9)] = None
 
 
+class ClaimReturn(_Question):
+    """May something go back of a sale that another terminal made? ``subject`` is the cashier."""
+
+    kind: Annotated[Literal["claim-return"], Key(1)] = "claim-return"
+    return_id: Annotated[Id, Key(5)]
+    number: Annotated[int, Field(ge=10_000_000, le=99_999_999), Key(6)]
+    """As the receipt has it: :func:`profiles.return_numbers.return_number`."""
+    amount_fen: Annotated[Price | None, Key(7)] = None
+    """Without: all that is left."""
+    merchant: Annotated[Word, Key(8)]
+    business_date: Annotated[BusinessDate, Key(9)]
+    subject: Annotated[SubjectRef, Field(repr=False), Key(10)]
+
+
 class _Reply(Message):
     """What all replies are bound to. ``expires_ms`` is the question's; a platform never answers after it."""
 
@@ -231,10 +245,21 @@ class Subsidies(_Reply):
     sealed: Annotated[bytes, Field(min_length=1, max_length=MAX_REPLY_BYTES - 512, repr=False), Key(7)]
 
 
-Question: TypeAlias = Authorise | QueryBalance | Renew | Resolve | QueryTravel | QuerySubsidies
-Reply: TypeAlias = Authorised | Declined | Balance | Renewed | Resolved | Travelled | Subsidies
+class ReturnClaimed(_Reply):
+    """Yes: this goes back, and nobody else gives it back until the journal tells."""
 
-_QUESTIONS: Mapping[str, type[Authorise | QueryBalance | Renew | Resolve | QueryTravel | QuerySubsidies]] = {
+    kind: Annotated[Literal["return-claimed"], Key(1)] = "return-claimed"
+    return_id: Annotated[Id, Key(7)]
+    funds: Annotated[tuple[tuple[Word, Price], ...], Field(min_length=1, max_length=MAX_FUNDS), Key(8)]
+
+
+Question: TypeAlias = Authorise | QueryBalance | Renew | Resolve | QueryTravel | QuerySubsidies | ClaimReturn
+Reply: TypeAlias = Authorised | Declined | Balance | Renewed | Resolved | Travelled | Subsidies | ReturnClaimed
+
+_QUESTIONS: Mapping[
+    str, type[Authorise | QueryBalance | Renew | Resolve | QueryTravel | QuerySubsidies | ClaimReturn]
+] = {
+    "claim-return": ClaimReturn,
     "authorise": Authorise,
     "query-balance": QueryBalance,
     "renew": Renew,
@@ -242,7 +267,10 @@ _QUESTIONS: Mapping[str, type[Authorise | QueryBalance | Renew | Resolve | Query
     "query-travel": QueryTravel,
     "query-subsidies": QuerySubsidies,
 }
-_REPLIES: Mapping[str, type[Authorised | Declined | Balance | Renewed | Resolved | Travelled | Subsidies]] = {
+_REPLIES: Mapping[
+    str, type[Authorised | Declined | Balance | Renewed | Resolved | Travelled | Subsidies | ReturnClaimed]
+] = {
+    "return-claimed": ReturnClaimed,
     "authorised": Authorised,
     "declined": Declined,
     "balance": Balance,

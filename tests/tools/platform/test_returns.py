@@ -1,0 +1,166 @@
+"""Returns of what another terminal sold: claimed, given back once and to each fund, and never beyond what was paid."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.cose import Es256Signer
+from agent.sync.contract import ClaimReturn, Declined, Reply, ReturnClaimed
+from offline_store.record import Entry, Money
+from profiles.api import Kind
+from profiles.return_numbers import return_number
+from tests.tools.platform.chains import NOW_MS
+from tests.tools.platform.tills import DATE, LI, MERCHANT, Bank, Payment, Till
+from tools.platform.permits import Permit
+from tools.platform.store import Store
+
+CASHIER = ("city", b"o" * 16)
+
+
+@pytest.fixture
+def bank(store: Store, signer: Es256Signer) -> Bank:
+    bank = Bank(store, signer)
+    bank.pay_in(LI, 2_000)
+    return bank
+
+
+class Counter(Till):
+    """A till that gives back what others sold."""
+
+    def claim(self, number: int, amount_fen: int | None = None, cashier: tuple[str, bytes] = CASHIER) -> Reply:
+        question = ClaimReturn(
+            nonce=self.random.token(16),
+            asked_ms=self.bank.now_ms,
+            expires_ms=self.bank.now_ms + 2_000,
+            return_id=self.random.token(16),
+            number=number,
+            amount_fen=amount_fen,
+            merchant=MERCHANT,
+            business_date=DATE,
+            subject=cashier,
+        )
+        return self.put(question.encode())
+
+    def claimed(self, number: int, amount_fen: int | None = None) -> ReturnClaimed:
+        reply = self.claim(number, amount_fen)
+        assert isinstance(reply, ReturnClaimed), reply
+        return reply
+
+    def refused(self, number: int, amount_fen: int | None = None, cashier: tuple[str, bytes] = CASHIER) -> str:
+        reply = self.claim(number, amount_fen, cashier)
+        assert isinstance(reply, Declined), reply
+        return reply.code
+
+    def tell(self, kind: Kind, return_id: bytes, funds: dict[str, int]) -> None:
+        """The record that gives back, or gives up; and send it."""
+        money = Money(
+            amount_fen=-sum(funds.values()),
+            intent_id=return_id,
+            merchant=MERCHANT,
+            business_date=DATE,
+            funds={fund: -fen for fund, fen in funds.items()},
+        )
+        self.append(
+            Entry(
+                id=self._id(), kind=kind, time_ms=self.bank.now_ms, time_quality="synchronised", monotonic_ms=1,
+                lane="till", profile="shop", reason="refunded", money=money,
+            )
+        )  # fmt: skip
+        self.send()
+
+
+@pytest.fixture
+def sale(bank: Bank) -> Payment:
+    """Twelve yuan and a half, ten of them by a subsidy, that till-1 sold to Li."""
+    till = Till(bank)
+    till.greet()
+    payment = till.ask(funds={"subsidy": 1_000, "account": 250})
+    till.put(payment.question)
+    till.pay(payment)
+    till.send()
+    assert bank.balance(LI) == 1_750
+    return payment
+
+
+@pytest.fixture
+def counter(bank: Bank) -> Counter:
+    counter = Counter(bank, name="till-2", seed=2)
+    counter.greet()
+    return counter
+
+
+def test_another_till_gives_a_sale_back_to_each_fund_and_once(bank: Bank, counter: Counter, sale: Payment) -> None:
+    number = return_number(sale.intent_id)
+    claim = counter.claimed(number)
+    assert dict(claim.funds) == {"account": 250, "subsidy": 1_000}
+    assert bank.balance(LI) == 1_750, "an answer moves no money"
+    counter.tell(Kind.REFUND, claim.return_id, dict(claim.funds))
+    assert bank.balance(LI) == 2_000
+    counter.tell(Kind.REFUND, claim.return_id, dict(claim.funds))
+    assert bank.balance(LI) == 2_000
+    assert counter.refused(number) == "sale-returned"
+    assert sum(bank.balances().values()) == 2_000, "nothing was made, and nothing lost"
+
+
+def test_what_one_till_claims_no_other_gives_back_meanwhile(bank: Bank, counter: Counter, sale: Payment) -> None:
+    other = Counter(bank, name="till-3", seed=3)
+    other.greet()
+    number = return_number(sale.intent_id)
+    claim = counter.claimed(number, 1_000)
+    assert other.refused(number, 251) == "refund-too-much"
+    rest = other.claimed(number)
+    assert sum(fen for _, fen in (*claim.funds, *rest.funds)) == 1_250
+    for till, claimed in ((counter, claim), (other, rest)):
+        till.tell(Kind.REFUND, claimed.return_id, dict(claimed.funds))
+    assert (bank.balance(LI), bank.alarms()) == (2_000, set())
+
+
+def test_a_claim_that_is_given_up_frees_what_it_held(bank: Bank, counter: Counter, sale: Payment) -> None:
+    number = return_number(sale.intent_id)
+    claim = counter.claimed(number)
+    assert counter.refused(number) == "sale-returned"
+    counter.tell(Kind.RELEASE, claim.return_id, {})
+    again = counter.claimed(number)
+    counter.tell(Kind.REFUND, claim.return_id, dict(claim.funds))
+    assert (bank.balance(LI), "refund-differs" in bank.alarms()) == (1_750, True), "what was given up moves nothing"
+    counter.tell(Kind.REFUND, again.return_id, dict(again.funds))
+    assert bank.balance(LI) == 2_000
+
+
+@pytest.mark.parametrize("funds", [{"account": 1_250}, {"subsidy": 1_000, "account": 251}, {"account": 250}])
+def test_a_record_that_gives_back_what_was_not_claimed_moves_nothing(
+    bank: Bank, counter: Counter, sale: Payment, funds: dict[str, int]
+) -> None:
+    claim = counter.claimed(return_number(sale.intent_id))
+    counter.tell(Kind.REFUND, claim.return_id, funds)
+    assert (bank.balance(LI), "refund-differs" in bank.alarms()) == (1_750, True)
+
+
+def test_what_the_seller_gave_back_meanwhile_is_not_given_back_twice(bank: Bank, counter: Counter) -> None:
+    till = Till(bank)
+    till.greet()
+    payment = till.ask()
+    till.put(payment.question)
+    till.pay(payment)
+    till.send()
+    claim = counter.claimed(return_number(payment.intent_id))
+    till.reverse(payment)
+    till.send()
+    counter.tell(Kind.REFUND, claim.return_id, dict(claim.funds))
+    assert (bank.balance(LI), "refund-differs" in bank.alarms()) == (2_000, True)
+
+
+def test_who_may_not_and_what_is_not_there(bank: Bank, counter: Counter, sale: Payment) -> None:
+    number = return_number(sale.intent_id)
+    assert counter.refused(number, cashier=LI) == "own-sale"
+    assert counter.refused(number + 1) == "sale-unknown"
+    assert counter.refused(number, 1_251) == "refund-too-much"
+    stranger = Counter(bank, name="till-4", seed=4, permit=Permit(merchants=frozenset({"shop-9"})))
+    stranger.greet()
+    assert stranger.refused(number) == "merchant-not-registered"
+    nobody = Counter(bank, name="till-5", seed=5, permit=None)
+    nobody.greet()
+    assert nobody.refused(number) == "terminal-not-registered"
+    bank.now_ms = NOW_MS + 90 * 86_400_000
+    assert counter.refused(number) == "sale-unknown", "older ones at the desk"
+    assert bank.balance(LI) == 1_750
