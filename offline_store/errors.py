@@ -75,6 +75,15 @@ class RecordInvalid(StoreError):
 class UnknownSuite(RecordInvalid):
     """The record names algorithms that this version does not know."""
 
+    @classmethod
+    def at_the_end(cls, seq: int) -> Self:
+        """The journal ends with one: nothing can follow it here, and nothing of it is touched."""
+        return cls(
+            f"日志最后一条记录（第 {seq} 条）的算法组未知，由更新版本的软件写入；日志完好，请装回该版本或更新版本",
+            f"the journal's last record, {seq}, is of an unknown suite: a newer version of this software wrote it. "
+            "The journal is whole; install that version again, or a later one",
+        )
+
 
 class CannotSeal(StoreError):
     """What only the platform may read cannot be sealed for it: its key is not known. Nothing was stored."""

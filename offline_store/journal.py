@@ -21,7 +21,7 @@ from offline_store.bundles import InstalledBundle
 from offline_store.checkpoint import Proof, Signatory
 from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, pages, store_error
 from offline_store.draft import Draft, Head
-from offline_store.errors import AcknowledgementRefused, Damaged, DiskFull, RecordInvalid
+from offline_store.errors import AcknowledgementRefused, Damaged, DiskFull, RecordInvalid, UnknownSuite
 from offline_store.figures import Instead
 from offline_store.genesis import GENESIS, Genesis, Predecessor
 from offline_store.loans import LoanChange
@@ -434,7 +434,10 @@ class Journal:
         return draft.head
 
     def _find_head(self) -> Head | None:
-        """The head as the disk has it; ``None`` in a database without a chain. Raises :class:`Damaged`."""
+        """The head as the disk has it; ``None`` in a database without a chain.
+
+        Raises :class:`Damaged`, and :class:`UnknownSuite` for a record that a newer version wrote: nothing is lost.
+        """
         with self._faults(Doing.FINDING_HEAD):
             query = "SELECT number, chain_id, base, acked_seq FROM chain ORDER BY number DESC LIMIT 1"
             chain = self._connection.execute(query).fetchone()
@@ -450,6 +453,8 @@ class Journal:
         place, body = last
         try:
             record = Record.from_bytes(body)
+        except UnknownSuite as error:
+            raise UnknownSuite.at_the_end(place - base) from error
         except RecordInvalid as error:
             raise Damaged(
                 f"日志最后一条记录（第 {place - base} 条）无法读取，请保留文件：{error.zh}",

@@ -8,10 +8,20 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import cbor2
 import pytest
 
 from offline_store.database import DATABASE_NAME
-from offline_store.errors import AcknowledgementRefused, Damaged, DiskFull, IoFailed, Locked, RecordInvalid, StoreError
+from offline_store.errors import (
+    AcknowledgementRefused,
+    Damaged,
+    DiskFull,
+    IoFailed,
+    Locked,
+    RecordInvalid,
+    StoreError,
+    UnknownSuite,
+)
 from offline_store.genesis import Genesis
 from offline_store.journal import MARK_GRACE_MS, PRUNE_AFTER, Append, Journal, Mark
 from offline_store.record import NO_HASH, Record
@@ -27,6 +37,27 @@ def bodies(directory: Path) -> list[bytes]:
         return [row[0] for row in connection.execute("SELECT body FROM record ORDER BY place")]
     finally:
         connection.close()
+
+
+def test_a_last_record_of_an_unknown_suite_is_named_so_and_the_file_is_left_as_it_is(
+    open_journal: Open, directory: Path
+) -> None:
+    journal = open_journal()
+    fill(journal, 3)
+    journal.close()
+    last = Record.from_bytes(bodies(directory)[-1])
+    newer = cbor2.dumps({0: 2, 1: last.seq + 1, 99: b"what this version cannot read"}, canonical=True)
+    insert = "INSERT INTO record (place, id, kind, time_ms, body) VALUES (?, ?, 'passage', 1, ?)"
+    spoil(directory, (insert, (last.seq + 1, bytes(16), newer)))
+    before = bodies(directory)
+    with pytest.raises(UnknownSuite, match="unknown suite: a newer version") as named:
+        Journal.open(directory, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1))
+    assert not isinstance(named.value, Damaged), "what is damaged is exchanged"
+    assert "未知" in named.value.zh
+    assert bodies(directory) == before
+    assert before[-1] == newer
+    spoil(directory, ("DELETE FROM record WHERE place = ?", (last.seq + 1,)))
+    assert open_journal().head.seq == last.seq, "as the newer version finds it"
 
 
 def test_an_empty_journal_begins_with_a_genesis_that_names_the_chain(journal: Journal, directory: Path) -> None:
