@@ -58,7 +58,10 @@ def holder(
         raise PlatformError(say("服务密码应为 4 至 12 位数字。", "A service PIN has 4 to 12 digits."))
     with _store(directory, database) as store, store.transaction() as transaction:
         subsidies.set_holder(transaction, owner, name, account_end, digits)
-    click.echo(say("已登记", "said"))
+    if digits is None:
+        click.echo(say("已登记，没有服务密码：只能用电子市民码查询", "registered without a PIN: by citizen code only"))
+    else:
+        click.echo(say("已登记，可凭卡和服务密码查询", "registered: by citizen code, or by card and PIN"))
 
 
 @subsidy_group.command(help=say("登记一笔补贴", "Add a payment"))
