@@ -161,6 +161,9 @@ class FunctionKey(StrEnum):
     NEXT = "next"
     ACCOUNT = "account"
     BILL = "bill"
+    REGISTER = "register"
+    MEDICINE = "medicine"
+    SETTLE = "settle"
 
 
 class KeyReading(_Reading):

@@ -37,6 +37,9 @@ FUNCTIONS = MappingProxyType(
         "n": FunctionKey.NEXT,
         "a": FunctionKey.ACCOUNT,
         "b": FunctionKey.BILL,
+        "k": FunctionKey.REGISTER,
+        "m": FunctionKey.MEDICINE,
+        "e": FunctionKey.SETTLE,
     }
 )
 _NUMBERED = re.compile(rb"([0-9]{0,8})([a-z])")

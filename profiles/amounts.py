@@ -54,6 +54,9 @@ class FunctionKey(StrEnum):
     NEXT = "next"
     ACCOUNT = "account"
     BILL = "bill"
+    REGISTER = "register"
+    MEDICINE = "medicine"
+    SETTLE = "settle"
 
 
 NO_SUCH_KEY = Sentence("此处没有这个功能", "This till has no such function")

@@ -34,7 +34,7 @@ from profiles.api import (
 from profiles.basket import Basket
 from profiles.canteen_reasons import BY_LIMIT, CanteenReason, CanteenRule
 from profiles.canteen_settings import MAX_GUESTS, CanteenSettings, Pricing
-from profiles.canteen_state import CanteenState, Waiting
+from profiles.canteen_state import CanteenState
 from profiles.counter_reasons import CounterReason
 from profiles.meal import Meal
 from profiles.ordering import Ordering, due
@@ -46,6 +46,7 @@ from profiles.rules.meals import MealPeriod
 from profiles.rules.subsidy import split, subsidy_of
 from profiles.staff import name_of
 from profiles.trace import Asked, Rule, RuleEnum, judge
+from profiles.waiting import Waiting
 
 WAITING_TIMER = "waiting"
 ENTER_THE_AMOUNT = Sentence("请输入金额", "Please enter the amount")

@@ -55,6 +55,9 @@ class Payment(State):
     funds: dict[str, int] = Field(default_factory=dict)
     meal: Meal | None = Field(default=None, description="what it takes of the person's limits and subsidies")
     payers: Payers | None = Field(default=None, description="until it is known who pays")
+    shown_in: bytes | None = Field(
+        default=None, description="the record that the asked one refers to, by which it is late"
+    )
     due: str = Field(default="", description="by when what was put on credit is to be settled")
     spent_on: str = Field(default="", description="the business date of the sale, whenever it is given back")
     ride: Ride | None = Field(default=None, description="what it takes of the person's day and trip")

@@ -242,10 +242,12 @@ class Cashier(Generic[P]):
         facts: Facts,
         public: Mapping[str, str | int | bool] | None = None,
         marks: tuple[Mark, ...] = (),
+        shown_in: bytes | None = None,
     ) -> Step[P]:
         """Record the intent, then ask the platform. ``marks`` are the scene's, given back in :meth:`undone`.
 
-        The guardian's limit is asked here, so that no scene can forget it.
+        The guardian's limit is asked here, so that no scene can forget it. ``shown_in`` is the record in which the
+        holder was seen, where that is another one: it has the evidence.
         """
         payment = Payment(
             asked_id=facts.new_id(),
@@ -263,6 +265,7 @@ class Cashier(Generic[P]):
             funds=dict(bill.funds),
             meal=bill.meal,
             payers=bill.payers,
+            shown_in=shown_in,
             ride=bill.ride,
             spent_on=bill.business_date,
         )
@@ -278,6 +281,7 @@ class Cashier(Generic[P]):
             reason=PaymentReason.ASKED,
             medium=payment.medium,
             subject=payment.subject,
+            refers_to=shown_in,
             public={"source": credential.source, "assurance": int(credential.assurance), **(public or {})},
             marks=(*credential.marks, *limit_marks(payment, facts, 1), *marks, *claimed),
             evidence=credential.evidence,
@@ -355,7 +359,7 @@ class Cashier(Generic[P]):
 
     def _undo(self, state: P, about: bytes, facts: Facts) -> Step[P]:
         """The citizen was told that nothing happened, so nothing has."""
-        if state.asking is not None and state.asking.asked_id == about:
+        if state.asking is not None and about in (state.asking.asked_id, state.asking.shown_in):
             step = self._give_up(state, state.asking, PaymentReason.NOT_PAID, facts)
             return Step(step.state, tuple(effect for effect in step.effects if not isinstance(effect, Show)))
         if state.latest is None or state.latest.asked_id != about:

@@ -52,3 +52,8 @@ def owed_fen(subject: Subject, facts: Facts) -> int:
 def owing(amount_fen: int, subject: Subject, facts: Facts) -> Mark:
     """The mark of a new debt; of a negative amount, what settles one or takes it back."""
     return count(SCOPE, key_of(subject), amount_fen, facts.now_ms + _KEPT_MS, facts)
+
+
+def owes(owed_fen: int, subject: Subject, facts: Facts) -> Mark:
+    """The mark of what the platform says is owed, in place of what this terminal knew."""
+    return Mark(SCOPE, key_of(subject), max(0, owed_fen), facts.now_ms + _KEPT_MS)

@@ -22,6 +22,7 @@ from agent.yaml_file import YamlError, parse_yaml
 from drivers.api import CardFault
 from drivers.keypad import fen
 from profiles.purpose import Purpose
+from profiles.rules.funds import AccountKind
 from profiles.rules.term import CalendarDates
 from tools.cli.codes import reasons
 from tools.prices import PriceFile, TariffFile
@@ -127,6 +128,9 @@ class Holder(_Model):
         default=None, max_length=64, description="what was paid out; null: there is no account for it"
     )
     account: Fen | None = Field(default=None, description="what was paid in, in yuan; null: there is no account")
+    accounts: dict[AccountKind, Fen] = Field(
+        default_factory=dict, description="what was paid into accounts of other kinds, in yuan"
+    )
     credit: Fen = Field(default=0, description="so much may be owed, in yuan, as the platform has granted")
 
 

@@ -32,7 +32,7 @@ from profiles.amounts import yuan
 from profiles.api import ClockState, Profile
 from profiles.purpose import Purpose
 from profiles.reasons import Sentence
-from profiles.rules.funds import ACCOUNT
+from profiles.rules.funds import ACCOUNT, AccountKind
 from profiles.staff import whole
 from tools.cli.presets import preset_names, preset_text
 from tools.days.books import Books
@@ -192,12 +192,15 @@ class _Stage:
     async def play(self, result: Result) -> None:
         """Step by step, then the evening."""
         for name, person in self._day.people.items():
+            subject = self.town.subject(name)
             if person.account is not None:
-                self.bank.pay_in(self.town.subject(name), person.account)
+                self.bank.pay_in(subject, person.account)
+            for kind, fen in person.accounts.items():
+                self.bank.pay_in(subject, fen, kind)
             if person.credit:
-                self.bank.lend(self.town.subject(name), person.credit)
+                self.bank.lend(subject, person.credit)
             if person.subsidies is not None:
-                self.bank.subsidise(self.town.subject(name), name, person)
+                self.bank.subsidise(subject, name, person)
         if self._network:
             self._terminal.wire.connect()
         moments = [moment.replace(tzinfo=self._zone) for moment in self._day.moments()]
@@ -297,7 +300,12 @@ class _Stage:
         return Came(
             reasons=tuple(entry.reason for entry in own if entry.reason is not None),
             opens=tuple(noted.pulses),
-            paid_fen=sum(self._books.moved(record)[ACCOUNT] for record in records),
+            paid_fen=sum(
+                fen
+                for record in records
+                for kind, fen in self._books.moved(record).items()
+                if kind != AccountKind.CREDIT
+            ),
             says=whole(noted.shown[-1]) if noted.shown else None,
             alarms=tuple(noted.alarms),
         )
@@ -328,13 +336,15 @@ class _Stage:
         balances = self.bank.balances()
         for name, person in self._day.people.items():
             subject = self.town.subject(name)
-            owner = (subject.namespace, subject.id)
-            right_fen = (person.account or 0) - paid.pop(owner, 0)
-            if balances.get(owner, 0) != right_fen:
-                has, should = _yuan(balances.get(owner, 0)), _yuan(right_fen)
-                wrong.append(
-                    say(f"{name} 的账户为 {has}，应为 {should}", f"{name}'s account has {has}, should be {should}")
-                )
+            paid_in = {ACCOUNT: person.account or 0} | {kind.value: fen for kind, fen in person.accounts.items()}
+            for kind, paid_in_fen in paid_in.items():
+                owner = account_of((subject.namespace, subject.id), kind)
+                right_fen = paid_in_fen - paid.pop(owner, 0)
+                if balances.get(owner, 0) != right_fen:
+                    has, should = _yuan(balances.get(owner, 0)), _yuan(right_fen)
+                    wrong.append(
+                        say(f"{name} 的账户为 {has}，应为 {should}", f"{name}'s account has {has}, should be {should}")
+                    )
         wrong += self._strangers(paid, balances)
         return wrong
 

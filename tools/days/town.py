@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from types import MappingProxyType
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
+from agent.bundles.people import MediumState
 from agent.bundles.priced import prices_in_force, tariff_in_force
 from agent.clock import Clock
 from agent.credentials.lists import Lists
@@ -24,6 +25,7 @@ from drivers.api import CardReading, Interface
 from profiles.api import Subject
 from profiles.person import Person
 from profiles.purpose import Purpose
+from profiles.rules.funds import ACCOUNT
 from profiles.rules.term import CalendarDates
 from profiles.subsidies import SubsidyPaid
 from tools.city import ENTITLEMENTS, STATUS_ENTRIES, Issuer, Phone
@@ -35,6 +37,7 @@ from tools.platform.ingest import Ingest
 from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, accounts, enter
 from tools.platform.permits import Permit, allow
+from tools.platform.register import Known, Register
 from tools.platform.store import Store, sqlite_url
 from tools.prices import PriceFile, TariffFile
 
@@ -99,6 +102,15 @@ class Town:
         """A static code on paper."""
         return self._issuer.printed(self._phones[name].grant)
 
+    def media(self) -> Iterator[Known]:
+        """Whose each card and phone is, as the platform's register has it."""
+        for name, person in self._people.items():
+            owner = (self.subject(name).namespace, self.subject(name).id)
+            yield Known(self._phones[name].grant.token, owner)
+            if person.card != "unknown":
+                state = MediumState.LOST if person.card == "lost" else MediumState.IN_USE
+                yield Known(medium_of(self.card(name), mac), owner, state=state)
+
     @property
     def trust(self) -> TrustList:
         """The issuers, as the platform knows them for judging evidence."""
@@ -162,16 +174,18 @@ class Bank:
         self.sealing = _ring(sealing.public_key())
         judge = Judge(sealing, lambda: town.trust)
         self.ingest = Ingest(self.store, signer, clock.now_ms, lambda _: {terminal_key.kid: terminal_key}, judge)
+        with self.store.transaction() as transaction:
+            Register(transaction).replace_all(NAMESPACE, town.media(), clock.now_ms())
 
     def register(self, terminal: str, permit: Permit) -> None:
         """Say what a terminal may ask for."""
         with self.store.transaction() as transaction:
             allow(transaction, terminal, permit)
 
-    def pay_in(self, subject: Subject, amount_fen: int) -> None:
-        """Open somebody's account."""
+    def pay_in(self, subject: Subject, amount_fen: int, kind: str = ACCOUNT) -> None:
+        """Open somebody's account of a kind."""
         with self.store.transaction() as transaction:
-            enter(transaction, (subject.namespace, subject.id), amount_fen, self._clock.now_ms())
+            enter(transaction, account_of((subject.namespace, subject.id), kind), amount_fen, self._clock.now_ms())
 
     def lend(self, subject: Subject, ceiling_fen: int) -> None:
         """Let somebody owe so much."""

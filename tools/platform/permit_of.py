@@ -25,6 +25,7 @@ def permit_of(terminal: Resolved) -> Permit:
         funds=frozenset(fund for rule in rules if isinstance(fund := getattr(rule, "fund", None), str)),
         accounts=frozenset(rule.kind.value for rule in rules if isinstance(rule, Account)),
         subsidies=any(isinstance(settings, SubsidySettings) for settings in terminal.profiles.values()),
+        balances_by_card=any(getattr(till, "debts_by_card", False) for till in tills),
     )
 
 
