@@ -17,15 +17,10 @@ from offline_store.database import DATABASE_NAME
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
 from offline_store.saved import saved_value
-from profiles.api import ClockState
 from tools.cli.place import state_dir_option
+from tools.cli.standing_words import CLOCKS
 from tools.cli.times import iso
 
-_STATES = {
-    ClockState.SYNCHRONISED: ("可信", "synchronised"),
-    ClockState.HOLDOVER: ("推算（暂无校时来源）", "holdover: carried on, nobody vouches for it now"),
-    ClockState.UNTRUSTED: ("不可信", "untrusted"),
-}
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 
@@ -53,8 +48,8 @@ def show(state_dir: Path, as_json: bool) -> None:
         return
     click.echo(
         say(
-            f"现在：{iso(moment.now_ms)}，{_STATES[moment.state][0]}，误差至多 {moment.uncertainty_ms} 毫秒",
-            f"now: {iso(moment.now_ms)}, {_STATES[moment.state][1]}, within {moment.uncertainty_ms} ms",
+            f"现在：{iso(moment.now_ms)}，{CLOCKS[moment.state][0]}，误差至多 {moment.uncertainty_ms} 毫秒",
+            f"now: {iso(moment.now_ms)}, {CLOCKS[moment.state][1]}, within {moment.uncertainty_ms} ms",
         )
     )
     click.echo(say(f"下限：{_or_none(known.floor_ms)}", f"floor: {_or_none(known.floor_ms)}"))

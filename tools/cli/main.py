@@ -65,7 +65,8 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "查找已连接的设备，写入配置",
         "Find what is plugged in, and write it into the configuration",
     ),
-    "status": ("tools.cli.status", "status", "与平台的连接情况", "How the link to the platform does"),
+    "status": ("tools.cli.status", "status", "终端与平台连接的情况", "How the terminal and its link do"),
+    "watch": ("tools.cli.watch", "watch", "持续显示运行中的终端", "Show a running terminal as it goes"),
     "journal": (
         "tools.cli.journal",
         "journal",

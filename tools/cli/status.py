@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from agent.clock import SystemClock
-from agent.sync.faults import LinkFault
-from agent.sync.link import LinkPhase
+from agent.standing import Standing
+from agent.standing_socket import ask
 from agent.sync.metrics import NAME, LinkMetrics, read
 from agent.words import say
 from offline_store.errors import StoreError
@@ -19,38 +19,47 @@ from offline_store.unrecorded import tallies_of
 from tools.cli.fields import refusal
 from tools.cli.figures import waiting_words
 from tools.cli.place import existing, state_dir_option
+from tools.cli.standing_words import FAULTS, PHASES, lines
 
 _OLD_S = 30
-_PHASES = {
-    LinkPhase.UP: ("已连接", "up"),
-    LinkPhase.CONNECTING: ("正在连接", "connecting"),
-    LinkPhase.WAITING: ("等待重试", "waiting to try again"),
-    LinkPhase.STOPPED: ("已停止", "stopped"),
-}
-_FAULTS = {fault.code: (fault.zh, fault.en) for fault in LinkFault}
 
 
 @click.command(
     help=say(
-        "与平台的连接情况：服务器、故障、流量、重发、被拒的回执、待发",
-        "How the link to the platform does: broker, faults, traffic, what was sent again, refused answers, what waits",
+        "终端的情况，以及与平台的连接：服务器、故障、流量、重发、被拒的回执、待发",
+        "How the terminal does, and its link to the platform: broker, faults, traffic, what was sent again, refused"
+        " answers, what waits",
     )
 )
 @state_dir_option
 @click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 def status(state_dir: Path, as_json: bool) -> None:
-    """Read the file that the terminal renews every few seconds; nothing is asked of the terminal."""
+    """What the terminal says, if it runs; of the link what it wrote last, into a file that it renews all the time."""
     tallies = _unrecorded(existing(state_dir))
+    standing = _standing(state_dir)
     if not as_json:
-        for line in waiting_words(tallies):
+        for line in (*waiting_words(tallies), *(lines(standing) if standing else ())):
             click.echo(line)
+    if standing is not None and standing.link is None:
+        if as_json:
+            click.echo(json.dumps({"terminal": standing.model_dump(mode="json")}))
+        return
     metrics = _read(state_dir)
     age_s = max(0, SystemClock().now_ms() - metrics.at_ms) // 1000
     if as_json:
         unrecorded = {"unrecorded": {lane: tally.openings for lane, tally in tallies.items()}} if tallies else {}
-        click.echo(json.dumps(metrics.model_dump(mode="json") | unrecorded))
+        terminal = {} if standing is None else {"terminal": standing.model_dump(mode="json", exclude={"link"})}
+        click.echo(json.dumps(metrics.model_dump(mode="json") | unrecorded | terminal))
     else:
         click.echo("\n".join(_lines(metrics, age_s)))
+
+
+def _standing(state_dir: Path) -> Standing | None:
+    """What a running terminal says of itself."""
+    try:
+        return ask(state_dir)
+    except (OSError, ValueError):
+        return None
 
 
 def _unrecorded(state_dir: Path) -> Mapping[str, Tally]:
@@ -92,10 +101,10 @@ def _lines(metrics: LinkMetrics, age_s: int) -> list[str]:
         )
     at = f"{metrics.broker + 1}, {metrics.host}, MQTT {metrics.protocol}"
     lines.append(
-        say(f"连接：{_PHASES[metrics.phase][0]}（服务器 {at}）", f"link: {_PHASES[metrics.phase][1]} (broker {at})")
+        say(f"连接：{PHASES[metrics.phase][0]}（服务器 {at}）", f"link: {PHASES[metrics.phase][1]} (broker {at})")
     )
     if metrics.fault is not None:
-        zh, en = _FAULTS.get(metrics.fault, (metrics.fault, metrics.fault))
+        zh, en = FAULTS.get(metrics.fault, (metrics.fault, metrics.fault))
         lines.append(say(f"上次故障：{zh}", f"last fault: {en}"))
     refused = _counted(metrics.refused, refusal)
     ended = _counted(metrics.ended, _fault)
@@ -134,4 +143,4 @@ def _counted(counts: Mapping[str, int], words: Callable[[str], str]) -> str:
 
 
 def _fault(code: str) -> str:
-    return say(*_FAULTS.get(code, (code, code)))
+    return say(*FAULTS.get(code, (code, code)))
