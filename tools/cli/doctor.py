@@ -14,7 +14,7 @@ import click
 from agent.config import ConfigError, Resolved
 from agent.words import say, tell
 from tools.cli.bench_process import BenchError, use_running_devices
-from tools.cli.place import config_options, resolve
+from tools.cli.place import config_options, installed, resolve
 from tools.doctor import installation, relay, report, shown_code
 from tools.doctor.account import as_owner
 from tools.doctor.examine import CHECKS, examine
@@ -74,7 +74,9 @@ def doctor(
     yes: bool,
     bundle: Path | None,
 ) -> None:
-    """Examine, ask before anything moves, tell."""
+    """Examine, ask before anything moves, tell. On a terminal that is installed, that one needs no name."""
+    if config is None and preset is None:
+        config = installed()
     try:
         resolved = resolve(config, preset, overrides)
     except ConfigError as error:

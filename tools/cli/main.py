@@ -67,6 +67,7 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     ),
     "status": ("tools.cli.status", "status", "终端与平台连接的情况", "How the terminal and its link do"),
     "watch": ("tools.cli.watch", "watch", "持续显示运行中的终端", "Show a running terminal as it goes"),
+    "logs": ("tools.cli.logs", "logs", "终端的日志", "The terminal's log"),
     "journal": (
         "tools.cli.journal",
         "journal",
@@ -79,6 +80,7 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "platform": ("tools.platform.commands", "platform", "参考平台", "The reference central platform"),
     "demo": ("tools.demo.command", "demo", "演示：从刷卡到平台确认", "The whole way of a tap, from reader to platform"),
     "day": ("tools.days.command", "day", "演练场景的一天", "Play the script of a scene's day"),
+    "completion": ("tools.cli.completion", "completion", "命令补全脚本", "Complete commands in the shell"),
     "bench": ("tools.bench.command", "bench", "性能测量", "Measure, beside the raw peer in the same run"),
 }
 

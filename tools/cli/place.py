@@ -15,6 +15,8 @@ from agent.words import say
 from tools.cli.presets import preset_names, preset_text
 
 DEFAULT_PRESET = "gate"
+INSTALLED_CONFIG = Path("/etc/onecard/terminal.yaml")
+"""The configuration of the terminal that the Debian package runs on this machine."""
 
 
 def state_home() -> Path:
@@ -32,6 +34,11 @@ def resolve(config: Path | None, preset: str | None, overrides: tuple[str, ...] 
     name = preset or DEFAULT_PRESET
     home = state_home()
     return parse(preset_text(name), say(f"预设 {name}", f"preset {name}"), home, overrides)
+
+
+def installed() -> Path | None:
+    """The configuration of this machine's own terminal, where there is one and this user may read it."""
+    return INSTALLED_CONFIG if os.access(INSTALLED_CONFIG, os.R_OK) else None
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -155,7 +162,9 @@ def _state_dir(named_by: str, value: Any) -> Path:
 
 
 def default_state_dir() -> Path:
-    """That of the default preset; if only other terminals have run, a sentence that names them."""
+    """That of this machine's own terminal, else of the default preset; else a sentence that names those that ran."""
+    if (config := installed()) is not None:
+        return load(config).config.terminal.state_dir
     state_dir = resolve(None, None).config.terminal.state_dir
     if not state_dir.is_dir() and _known():
         raise click.ClickException(say(f"{state_dir} 不存在；{_others()}", f"{state_dir} does not exist; {_others()}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 from collections.abc import Iterator
@@ -9,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _ROOT = 0
+_UNIT_GROUPS = ("dialout", "video", "plugdev")
+"""Which the systemd unit adds to the user's own (``SupplementaryGroups=``)."""
 
 
 @contextmanager
 def as_owner(state_dir: Path) -> Iterator[None]:
-    """Within it root is the user that owns the terminal's directory, with its groups; anybody else stays who he is."""
+    """Within it root is the user that owns the terminal's directory, with the unit's groups; others stay themselves."""
     try:
         owner = state_dir.stat().st_uid
     except OSError:
@@ -22,12 +25,9 @@ def as_owner(state_dir: Path) -> Iterator[None]:
         yield
         return
     groups, group = os.getgroups(), os.getegid()
-    try:
-        known = pwd.getpwuid(owner)
-        os.initgroups(known.pw_name, known.pw_gid)
-        os.setegid(known.pw_gid)
-    except KeyError:
-        os.setgroups([])
+    own = _groups_of(owner)
+    os.setgroups(own)
+    os.setegid(own[0])
     os.seteuid(owner)
     try:
         yield
@@ -35,3 +35,13 @@ def as_owner(state_dir: Path) -> Iterator[None]:
         os.seteuid(_ROOT)
         os.setegid(group)
         os.setgroups(groups)
+
+
+def _groups_of(owner: int) -> list[int]:
+    """The user's own group first; a user that nobody knows has the unit's groups alone, behind its number."""
+    given = [group.gr_gid for group in grp.getgrall() if group.gr_name in _UNIT_GROUPS]
+    try:
+        known = pwd.getpwuid(owner)
+    except KeyError:
+        return [owner, *given]
+    return [known.pw_gid, *os.getgrouplist(known.pw_name, known.pw_gid), *given]

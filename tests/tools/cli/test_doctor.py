@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.house.test_words import check
 from tests.tools.doctor.conftest import well
 from tests.tools.doctor.parts import Ward
 from tests.tools.doctor.test_broken_setups import BROKEN
+from tools.cli import place
+from tools.cli.doctor import doctor
 from tools.doctor.examine import CHECKS, FAMILIES
 
 __all__ = ["well"]
@@ -92,3 +95,12 @@ def test_every_check_has_words_and_every_line_says_what_to_do(well: Ward) -> Non
         check(finding.said.zh + "。", finding.said.en, finding.check)
         if finding.remedy is not None:
             check(finding.remedy.zh, finding.remedy.en, finding.check)
+
+
+def test_on_a_terminal_that_is_installed_that_one_needs_no_name(well: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place, "INSTALLED_CONFIG", well.config)
+    assert place.default_state_dir() == well.state_dir
+    done = CliRunner().invoke(doctor, ["--json"])
+    assert "21 records" in findings(done.stdout)["chain"]["said"]
+    monkeypatch.setattr(place, "INSTALLED_CONFIG", well.directory / "none.yaml")
+    assert place.installed() is None

@@ -1,0 +1,91 @@
+"""``onecard logs``: the terminal's log for people, out of journald or out of a file that was saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
+
+import click
+
+from agent.words import language, say
+from tools.small_files import lines_of
+
+_LEVELS = {"debug": "white", "info": "green", "warning": "yellow", "error": "red"}
+_APART = {"timestamp", "level", "event", "zh", "en"}
+
+
+@click.command(
+    help=say(
+        "显示终端的日志（来自 journald，或用 --from 指定的文件；- 为标准输入）",
+        "Show the terminal's log: journald's, or with --from that of a file; - is standard input",
+    )
+)
+@click.option("--unit", default="onecard", show_default=True, help=say("systemd 服务名", "The systemd unit"))
+@click.option("--from", "file", type=click.File(encoding="utf-8", errors="replace"), help=say("日志文件", "A log file"))
+@click.option(
+    "--lines", type=click.IntRange(1, 100_000), default=100, show_default=True, help=say("最近几行", "How many")
+)
+@click.option("--follow", is_flag=True, help=say("持续显示新的日志", "Go on with what comes"))
+@click.option(
+    "--level",
+    type=click.Choice(list(_LEVELS)),
+    default="debug",
+    show_default=True,
+    help=say("只显示此级别及以上", "Only this level and above"),
+)
+@click.option("--json", "as_json", is_flag=True, help=say("原样输出 JSON 行", "Print the lines of JSON as they are"))
+def logs(unit: str, file: IO[str] | None, lines: int, follow: bool, level: str, as_json: bool) -> None:
+    """Read lines of JSON, say them in the reader's language."""
+    least = list(_LEVELS).index(level)
+    with _source(unit, file, lines, follow=follow) as source:
+        for raw in source:
+            entry = _entry(raw)
+            if entry is not None and list(_LEVELS).index(entry["level"]) < least:
+                continue
+            said = raw.rstrip("\n") if as_json or entry is None else _line(entry)
+            click.echo(said, color=False if os.environ.get("NO_COLOR") else None)
+
+
+@contextmanager
+def _source(unit: str, file: IO[str] | None, lines: int, *, follow: bool) -> Iterator[Iterable[str]]:
+    if file is not None:
+        yield lines_of(file)
+        return
+    program = shutil.which("journalctl")
+    if program is None:
+        raise click.ClickException(
+            say(
+                "这台机器没有 journald；请用 --from 指定日志文件",
+                "there is no journald on this machine; name a log with --from",
+            )
+        )
+    command = [program, "--unit", unit, "--output", "cat", "--no-pager", "--quiet", "--lines", str(lines)]
+    with subprocess.Popen([*command, *(["--follow"] if follow else [])], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None  # noqa: S101 -- opened as a pipe above
+        try:
+            yield lines_of(process.stdout)
+        finally:
+            process.terminate()
+
+
+def _entry(raw: str) -> Mapping[str, Any] | None:
+    """One of the terminal's own lines; ``None`` for what another program wrote there."""
+    try:
+        entry = json.loads(raw)
+    except ValueError:
+        return None
+    is_ours = isinstance(entry, dict) and isinstance(entry.get("event"), str) and entry.get("level") in _LEVELS
+    return entry if is_ours else None
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    moment = str(entry.get("timestamp", ""))[:19].replace("T", " ")
+    level = click.style(f"{entry['level']:<7}", fg=_LEVELS[entry["level"]])
+    said = entry.get(language())
+    fields = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _APART and value not in ("", None))
+    return f"{moment} {level} {entry['event']}" + (f"  {said}" if said else "") + (f"  {fields}" if fields else "")
