@@ -12,6 +12,7 @@ from profiles.api import ProfileSettings
 
 _KINDS = {"printer": ("prints", "打印机"), "screen": ("shows", "屏幕")}
 """By the lane's key: what its device's settings say of themselves, and its name in Chinese."""
+_NO_SCREEN = ("缺少此项：查询结果只能显示在屏幕上", "is missing: what this lane is asked can be shown nowhere else")
 
 
 class _Lane(HasCounter, Protocol):
@@ -46,5 +47,8 @@ def beside_problems(
                 f"the screen belongs to lane {other}; give each its own",
             )
             problems.append(Problem(f"lanes.{name}.screen", *said))
+    for name, settings in profiles.items():
+        if getattr(settings, "needs_screen", False) and lanes[name].screen is None:
+            problems.append(Problem(f"lanes.{name}.screen", *_NO_SCREEN))
     handing_over = {name for name, settings in profiles.items() if getattr(settings, "hands_over", False)}
     return [*problems, *counter_problems(lanes, handing_over)]

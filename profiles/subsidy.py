@@ -70,6 +70,7 @@ _DECLINED = {
 class SubsidySettings(ProfileSettings):
     """Settings of one screen with a keypad for PINs."""
 
+    needs_screen: ClassVar[bool] = True
     codes: CodePolicy = CodePolicy(purposes=frozenset({Purpose.ANY, Purpose.IDENTIFY}))
     ask_deadline_ms: int = Field(default=5_000, ge=500, le=30_000, description="so long the platform may take")
     idle_ms: int = Field(

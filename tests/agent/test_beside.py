@@ -42,6 +42,13 @@ def test_devices_that_are_not_there_are_named(tmp_path: Path) -> None:
     assert "did you mean screen?" in problems(tmp_path, "subsidy", change)["lanes.query.screen"]
 
 
+def test_a_lane_that_shows_what_is_private_needs_a_screen(tmp_path: Path) -> None:
+    def change(document: Any) -> None:
+        del document["lanes"]["query"]["screen"]
+
+    assert problems(tmp_path, "subsidy", change).keys() == {"lanes.query.screen"}
+
+
 def test_one_screen_for_two_lanes_is_refused(tmp_path: Path) -> None:
     def change(document: Any) -> None:
         document["devices"]["other"] = {"driver": "scanner", "port": "/dev/ttyS9"}

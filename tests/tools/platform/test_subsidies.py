@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from tools.platform.ca import Authority
 from tools.platform.evidence import Judge
 from tools.platform.ledger import Owner
 from tools.platform.permits import Permit, allow, forbid
-from tools.platform.store import Store
+from tools.platform.store import Store, sqlite_url
 
 PIN = "135790"
 PAID = SubsidyPaid("耕地地力保护补贴", "20260618", 125_000)
@@ -66,6 +67,15 @@ class Query(Asking):
         return self.key.open(reply.sealed, self.till.name, self.nonce)
 
 
+@pytest.fixture(params=["sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """SQLite, unless a test says that the database matters to it."""
+    url = sqlite_url(tmp_path / "platform.db") if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    opened = Store.open(url)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def query(store: Store, signer: Es256Signer, authority: Authority, tmp_path: Path) -> Query:
     row = tmp_path / "row.json"
@@ -93,6 +103,7 @@ def test_a_right_pin_is_told_the_holders_own_subsidies_newest_first_and_how_many
     assert told.paid[1].date == f"202601{MAX_ROWS + 2:02d}"
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 def test_wrong_pins_block_for_a_day_at_every_terminal_and_the_right_one_begins_anew(query: Query) -> None:
     for _ in range(subsidies.MAX_WRONG - 1):
         assert query.pin("000000") == "pin-wrong"
@@ -114,6 +125,7 @@ def test_a_question_that_comes_twice_counts_one_wrong_pin_and_gets_the_same_repl
     assert query.pin("000000") == "pin-wrong"
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 def test_a_code_proves_once_that_its_holder_is_there(query: Query) -> None:
     code = PHONE.code(NOW_MS // 1000, Purpose.IDENTIFY)
     assert query.code(code) == Subsidies("李小四", "4321", (PAID,), 0)
