@@ -14,7 +14,7 @@ from offline_store.journal import Mark as StoredMark
 from offline_store.loans import Loan
 from offline_store.record import Entry
 from offline_store.record import Money as StoredMoney
-from profiles.api import Actuate, Ask, Kind, Record, Step
+from profiles.api import Actuate, Ask, Kind, Record, State, Step
 from profiles.loans import AskLibrary, Defer
 from profiles.questions import Money
 
@@ -105,3 +105,8 @@ def _money(money: Money) -> StoredMoney:
         account=money.account,
         funds=money.funds,
     )
+
+
+def saves_the_same(new: State, old: State) -> bool:
+    """Whether the disk would hold the same of both."""
+    return new == old or new.model_dump() == old.model_dump()

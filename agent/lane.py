@@ -20,12 +20,12 @@ import cbor2
 
 from agent.credentials.verify import Verifier
 from agent.durable import DiskHangs, durable
-from agent.entries import append_of, counted_instead, state_key
+from agent.entries import append_of, counted_instead, saves_the_same, state_key
 from agent.facts import TerminalFacts
 from agent.lane_ports import LanePorts
 from agent.logs import log
 from agent.opening import Opening
-from agent.queues import drop_superseded
+from agent.queues import drop_superseded, replaced_as
 from agent.records import StoreReason
 from agent.words import say, tell
 from drivers.api import (
@@ -43,10 +43,11 @@ from drivers.api import (
     Pulse,
     Reading,
     SourceHealth,
+    WeightReading,
 )
 from offline_store.errors import StoreError
 from offline_store.journal import Appended
-from profiles.amounts import AmountProblem, AmountRefused, FunctionKey, KeyPressed, Typed
+from profiles.amounts import AmountProblem, AmountRefused, FunctionKey, KeyPressed, Typed, Weighed
 from profiles.api import (
     Actuate,
     Actuated,
@@ -160,6 +161,8 @@ class Lane:
         match reading:
             case InputReading():
                 self._input(InputChanged(reading.input, reading.active))
+            case WeightReading():
+                self._signal(Weighed(reading.grams))
             case CardRemoved():
                 self._log.debug("removed", reader=reading.reader)
             case SourceHealth():
@@ -209,7 +212,7 @@ class Lane:
     def _signal(self, event: Event) -> None:
         """Queue what happened, with the time at which it did: its record bears it, however late the disk takes it."""
         self._signals.append((event, self._ports.facts()))
-        if len(self._signals) > MAX_SIGNALS and (dropped := drop_superseded(self._signals, _input_of)) is not None:
+        if len(self._signals) > MAX_SIGNALS and (dropped := drop_superseded(self._signals, replaced_as)) is not None:
             self.dropped += 1
             self._log.warning("signal dropped", count=self.dropped, input=dropped)
         self._arrived.set()
@@ -326,7 +329,7 @@ class Lane:
         step = self._profile.handle(self._state, event, facts)
         decided_ns = time.monotonic_ns()
         records = [effect for effect in step.effects if isinstance(effect, Record)]
-        if not records and _saves_the_same(step.state, self._state):
+        if not records and saves_the_same(step.state, self._state):
             self._state = step.state
             for effect in step.effects:
                 self._carry_out(effect)
@@ -490,15 +493,6 @@ class Lane:
             durable_ns=durable_ns,
             **times,
         )
-
-
-def _saves_the_same(new: State, old: State) -> bool:
-    return new == old or new.model_dump() == old.model_dump()
-
-
-def _input_of(signal: tuple[Event, TerminalFacts]) -> str | None:
-    event, _ = signal
-    return event.input if isinstance(event, InputChanged) else None
 
 
 def tap_of(record_id: bytes) -> str:

@@ -6,6 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
+from profiles.amounts import Weighed
+from profiles.api import Event, InputChanged
+
 T = TypeVar("T")
 
 
@@ -20,3 +23,11 @@ def drop_superseded(queue: deque[T], input_of: Callable[[T], str | None]) -> str
             del queue[index]
             return name
     return None
+
+
+def replaced_as(queued: tuple[Event, object]) -> str | None:
+    """Of what a later event is the newer state: an input, or the scale; ``None`` for what happened."""
+    event, _ = queued
+    if isinstance(event, Weighed):
+        return "weight"
+    return event.input if isinstance(event, InputChanged) else None

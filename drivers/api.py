@@ -179,6 +179,15 @@ class PinReading(_Reading):
     digits: str = Field(repr=False, pattern=r"^[0-9]{4,12}\z")
 
 
+MAX_WEIGHT_GRAMS = 60_000
+
+
+class WeightReading(_Reading):
+    """What lies still on a scale; 0 when nothing does. A weight is said again while it lies there."""
+
+    grams: int = Field(ge=0, le=MAX_WEIGHT_GRAMS)
+
+
 class InputReading(_Reading):
     """A digital input changed: passage sensor, door contact, fire line, button."""
 
@@ -207,7 +216,7 @@ class SourceHealth(_Reading):
 
 
 Typed = AmountReading | NoAmount | KeyReading | PinReading
-Reading = CardReading | CardRemoved | CodeReading | CodeHint | SourceHealth | Typed | InputReading
+Reading = CardReading | CardRemoved | CodeReading | CodeHint | SourceHealth | Typed | InputReading | WeightReading
 
 
 class Device(Protocol):

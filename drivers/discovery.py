@@ -25,7 +25,7 @@ _QUERYCAP_BYTES = 104
 _CAPTURE = 0x0000_0001 | 0x0000_1000  # V4L2_CAP_VIDEO_CAPTURE, …_MPLANE
 _DEVICE_CAPS = 0x8000_0000
 MOST = 64
-SERIAL_DRIVERS = ("keypad", "pn532", "relay", "scanner", "vehicles")
+SERIAL_DRIVERS = ("keypad", "pn532", "relay", "scale", "scanner", "vehicles")
 
 
 class Kind(StrEnum):

@@ -85,4 +85,4 @@ class Weighed:
     grams: int
 
 
-Typed = AmountRefused | KeyPressed | Weighed
+Typed = AmountRefused | KeyPressed

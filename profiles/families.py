@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from profiles.amounts import Typed
+from profiles.amounts import Typed, Weighed
 from profiles.barcodes import Barcode
 from profiles.handover import HandoverEffect, HandoverEvent
 from profiles.loans import LibraryEffect, LibraryReply
@@ -11,5 +11,5 @@ from profiles.questions import Reply
 from profiles.screen import ScreenEffect
 from profiles.subsidies import PinEntered
 
-FamilyEvent = Reply | Typed | Barcode | LibraryReply | HandoverEvent | NotPrinted | PinEntered
+FamilyEvent = Reply | Typed | Weighed | Barcode | LibraryReply | HandoverEvent | NotPrinted | PinEntered
 FamilyEffect = LibraryEffect | HandoverEffect | Print | ScreenEffect

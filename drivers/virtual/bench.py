@@ -18,7 +18,7 @@ SOCKET_NAME = "virtual.sock"
 CAMERA_FILE = "camera.url"
 """In the bench's directory: the address of the camera's stream."""
 USUAL_DEVICES = ("pcscd", "pn532", "relay", "scanner", "keypad")
-SECOND_DEVICES = ("scanner-2", "keypad-2")
+SECOND_DEVICES = ("scanner-2", "keypad-2", "scale")
 DEVICES = (*USUAL_DEVICES, *SECOND_DEVICES, "camera", "library")
 """What is not usual stands only where it is asked for: a camera's pictures cost a share of a core."""
 LIBRARY_FILE = "sip2.address"
@@ -108,6 +108,13 @@ class Press(_Message):
         return self
 
 
+class Weigh(_Message):
+    """Put so many grams onto the empty scale, or with 0 take everything off."""
+
+    do: Literal["weigh"] = "weigh"
+    grams: Annotated[int, Field(ge=0, le=99_999)]
+
+
 class Relay(_Message):
     """Ask for the board's outputs, inputs and history."""
 
@@ -140,7 +147,7 @@ class Stop(_Message):
 
 
 Command = Annotated[
-    Insert | Remove | Scan | Hold | Trouble | Shown | Press | Relay | Library | Plug | Status | Stop,
+    Insert | Remove | Scan | Hold | Trouble | Shown | Press | Weigh | Relay | Library | Plug | Status | Stop,
     Field(discriminator="do"),
 ]
 _COMMAND: TypeAdapter[Command] = TypeAdapter(Command)

@@ -34,6 +34,7 @@ from drivers.virtual.bench import (
     Shown,
     Status,
     Trouble,
+    Weigh,
 )
 from drivers.virtual.cards.behaviour import Behaviour
 from drivers.virtual.cards.cardfile import CardFileError, load_card_file, read_card_file
@@ -41,6 +42,7 @@ from drivers.virtual.keypad import VirtualKeypad
 from drivers.virtual.pcscd import VirtualPcscd
 from drivers.virtual.pn532 import VirtualPn532
 from drivers.virtual.relay import VirtualRelay
+from drivers.virtual.scale import VirtualScale
 from drivers.virtual.scanner import VirtualScanner
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ class Bench:
         self._relay: VirtualRelay | None = None
         self._scanners: dict[str, VirtualScanner] = {}
         self._keypads: dict[str, VirtualKeypad] = {}
+        self._scale: VirtualScale | None = None
         self._camera: VirtualCamera | None = None
         self._library: VirtualLibrary | None = None
         self._plugging = asyncio.Lock()
@@ -146,6 +149,8 @@ class Bench:
             case "keypad" | "keypad-2":
                 keypad = self._keypads[device] = VirtualKeypad(path)
                 self._pluggables[device] = keypad.port
+            case "scale":
+                self._scale = self._pluggables[device] = VirtualScale(path)
             case "camera":
                 from drivers.virtual.camera import VirtualCamera
 
@@ -204,6 +209,11 @@ class Bench:
                     return Answer(ok=True, shown=tuple(self._filming().shown))
                 case Press():
                     await self._press(command)
+                case Weigh(grams=grams):
+                    if self._scale is None:
+                        raise _missing("scale")
+                    self._must_be_heard("scale")
+                    self._scale.put(grams)
                 case Plug():
                     await self._plug(command)
                 case Relay():

@@ -20,13 +20,15 @@ class Dish(BaseModel):
 
     number: int = Field(ge=1, le=MAX_NUMBER, strict=True, description="what the cashier types")
     name: str = Field(default="", max_length=32, description="what the menu calls it")
+    en: str = Field(default="", max_length=32, description="the same in English; empty: as name")
     price_fen: PriceFen
     per: Per = Field(default=Per.PIECE, description="piece, or kg where it is weighed")
 
     @property
     def item(self) -> Item:
-        """The same as a signed list has it; one name serves both languages."""
-        name = Sentence(self.name or f"菜号 {self.number}", self.name or f"Dish {self.number}")
+        """The same as a signed list has it."""
+        zh = self.name or f"菜号 {self.number}"
+        name = Sentence(zh, self.en or self.name or f"Dish {self.number}")
         return Item(str(self.number), name, self.price_fen, self.per)
 
 

@@ -38,7 +38,7 @@ def test_every_reader_of_pcscd_is_listed_and_none_while_it_is_down(pcscd: Virtua
 def test_a_port_that_is_named_is_listed_with_all_that_may_be_behind_it(tmp_path: Path) -> None:
     port = VirtualPort(tmp_path / "port", lambda data: None)
     port.plug()
-    assert found_at(port.path).drivers == ("keypad", "pn532", "relay", "scanner", "vehicles")
+    assert found_at(port.path).drivers == ("keypad", "pn532", "relay", "scale", "scanner", "vehicles")
     port.unplug()
     assert [each for each in serial_ports([str(port.path)]) if each.address == str(port.path)] == []
 

@@ -30,6 +30,7 @@ from drivers.virtual.bench import (
     Scan,
     Status,
     Trouble,
+    Weigh,
 )
 from drivers.virtual.place import virtual_dir
 from tools.cli.bench_process import ask
@@ -179,6 +180,14 @@ def trouble(trouble: CameraTrouble, terminal: str) -> None:
 def scan(text: str, terminal: str) -> None:
     """Scan a barcode."""
     _do(terminal, Scan(do="scan", text=text))
+
+
+@virtual.command(help=say("在秤上放多少克；0：拿走", "Put so many grams on the scale; 0 takes everything off"))
+@click.argument("grams", metavar=say("克", "GRAMS"), type=click.IntRange(0, 99_999))
+@terminal_option
+def weigh(grams: int, terminal: str) -> None:
+    """Weigh something."""
+    _do(terminal, Weigh(grams=grams))
 
 
 @virtual.command(
