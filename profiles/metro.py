@@ -47,7 +47,7 @@ from profiles.api import (
 )
 from profiles.direction import Direction
 from profiles.metro_reasons import MetroReason, MetroRule
-from profiles.metro_settings import Entries, MetroSettings
+from profiles.metro_settings import MetroSettings
 from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState
 from profiles.payment import Bill, Kept, Payment, with_amount
 from profiles.questions import Answer, Answered, Declined, NotRecorded, QueryTravel, Travelled, Unanswered
@@ -142,7 +142,7 @@ class Metro(PaidWay[MetroState]):
         if self.is_owed(credential, facts):
             grant = self.owed(credential, self._public(), facts)
             return self.let_through(self._fresh(state), credential, grant, facts, verdict.trace)
-        trip, is_here = open_trip(credential.subject, facts), self._settings.entries is Entries.HERE
+        trip, is_here = open_trip(credential.subject, facts), not self._settings.asks
         if self._settings.direction is Direction.IN:
             if trip is not None and not is_here and not self._goes_on(trip, facts):
                 trip = None  # it ended elsewhere, or the platform knows that it did not
@@ -218,7 +218,7 @@ class Metro(PaidWay[MetroState]):
 
     def _exit_rules(self, state: MetroState, known: Known, facts: Facts) -> Iterator[Asked]:
         trip, start = known.trip, self._start(state, known.trip)
-        if self._settings.entries is Entries.PLATFORM:
+        if self._settings.asks:
             yield MetroRule.TRIP_TOLD, not known.unanswered, None
         fare_fen = self._fare_fen(state, known, start, facts)
         is_told = start is not None or state.typed_fen is not None
@@ -280,7 +280,7 @@ class Metro(PaidWay[MetroState]):
         fare_fen = self._fare_fen(state, known, start, facts)
         public: PublicFields = {**self._public(), **({} if start is None else {"from": start})}
         ended = (*over(subject, facts), *seen_here(subject, settings.here, facts))
-        if settings.entries is Entries.PLATFORM and trip is not None:
+        if settings.asks and trip is not None:
             ended = (*ended, *left(subject, trip, facts))
         if not fare_fen:
             since_ms, station = trip or (None, None)

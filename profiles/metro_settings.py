@@ -109,6 +109,11 @@ class MetroSettings(PaySettings):
         return Wiring(outputs={"output": self.output, **lamps})
 
     @property
+    def asks(self) -> bool:
+        """Whether the platform is asked where people came in."""
+        return self.entries is Entries.PLATFORM
+
+    @property
     def here(self) -> int:
         """This station's number."""
         return self.network.stations[self.station].number

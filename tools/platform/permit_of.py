@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import BaseModel
 
 from agent.config import Resolved
+from profiles.metro_settings import MetroSettings
 from profiles.payment import PaySettings
 from profiles.rules.accounts import Account
 from profiles.subsidy import SubsidySettings
@@ -26,6 +27,7 @@ def permit_of(terminal: Resolved) -> Permit:
         accounts=frozenset(rule.kind.value for rule in rules if isinstance(rule, Account)),
         subsidies=any(isinstance(settings, SubsidySettings) for settings in terminal.profiles.values()),
         balances_by_card=any(getattr(till, "debts_by_card", False) for till in tills),
+        lines=frozenset(till.line for till in tills if isinstance(till, MetroSettings) and till.asks),
     )
 
 

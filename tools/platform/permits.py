@@ -42,6 +42,7 @@ class Permit(BaseModel):
     merchants: Names = frozenset()
     funds: Names = Field(default=frozenset(), description="beside the person's account")
     accounts: Names = Field(default=frozenset(), description="of a person by kind, beside the plain one")
+    lines: Names = Field(default=frozenset(), description="on which it may hear where a person came in")
     balances_by_card: bool = Field(
         default=False, description="tell a balance to whoever shows a card or a printed code, which prove nothing"
     )
@@ -72,6 +73,7 @@ class Permit(BaseModel):
                 "merchants": self.merchants | other.merchants,
                 "funds": self.funds | other.funds,
                 "accounts": self.accounts | other.accounts,
+                "lines": self.lines | other.lines,
                 "balances_by_card": self.balances_by_card or other.balances_by_card,
                 "subsidies": self.subsidies or other.subsidies,
             }

@@ -151,6 +151,10 @@ class Answering:
         return "own-sale" if sale[0].owner == question.subject else returns.claim(question, where, sale[1])
 
     def _travel(self, question: QueryTravel, bound: Bound) -> Reply:
+        allowed = permit(self._transaction, self._terminal)
+        if allowed is None or question.line not in allowed.lines:
+            code = "terminal-not-registered" if allowed is None else "line-not-registered"
+            return Declined(**bound, code=code)
         person = Register(self._transaction).person(question.medium, question.subject, self._now_ms)
         if isinstance(person, str):
             return Declined(**bound, code=person)

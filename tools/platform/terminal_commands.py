@@ -68,6 +68,7 @@ def add(terminal_id: str, target: Path, replace: bool, directory: Path) -> None:
 @click.option("--merchant", "merchants", multiple=True, help=say("商户，可多次", "A merchant; any number"))
 @click.option("--fund", "funds", multiple=True, help=say("补贴等资金，可多次", "A fund, such as a subsidy; any number"))
 @click.option("--account", "accounts", multiple=True, help=say("个人的其他账户，可多次", "A person's further account"))
+@click.option("--line", "lines", multiple=True, help=say("可查询行程的线路，可多次", "A line, to hear of its trips"))
 @click.option(
     "--balances-by-card",
     is_flag=True,
@@ -84,6 +85,7 @@ def allow_terminal(
     merchants: tuple[str, ...],
     funds: tuple[str, ...],
     accounts: tuple[str, ...],
+    lines: tuple[str, ...],
     balances_by_card: bool,
     subsidies: bool,
     holds: int | None,
@@ -95,7 +97,7 @@ def allow_terminal(
     limits = {"holds": holds, "holds_fen": holds_fen}
     try:
         given = Permit.model_validate(
-            {"merchants": merchants, "funds": funds, "accounts": accounts}
+            {"merchants": merchants, "funds": funds, "accounts": accounts, "lines": lines}
             | {"balances_by_card": balances_by_card, "subsidies": subsidies}
             | {name: value for name, value in limits.items() if value is not None}
         )
@@ -168,6 +170,7 @@ def _words(given: Permit) -> str:
         (say("商户", "merchants"), given.merchants),
         (say("资金", "funds"), given.funds),
         (say("账户", "accounts"), given.accounts),
+        (say("线路", "lines"), given.lines),
     ]
     parts = [f"{what} {', '.join(sorted(names))}" for what, names in named if names]
     if given.subsidies:

@@ -36,7 +36,8 @@ def test_a_terminal_is_registered_shown_and_forbidden(directory: Path) -> None:
     assert allowed.exit_code == 0, allowed.output
     assert "merchants canteen-1" in allowed.output
     assert permits(directory) == {
-        "till-1": {"merchants": ["canteen-1"], "funds": ["subsidy"], "accounts": ["medical"],
+        "till-1": {"merchants": ["canteen-1"], "funds": ["subsidy"], "accounts": ["medical"], "lines": [],
+                   "subsidies": False,
                    "balances_by_card": True, "holds": 5, "holds_fen": 9950}
     }  # fmt: skip
     assert "canteen-1" in typed(directory, "terminal", "permits").output
