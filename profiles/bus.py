@@ -26,14 +26,16 @@ from profiles.api import (
     Show,
     State,
     Step,
+    TimerFired,
     Tone,
     Wiring,
 )
+from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
 from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.ride import Ride
 from profiles.riding import given_back, hold_funds_apart, taken, ticket_of, ticket_said, with_lamp
-from profiles.rules.concession import Concession
+from profiles.rules.concession import Concession, concession_of
 from profiles.rules.discounts import Discounts, travelled
 from profiles.rules.double_tap import used, used_just_now
 from profiles.rules.funds import ACCOUNT
@@ -74,6 +76,9 @@ class BusSettings(PaySettings):
     interval_ms: int = Field(
         default=60_000, ge=0, le=7_200_000, description="the same person again within it pays nothing and is told so"
     )
+    ticket_minutes: int = Field(
+        default=90, ge=1, le=360, strict=True, description="so long after it was paid an inspector finds a ride valid"
+    )
     ask_deadline_ms: int = Field(default=300, ge=100, le=30_000, description="so long a passenger waits")
 
     @model_validator(mode="after")
@@ -99,7 +104,7 @@ class BusSettings(PaySettings):
         return Wiring(outputs=lamps)
 
 
-class BusState(PayState):
+class BusState(PayState, Inspected):
     """State of one vehicle, saved with every record."""
 
     fare_fen: int | None = Field(default=None, description="what the driver typed, for whoever comes next")
@@ -126,6 +131,12 @@ class Bus(Cashier[BusState]):
     def handle(self, state: BusState, event: Event, facts: Facts) -> Step[BusState]:
         """One event in, one step out."""
         match event:
+            case Presented(credential) if state.checking and state.asking is None:
+                return self._inspected(state, credential, facts)
+            case KeyPressed(FunctionKey.CHECK):
+                return begin(state)
+            case TimerFired(name) if name == CHECK_TIMER:
+                return Step(end(state))
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
@@ -163,6 +174,16 @@ class Bus(Cashier[BusState]):
         yield from self.admission(state, credential, facts)
         just_now = used_just_now(RIDES_SCOPE, key_of(credential.subject), self._settings.interval_ms, facts)
         yield Rule.NOT_REPEATED, state.people > 1 or not just_now, BusReason.JUST_RODE
+
+    def _inspected(self, state: BusState, credential: Credential, facts: Facts) -> Step[BusState]:
+        """Whether this passenger has paid on this vehicle within the last ``ticket_minutes``."""
+        last_ms = travelled(credential.subject, facts).last_ms
+        holds = last_ms is not None and facts.now_ms - last_ms < self._settings.ticket_minutes * 60_000
+        reason = TicketReason.VALID if holds else TicketReason.NONE
+        line = Sentence(f"已付款 {self._settings.line}", f"paid on {self._settings.line}")
+        concession = concession_of(self._settings.concessions, credential, facts)
+        public: dict[str, str | int | bool] = {"line": self._settings.line}
+        return Step(end(state), inspection(credential, reason, last_ms, line, concession, facts, public))
 
     def _typed(self, state: BusState, fare_fen: int) -> Step[BusState]:
         """The full fare of whoever comes next; 0 takes back what was typed."""

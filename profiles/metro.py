@@ -43,9 +43,11 @@ from profiles.api import (
     State,
     Step,
     Subject,
+    TimerFired,
     Tone,
 )
 from profiles.direction import Direction
+from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
 from profiles.metro_reasons import MetroReason, MetroRule
 from profiles.metro_settings import MetroSettings
 from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState
@@ -54,7 +56,7 @@ from profiles.questions import Answer, Answered, Declined, NotRecorded, QueryTra
 from profiles.reasons import Sentence
 from profiles.ride import Ride
 from profiles.riding import given_back, taken, ticket_of, ticket_said, with_lamp
-from profiles.rules.concession import Concession
+from profiles.rules.concession import Concession, concession_of
 from profiles.rules.discounts import Discounts, Rides, travelled
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.impossible import is_possible
@@ -64,6 +66,7 @@ from profiles.trace import Asked, RuleEnum, Verdict, judge
 MINUTE_MS = 60_000
 _REFUSED = {"medium-lost": Reason.MEDIUM_LOST, "wrong-person": Reason.MEDIUM_DENIED}
 """What the platform's register has against a medium, by the code of its no; any other no is no answer."""
+_NOWHERE = Sentence("无", "nowhere")
 _MISSING_EXIT = Sentence("补收上次未出站车费", "Paid for the last trip, which has no exit")
 
 
@@ -73,6 +76,8 @@ class Looking:
 
     about: bytes
     credential: Credential
+    inspects: bool = False
+    """Nobody leaves: an inspector wants to know."""
 
 
 class Known(NamedTuple):
@@ -84,7 +89,7 @@ class Known(NamedTuple):
     """The platform was asked, and has not told in time."""
 
 
-class MetroState(WayState):
+class MetroState(WayState, Inspected):
     """State of one lane, saved with every record; who is looked up is not, since the evidence may lie in no state."""
 
     typed_fen: int | None = Field(default=None, description="what the staff typed, for whoever comes next")
@@ -112,6 +117,12 @@ class Metro(PaidWay[MetroState]):
     def handle(self, state: MetroState, event: Event, facts: Facts) -> Step[MetroState]:
         """One event in, one step out."""
         match event:
+            case Presented(credential) if state.checking and self._is_idle(state):
+                return self._inspected(end(state), credential, facts)
+            case KeyPressed(FunctionKey.CHECK):
+                return begin(state)
+            case TimerFired(name) if name == CHECK_TIMER:
+                return Step(end(state))
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
@@ -154,11 +165,16 @@ class Metro(PaidWay[MetroState]):
 
     def _rules(self, state: MetroState, credential: Credential, facts: Facts) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
-        yield MetroRule.GATE_FREE, state.passage is None and state.looking is None, Reason.BUSY
+        yield MetroRule.GATE_FREE, self._is_idle(state), Reason.BUSY
         possible = self._is_possible(seen(credential.subject, facts), facts)
         yield MetroRule.POSSIBLE, possible, MetroReason.IMPOSSIBLE_TRAVEL
 
-    def _look_up(self, state: MetroState, credential: Credential, facts: Facts, trace: bytes) -> Step[MetroState]:
+    def _is_idle(self, state: MetroState) -> bool:
+        return state.asking is None and state.passage is None and state.looking is None
+
+    def _look_up(
+        self, state: MetroState, credential: Credential, facts: Facts, trace: bytes, *, inspects: bool = False
+    ) -> Step[MetroState]:
         """Ask the platform where the person came in. Who stands there is kept in memory alone."""
         record = Record(
             id=facts.new_id(),
@@ -172,7 +188,7 @@ class Metro(PaidWay[MetroState]):
         )
         question = QueryTravel(self._settings.line)
         ask = Ask(question, self._pay.ask_deadline_ms, record.id, credential.medium, credential.subject)
-        after = state.model_copy(update={"looking": Looking(record.id, credential)})
+        after = state.model_copy(update={"looking": Looking(record.id, credential, inspects)})
         return Step(after, (record, Show(MetroReason.TRIP_ASKED.citizen, Tone.WAIT), ask))
 
     def _answer(self, state: MetroState, credential: Credential, answer: Answer, facts: Facts) -> Step[MetroState]:
@@ -211,10 +227,33 @@ class Metro(PaidWay[MetroState]):
     ) -> Step[MetroState]:
         """At the way out, once it is known where the person came in, or that nobody tells."""
         fresh = state.model_copy(update={"looking": None})
+        if state.looking is not None and state.looking.inspects:
+            return self._told_inspector(fresh, credential, known, facts)
         verdict = judge(self._exit_rules(fresh, known, facts), trace)
         if verdict.refusal is not None:
             return self._refused(fresh, credential, verdict, facts)
         return self._leave(fresh, credential, known, facts, verdict.trace)
+
+    def _inspected(self, state: MetroState, credential: Credential, facts: Facts) -> Step[MetroState]:
+        if self._settings.asks:
+            return self._look_up(state, credential, facts, b"", inspects=True)
+        known = Known(open_trip(credential.subject, facts), travelled(credential.subject, facts))
+        return self._told_inspector(state, credential, known, facts)
+
+    def _told_inspector(
+        self, state: MetroState, credential: Credential, known: Known, facts: Facts
+    ) -> Step[MetroState]:
+        trip, stations = known.trip, self._settings.network.stations
+        start = None if trip is None else self._settings.network.numbered(trip.station)
+        if trip is None or start is None or not self._in_time(trip, facts):
+            reason = TicketReason.UNKNOWN if known.unanswered else TicketReason.NONE
+            return Step(state, inspection(credential, reason, None, _NOWHERE, None, facts, self._public()))
+        name = stations[start].name
+        came_in = Sentence(f"{name.zh}进站", f"came in at {name.en}")
+        concession = concession_of(self._settings.concessions, credential, facts)
+        public = {**self._public(), "from": start}
+        told = inspection(credential, TicketReason.VALID, trip.since_ms, came_in, concession, facts, public)
+        return Step(state, told)
 
     def _exit_rules(self, state: MetroState, known: Known, facts: Facts) -> Iterator[Asked]:
         trip, start = known.trip, self._start(state, known.trip)

@@ -62,7 +62,8 @@ class Vehicle:
 
     def tell(self, event: Event) -> None:
         self.step = self.bus.handle(self.state, event, self.facts)
-        self.state = BusState.model_validate(cbor2.loads(cbor2.dumps(self.step.state.model_dump())))
+        saved = BusState.model_validate(cbor2.loads(cbor2.dumps(self.step.state.model_dump())))
+        self.state = saved.model_copy(update={"checking": self.step.state.checking})
         self.facts.keep(self.step.effects)
         self.state = confirmed(self.bus, self.state, self.step.effects, self.facts)
         for effect in self.step.effects:

@@ -83,7 +83,7 @@ class Line:
         """What is recorded; every pulse is about a record that stands before it."""
         step = self.lanes[gate].handle(self.states[gate], event, self.facts)
         saved = MetroState.model_validate(cbor2.loads(cbor2.dumps(step.state.model_dump())))
-        self.states[gate] = saved.model_copy(update={"looking": step.state.looking})
+        self.states[gate] = saved.model_copy(update={"looking": step.state.looking, "checking": step.state.checking})
         self.facts.keep(step.effects)
         self.states[gate] = confirmed(self.lanes[gate], self.states[gate], step.effects, self.facts)
         recorded: list[Record] = []
