@@ -373,7 +373,7 @@ class Counter(Cashier[C], Generic[C]):
     def paid(self, state: C, payment: Payment, facts: Facts) -> Kept[C]:
         """It has a number, and is in the shift's sums."""
         sale = self.details(state, Sale(number=state.sold + 1, payment=payment, sold_ms=facts.now_ms))
-        earlier = [old.model_copy(update={"items": ()}) for old in state.sales[: 1 - SALES_SHOWN]]
+        earlier = [old.model_copy(update={"items": ()}) if old.items else old for old in state.sales[: 1 - SALES_SHOWN]]
         sales = (*earlier, *state.sales[1 - SALES_SHOWN :], sale)[-SALES_KEPT:]
         after = state.model_copy(update={"sold": sale.number, "sales": sales})
         if after.shift is None:
