@@ -73,6 +73,7 @@ from profiles.api import (
     Tone,
 )
 from profiles.barcodes import Barcode, ReadsBarcodes
+from profiles.foreign import ForeignShown
 from profiles.full_disk import FullDisk
 from profiles.handover import HandOver, Release, Withdraw
 from profiles.loans import AskLibrary, Defer, LibraryAnswered, LibrarySilent
@@ -96,7 +97,7 @@ _UNDONE_WHEN_LATE = frozenset(
 )
 """What nobody was told of when its record came too late: the profile takes it back, or says that it stands."""
 _ANSWERS = Answered | Unanswered | LibraryAnswered | LibrarySilent
-_WAITS = Presented | Rejected | AmountEntered | Typed | PinEntered | Barcode | _ANSWERS
+_WAITS = Presented | Rejected | ForeignShown | AmountEntered | Typed | PinEntered | Barcode | _ANSWERS
 """After these somebody stands there and waits to hear what became of it."""
 
 _ONLY_IN_TIME = Show | Ask | AskLibrary | HandOver | Release | Print | ShowPrivately
@@ -291,13 +292,13 @@ class Lane:
         facts = self._ports.facts()
         read_ns = None if isinstance(reading, CardFault) else reading.at_ns
         verdict = self._verdict(self._verifier, reading, facts)
-        if isinstance(verdict, Presented | Rejected) and not isinstance(reading, CardFault):
+        if isinstance(verdict, Presented | Rejected | ForeignShown) and not isinstance(reading, CardFault):
             verdict = replace(verdict, reader=reading.reader)
         await self._decide(verdict, facts, left_s, read_ns)
 
     def _verdict(
         self, verifier: Verifier, reading: Presentation, facts: TerminalFacts
-    ) -> Presented | Rejected | AmountEntered | Typed | Barcode | PinEntered:
+    ) -> Presented | Rejected | ForeignShown | AmountEntered | Typed | Barcode | PinEntered:
         match reading:
             case CardReading():
                 return verifier.card(reading, facts.local_time)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from profiles.amounts import Typed, Weighed
 from profiles.barcodes import Barcode
+from profiles.foreign import ForeignShown
 from profiles.handover import HandoverEffect, HandoverEvent
 from profiles.loans import LibraryEffect, LibraryReply
 from profiles.paper import NotPrinted, Print
@@ -11,5 +12,6 @@ from profiles.questions import Reply
 from profiles.screen import ScreenEffect
 from profiles.subsidies import PinEntered
 
-FamilyEvent = Reply | Typed | Weighed | Barcode | LibraryReply | HandoverEvent | NotPrinted | PinEntered
+_Shown = Barcode | ForeignShown
+FamilyEvent = Reply | Typed | Weighed | _Shown | LibraryReply | HandoverEvent | NotPrinted | PinEntered
 FamilyEffect = LibraryEffect | HandoverEffect | Print | ScreenEffect

@@ -20,6 +20,7 @@ from profiles.amounts import NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed
 from profiles.api import (
     AmountEntered,
     Ask,
+    Assurance,
     Credential,
     Event,
     Facts,
@@ -34,21 +35,24 @@ from profiles.api import (
     StartTimer,
     State,
     Step,
+    Subject,
     TimerFired,
     Tone,
 )
 from profiles.counter import Counter
 from profiles.counter_reasons import CounterReason
 from profiles.counter_state import SALES_KEPT
+from profiles.foreign import ForeignReason, ForeignShown
 from profiles.hospital_reasons import HospitalReason, HospitalRule
 from profiles.hospital_settings import USE_WORDS, Desk, HospitalSettings, Use
-from profiles.hospital_state import Collected, HospitalState, Medicine, Order, Query
+from profiles.hospital_state import Collected, Foreign, HospitalState, Medicine, Order, Query
 from profiles.payers import CREDIT, KIND_WORDS, Payers
 from profiles.payment import Bill, Kept, Payment
 from profiles.payment_reasons import PaymentReason
-from profiles.questions import Answered, Balance, NotRecorded, QueryBalance, Unanswered
+from profiles.questions import Answer, Answered, Balance, NotRecorded, QueryBalance, Resolve, Resolved, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules import prescriptions
+from profiles.rules.codes import ForeignCode
 from profiles.rules.credit import owed_fen, owes
 from profiles.rules.funds import AccountKind
 from profiles.rules.offline_pay import until_midnight_ms
@@ -58,6 +62,7 @@ from profiles.waiting import Waiting
 
 ORDER_TIMER = "order"
 QUEUE_SCOPE = "hospital.queue"
+MEDIUM_BYTES = 16
 DEBT = "debt"
 """What the platform is asked for, to hear what is owed (docs/contract.md)."""
 ORDER_GONE = Sentence("等候太久，已取消，请重新输入", "Nobody came, so it was taken back; please type it again")
@@ -84,12 +89,18 @@ class Hospital(Counter[HospitalState]):
 
     def serve(self, state: HospitalState, event: Event, facts: Facts) -> Step[HospitalState]:
         """One event in, one step out; what the cashier's last key asked for goes before."""
-        query = state.query
+        query, foreign = state.query, state.foreign
         match event:
             case Presented() if state.awaits_card:
                 return super().serve(state, event, facts)
             case AmountEntered() | AmountRefused() if state.awaits_refund:
                 return super().serve(state, event, facts)
+            case ForeignShown(kind, text):
+                return self._ask_whose(state, kind, text, facts)
+            case Answered(about, answer) if foreign is not None and foreign.about == about:
+                return self._told_whose(state, foreign, answer, facts)
+            case Unanswered(about) | RecordedLate(about) | NotRecorded(about) if foreign and foreign.about == about:
+                return self._refuse_foreign(state, foreign, ForeignReason.UNREACHABLE, facts)
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
@@ -191,11 +202,36 @@ class Hospital(Counter[HospitalState]):
             return self._registered(state, credential, order, verdict.trace, facts)
         return self._charge(state, credential, order, payers, verdict.trace, facts)
 
+    # A code of another system ---------------------------------------------------------------------------------------
+
+    def _ask_whose(self, state: HospitalState, kind: ReasonEnum, text: str, facts: Facts) -> Step[HospitalState]:
+        """On the record that one was shown, and which kind; its text goes to the platform, sealed, and nowhere else."""
+        if state.asking is not None or state.query is not None or state.foreign is not None:
+            return self.refuse(state, facts, Reason.BUSY)
+        record = Record(facts.new_id(), Kind.DECISION, ForeignReason.ASKED, public={"source": kind.code})
+        ask = Ask(Resolve(text), self._pay.ask_deadline_ms, record.id)
+        after = state.model_copy(update={"foreign": Foreign(about=record.id, source=kind.code)})
+        return Step(after, (record, Show(ForeignReason.ASKED.citizen, Tone.WAIT), ask))
+
+    def _told_whose(self, state: HospitalState, foreign: Foreign, answer: Answer, facts: Facts) -> Step[HospitalState]:
+        """Whose it is by the platform's word: no medium of a register, so it pays nothing."""
+        if not isinstance(answer, Resolved) or len(answer.subject) != MEDIUM_BYTES:
+            return self._refuse_foreign(state, foreign, ForeignReason.UNKNOWN, facts)
+        subject = Subject(answer.namespace, answer.subject)
+        who = Credential(answer.subject, subject, foreign.source, Assurance.DYNAMIC_CODE)
+        return self._presented(state.model_copy(update={"foreign": None}), who, facts)
+
+    def _refuse_foreign(
+        self, state: HospitalState, foreign: Foreign, reason: ForeignReason, facts: Facts
+    ) -> Step[HospitalState]:
+        record = Record(facts.new_id(), Kind.OUTCOME, reason, refers_to=foreign.about)
+        return Step(state.model_copy(update={"foreign": None}), (record, Show(reason.citizen, Tone.NO)))
+
     def _rules(
         self, state: HospitalState, credential: Credential, order: Order | None, payers: Payers | None, facts: Facts
     ) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
-        yield HospitalRule.NOBODY_ELSE, state.query is None, Reason.BUSY
+        yield HospitalRule.NOBODY_ELSE, state.query is None and state.foreign is None, Reason.BUSY
         subject = credential.subject
         if order is None:
             if self._settings.desk is Desk.PHARMACY:
@@ -207,6 +243,8 @@ class Hospital(Counter[HospitalState]):
             yield Rule.AMOUNT, order.amount_fen > 0, PaymentReason.NO_AMOUNT
             yield HospitalRule.ROOM, prescriptions.has_room(subject, facts), HospitalReason.COLLECT_FIRST
         if order.amount_fen > 0 or order.use is Use.SETTLEMENT:
+            pays = credential.source not in _FOREIGN
+            yield HospitalRule.PAYS, pays, ForeignReason.IDENTIFIES_ONLY
             yield Rule.ACCOUNTS, payers is not None and bool(payers.offers), PaymentReason.NO_SUCH_ACCOUNT
 
     def _payers(self, state: HospitalState, credential: Credential, use: Use, facts: Facts) -> Payers:
@@ -420,11 +458,12 @@ class Hospital(Counter[HospitalState]):
 
     def anew(self, state: HospitalState) -> HospitalState:
         """The cashier types again, and whoever was looked up shows the card again."""
-        gone: dict[str, None] = dict.fromkeys(("order", "first", "asked_order", "query", "collected"))
+        gone: dict[str, None] = dict.fromkeys(("order", "first", "asked_order", "query", "foreign", "collected"))
         return super().anew(state).model_copy(update=gone)
 
 
 _KEYS = frozenset({FunctionKey.REGISTER, FunctionKey.MEDICINE, FunctionKey.SETTLE, FunctionKey.ACCOUNT})
+_FOREIGN = frozenset(code.value for code in ForeignCode)
 _IDENTIFIED = Sentence("身份已核验", "You are identified")
 
 

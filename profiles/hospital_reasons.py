@@ -81,3 +81,4 @@ class HospitalRule(RuleEnum):
     NOBODY_ELSE = (OWN + 1, _S("没有正在为别人查询？", "Is nothing being looked up for somebody else?"))
     PAID = (OWN + 2, _S("此人有已付款而未取的处方？", "Has this person a paid prescription to collect?"))
     ROOM = (OWN + 3, _S("待取的处方未满？", "Is there room for one more prescription to collect?"))
+    PAYS = (OWN + 4, _S("此凭证可用于付款？", "May this kind of credential pay?"))

@@ -9,8 +9,10 @@ from pydantic_core import PydanticCustomError
 
 from profiles.amounts import MAX_AMOUNT_FEN
 from profiles.counter_state import CounterSettings
+from profiles.purpose import Purpose
 from profiles.reasons import Sentence
 from profiles.rules.accounts import Accounts
+from profiles.rules.codes import AskingCodes
 
 MAX_CLINIC = 99
 
@@ -59,6 +61,7 @@ class HospitalSettings(CounterSettings):
     """Settings of one lane; the lanes of one terminal know of each other's prescriptions and queue numbers."""
 
     desk: Desk = Field(default=Desk.CASHIER, description="cashier: a card identifies; pharmacy: it collects")
+    codes: AskingCodes = AskingCodes(purposes=frozenset({Purpose.ANY, Purpose.PAY}))
     accounts: Accounts
     clinics: tuple[Clinic, ...] = Field(default=(), max_length=MAX_CLINIC, description="where one can register")
     debts_by_card: bool = Field(

@@ -36,6 +36,13 @@ class Query(State):
     first: AccountKind | None = None
 
 
+class Foreign(State):
+    """A code of another system that the platform is reading."""
+
+    about: bytes
+    source: str
+
+
 class Medicine(State):
     """Which prescription a payment paid, as long as it can be taken back here."""
 
@@ -65,5 +72,6 @@ class HospitalState(CounterState):
     first: AccountKind | None = Field(default=None, description="the account that the next holder wants to pay first")
     asked_order: Order | None = Field(default=None, description="of whoever is paying: another card may pay it")
     query: Query | None = None
+    foreign: Foreign | None = None
     medicine: tuple[Medicine, ...] = ()
     collected: Collected | None = None

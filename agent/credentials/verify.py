@@ -26,7 +26,8 @@ from agent.credentials.register import Register, known_holder, provisional
 from agent.credentials.replay import Marks
 from drivers.api import CardFault, CardReading
 from profiles.api import Assurance, Credential, Presented, Reason, Rejected
-from profiles.rules.codes import CodePolicy
+from profiles.foreign import ForeignShown
+from profiles.rules.codes import AskingCodes, CodePolicy
 
 REASON_OF_FAULT = MappingProxyType(
     {
@@ -80,15 +81,19 @@ class Verifier:
         assurance = Assurance.AUTHENTICATED_CARD if reading.authenticated else as_read
         return Presented(Credential(medium, holder.subject, reading.application, assurance, holder.entitlements))
 
-    def code(self, text: str, policy: CodePolicy, moment: Moment, marks: Marks) -> Presented | Rejected:
-        """The verdict on the text of a code, by what the lane accepts."""
+    def code(self, text: str, policy: CodePolicy, moment: Moment, marks: Marks) -> Presented | Rejected | ForeignShown:
+        """The verdict on the text of a code, by what the lane accepts; of another system's, whether to ask about it."""
         lists = self._lists()
         try:
             if text.startswith(hcert.PREFIX):
                 return self._health(text, policy, moment, lists)
-            return self._codes.verdict(text, policy, moment, marks, lists)
+            verdict = self._codes.verdict(text, policy, moment, marks, lists)
         except ListLost:
             return Rejected(Reason.LIST_DAMAGED)
+        asked = policy.ask if isinstance(policy, AskingCodes) else frozenset()
+        if isinstance(verdict, Rejected) and verdict.reason.code in asked:
+            return ForeignShown(verdict.reason, text)
+        return verdict
 
     def fault(self, fault: CardFault) -> Rejected:
         """What the citizen is told about a card that could not be read."""

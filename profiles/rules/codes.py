@@ -22,6 +22,15 @@ class UntrustedClock(StrEnum):
     JUDGE = "judge"
 
 
+class ForeignCode(StrEnum):
+    """Codes of other systems, by the codes of their reasons."""
+
+    PAYMENT = "payment-code"
+    SOCIAL_SECURITY = "social-security-code"
+    MEDICAL_INSURANCE = "medical-insurance-code"
+    HEALTH = "health-code"
+
+
 class CodePolicy(BaseModel):
     """Settings of a lane. The defaults let dynamic codes pass that are shown for anything, or for passing."""
 
@@ -87,6 +96,14 @@ class CodePolicy(BaseModel):
             return False
         uses = {use for use in self.purposes if use and purpose in (None, Purpose.ANY, use)}
         return Purpose.ANY in issuer or not issuer.isdisjoint(uses)
+
+
+class AskingCodes(CodePolicy):
+    """The same of a scene that has the platform read codes of other systems (:mod:`profiles.foreign`)."""
+
+    ask: frozenset[ForeignCode] = Field(
+        default=frozenset(), description="codes of other systems that the platform is asked about"
+    )
 
 
 def _purpose(item: object) -> Purpose:

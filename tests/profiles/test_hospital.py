@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from profiles.amounts import FunctionKey
 from profiles.api import AmountEntered, Ask, Kind, Mark, RecordedLate, Restarted, Subject, TimerFired
+from profiles.code_reasons import CodeReason
+from profiles.foreign import ForeignShown
 from profiles.hospital import ORDER_TIMER
 from profiles.hospital_settings import HospitalSettings
-from profiles.questions import Answered, Authorise, Declined, NotRecorded, QueryBalance, Unanswered
+from profiles.questions import Answered, Authorise, Declined, NotRecorded, QueryBalance, Resolve, Resolved, Unanswered
 from profiles.rules.credit import owed_fen
 from profiles.rules.prescriptions import MAX_WAITING, waiting
 from tests.profiles.hospitals import LATER, LI, SETTINGS, WANG, Lane
@@ -365,6 +367,64 @@ def test_what_the_pharmacy_sells_itself_is_handed_over_at_once() -> None:
     assert all(isinstance(ask, Ask) for ask in desk.asks)
 
 
+# Codes of other systems ---------------------------------------------------------------------------------------------
+
+INSURED = ForeignShown(CodeReason.MEDICAL_INSURANCE_CODE, "1234567890123456789012345678")
+
+
+def test_a_code_of_another_system_is_asked_about_and_its_text_is_in_nothing_that_is_kept() -> None:
+    lane = Lane()
+    medicine(lane)
+    desk = pharmacy(lane)
+    desk.tell(INSURED)
+    assert desk.asks[-1].question == Resolve(INSURED.text)
+    assert INSURED.text not in f"{desk.journal}{desk.state}{desk.asks}{INSURED}"
+    desk.tell(Answered(desk.about, Resolved("city", LI)))
+    assert desk.codes() == ["foreign-asked", "collected"]
+    assert desk.journal[-1].public["source"] == "medical-insurance-code"
+
+
+def test_such_a_code_identifies_and_pays_nothing() -> None:
+    lane = Lane()
+    lane.tell(AmountEntered(800))
+    lane.tell(INSURED)
+    lane.tell(Answered(lane.about, Resolved("city", LI)))
+    assert lane.codes() == ["foreign-asked", "foreign-identifies-only"]
+    assert lane.said == "It only says who you are; please pay by the social-security card"
+    lane.present()
+    lane.agree(medical=800)
+    assert lane.codes()[-1] == "paid", "the amount waited for the card"
+
+
+@pytest.mark.parametrize(
+    ("reply", "code"),
+    [
+        (Unanswered, "foreign-unreachable"),
+        (RecordedLate, "foreign-unreachable"),
+        (NotRecorded, "foreign-unreachable"),
+        (lambda about: Answered(about, Declined("code-unknown")), "foreign-unknown"),
+        (lambda about: Answered(about, Resolved("city", b"short")), "foreign-unknown"),
+    ],
+)
+def test_without_a_platform_that_knows_it_such_a_code_is_refused_with_its_reason(reply: Any, code: str) -> None:
+    lane = Lane()
+    lane.tell(INSURED)
+    lane.present(WANG)
+    lane.tell(reply(lane.about))
+    assert lane.codes() == ["foreign-asked", "busy", code]
+    lane.present(WANG)
+    assert lane.codes()[-1] == "identified"
+
+
+def test_a_restart_forgets_the_code_that_was_asked_about() -> None:
+    lane = Lane()
+    lane.tell(INSURED)
+    about = lane.about
+    lane.tell(Restarted())
+    lane.tell(Answered(about, Resolved("city", LI)))
+    assert lane.codes() == ["foreign-asked"]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -372,6 +432,7 @@ def test_what_the_pharmacy_sells_itself_is_handed_over_at_once() -> None:
         {"clinics": [{"number": 0, "zh": "内科", "en": "Medicine", "fee_fen": 1}]},
         {"accounts": {"order": []}},
         {"desk": "ward"},
+        {"codes": {"ask": ["link-code"]}},
     ],
 )
 def test_settings_that_cannot_be_are_refused(changes: dict[str, Any]) -> None:

@@ -128,6 +128,9 @@ class Holder(_Model):
         default=None, max_length=64, description="what was paid out; null: there is no account for it"
     )
     account: Fen | None = Field(default=None, description="what was paid in, in yuan; null: there is no account")
+    other_code: str | None = Field(
+        default=None, min_length=1, max_length=512, description="of another system, and known to the platform"
+    )
     accounts: dict[AccountKind, Fen] = Field(
         default_factory=dict, description="what was paid into accounts of other kinds, in yuan"
     )

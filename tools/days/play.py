@@ -199,6 +199,8 @@ class _Stage:
                 self.bank.pay_in(subject, fen, kind)
             if person.credit:
                 self.bank.lend(subject, person.credit)
+            if person.other_code is not None:
+                self.bank.know(person.other_code, subject)
             if person.subsidies is not None:
                 self.bank.subsidise(subject, name, person)
         if self._network:

@@ -30,7 +30,7 @@ from profiles.rules.term import CalendarDates
 from profiles.subsidies import SubsidyPaid
 from tools.city import ENTITLEMENTS, STATUS_ENTRIES, Issuer, Phone
 from tools.days.day import Holder
-from tools.platform import subsidies
+from tools.platform import foreign_codes, subsidies
 from tools.platform.accounts import CREDIT, account_of, grant_credit
 from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
@@ -186,6 +186,11 @@ class Bank:
         """Open somebody's account of a kind."""
         with self.store.transaction() as transaction:
             enter(transaction, account_of((subject.namespace, subject.id), kind), amount_fen, self._clock.now_ms())
+
+    def know(self, text: str, subject: Subject) -> None:
+        """Say whose a code of another system is, as its issuer would."""
+        with self.store.transaction() as transaction:
+            foreign_codes.add(transaction, text, (subject.namespace, subject.id), self._clock.now_ms() + LIVES_MS)
 
     def lend(self, subject: Subject, ceiling_fen: int) -> None:
         """Let somebody owe so much."""

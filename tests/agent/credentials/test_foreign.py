@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from agent.credentials.foreign import classify
+from agent.credentials.register import SiteRegister
+from agent.credentials.verify import Verifier
 from profiles.api import Rejected
+from profiles.foreign import ForeignShown
+from profiles.rules.codes import AskingCodes
 from tests.agent.credentials.code_parts import SUITES, Terminal, vector
 
 CODES = {
@@ -72,3 +76,14 @@ def test_the_citizen_is_told_what_he_holds_and_what_to_show() -> None:
     assert verdict.reason.citizen.en == "This is a payment code; please show the citizen code"
     assert verdict.reason.citizen.zh == "这是付款码，请出示电子市民码"
     assert verdict.reason.retry
+
+
+@pytest.mark.parametrize(("asked", "comes"), [(["medical-insurance-code"], ForeignShown), (["health-code"], Rejected)])
+def test_where_a_lane_asks_about_its_kind_a_code_is_handed_on_and_its_text_shows_nowhere(
+    asked: list[str], comes: type
+) -> None:
+    text, terminal = "3101" + "0" * 24, Terminal()
+    policy = AskingCodes.model_validate({"ask": asked})
+    verdict = Verifier(lambda data: data, SiteRegister(())).code(text, policy, terminal.moment, terminal.marks)
+    assert type(verdict) is comes
+    assert text not in repr(verdict)
