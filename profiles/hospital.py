@@ -43,7 +43,7 @@ from profiles.counter import Counter
 from profiles.counter_reasons import CounterReason
 from profiles.counter_state import SALES_KEPT
 from profiles.foreign import ForeignReason, ForeignShown
-from profiles.hospital_reasons import HospitalReason, HospitalRule
+from profiles.hospital_reasons import BY_COLOUR, HospitalReason, HospitalRule
 from profiles.hospital_settings import USE_WORDS, Desk, HospitalSettings, Use
 from profiles.hospital_state import Collected, Foreign, HospitalState, Medicine, Order, Query
 from profiles.payers import CREDIT, KIND_WORDS, Payers
@@ -62,6 +62,7 @@ from profiles.waiting import Waiting
 
 ORDER_TIMER = "order"
 QUEUE_SCOPE = "hospital.queue"
+HEALTH_CERTIFICATE = "hcert"
 MEDIUM_BYTES = 16
 DEBT = "debt"
 """What the platform is asked for, to hear what is owed (docs/contract.md)."""
@@ -189,6 +190,8 @@ class Hospital(Counter[HospitalState]):
     def _presented(self, state: HospitalState, credential: Credential, facts: Facts) -> Step[HospitalState]:
         if state.asking is not None and state.asking.medium == credential.medium:
             return Step(state, (Show(PaymentReason.ASKED.citizen, Tone.WAIT),))
+        if credential.source == HEALTH_CERTIFICATE:
+            return self._health(state, credential, facts)
         order = state.order
         payers = None if order is None else self._payers(state, credential, order.use, facts)
         verdict = judge(self._rules(state, credential, order, payers, facts))
@@ -201,6 +204,17 @@ class Hospital(Counter[HospitalState]):
         if order.amount_fen == 0:
             return self._registered(state, credential, order, verdict.trace, facts)
         return self._charge(state, credential, order, payers, verdict.trace, facts)
+
+    def _health(self, state: HospitalState, credential: Credential, facts: Facts) -> Step[HospitalState]:
+        """A health certificate says how somebody is, and not who: nothing that was typed is meant."""
+        verdict = judge(self.admission(state, credential, facts))
+        if verdict.refusal is not None:
+            return self.refuse(state, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
+        shown = (reason for colour, reason in BY_COLOUR.items() if colour in credential.entitlements)
+        reason = next(shown, HospitalReason.HEALTH_RED)
+        record = self._seen(credential, reason, facts, verdict.trace)
+        tone = Tone.OK if reason is HospitalReason.HEALTH_GREEN else Tone.WAIT
+        return Step(state, (record, Show(reason.citizen, tone)))
 
     # A code of another system ---------------------------------------------------------------------------------------
 

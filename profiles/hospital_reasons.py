@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules.health import Colour
 from profiles.trace import OWN, RuleEnum
 
 _S = Sentence
@@ -63,6 +64,21 @@ class HospitalReason(ReasonEnum):
         _S("待取的处方太多，请先到药房取药", "Too many prescriptions wait; please collect some at the pharmacy first"),
         _S("此人已付款未取的处方达到上限", "as many paid prescriptions of this person wait as are kept"),
     )
+    HEALTH_GREEN = (
+        "health-shown-green",
+        _S("健康证明：绿色", "Health certificate: green"),
+        _S("健康证明按本处规则为绿色", "the health certificate is green by the rules of this place"),
+    )
+    HEALTH_AMBER = (
+        "health-shown-amber",
+        _S("健康证明：黄色，请到分诊台", "Health certificate: amber; please go to the triage desk"),
+        _S("健康证明按本处规则为黄色", "the health certificate is amber by the rules of this place"),
+    )
+    HEALTH_RED = (
+        "health-shown-red",
+        _S("健康证明：红色，请到发热门诊", "Health certificate: red; please go to the fever clinic"),
+        _S("健康证明按本处规则为红色", "the health certificate is red by the rules of this place"),
+    )
     QUERY_GONE = (
         "query-gone",
         _S("请重新出示", "Please present it again"),
@@ -82,3 +98,10 @@ class HospitalRule(RuleEnum):
     PAID = (OWN + 2, _S("此人有已付款而未取的处方？", "Has this person a paid prescription to collect?"))
     ROOM = (OWN + 3, _S("待取的处方未满？", "Is there room for one more prescription to collect?"))
     PAYS = (OWN + 4, _S("此凭证可用于付款？", "May this kind of credential pay?"))
+
+
+BY_COLOUR = {
+    Colour.GREEN: HospitalReason.HEALTH_GREEN,
+    Colour.AMBER: HospitalReason.HEALTH_AMBER,
+    Colour.RED: HospitalReason.HEALTH_RED,
+}

@@ -416,6 +416,16 @@ def test_without_a_platform_that_knows_it_such_a_code_is_refused_with_its_reason
     assert lane.codes()[-1] == "identified"
 
 
+@pytest.mark.parametrize("colour", ["green", "amber", "red"])
+def test_a_health_certificate_says_its_colour_and_pays_and_collects_nothing(colour: str) -> None:
+    lane = Lane()
+    lane.tell(AmountEntered(800))
+    lane.present(WANG, f"health-{colour}", source="hcert", subject=Subject("hcert", WANG, provisional=True))
+    assert (lane.codes(), lane.asks) == ([f"health-shown-{colour}"], [])
+    lane.present()
+    assert lane.codes()[-1] == "asked", "what was typed waited for the patient"
+
+
 def test_a_restart_forgets_the_code_that_was_asked_about() -> None:
     lane = Lane()
     lane.tell(INSURED)
