@@ -478,8 +478,7 @@ class Lane:
         self._timers[name] = loop.call_later(delay_ms / 1000, self._signal, TimerFired(name, about))
 
     def _show(self, effect: Show) -> None:
-        self._ports.shown(effect)
-        self._ports.screen.show(effect.sentence)
+        self._ports.show(effect)
         self._log.info("show", zh=effect.sentence.zh, en=effect.sentence.en, tone=effect.tone.value)
 
     def _tell(self, record: Record, seq: int | None, read_ns: int | None, decided_ns: int, durable_ns: int) -> None:

@@ -18,6 +18,9 @@ from drivers.api import Pulse
 from offline_store.writer import JournalWriter
 from profiles.api import Show
 from profiles.reasons import ReasonEnum
+from profiles.staff import whole
+
+NAME_KEPT_MS = 10_000
 
 Alarm = Callable[[str, ReasonEnum, bytes], None]
 """Tells whom it concerns: the lane, why, and the id of the record that says so."""
@@ -56,3 +59,11 @@ class LanePorts:
     counter: CounterPort = field(default_factory=NoCounter)
     paper: Paper = field(default_factory=NoPaper)
     screen: Screen = field(default_factory=NoScreen)
+
+    def show(self, effect: Show) -> None:
+        """Put it before the citizen. Whose name stands beside it is gone from the screen before the next one comes."""
+        self.shown(effect)
+        if effect.name:
+            self.screen.show_privately((whole(effect),), NAME_KEPT_MS)
+        else:
+            self.screen.show(effect.sentence)
