@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 
 from agent.beside import beside_problems
 from agent.counter_settings import CounterConfig
+from agent.exposition import MetricsConfig
 from agent.problems import Problem, problems_of
 from agent.pupils import MaskedName, PupilConfig
 from agent.sip2.settings import LibraryConfig
@@ -182,6 +183,7 @@ class Config(_Model):
     holders: tuple[HolderConfig, ...] = Field(default=(), max_length=10_000)
     journal: JournalConfig = JournalConfig()
     logs: LogConfig = LogConfig()
+    metrics: MetricsConfig | None = Field(default=None, description="figures for Prometheus; null: nobody can ask")
 
     @field_validator("holders")
     @classmethod

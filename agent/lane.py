@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -134,6 +134,8 @@ class Lane:
         self._counts = full_disk is FullDisk.OPEN_AND_COUNT
         self._profile = profile
         self._ports = ports
+        self.recorded: Counter[tuple[str, str]] = Counter()
+        """Records by kind and reason since the lane began, those on a full disk included."""
         self._deadline_s = append_deadline_ms / 1000
         self._verifier: Verifier | None = None
         self._state: State = profile.idle()
@@ -483,6 +485,7 @@ class Lane:
 
     def _tell(self, record: Record, seq: int | None, read_ns: int | None, decided_ns: int, durable_ns: int) -> None:
         """One line a record; where it was counted instead, it has no ``seq``."""
+        self.recorded[record.kind.value, record.reason.code] += 1
         times = {} if read_ns is None else {"read_ns": read_ns}
         self._log.info(
             record.kind.value,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Annotated
 
@@ -59,6 +59,15 @@ class BundleNow(_Model):
     age_ms: Count | None
 
 
+class Recorded(_Model):
+    """How many records of one kind and reason a lane has made since it began."""
+
+    lane: Text
+    kind: Text
+    reason: Text
+    times: Count
+
+
 class Standing(_Model):
     """One look at the whole terminal."""
 
@@ -72,6 +81,7 @@ class Standing(_Model):
     buffer: BufferNow = BufferNow()
     bundles: Annotated[tuple[BundleNow, ...], Field(max_length=1024)] = ()
     link: LinkMetrics | None = None
+    recorded: Annotated[tuple[Recorded, ...], Field(max_length=8192)] = ()
 
 
 def standing(
@@ -83,6 +93,7 @@ def standing(
     unrecorded: int,
     bundles: Iterable[BundleStanding] | None,
     link: LinkMetrics | None,
+    recorded: Mapping[str, Mapping[tuple[str, str], int]],
 ) -> Standing:
     """The look of this moment. ``bundles`` is ``None`` before the terminal is in service."""
     return Standing(
@@ -114,4 +125,9 @@ def standing(
             for each in bundles or ()
         ),
         link=link,
+        recorded=tuple(
+            Recorded(lane=lane, kind=kind, reason=reason, times=times)
+            for lane, counts in recorded.items()
+            for (kind, reason), times in counts.items()
+        ),
     )

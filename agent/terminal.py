@@ -71,6 +71,7 @@ class Terminal:
         self._bundles: Bundles | None = None
         self._mending: Mending | None = None
         self._writer: Writer | None = None
+        self._lanes: tuple[Lane, ...] = ()
         self._stop = asyncio.Event()
         self._log = log(terminal=resolved.config.terminal.id)
 
@@ -85,6 +86,7 @@ class Terminal:
         watchdog = asyncio.create_task(self._watchdog())
         told = StandingSocket(self._parts.config.terminal.state_dir, self._standing)
         telling = asyncio.create_task(self._supervised("standing", told.run))
+        exposing = asyncio.create_task(self._supervised("metrics", self._expose))
         writer: Writer | None = None
         try:
             boards = self._parts.boards()
@@ -99,6 +101,7 @@ class Terminal:
         finally:
             watchdog.cancel()
             telling.cancel()
+            exposing.cancel()
             await self._end_threads()
             if writer is not None and not await in_thread(partial(writer.close, JOURNAL_DRAIN_S), "close-journal"):
                 self._log.error("journal did not close in time")
@@ -114,7 +117,16 @@ class Terminal:
             0 if self._writer is None else self._writer.unrecorded,
             None if self._bundles is None else self._bundles.standings(),
             None if self._upward is None else self._upward.metrics(),
+            {lane.name: lane.recorded for lane in self._lanes},
         )
+
+    async def _expose(self) -> None:
+        """Answer Prometheus, if it is configured; who is not pays nothing for the server."""
+        settings = self._parts.config.metrics
+        if settings is not None:
+            from agent.exposition_server import Exposition
+
+            await Exposition(settings, self._standing).run()
 
     def _disk_is_slow(self) -> None:
         """A disk that hangs must not let systemd end the fire line that works."""
@@ -142,6 +154,7 @@ class Terminal:
         library = self._parts.library(writer, memory, self._alarm, upward)
         peripherals = self._parts.peripherals()
         lanes = self._parts.lanes(writer, memory, self._alarm, upward, library, peripherals)
+        self._lanes = tuple(lanes.values())
         self._start(peripherals.threads)
         self._parts.connect(boards, lanes)
         if self._parts.rescued is not None:

@@ -40,7 +40,7 @@ print "connected, and told '$told'";
 def look() -> Standing:
     moment = Moment(1_767_225_600_000, ClockState.HOLDOVER, 7)
     devices = [DeviceState("scanner", "failed", "busy", "/dev/ttyUSB0 (EBUSY)")]
-    return standing("gate-1", "00" * 8, moment, devices, BufferState(4096, 12), 3, None, None)
+    return standing("gate-1", "00" * 8, moment, devices, BufferState(4096, 12), 3, None, None, {})
 
 
 @asynccontextmanager

@@ -9,11 +9,23 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.faults import ROUNDS, SHORT_ROUNDS
 from tests.faults.broken_disk import BrokenDisk
 from tests.faults.power import CuttableDisk
 from tools.platform.service import Platform
 
 SMALL_MB = 16
+SHORT_TEST_S = 120
+A_ROUND_S = 10
+"""What a round may take: in the long form (`make faults`) a test that counts rounds runs for minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test here the time that its rounds need, unless it names its own."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SHORT_TEST_S + A_ROUND_S * max(0, ROUNDS - SHORT_ROUNDS)))
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def an_agent_says(well: Ward, told: Standing) -> Iterator[None]:
 
 def word(**changes: object) -> Standing:
     devices = [DeviceState("scanner", "ready"), DeviceState("board", "ready")]
-    said = standing(NAME, "00" * 8, SystemClock().moment(), devices, BufferState(4096, 100), 0, [], None)
+    said = standing(NAME, "00" * 8, SystemClock().moment(), devices, BufferState(4096, 100), 0, [], None, {})
     return said.model_copy(update=changes)
 
 
