@@ -9,8 +9,16 @@ from tools.bench.report import Report
 
 
 def run(taps: int, idle_s: float) -> Report:
-    """All figures on one terminal; the doctor comes last, since it wants the terminal stopped as well."""
+    """The doctor comes last on its terminal, since it wants it stopped as well; the load has a terminal of its own."""
     with bench_directory() as directory, ops_site(directory) as site:
-        figures = (ops_idle.measure(site, idle_s), ops_disk.measure(site, taps), ops_doctor.measure(site))
-    conditions: dict[str, str | int | float] = {"preset": "gate", "camera": "none", "taps": taps, "idle_s": idle_s}
-    return Report("ops", figures, conditions)
+        figures = (ops_idle.measure(site, idle_s), ops_disk.lone(site, taps), ops_doctor.measure(site))
+    with bench_directory() as directory:
+        loaded = ops_disk.loaded(directory, taps)
+    conditions: dict[str, str | int | float] = {
+        "preset": "gate",
+        "camera": "none",
+        "taps": taps,
+        "idle_s": idle_s,
+        "lanes_under_load": ops_disk.LANES,
+    }
+    return Report("ops", (*figures, loaded), conditions)

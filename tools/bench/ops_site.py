@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -36,8 +38,8 @@ class OpsSite:
 
 
 @contextmanager
-def ops_site(directory: Path) -> Iterator[OpsSite]:
-    """Start broker, platform, devices and terminal; the terminal is ready and its link up."""
+def platform_at(directory: Path) -> Iterator[Broker]:
+    """Broker and platform, and the terminal's keys in ``terminal/keys``."""
     authority = Authority.init(Layout(directory / "platform").keys)
     authority.provision(terminal_id(), directory / "terminal" / "keys")
     broker = Broker(directory / "broker", authority)
@@ -46,21 +48,41 @@ def ops_site(directory: Path) -> Iterator[OpsSite]:
         broker.start()
         database = sqlite_url(directory / "platform.db")
         stack.enter_context(PlatformProcess.run(directory / "platform", database, str(broker.endpoint)))
-        config = _configure(directory, broker)
-        devices = stack.enter_context(running_devices(load(config)))
-        environment = {**os.environ, **devices.environment}
-        terminal = stack.enter_context(TerminalProcess(config, environment, ("--set", "logs.level=debug")))
-        cycle = Cycle(devices, terminal, READER)
-        await_line(terminal, "link up", 0)
-        yield OpsSite(config, devices, terminal, cycle)
+        yield broker
 
 
-def _configure(directory: Path, broker: Broker) -> Path:
+@contextmanager
+def started(
+    directory: Path, broker: Broker, document: Mapping[str, Any], environment: Mapping[str, str]
+) -> Iterator[TerminalProcess]:
+    """The terminal of this configuration, ready and with its link up."""
+    config = configure(directory, broker, document)
+    with TerminalProcess(config, environment, ("--set", "logs.level=debug")) as terminal:
+        for event in ("ready", "link up"):  # in either order
+            await_line(terminal, event, 0)
+        yield terminal
+
+
+@contextmanager
+def ops_site(directory: Path) -> Iterator[OpsSite]:
     """The preset gate without a sensor: each tap ends with the relay's confirmation; no double-tap."""
     document = yaml.safe_load(preset_text("gate"))
-    document["terminal"] |= {"id": terminal_id(), "state_dir": str(directory / "terminal")}
     document["lanes"]["north-in"]["settings"] |= {"passage_input": None, "double_tap_ms": 0}
-    document["platform"] = {"host": broker.endpoint.host, "port": broker.endpoint.port}
+    with platform_at(directory) as broker, ExitStack() as stack:
+        config = configure(directory, broker, document)
+        devices = stack.enter_context(running_devices(load(config)))
+        environment = {**os.environ, **devices.environment}
+        terminal = stack.enter_context(started(directory, broker, document, environment))
+        yield OpsSite(config, devices, terminal, Cycle(devices, terminal, READER))
+
+
+def configure(directory: Path, broker: Broker, document: Mapping[str, Any]) -> Path:
+    """Write a configuration with the bench's terminal and this broker into it."""
+    whole = {
+        **document,
+        "terminal": {"id": terminal_id(), "state_dir": str(directory / "terminal")},
+        "platform": {"host": broker.endpoint.host, "port": broker.endpoint.port},
+    }
     path = directory / "gate.yaml"
-    path.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    path.write_text(json.dumps(whole), encoding="utf-8")  # JSON is YAML, and knows no aliases
     return path
