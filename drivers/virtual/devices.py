@@ -53,6 +53,8 @@ PCSCD, PN532 = "pcscd", "pn532"
 OUTPUTS = {"gate": 0}
 INPUTS = {"passage": 0, "fire": 1, "fire-reset": 2}
 HISTORY_SHOWN = 1000
+SLIPS_AND_SCREENS = "*.txt"
+"""Files that the drivers of printers and screens write where there is no such device (``${virtual}/paper.txt``)."""
 READ_S = 5.0
 """A contact that changes is done when the terminal has read it: one that stalls misses no short press."""
 
@@ -179,6 +181,8 @@ class Bench:
         """Take out every card, unplug everything, and leave nothing in the directory."""
         self._stack.close()
         shutil.rmtree(self._directory / PCSCD, ignore_errors=True)
+        for written in self._directory.glob(SLIPS_AND_SCREENS):
+            written.unlink(missing_ok=True)
 
     @property
     def state(self) -> BenchState:

@@ -36,6 +36,7 @@ def test_a_card_becomes_a_number_and_then_an_identity_once(tmp_path: Path) -> No
         identified = next(record for record in hall.records() if record.entry.reason == "identified")
         assert identified.entry.subject is not None
         assert identity["subject"] == identified.entry.subject[1].hex()
+    assert not virtual_dir(hall.terminal_id).exists()
 
 
 def test_a_screen_shows_what_the_lane_says_and_is_empty_afterwards(tmp_path: Path) -> None:
