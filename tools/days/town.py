@@ -37,7 +37,8 @@ from tools.platform.ingest import Ingest
 from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, accounts, enter
 from tools.platform.permits import Permit, allow
-from tools.platform.register import Known, Register
+from tools.platform.register import Known
+from tools.platform.register_draft import replace_all
 from tools.platform.store import Store, sqlite_url
 from tools.prices import PriceFile, TariffFile
 
@@ -175,7 +176,7 @@ class Bank:
         judge = Judge(sealing, lambda: town.trust)
         self.ingest = Ingest(self.store, signer, clock.now_ms, lambda _: {terminal_key.kid: terminal_key}, judge)
         with self.store.transaction() as transaction:
-            Register(transaction).replace_all(NAMESPACE, town.media(), clock.now_ms())
+            replace_all(transaction, NAMESPACE, town.media(), clock.now_ms())
 
     def register(self, terminal: str, permit: Permit) -> None:
         """Say what a terminal may ask for."""

@@ -20,7 +20,7 @@ from agent.bundles.manifest import Manifest
 from agent.sync.contract.downloads import CHUNK_BYTES, MAX_CHUNKS, MAX_ENVELOPES, chunk_count
 from tools import bundles
 from tools.cli.words import say
-from tools.platform.ca import make_private_directory, write_private
+from tools.platform.ca import copy_private, make_private_directory
 from tools.platform.errors import PlatformError
 
 _SUFFIX = ".bundle"
@@ -83,9 +83,11 @@ class BundleStore:
             manifest = bundles.manifest_of(envelope)
         except BundleError as error:
             raise PlatformError(say(f"{file}：{error.zh}", f"{file}: {error.en}")) from error
-        content = file.read_bytes()
-        body = content[len(head(envelope)) :]
-        if len(body) != manifest.body_bytes or hashlib.sha256(body).digest() != manifest.body_sha256:
+        with file.open("rb") as opened:
+            opened.seek(len(head(envelope)))
+            body_sha256 = hashlib.file_digest(opened, "sha256").digest()
+        size_bytes = file.stat().st_size - len(head(envelope))
+        if size_bytes != manifest.body_bytes or body_sha256 != manifest.body_sha256:
             raise PlatformError(say(f"{file} 与签名的内容不符。", f"{file} is not what was signed."))
         if chunk_count(manifest.body_bytes) > MAX_CHUNKS:
             raise PlatformError(say(f"{file} 太大，无法通过网络下发。", f"{file} is too large for the link."))
@@ -94,7 +96,7 @@ class BundleStore:
         make_private_directory(folder)
         base = "" if manifest.previous_version is None else f"-from-{manifest.previous_version}"
         audience = "" if manifest.audience == ALL else "-" + manifest.audience.replace(":", "-")
-        write_private(folder / f"{manifest.bundle_version}{base}{audience}{_SUFFIX}", content)
+        copy_private(file, folder / f"{manifest.bundle_version}{base}{audience}{_SUFFIX}")
         return manifest
 
     def latest(self) -> list[Latest]:

@@ -14,14 +14,17 @@ are drawn. A key is on the disk before its certificate: a certificate means a wh
 from __future__ import annotations
 
 import hmac
+import io
 import ipaddress
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -335,10 +338,20 @@ def make_private_directory(directory: Path) -> None:
 
 def write_private(path: Path, content: bytes) -> None:
     """Write `content` to `path` (0600) so that a power cut leaves the old file or the new one, never a part."""
+    _write_private(path, io.BytesIO(content))
+
+
+def copy_private(source: Path, path: Path) -> None:
+    """The same of another file's content, however large."""
+    with source.open("rb") as content:
+        _write_private(path, content)
+
+
+def _write_private(path: Path, content: BinaryIO) -> None:
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+        shutil.copyfileobj(content, file)
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from agent.bundles.data import FileData
 from agent.bundles.errors import BundleError
 from agent.bundles.manifest import Kind
+from agent.bundles.table import Table
 from agent.keys import Role
 from tools import bundles
-from tools.platform.bundle_store import BundleStore, Latest
+from tools.big_bundles import unpack, write_bundle, write_changes
+from tools.platform.bundle_store import BundleStore, Latest, Published
 from tools.platform.ca import Authority
 from tools.platform.service import Layout
 
@@ -40,7 +43,34 @@ def give_out(layout: Layout, kind: Kind, name: str, content: bytes, now_ms: int,
     return version
 
 
-def _full_of(latest: Latest | None) -> bundles.Full | None:
+def give_out_table(
+    layout: Layout, kind: Kind, name: str, content: Path, now_ms: int, days: int, grace_days: int
+) -> int:
+    """The same of a table in a file, which may be larger than memory; what is made lies beside it meanwhile."""
+    given = BundleStore(layout.bundles)
+    before = next((each for each in given.latest() if each.name == name and each.audience == ALL), None)
+    version = 1 if before is None else before.version + 1
+    issue = bundles.Issue(kind, name, version, now_ms, now_ms + days * DAY_MS, grace_days * DAY_MS, ALL)
+    signer = bundles.signer_of(Authority.at(layout.keys).role_keys[Role.BUNDLE][0])
+    made, changes, old = (content.with_name(name) for name in ("made", "changes", "old"))
+    base = None if (form := _full_form(before)) is None else unpack(form.path, old)
+    write_bundle(made, issue, content, content, None, signer)
+    given.add(made)
+    if base is not None:
+        try:
+            write_changes(changes, Table.open(FileData(old)), Table.open(FileData(content)))
+        except BundleError:  # of other rows: terminals take the full one
+            return version
+        write_bundle(made, issue, content, changes, base, signer)
+        given.add(made)
+    return version
+
+
+def _full_form(latest: Latest | None) -> Published | None:
     forms = () if latest is None else latest.forms
-    full = next((form for form in forms if form.manifest.previous_version is None), None)
+    return next((form for form in forms if form.manifest.previous_version is None), None)
+
+
+def _full_of(latest: Latest | None) -> bundles.Full | None:
+    full = _full_form(latest)
     return None if full is None else bundles.read_full(full.path)

@@ -15,9 +15,8 @@ kept here, the person is the terminal's word.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,7 +27,7 @@ from tools.platform.accounts import is_person
 from tools.platform.ledger import NOBODY, Owner
 from tools.platform.store import Transaction, metadata
 
-_ROWS_A_STATEMENT = 1_000
+_ROWS_A_PIECE = 1_000
 
 register_table = sa.Table(
     "register",
@@ -104,28 +103,14 @@ class Register:
         return subject
 
     def rows(self, namespace: str | None = None) -> Iterator[Known]:
-        """Every row, or those of one namespace, by medium."""
+        """Every row, or those of one namespace, by medium; read in pieces."""
         columns = register_table.c
         query = sa.select(register_table).order_by(columns.medium, columns.namespace)
         if namespace is not None:
             query = query.where(columns.namespace == namespace)
-        return map(_known, self._connection.execute(query))
+        return map(_known, self._connection.execute(query.execution_options(yield_per=_ROWS_A_PIECE)))
 
     # Changes --------------------------------------------------------------------------------------------------------
-
-    def replace_all(self, namespace: str, rows: Iterable[Known], now_ms: int) -> int:
-        """This is the register of the namespace from now on; how many rows it has.
-
-        A state that is as it was is as old as it was.
-        """
-        before = {row.medium: row for row in self.rows(namespace)}
-        self._connection.execute(sa.delete(register_table).where(register_table.c.namespace == namespace))
-        count, left = 0, iter(rows)
-        while some := list(islice(left, _ROWS_A_STATEMENT)):
-            told = [_since(row, before.get(row.medium), now_ms) for row in some]
-            self._connection.execute(sa.insert(register_table), [_values(row) for row in told])
-            count += len(told)
-        return count
 
     def put(self, row: Known, now_ms: int) -> None:
         """Say of one medium whose it is, and what became of it."""
@@ -134,7 +119,7 @@ class Register:
         before = self._connection.execute(sa.select(register_table).where(same)).one_or_none()
         self._connection.execute(sa.delete(register_table).where(same))
         told = _since(row, None if before is None else _known(before), now_ms)
-        self._connection.execute(sa.insert(register_table).values(_values(told)))
+        self._connection.execute(sa.insert(register_table).values(values_of(told)))
 
     def end(self, medium: bytes, state: MediumState, now_ms: int) -> Sequence[Known]:
         """Say that a medium is lost or replaced; its rows as they were."""
@@ -164,7 +149,8 @@ def _known(row: sa.Row[Any]) -> Known:
     return Known(row.medium, owner, int(row.entitlements), MediumState(row.state), int(row.since_ms))
 
 
-def _values(row: Known) -> dict[str, object]:
+def values_of(row: Known) -> dict[str, object]:
+    """Its columns."""
     return {
         "medium": row.medium,
         "namespace": row.owner[0],

@@ -8,26 +8,30 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
+from agent.bundles.data import FileData
 from agent.bundles.errors import BundleError
 from agent.bundles.manifest import MAX_GRACE_MS, Kind
-from agent.bundles.people import ID_BYTES, MediumState, check_register
+from agent.bundles.people import ID_BYTES, MediumState, check_register, register_row, register_shape
 from agent.bundles.table import Table
-from tools import bundles
+from tools.big_bundles import sha256_of, unpack, write_table
 from tools.cli.people import register_rows
 from tools.cli.words import say
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
-from tools.platform.give_out import DAY_MS, give_out
+from tools.platform.give_out import DAY_MS, give_out_table
 from tools.platform.ledger import Owner
 from tools.platform.owners import OwnerType, shown
 from tools.platform.register import Known, Register
+from tools.platform.register_draft import bring_in
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
 _MAGIC = b"OCB1"
+_TOLD_EACH = 500_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,22}")
 _STATES = {
     MediumState.IN_USE: ("在用", "in use"),
@@ -70,15 +74,16 @@ def bring(file: Path, namespace: str, directory: Path, database: str | None) -> 
     """A bundle names its namespace itself. Rows are as `onecard trust register --rows` takes them."""
     with file.open("rb") as opened:
         is_bundle = opened.read(len(_MAGIC)) == _MAGIC
-    if is_bundle:
-        namespace, rows = _of_bundle(file)
-    else:
-        rows = (Known(medium, (namespace, person), bits, state) for medium, person, bits, state in register_rows(file))
-    unique = {row.medium: row for row in rows}
+    source = sha256_of(file)
     store = Store.open(database or Layout(directory).database_url)
     try:
-        with store.transaction() as transaction:
-            count = Register(transaction).replace_all(namespace, unique.values(), _now_ms())
+        with TemporaryDirectory(prefix="onecard-register-") as scratch:
+            if is_bundle:
+                namespace, rows = _of_bundle(file, Path(scratch) / "content")
+            else:
+                lines = register_rows(file)
+                rows = (Known(medium, (namespace, person), bits, state) for medium, person, bits, state in lines)
+            count = bring_in(store, namespace, source, rows, _now_ms(), _tell)
     finally:
         store.close()
     click.echo(say(f"登记册 {namespace}：{count} 个介质", f"the register of {namespace} has {count} media"))
@@ -187,28 +192,31 @@ def publish(namespace: str, name: str, days: int, grace_days: int, directory: Pa
     layout = Layout(directory)
     store = Store.open_for_reading(database or layout.database_url)
     try:
-        with store.transaction() as transaction:
-            rows = [
-                (row.medium, row.owner[1], row.entitlements, row.state) for row in Register(transaction).rows(namespace)
-            ]
+        with store.transaction() as transaction, TemporaryDirectory(prefix="onecard-register-") as scratch:
+            content = Path(scratch) / "content"
+            known = Register(transaction).rows(namespace)
+            rows = (register_row(row.medium, row.owner[1], row.entitlements, row.state) for row in known)
+            count = write_table(content, register_shape(namespace), rows)
+            bundle = f"{Kind.REGISTER.value}-{name}"
+            version = give_out_table(layout, Kind.REGISTER, bundle, content, _now_ms(), days, grace_days)
     finally:
         store.close()
-    bundle = f"{Kind.REGISTER.value}-{name}"
-    content = bundles.register_content(namespace, rows)
-    version = give_out(layout, Kind.REGISTER, bundle, content, _now_ms(), days, grace_days)
     click.echo(
-        say(
-            f"已登记：{bundle} {version}，{len(rows)} 个介质", f"to be given out: {bundle} {version}, {len(rows)} media"
-        )
+        say(f"已登记：{bundle} {version}，{count} 个介质", f"to be given out: {bundle} {version}, {count} media")
     )
 
 
-def _of_bundle(file: Path) -> tuple[str, Iterator[Known]]:
+def _tell(rows: int) -> None:
+    """Ten million rows take minutes: whoever waits sees them come."""
+    if rows % _TOLD_EACH == 0:
+        click.echo(say(f"已读入 {rows} 行", f"{rows} rows read"), err=True)
+
+
+def _of_bundle(file: Path, content: Path) -> tuple[str, Iterator[Known]]:
     try:
-        full = bundles.read_full(file)
-        if full.manifest.kind is not Kind.REGISTER:
+        if unpack(file, content).kind is not Kind.REGISTER:
             raise PlatformError(say(f"{file} 不是登记册。", f"{file} is no card register."))
-        table = Table.open(full.content)
+        table = Table.open(FileData(content))
         check_register(table)
     except BundleError as error:
         raise PlatformError(say(f"{file}：{error.zh}", f"{file}: {error.en}")) from error

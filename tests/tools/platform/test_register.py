@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import zstandard
 from click.testing import CliRunner, Result
 
+from agent.bundles import table
 from agent.bundles.people import CardRegister, MediumState
 from agent.bundles.table import Table
 from agent.cose import Es256Signer
@@ -17,6 +20,7 @@ from agent.sync.contract import Authorised, Balance, Declined, QueryBalance
 from profiles.api import Kind
 from tests.tools.platform.tills import LI, WANG, Bank, Till
 from tools import bundles
+from tools.platform import register_draft
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
@@ -26,6 +30,7 @@ from tools.platform.intents import State
 from tools.platform.issuers import trust_in
 from tools.platform.ledger import NOBODY
 from tools.platform.register import Known, Register
+from tools.platform.register_draft import bring_in, replace_all
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -40,7 +45,7 @@ def bank(store: Store, signer: Es256Signer, authority: Authority) -> Bank:
     for owner in (LI, WANG):
         bank.pay_in(owner, 5_000)
     with store.transaction() as transaction:
-        Register(transaction).replace_all("city", [Known(LIS, LI), Known(WANGS, WANG)], bank.now_ms - 1)
+        replace_all(transaction, "city", [Known(LIS, LI), Known(WANGS, WANG)], bank.now_ms - 1)
     return bank
 
 
@@ -112,7 +117,7 @@ def test_a_terminal_with_an_older_register_takes_a_known_medium_for_a_strangers(
 
 def test_without_a_register_the_person_is_the_terminals_word(bank: Bank) -> None:
     with bank.store.transaction() as transaction:
-        Register(transaction).replace_all("city", [], bank.now_ms)
+        replace_all(transaction, "city", [], bank.now_ms)
     assert paid(bank, WANGS, LI) == (State.CAPTURED, Verdict.NONE)
 
 
@@ -221,8 +226,84 @@ def test_a_loss_that_is_imported_again_is_as_old_as_it_was(store: Store) -> None
     with store.transaction() as transaction:
         register = Register(transaction)
         lost = Known(LIS, LI, state=MediumState.LOST)
-        register.replace_all("city", [lost, Known(WANGS, WANG)], 10)
-        register.replace_all("city", [lost, Known(WANGS, WANG, state=MediumState.LOST)], 20)
+        replace_all(transaction, "city", [lost, Known(WANGS, WANG)], 10)
+        replace_all(transaction, "city", [lost, Known(WANGS, WANG, state=MediumState.LOST)], 20)
         assert [(row.medium, row.since_ms) for row in register.rows()] == [(LIS, 10), (WANGS, 20)]
         register.put(replace(lost, state=MediumState.IN_USE), 30)
         assert register.objection(LIS, LI, 40) is None
+
+
+# Ten million ----------------------------------------------------------------------------------------------------------
+
+
+def known(number: int, state: MediumState = MediumState.IN_USE) -> Known:
+    return Known(number.to_bytes(16, "big"), ("city", (number // 2).to_bytes(16, "big")), number % 7, state)
+
+
+def test_an_import_that_broke_off_goes_on_where_it_stopped_and_counts_only_when_it_is_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(register_draft, "PORTION", 3)
+    rows = [known(number) for number in range(1, 11)]
+    asked: list[int] = []
+
+    def read(until: int) -> Iterator[Known]:
+        for number, row in enumerate(rows, 1):
+            asked.append(number)
+            if number > until:
+                raise InterruptedError
+            yield row
+
+    with store.transaction() as transaction:
+        replace_all(transaction, "city", [known(90), known(1, MediumState.LOST)], 10)
+    told: list[int] = []
+    with pytest.raises(InterruptedError):
+        bring_in(store, "city", b"file", read(7), 20, told.append)
+    assert told == [3, 6]
+    with store.transaction() as transaction:
+        assert {row.medium for row in Register(transaction).rows()} == {known(90).medium, known(1).medium}
+    assert bring_in(store, "city", b"file", read(10), 20, told.append) == 10
+    assert told == [3, 6, 9, 10], "what was there was not put in again"
+    with store.transaction() as transaction:
+        assert [(row.medium, row.owner, row.entitlements) for row in Register(transaction).rows()] == [
+            (row.medium, row.owner, row.entitlements) for row in rows
+        ]
+
+
+def test_another_file_begins_anew_and_of_a_medium_the_last_row_counts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(register_draft, "PORTION", 2)
+    with store.transaction() as transaction:
+        draft = register_draft.Draft(transaction, "city")
+        assert draft.begin(b"one") == 0
+        draft.add([known(1), known(2)], 2)
+    with store.transaction() as transaction:
+        assert register_draft.Draft(transaction, "city").begin(b"one") == 2
+    twice = [known(3), replace(known(3), entitlements=6), known(4), replace(known(4), state=MediumState.LOST)]
+    assert bring_in(store, "city", b"two", twice, 5, lambda _rows: None) == 2
+    with store.transaction() as transaction:
+        found = [(row.medium, row.entitlements, row.state) for row in Register(transaction).rows()]
+    assert found == [(known(3).medium, 6, MediumState.IN_USE), (known(4).medium, 4, MediumState.LOST)]
+
+
+def test_a_published_register_and_its_delta_are_those_that_are_made_in_memory(tmp_path: Path) -> None:
+    Authority.init(Layout(tmp_path).keys)
+    versions = [[known(number) for number in range(1, 40)], [known(number) for number in range(5, 45, 2)]]
+    versions[1][3] = replace(versions[1][3], state=MediumState.LOST)
+    for rows in versions:
+        lines = [(row.medium, row.owner[1], row.state.name.lower().replace("_", "-")) for row in rows]
+        assert run(tmp_path, "import", str(write_rows(tmp_path / "rows", lines))).exit_code == 0
+        assert run(tmp_path, "publish").exit_code == 0
+    contents = [
+        bundles.register_content("city", [(row.medium, row.owner[1], 1, row.state) for row in rows])
+        for rows in versions
+    ]
+    (latest,) = BundleStore(Layout(tmp_path).bundles).latest()
+    by_base = {form.manifest.previous_version: form for form in latest.forms}
+    assert bundles.read_full(by_base[None].path).content == contents[1]
+    delta = by_base[1].path.read_bytes()[-by_base[1].manifest.body_bytes :]
+    old, new = (Table.open(content) for content in contents)
+    plain = zstandard.ZstdDecompressor().decompress(delta)
+    assert plain == table.delta(old, new)
+    assert by_base[1].manifest.content_sha256 == hashlib.sha256(contents[1]).digest()

@@ -14,7 +14,8 @@ from profiles.api import Kind
 from tests.tools.platform.tills import ASKED_FOR_MS, DATE, LI, PERMIT, WANG, Bank, Till
 from tools.platform.ledger import Owner
 from tools.platform.permits import Permit
-from tools.platform.register import Known, Register
+from tools.platform.register import Known
+from tools.platform.register_draft import replace_all
 from tools.platform.store import Store
 from tools.platform.travel import DAY_MS, KEPT_MS, entry_table, ride_table
 
@@ -198,7 +199,7 @@ def test_a_medium_that_the_register_knows_as_anothers_is_told_nothing(bank: Bank
     square.told("entered-station")
     square.send()
     with store.transaction() as transaction:
-        Register(transaction).replace_all("city", [Known(MEDIUM, WANG)], bank.now_ms)
+        replace_all(transaction, "city", [Known(MEDIUM, WANG)], bank.now_ms)
     square.medium = MEDIUM
     reply = square.ask()
     assert isinstance(reply, Declined)
