@@ -23,6 +23,7 @@ from agent.durable import DiskHangs, durable
 from agent.entries import append_of, counted_instead, saves_the_same, state_key
 from agent.facts import TerminalFacts
 from agent.lane_ports import LanePorts
+from agent.lane_words import HINTS, HOLD_STILL, NO_SERVICE, NOT_RECORDED, TOO_MANY
 from agent.logs import log
 from agent.opening import Opening
 from agent.queues import drop_superseded, replaced_as
@@ -34,7 +35,6 @@ from drivers.api import (
     CardReading,
     CardRemoved,
     CodeHint,
-    CodeProblem,
     CodeReading,
     InputReading,
     KeyReading,
@@ -79,7 +79,7 @@ from profiles.handover import HandOver, Release, Withdraw
 from profiles.loans import AskLibrary, Defer, LibraryAnswered, LibrarySilent
 from profiles.paper import Print
 from profiles.questions import Answered, Confirmed, NotRecorded, Unanswered
-from profiles.reasons import ReasonEnum, Sentence
+from profiles.reasons import ReasonEnum
 from profiles.screen import ShowPrivately, WipeScreen
 from profiles.subsidies import PinEntered
 
@@ -103,18 +103,6 @@ _WAITS = Presented | Rejected | ForeignShown | AmountEntered | Typed | PinEntere
 _ONLY_IN_TIME = Show | Ask | AskLibrary | HandOver | Release | Print | ShowPrivately
 """Nobody is told to pass through a gate that did not move; the fault itself follows as an event. What was refused asks
 nobody, gives nothing away and prints nothing: that it came to nothing follows as an event too."""
-
-_HOLD_STILL = Show(Sentence("正在读卡，请勿移开", "Reading; please hold the card still"), Tone.WAIT)
-_TOO_MANY = Show(Sentence("请稍候，再出示一次", "Please wait a moment, then present it again"), Tone.WAIT)
-_NO_SERVICE = Show(Reason.OUT_OF_SERVICE.citizen, Tone.NO)
-_NOT_RECORDED = Show(Reason.NOT_RECORDED.citizen, Tone.NO)
-_HINTS = {
-    CodeProblem.SMALL: Show(Sentence("请把手机靠近一些", "Please hold the phone closer"), Tone.WAIT),
-    CodeProblem.CUT: Show(Sentence("请把整个码对准镜头", "Please show the whole code to the camera"), Tone.WAIT),
-    CodeProblem.UNREAD: Show(
-        Sentence("请拿稳手机，调亮屏幕", "Please hold the phone still and make its screen brighter"), Tone.WAIT
-    ),
-}
 
 Presentation = CardReading | CodeReading | AmountReading | NoAmount | KeyReading | PinReading | CardFault
 
@@ -173,14 +161,14 @@ class Lane:
                 if reading.poor:
                     self._ports.alarm(self.name, Reason.CAMERA_POOR, b"")
             case _ if self._verifier is None:
-                self._turn_away(_NO_SERVICE)
+                self._turn_away(NO_SERVICE)
             case CodeHint():
                 if not self._stalled:
-                    self._show(_HINTS[reading.problem])
+                    self._show(HINTS[reading.problem])
             case _ if self._stalled:
-                self._turn_away(_NOT_RECORDED)
+                self._turn_away(NOT_RECORDED)
             case _ if len(self._presentations) >= MAX_PRESENTATIONS:
-                self._turn_away(_TOO_MANY)
+                self._turn_away(TOO_MANY)
             case _:
                 self._presentations.append((reading, asyncio.get_running_loop().time()))
                 self._arrived.set()
@@ -188,7 +176,7 @@ class Lane:
     def card_seen(self) -> None:
         """A card has come; reading a slow one takes as long as a person's patience."""
         if not self._stalled and self._verifier is not None:
-            self._show(_HOLD_STILL)
+            self._show(HOLD_STILL)
 
     def _turn_away(self, why: Show) -> None:
         """Nobody is served now. A scanner that rattles is told so, and logged, once in a while."""
@@ -272,7 +260,7 @@ class Lane:
         if self._presentations and not is_first:
             self.dropped += len(self._presentations) - 1
             self._presentations.clear()
-            self._turn_away(_NOT_RECORDED)
+            self._turn_away(NOT_RECORDED)
         await asyncio.sleep(RETRY_S)
         if not (is_first or self._presentations or self._stopping):
             self._arrived.clear()
@@ -289,7 +277,7 @@ class Lane:
         left_s = offered_s + self._deadline_s - asyncio.get_running_loop().time()
         if left_s <= 0:
             self.dropped += 1
-            self._show(_NOT_RECORDED)
+            self._show(NOT_RECORDED)
             return
         facts = self._ports.facts()
         read_ns = None if isinstance(reading, CardFault) else reading.at_ns
@@ -428,7 +416,7 @@ class Lane:
         if self._ports.journal.failed(detail):
             self._log.error(what, detail=detail)
         if self._citizen_waits:
-            self._show(_NOT_RECORDED)
+            self._show(NOT_RECORDED)
 
     # What goes out --------------------------------------------------------------------------------------------------
 
