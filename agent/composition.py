@@ -31,6 +31,7 @@ from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
 from agent.day_keys import DayKeys
 from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
+from agent.enrolment.note import enrolled
 from agent.facts import Marks, TerminalFacts
 from agent.kernel_time import boot_id
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, Role
@@ -148,6 +149,8 @@ class Composition:
         self.rescued = rescued or self.rescued
         try:
             self._recall_time(journal.load_saved().get(SAVED_KEY))
+            if (note := enrolled(keys_dir(self.config.terminal.state_dir))) is not None:
+                self._clock.signed_at(note.issued_ms)
         except BaseException:
             journal.close()
             raise

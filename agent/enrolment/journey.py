@@ -17,11 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from agent import cbor, private_files, sealing
+from agent import private_files, sealing
 from agent.bundles.errors import BundleError
 from agent.bundles.roles import RoleKeys, rings_of
 from agent.clock import Random
 from agent.enrolment import code as enrol_code
+from agent.enrolment import note
 from agent.enrolment.errors import EnrolError, EnrolFault
 from agent.keys import FileKeyStore, KeyStoreError, Role
 from agent.sync.contract.enrol import EnrolAsked, EnrolCode, EnrolGranted, Enrolment, seal_info
@@ -29,9 +30,7 @@ from agent.sync.contract.errors import ContractError
 
 _CODE = "enrol-code.key"
 _ASKED = "enrol-asked.cbor"
-_ENROLLED = "enrolled.cbor"
 _NONCE_BYTES = 16
-_MAX_NOTE_BYTES = 128
 
 
 @dataclass(frozen=True)
@@ -104,32 +103,13 @@ class Journey:
         self.store.install("ca.pem", _pem(enrolment.authority))
         for epoch, key in enrolment.medium_keys:
             self.store.install(f"medium-{epoch}.key", key)
-        self.store.install(_ENROLLED, cbor.encode({1: issued_ms, 2: code_id}))
+        self.store.install(note.NAME, note.Enrolled(issued_ms, code_id).encode())
         self.store.adopt(_pem(enrolment.certificate))
 
     def end(self) -> None:
         """Forget code and question: the rest of the way needs neither."""
         for name in (_CODE, _ASKED):
             private_files.remove(self._directory / name)
-
-
-@dataclass(frozen=True)
-class Enrolled:
-    """When the platform enrolled this terminal, by its own signed word (it is not earlier now), and by which code."""
-
-    issued_ms: int
-    code: str
-
-
-def enrolled(directory: Path) -> Enrolled | None:
-    """The note in a key directory; ``None`` if nobody enrolled the terminal."""
-    try:
-        match cbor.decode(private_files.read(directory / _ENROLLED), max_bytes=_MAX_NOTE_BYTES, max_depth=1):
-            case {1: int() as issued_ms, 2: str() as code}:
-                return Enrolled(issued_ms, code)
-    except (KeyStoreError, cbor.CborError):
-        pass
-    return None
 
 
 def _check(enrolment: Enrolment, pending: Pending) -> None:

@@ -44,6 +44,7 @@ _BELL_BYTES = 4_096
 _NO_SUBSCRIBERS = 0x10
 _FIRST_FAILURE = 0x80
 _UNSPECIFIED = "Unspecified error"
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)  # X509_V_FLAG_NO_CHECK_TIME, <openssl/x509_vfy.h>
 _MAX_COMPLAINT_CHARS = 200
 
 Protocol = Literal["5", "3.1.1"]
@@ -352,6 +353,16 @@ def tls_context(terminal: str, files: TlsFiles | None) -> ssl.SSLContext:
             f"{files.certificate} is not the certificate of terminal {terminal}; enrol the terminal",
         )
     return context
+
+
+def heed_dates(context: ssl.SSLContext, *, trusted: bool) -> None:
+    """Whether certificates' dates count from the next connection on: by a clock that nobody vouches for they do not.
+
+    A terminal that thinks it is 1970 would never hear from its platform what time it is. Whoever has an old server's
+    key gains what owning a broker gains: what comes is signed by other keys.
+    """
+    flags = context.verify_flags
+    context.verify_flags = flags & ~_NO_CHECK_TIME if trusted else flags | _NO_CHECK_TIME
 
 
 def can_be_reached(endpoint: Endpoint) -> bool:

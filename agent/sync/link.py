@@ -34,12 +34,14 @@ from agent.sync.connection import (
     Received,
     Up,
     can_be_reached,
+    heed_dates,
     tls_context,
 )
 from agent.sync.contract import Address, Channel
 from agent.sync.faults import LinkError, LinkFault
 from agent.sync.pace import LEAST_KBIT_S
 from agent.threads import in_thread
+from profiles.api import ClockState
 
 __all__ = [
     "Down",
@@ -261,6 +263,8 @@ class Link:
         paho tells of some ends twice.
         """
         broker, came_up, better = self._broker, False, None
+        if broker.endpoint.tls is not None:
+            heed_dates(broker.endpoint.tls, trusted=self._clock.state() is not ClockState.UNTRUSTED)
         connection = Connection(self._address, broker.endpoint, broker.protocol, self._will(), self.counters)
         self._connection = connection
         connection.open()

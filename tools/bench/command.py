@@ -267,8 +267,8 @@ def profiles_(rounds: int, as_json: bool) -> None:
 
 @bench.command(
     help=say(
-        "运行一台终端的代价：空闲时的 CPU、每次刷卡写盘的字节、doctor 的用时",
-        "What a terminal costs whoever runs it: CPU at rest, bytes written a tap, the doctor's time",
+        "运行一台终端的代价：裸设备到首次刷卡、空闲时的 CPU、每次刷卡写盘的字节、doctor 的用时",
+        "What a terminal costs whoever runs it: a bare box to its first tap, CPU at rest, bytes written, the doctor",
     )
 )
 @click.option(

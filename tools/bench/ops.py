@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.bench import ops_disk, ops_doctor, ops_idle
+from tools.bench import ops_disk, ops_doctor, ops_first_tap, ops_idle
 from tools.bench.ops_site import ops_site
 from tools.bench.place import bench_directory
 from tools.bench.report import Report
@@ -13,6 +13,8 @@ def run(taps: int, idle_s: float) -> Report:
     with bench_directory() as directory, ops_site(directory) as site:
         figures = (ops_idle.measure(site, idle_s), ops_disk.lone(site, taps), ops_doctor.measure(site))
     with bench_directory() as directory:
+        first_tap = ops_first_tap.measure(directory)
+    with bench_directory() as directory:
         loaded = ops_disk.loaded(directory, taps)
     conditions: dict[str, str | int | float] = {
         "preset": "gate",
@@ -21,4 +23,4 @@ def run(taps: int, idle_s: float) -> Report:
         "idle_s": idle_s,
         "lanes_under_load": ops_disk.LANES,
     }
-    return Report("ops", (*figures, loaded), conditions)
+    return Report("ops", (first_tap, *figures, loaded), conditions)

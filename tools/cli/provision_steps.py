@@ -19,7 +19,8 @@ from agent.config import ConfigError, load, parse
 from agent.enrolment import code as enrol_code
 from agent.enrolment.errors import EnrolError, EnrolFault
 from agent.enrolment.exchange import exchange
-from agent.enrolment.journey import Journey, Pending, enrolled
+from agent.enrolment.journey import Journey, Pending
+from agent.enrolment.note import enrolled
 from agent.private_files import KeyStoreError
 from agent.sync.contract.enrol import EnrolCode, Enrolment, fingerprint
 from agent.words import say, why_en, why_zh

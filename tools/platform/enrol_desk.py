@@ -17,6 +17,7 @@ authority are written before the commit: after a power cut in between they are w
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from agent import cose, sealing
+from agent import config, cose, sealing
 from agent.sync.contract.enrol import (
     Certified,
     CertifyAnswer,
@@ -53,6 +54,8 @@ from tools.platform.ca import Authority
 from tools.platform.enrol_lists import lists_for
 from tools.platform.enrolments import Stage
 from tools.platform.ingest import UNKNOWN_TERMINAL, Reply
+from tools.platform.permit_of import permit_of
+from tools.platform.permits import allow
 from tools.platform.store import Store, Transaction
 
 PLATFORM_SOURCE = "platform"
@@ -138,6 +141,9 @@ class EnrolDesk:
         if row.replaces:
             revocation.revoke(self._authority, row.terminal, keep=certificate)
         der = certificate.public_bytes(Encoding.DER)
+        if row.configuration is not None:
+            # whoever chose its configuration said with it what the terminal may ask for
+            allow(transaction, row.terminal, permit_of(config.parse(row.configuration, row.terminal, Path())))
         granted = {"stage": Stage.GRANTED.value, "granted_ms": self._now_ms(), "certificate": der}
         enrolments.change(transaction, row.id, **granted)
         return der

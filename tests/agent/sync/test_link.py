@@ -18,6 +18,7 @@ from agent.clock import SystemClock, SystemRandom
 from agent.keys import TlsFiles
 from agent.sync.contract import Address, Channel, Presence, State
 from agent.sync.link import Down, Event, Link, LinkError, LinkFault, LinkPhase, LinkSettings, Received, Up
+from profiles.api import ClockState
 from tests.agent.sync.broker import Authority, Mosquitto
 from tests.agent.sync.parts import TERMINAL
 from tests.agent.sync.watcher import Watcher
@@ -32,8 +33,20 @@ def settings(port: int, **changes: object) -> LinkSettings:
     return LinkSettings.model_validate(values | changes)
 
 
-def make_link(link_settings: LinkSettings, tls: TlsFiles | None) -> Link:
-    return Link(Address(TERMINAL), link_settings, tls, _LOST.encode, _STOPPED.encode, SystemClock(), SystemRandom())
+class ClockOf(SystemClock):
+    """The machine's clock, said to be vouched for or not."""
+
+    def __init__(self, state: ClockState = ClockState.SYNCHRONISED) -> None:
+        super().__init__()
+        self.said = state
+
+    def state(self) -> ClockState:
+        return self.said
+
+
+def make_link(link_settings: LinkSettings, tls: TlsFiles | None, clock: ClockOf | None = None) -> Link:
+    clock = clock or ClockOf()
+    return Link(Address(TERMINAL), link_settings, tls, _LOST.encode, _STOPPED.encode, clock, SystemRandom())
 
 
 class Running:
@@ -212,6 +225,24 @@ async def test_a_broker_with_an_expired_certificate_is_refused(authority: Author
         async with running(settings(broker.port), authority.issue(TERMINAL)) as run:
             assert await run.fault() is LinkFault.EXPIRED
     finally:
+        broker.stop()
+
+
+async def test_a_clock_that_nobody_vouches_for_keeps_no_terminal_from_its_platform(authority: Authority) -> None:
+    authority.issue("expired", life=timedelta(days=-1))
+    broker = Mosquitto(authority.directory, server="expired")
+    broker.start()
+    clock = ClockOf(ClockState.UNTRUSTED)
+    run = Running(make_link(settings(broker.port), authority.issue(TERMINAL), clock))
+    try:
+        await run.next(Up)
+        clock.said = ClockState.SYNCHRONISED  # the platform has told it the time
+        broker.stop()
+        await run.next(Down)
+        broker.start()
+        assert await run.fault() is LinkFault.EXPIRED
+    finally:
+        await run.end()
         broker.stop()
 
 

@@ -7,6 +7,7 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from click.testing import CliRunner, Result
 from agent import private_files
 from agent.keys import FileKeyStore
 from agent.words import say
+from tests.faults.wrong_clock import WrongClock
 from tests.tools.platform.mqtt_client import wait_until
 from tools.cli.main import cli
 from tools.cli.provision_steps import Plan, Provisioning, Step, StepFailed
@@ -81,6 +83,29 @@ def test_a_bare_box_becomes_a_terminal_that_reports(platform: Platform, director
     assert (row["stage"], row["ready"]) == ("granted", True)
     assert len(platform.authority.given("gate-1")) == 1
     assert not [path for path in (tmp_path / "box").rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+def test_a_box_that_boots_in_1970_is_enrolled_and_reaches_its_platform(
+    platform: Platform, directory: Path, tmp_path: Path
+) -> None:
+    clock = WrongClock(tmp_path)
+    clock.jump_to(86_400_000 - time.time_ns() // 1_000_000)
+    text = code_of(directory, "old-1", "--unconfirmed", "--profile", "gate")
+    where = ["--config", str(tmp_path / "terminal.yaml"), "--state-dir", str(tmp_path / "state")]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "agent", "provision", "--code", "-", "--yes", "--json", "--virtual", *where],
+        cwd=HOUSE,
+        env={**os.environ, **clock.environment},
+        input=text,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    with platform.store.transaction() as transaction:
+        (chain,) = transaction.chains("old-1")
+        assert chain.seq >= 2
+        assert all(row.time_ms < 2 * 86_400_000 for row in transaction.records(chain.chain_id)), "it was not in 1970"
 
 
 class PowerCut(BaseException):
