@@ -105,6 +105,9 @@ class KeyStore(Protocol):
     def checkpoint_signer(self) -> cose.Signer:
         """The terminal's own signing key."""
 
+    def checkpoint_public(self) -> ec.EllipticCurvePublicKey:
+        """What proves the terminal's checkpoints."""
+
     def tls_files(self) -> TlsFiles:
         """The credentials of the link."""
 

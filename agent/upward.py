@@ -26,6 +26,7 @@ from agent.keys import KeyStore, KeyStoreError, Role
 from agent.logs import log
 from agent.question_forms import code_sealer
 from agent.questions import Questions
+from agent.renewal import Renewal
 from agent.sync.complaints import Complaints
 from agent.sync.contract import Alarm, Buffer, BundleState, ClockQuality, Condition, Report
 from agent.sync.contract import DeviceState as ReportedDevice
@@ -83,6 +84,7 @@ class Upward:
         self._random = random
         self._sync: Sync | None = None
         self._stopping = False
+        self._anew = False
         self._alarms: deque[Alarm] = deque(maxlen=MAX_ALARMS)
         self.questions = Questions(
             terminal, self._ask, self._answer_keys, code_sealer(terminal, self._sealing_keys), self._send, clock, random
@@ -96,10 +98,22 @@ class Upward:
         self._log = log(terminal=terminal)
 
     async def run(self) -> None:
-        """Sync until :meth:`stop`. Each run builds link, uplink and outbox anew, so that a fault ends one run only."""
+        """Sync until :meth:`stop`. Each run builds link, uplink and outbox anew, so that a fault ends one run only.
+
+        A new certificate is shown on a new link: what waits meanwhile goes out on that one.
+        """
+        self._anew = True
+        while self._anew and not self._stopping:
+            self._anew = False
+            await self._synced()
+
+    async def _synced(self) -> None:
         self._rings_on_disk = await in_thread(partial(rings_on_disk, self._state_dir, self._keys), "read-keys")
         outbox, position = await in_thread(self._open_outbox, "open-outbox")
-        telling = asyncio.create_task(self._tell_metrics())
+        renewal = Renewal(
+            self._terminal, self._keys, self._answer_keys, self._clock, self._random, self._certify, self._renewed
+        )
+        tasks = [asyncio.create_task(self._tell_metrics()), asyncio.create_task(renewal.run())]
         try:
             if not self._answer_keys():
                 self._keys.platform_keys(Role.ACKNOWLEDGEMENT)  # says which file is missing, and what to do
@@ -118,6 +132,7 @@ class Upward:
                 replies=self.questions,
                 downloads=self.downloads,
                 doubted=self.doubted,
+                certificates=renewal,
             )
             while self._alarms:
                 self._sync.alarm(self._alarms.popleft())
@@ -127,7 +142,8 @@ class Upward:
             self._log.error("the platform cannot be reached with these keys", detail=say(error.zh, error.en))
             raise
         finally:
-            telling.cancel()
+            for task in tasks:
+                task.cancel()
             self._sync = None
             # It may wait for a reading that hangs in the disk.
             threading.Thread(target=outbox.close, name="close-outbox", daemon=True).start()
@@ -135,6 +151,14 @@ class Upward:
     def stop(self) -> None:
         """Say goodbye to the platform, within two seconds."""
         self._stopping = True
+        if self._sync is not None:
+            self._sync.stop()
+
+    def _certify(self, payload: bytes) -> bool:
+        return self._sync is not None and self._sync.certify(payload)
+
+    def _renewed(self) -> None:
+        self._anew = True
         if self._sync is not None:
             self._sync.stop()
 

@@ -82,6 +82,24 @@ class Downloads(Protocol):
         """A chunk came."""
 
 
+class Certificates(Protocol):
+    """Who asks for the next certificate; called on the event loop."""
+
+    def connected(self) -> None:
+        """The link is up."""
+
+    def answered(self, payload: bytes) -> None:
+        """Something came on ``down/certified``."""
+
+
+class _NobodyCertifies:
+    def connected(self) -> None:
+        """Nobody asks."""
+
+    def answered(self, payload: bytes) -> None:
+        """Nobody asked for it."""
+
+
 class _NobodyDownloads:
     def connected(self, wire: Wire) -> None:
         """Nobody wants anything."""
@@ -131,6 +149,7 @@ class Sync:
         replies: Replies | None = None,
         downloads: Downloads | None = None,
         doubted: Callable[[], None] = _nobody_doubts,
+        certificates: Certificates | None = None,
     ) -> None:
         self._clock = clock
         self._state_source = state_source
@@ -149,6 +168,8 @@ class Sync:
         self._replies = replies or _NobodyAsked()
         self._downloads = downloads or _NobodyDownloads()
         self._doubted = doubted
+        self._certificates = certificates or _NobodyCertifies()
+        self._certified = Address(terminal).topic(Channel.CERTIFIED)
         self._answers = Address(terminal).topic(Channel.ANSWER)
         self._offers = Address(terminal).topic(Channel.OFFER)
         self._turn = asyncio.Lock()
@@ -185,6 +206,10 @@ class Sync:
         """Publish a question; ``False`` while the link is down, since nobody would wait for its answer."""
         return self._link.publish(Channel.ASK, payload)
 
+    def certify(self, payload: bytes) -> bool:
+        """Publish a request for the next certificate; ``False`` while the link is down."""
+        return self._link.publish(Channel.CERTIFY, payload)
+
     def hear(self, topic_filter: str) -> None:
         """Subscribe to something below the bundles."""
         self._link.hear(topic_filter)
@@ -215,6 +240,7 @@ class Sync:
                     self.alarm(self._alarms.popleft())
                 await self._step(self._uplink.connected)
                 self._downloads.connected(self)
+                self._certificates.connected()
             case Down():
                 fault = event.fault
                 _log.warning("link down", fault=fault.code, zh=fault.zh, en=fault.en, detail=event.detail)
@@ -224,6 +250,8 @@ class Sync:
                 self._replies.disconnected()
                 self._downloads.disconnected()
                 await self._step(self._uplink.disconnected)
+            case Received() if event.topic == self._certified:
+                self._certificates.answered(event.payload)
             case Received() if event.topic == self._answers:
                 self._replies.answered(event.payload)
             case Received() if event.topic == self._offers or event.topic.endswith(_MANIFEST):
