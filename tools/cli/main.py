@@ -24,6 +24,12 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "用注册码把这台设备变成终端",
         "Turn this box into a terminal, by an enrolment code",
     ),
+    "decommission": (
+        "tools.cli.decommission",
+        "decommission",
+        "终端退役：销毁密钥和日志",
+        "Take a terminal out of use: destroy its keys and journal",
+    ),
     "config": (
         "tools.cli.config",
         "config",

@@ -19,6 +19,7 @@ ALARMS: Mapping[str, Sentence] = {
     "bad-genesis": _S("记录链的首条记录不符", "the first record of a chain is not its own"),
     "bad-record": _S("记录无法识别", "a record cannot be read"),
     "bundle-refused": _S("终端拒收下发的数据包", "the terminal refused a bundle that came over the link"),
+    "chain-closed": _S("已换下或退役的设备又来上报", "a box that was replaced or retired reports again"),
     "chain-break": _S("一批记录前后不连续", "the records of a batch do not follow each other"),
     "chain-forked": _S("终端的记录链与平台的不一致", "the terminal's chain and the platform's differ"),
     "checkpoint-forged": _S("检查点不是终端的密钥签名的", "a checkpoint was not signed by the terminal's key"),

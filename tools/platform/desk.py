@@ -60,6 +60,7 @@ from profiles.api import Kind
 from tools.cli.figures import openings_of
 from tools.platform import dead_letters, heard, holes, travel
 from tools.platform.arrived import Arrived, ChainBroken, read_records
+from tools.platform.closed_chains import is_closed
 from tools.platform.evidence import Judge
 from tools.platform.holds import Holds
 from tools.platform.ledger import row_of
@@ -169,6 +170,8 @@ class Desk:
         self.transaction.alarm(self.terminal, alarm.source or "terminal", alarm.code, self.now_ms, detail, count)
 
     def _hello(self, hello: Hello) -> Answer:
+        if is_closed(self.transaction, hello.chain_id):
+            raise Refused("chain-closed", "the chain ended when its box was replaced or retired")
         head = self._own_position(hello.chain_id)
         repeated = self.transaction.nonce(self.terminal, hello.chain_id) == hello.nonce
         self.transaction.greeted(self.terminal, hello.chain_id, hello.nonce, hello.head, hello.first_retained)
@@ -299,7 +302,7 @@ class Desk:
             raise Refused("bad-genesis", "the genesis record is not this chain's")
         before = genesis.predecessor
         if before is None:
-            if self.transaction.chains(self.terminal):
+            if any(not is_closed(self.transaction, head.chain_id) for head in self.transaction.chains(self.terminal)):
                 self.alarm("chain-replaced", "a new chain names no predecessor, and the terminal had one")
             return
         known = self.transaction.position(before.chain_id)

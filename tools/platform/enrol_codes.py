@@ -41,6 +41,7 @@ class Wanted:
     life_ms: int
     confirms: bool
     replaces: bool
+    closes: bool
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ def new_row(wanted: Wanted, brokers: Brokers, now_ms: int) -> dict[str, object]:
         "stage": Stage.OPEN.value,
         "confirms": wanted.confirms,
         "replaces": wanted.replaces,
+        "closes": wanted.closes,
         "created_ms": now_ms,
         "expires_ms": now_ms + wanted.life_ms,
     }

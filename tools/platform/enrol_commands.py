@@ -84,7 +84,14 @@ def enrol_group() -> None:
     help=say("有效小时数", "Hours it is good"),
 )
 @click.option(
-    "--replace", is_flag=True, help=say("换下旧设备，旧证书随即失效", "In place of a box that counts no more then")
+    "--replace",
+    is_flag=True,
+    help=say("换下旧设备：旧证书和旧链随即失效", "Another box: the former one counts no more"),
+)
+@click.option(
+    "--again",
+    is_flag=True,
+    help=say("同一台设备换新密钥，旧证书随即失效", "New keys for the same box: the old ones end"),
 )
 @click.option(
     "--unconfirmed", is_flag=True, help=say("不核对指纹：持有注册码即可", "No fingerprint: the code alone is enough")
@@ -100,6 +107,7 @@ def new(
     file: Path | None,
     hours: int,
     replace: bool,
+    again: bool,
     unconfirmed: bool,
     in_terminal: bool,
     png: Path | None,
@@ -112,18 +120,11 @@ def new(
     """Print the text; whoever has it can become this terminal, until it is used."""
     layout = Layout(directory)
     authority, brokers = Authority.at(layout.keys), Brokers.of(layout, host, enrol_port)
-    if (terminal in authority.enrolled()) is not replace:
-        raise PlatformError(
-            say(f"没有终端 {terminal}：去掉 --replace。", f"There is no terminal {terminal} yet: leave out --replace.")
-            if replace
-            else say(
-                f"终端 {terminal} 已注册：换设备请加 --replace，否则换一个编号。",
-                f"Terminal {terminal} is enrolled already:"
-                " add --replace for another box in its place, or choose another id.",
-            )
-        )
+    if again and replace:
+        raise click.UsageError(say("--again 与 --replace 只能选一个", "give --again or --replace, not both"))
+    _check_known(terminal, known=terminal in authority.enrolled(), follows=again or replace)
     now_ms = time.time_ns() // 1_000_000
-    wanted = Wanted(terminal, site, profile, file, hours * _HOUR_MS, not unconfirmed, replace)
+    wanted = Wanted(terminal, site, profile, file, hours * _HOUR_MS, not unconfirmed, replace or again, replace)
     row = new_row(wanted, brokers, now_ms)
     text = text_of(row, authority, brokers.enrol)
     with _transaction(layout, database) as transaction:
@@ -235,6 +236,25 @@ def revoke(enrol_id: str, directory: Path, database: str | None) -> None:
         revocation.revoke_one(authority, certificate)
         revocation.write_list(authority)
     click.echo(say(f"已撤销 {row.id}（{row.terminal}）。", f"{row.id} ({row.terminal}) is revoked."))
+
+
+def _check_known(terminal: str, *, known: bool, follows: bool) -> None:
+    """A new terminal has a new id, and what follows another says so. Raises `PlatformError`."""
+    if follows and not known:
+        raise PlatformError(
+            say(
+                f"没有终端 {terminal}：去掉 --replace 或 --again。",
+                f"There is no terminal {terminal} yet: leave out --replace and --again.",
+            )
+        )
+    if known and not follows:
+        raise PlatformError(
+            say(
+                f"终端 {terminal} 已注册：换设备请加 --replace，同一台换密钥请加 --again，否则换一个编号。",
+                f"Terminal {terminal} is enrolled already: add --replace for another box in its place, --again for new"
+                " keys of the same box, or choose another id.",
+            )
+        )
 
 
 @contextmanager

@@ -51,6 +51,7 @@ from tools import bundles
 from tools.platform import enrolments, revocation
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
+from tools.platform.closed_chains import close_all
 from tools.platform.enrol_lists import lists_for
 from tools.platform.enrolments import Stage
 from tools.platform.ingest import UNKNOWN_TERMINAL, Reply
@@ -140,6 +141,8 @@ class EnrolDesk:
         self._authority.enrol(row.terminal, checkpoint)
         if row.replaces:
             revocation.revoke(self._authority, row.terminal, keep=certificate)
+        if row.closes:
+            close_all(transaction, row.terminal, self._now_ms())
         der = certificate.public_bytes(Encoding.DER)
         if row.configuration is not None:
             # whoever chose its configuration said with it what the terminal may ask for

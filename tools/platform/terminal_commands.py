@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import click
@@ -10,11 +11,13 @@ import click
 from agent.config import ConfigError, load
 from tools.cli.words import say
 from tools.platform.ca import Authority
+from tools.platform.closed_chains import close_all
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
 from tools.platform.money_commands import FenType, yuan
 from tools.platform.permit_of import permit_of
 from tools.platform.permits import Permit, allow, forbid, permits
+from tools.platform.revocation import revoke
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -136,6 +139,35 @@ def forbid_terminal(terminal_id: str, directory: Path, database: str | None) -> 
     if not known:
         raise PlatformError(say("该终端没有登记。", "This terminal was not registered."))
     click.echo(say(f"{terminal_id} 不能再收款", f"{terminal_id} may ask for nothing any more"))
+
+
+@terminal_group.command(
+    name="retire",
+    help=say(
+        "终端退役或被盗：撤销证书，结束其记录链，不再收款",
+        "Out of use, or stolen: no certificate, no chain, no money any more",
+    ),
+)
+@_terminal_argument
+@directory_option
+@database_option
+def retire_terminal(terminal_id: str, directory: Path, database: str | None) -> None:
+    """At the private broker it counts within moments; another broker is to be started again."""
+    layout = Layout(directory)
+    authority = Authority.at(layout.keys)
+    if terminal_id not in authority.enrolled():
+        raise PlatformError(say(f"没有终端 {terminal_id}。", f"There is no terminal {terminal_id}."))
+    store = Store.open(database or layout.database_url)
+    try:
+        with store.transaction() as transaction:
+            forbid(transaction, terminal_id)
+            close_all(transaction, terminal_id, time.time_ns() // 1_000_000)
+        count = revoke(authority, terminal_id)
+    finally:
+        store.close()
+    click.echo(
+        say(f"{terminal_id} 已退役，撤销证书 {count} 张", f"{terminal_id} is retired; {count} certificates revoked")
+    )
 
 
 @terminal_group.command(name="permits", help=say("列出各终端可以收取什么", "List what each terminal may ask for"))

@@ -221,7 +221,7 @@ def test_with_keys_of_another_machine_it_says_so_and_begins_anew_if_asked(
     provisioning(plan, []).run(code_of(directory, "moved-1", "--unconfirmed", "--profile", "gate"))
     keys = plan.state_dir / "keys"
     (keys / "checkpoint.pem").write_bytes((keys / "sealing.pem").read_bytes())
-    text = code_of(directory, "moved-1", "--unconfirmed", "--replace")
+    text = code_of(directory, "moved-1", "--unconfirmed", "--again")
     assert failure(plan, text).code == "key-store"
     heard: list[Step] = []
     provisioning(plan_of(tmp_path / "box", fresh_keys=True), heard).run(text)

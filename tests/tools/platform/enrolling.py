@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,8 @@ class Registry:
 
     def code(self, terminal: str = "gate-7", **wanted: Any) -> str:
         """The text of a new code."""
-        usual = {"site": None, "profile": None, "file": None, "life_ms": HOUR_MS, "confirms": False, "replaces": False}
-        row = new_row(Wanted(terminal, **(usual | wanted)), BROKERS, self.now_ms)
+        usual = Wanted(terminal, None, None, None, HOUR_MS, confirms=False, replaces=False, closes=False)
+        row = new_row(replace(usual, **wanted), BROKERS, self.now_ms)
         with self.store.transaction() as transaction:
             enrolments.add(transaction, row)
         return text_of(row, self.authority, BROKERS.enrol)

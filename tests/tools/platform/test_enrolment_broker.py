@@ -113,7 +113,11 @@ class HostileDesk:
 def pending_at(
     registry: Registry, broker: Broker, directory: Path, terminal: str = "gate-7"
 ) -> tuple[Journey, Pending]:
-    row = new_row(Wanted(terminal, None, None, None, HOUR_MS, confirms=False, replaces=False), BROKERS, registry.now_ms)
+    row = new_row(
+        Wanted(terminal, None, None, None, HOUR_MS, confirms=False, replaces=False, closes=False),
+        BROKERS,
+        registry.now_ms,
+    )
     with registry.store.transaction() as transaction:
         enrolments.add(transaction, row)
     text = text_of(row, registry.authority, broker.endpoint)
