@@ -12,8 +12,11 @@ from typing import Any
 import click
 
 from agent import cose
+from agent.config import load
 from agent.process_guard import keep_secrets_in
 from agent.words import say, tell
+from tools.cli.bench_process import use_running_devices
+from tools.cli.provision_scan import scanned
 from tools.cli.provision_steps import Plan, Provisioning, Step, StepFailed
 from tools.small_files import read_small
 
@@ -34,6 +37,17 @@ _PATIENCE_S = 600.0
     help=say(
         "存放注册码的文件，- 为标准输入（默认：询问）", "A file with the code, - for standard input (default: it asks)"
     ),
+)
+@click.option(
+    "--scan",
+    is_flag=True,
+    help=say("用配置中的扫码器或摄像头读取注册码", "Read the code by the box's own scanner or camera"),
+)
+@click.option("--reader", help=say("用哪个扫码器（默认：第一个）", "Which scanner (default: the first)"))
+@click.option(
+    "--switch",
+    metavar=say("继电器板.输入", "BOARD.INPUT"),
+    help=say("维护开关：打开时注册码才算数", "The service switch: a code counts only while it is on"),
 )
 @click.option(
     "--config",
@@ -73,6 +87,9 @@ _PATIENCE_S = 600.0
 @click.option("--json", "as_json", is_flag=True, help=say("每步输出一行 JSON", "One line of JSON a step"))
 def provision(
     code_file: Any,
+    scan: bool,
+    reader: str | None,
+    switch: str | None,
     config: Path | None,
     state_dir: Path | None,
     root_files: tuple[Path, ...],
@@ -93,11 +110,25 @@ def provision(
     teller = _Teller(as_json=as_json)
     run = Provisioning(plan, teller.done, teller.waits)
     try:
-        run.run(_code_text(code_file, run, yes=yes))
+        pending = run.pending() is not None
+        text = _scanned(config, reader, switch, wait_s) if scan and not pending else _code_text(code_file, run, yes=yes)
+        run.run(text)
     except StepFailed as failed:
         teller.failed(failed)
         sys.exit(1)
     teller.over(config, ran=plan.tests)
+
+
+def _scanned(config: Path, reader: str | None, switch: str | None, wait_s: float) -> str:
+    if switch is None and not sys.stdin.isatty():
+        raise click.UsageError(
+            say(
+                "无人值守时，扫码注册需要维护开关：--switch 继电器板.输入",
+                "where nobody sits at the box, a scanned code needs the service switch: --switch BOARD.INPUT",
+            )
+        )
+    use_running_devices(load(config).config.terminal.id)
+    return scanned(config, reader, switch, wait_s, lambda told: click.echo(told, err=True))
 
 
 def _code_text(code_file: Any, run: Provisioning, *, yes: bool) -> str | None:
