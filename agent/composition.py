@@ -34,7 +34,7 @@ from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThr
 from agent.enrolment.note import enrolled
 from agent.facts import Marks, TerminalFacts
 from agent.kernel_time import boot_id
-from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, Role
+from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, KeyStoreError, Role
 from agent.lane import Lane
 from agent.lane_ports import Alarm, LanePorts
 from agent.latch_watch import Latched, LatchWatch
@@ -49,6 +49,7 @@ from agent.threads import in_thread, post
 from agent.timekeeper import SAVED_KEY, Timekeeper
 from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
+from agent.words import say
 from drivers.api import Actuator, CardFault, CardReader, Device, Reading, Source
 from drivers.cards.source import CardSource
 from drivers.registry import driver
@@ -305,7 +306,10 @@ class Composition:
     def keys(self, *, first_start: bool) -> FileKeyStore:
         """The terminal's keys; waits for the disk. Raises :class:`~agent.keys.KeyStoreError`."""
         keys = open_keys(self.config.terminal.state_dir, self._random, make=first_start)
-        keys.protect()
+        try:
+            keys.protect()
+        except KeyStoreError as error:  # a full disk must not keep a door shut; what is plain is read as it is
+            log().error("keys could not be encrypted", detail=say(error.zh, error.en))
         return keys
 
     def bundles(self, keys: FileKeyStore, writer: JournalWriter, memory: Memory, tell: BundleTellers) -> Bundles:
