@@ -23,11 +23,11 @@ class AmountProblem(Enum):
 
     UNREADABLE = (
         f"金额不可用：请输入 0.01 至 {_MAX_YUAN} 元，最多两位小数",
-        f"This is no amount: enter 0.01 to {_MAX_YUAN} yuan, with at most two decimals",
+        f"This is no amount: please enter 0.01 to {_MAX_YUAN} yuan, with at most two decimals",
     )
     TOO_MUCH = (
         f"金额过大：最多 {_MAX_YUAN} 元，请重新输入",
-        f"This is too much: at most {_MAX_YUAN} yuan; enter it again",
+        f"This is too much: at most {_MAX_YUAN} yuan; please enter it again",
     )
 
     @property
@@ -59,8 +59,8 @@ class FunctionKey(StrEnum):
     SETTLE = "settle"
 
 
-NO_SUCH_KEY = Sentence("此处没有这个功能", "This till has no such function")
-NOTHING_DUE = Sentence("金额为 0：没有应付金额", "0: nothing is to be paid")
+NO_SUCH_KEY = Sentence("此处没有这个功能，请选择其他键", "This till has no such function; please choose another key")
+NOTHING_DUE = Sentence("没有应付金额，请重新输入", "Nothing is to be paid now; please enter it again")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from profiles.reasons import Sentence
 MAX_LINES = 40
 MAX_GRAMS = 30_000
 _WEIGH_IT = Sentence(
-    "按重量计价：请先放上秤，或输入克数并按重量键",
-    "Sold by weight: put it on the scale, or type its grams and the weight key",
+    "按重量计价，请称重：放上秤，或输入克数并按重量键",
+    "Sold by weight; please weigh it: on the scale, or by its grams and the weight key",
 )
 _TOO_LIGHT = Sentence("重量太小，请重新称重", "It weighs too little; please weigh it again")
 

@@ -87,12 +87,18 @@ class CodeReason(ReasonEnum):
     )
     ISSUER_UNKNOWN = (
         "code-issuer-unknown",
-        _S("此处不能使用这个机构签发的码", "Codes of this issuer are not accepted here"),
+        _S(
+            "此处不能使用这个机构签发的码，请使用社会保障卡",
+            "Codes of this issuer are not accepted here; please use the card",
+        ),
         _S("信任列表中没有此签发者或密钥", "the trust list has no row for this issuer and kid"),
     )
     ISSUER_ELSEWHERE = (
         "code-issuer-elsewhere",
-        _S("这个机构签发的码不能在此处使用", "Codes of this issuer are not accepted at this place"),
+        _S(
+            "这个机构签发的码不能在此处使用，请使用社会保障卡",
+            "Codes of this issuer are not accepted at this place; please use the card",
+        ),
         _S("该签发者的码不适用于本站点", "the issuer's row does not name this terminal's site"),
     )
     ISSUER_KEY_INVALID = (
@@ -122,7 +128,7 @@ class CodeReason(ReasonEnum):
     )
     NOT_YET_VALID = (
         "code-not-yet-valid",
-        _S("此码尚未生效", "This code is not valid yet"),
+        _S("此码尚未生效，请使用社会保障卡", "This code is not valid yet; please use the card"),
         _S("未到签发时间", "before the code's time of issue"),
     )
     EXPIRED = (
@@ -172,7 +178,10 @@ class CodeReason(ReasonEnum):
     # 8. Purpose.
     WRONG_PURPOSE = (
         "code-wrong-purpose",
-        _S("此码不是用于此处的，请在手机上选择用途后再出示", "This code is for another use; please choose this one"),
+        _S(
+            "此码不是用于此处的，请在手机上选择用途后再出示",
+            "This code is for another use; please choose this one and show it again",
+        ),
         _S("码的用途与此通道不符", "the code was shown for a purpose that is not allowed here"),
         True,
     )

@@ -48,8 +48,8 @@ class CounterReason(ReasonEnum):
     RETURN_UNKNOWN = (
         "return-unknown",
         _S(
-            "没有这个退款号，请核对收据后重新输入",
-            "No sale has this refund number; look at the receipt and enter it again",
+            "没有这个退款号，请按收据重新输入",
+            "No sale has this refund number; please enter it again from the receipt",
         ),
         _S("平台没有此商户的这一笔", "the platform knows no such sale of this merchant"),
     )
@@ -70,23 +70,23 @@ class CounterReason(ReasonEnum):
     SALE_UNKNOWN = (
         "sale-unknown",
         _S(
-            "此处没有这一笔，请到原收银台或服务台退款",
-            "No such sale here; refunds are at the till that sold it, or the desk",
+            "此处没有这一笔，请到原收银台退款",
+            "No such sale here; please go to the till that sold it",
         ),
         _S("不在本机最近的销售之中", "not among this till's latest sales"),
     )
     SALE_RETURNED = (
         "sale-returned",
-        _S("这一笔已全部退回", "All of this sale was given back already"),
+        _S("这一笔已全部退回，请另选一笔", "All of this sale was given back already; please choose another"),
         _S("已没有可退金额", "nothing of it is left"),
     )
     OWN_SALE = (
         "own-sale",
-        _S("本人的消费须由另一位收银员退款", "One's own sale is refunded by another cashier"),
+        _S("不能给本人退款，请另一位收银员登录", "Nobody refunds himself; please let another cashier sign in"),
         _S("收银员不能给自己退款", "a cashier cannot refund his own sale"),
     )
     REFUND_TOO_MUCH = (
         "refund-too-much",
-        _S("超过可退金额，请重新输入", "This is more than can be refunded; enter it again"),
+        _S("超过可退金额，请重新输入", "This is more than can be refunded; please enter it again"),
         _S("退款大于剩余金额", "a refund beyond what is left"),
     )

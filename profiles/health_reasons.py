@@ -12,7 +12,10 @@ class HealthReason(ReasonEnum):
 
     SIGNERS_MISSING = (
         "health-signers-missing",
-        _S("设备暂时不能验证健康证明", "Health certificates cannot be checked here for the moment"),
+        _S(
+            "设备暂时不能验证健康证明，请到服务台咨询",
+            "Health certificates cannot be checked here for the moment; please ask at the service desk",
+        ),
         _S(
             "没有有效的健康证明签发者列表（hcert 数据包）",
             "there is no list of signers in force; bring an hcert bundle",
@@ -26,22 +29,31 @@ class HealthReason(ReasonEnum):
     )
     TOO_LARGE = (
         "health-too-large",
-        _S("无法识别此健康证明", "This health certificate cannot be used"),
+        _S(
+            "无法识别此健康证明，请到服务台咨询",
+            "This health certificate cannot be used; please ask at the service desk",
+        ),
         _S("HCERT 解压后超出上限", "the HCERT inflates beyond the bound"),
     )
     ALGORITHM_UNKNOWN = (
         "health-algorithm-unknown",
-        _S("此处不能验证这种健康证明", "This kind of health certificate cannot be checked here"),
+        _S(
+            "此处不能验证这种健康证明，请到服务台咨询",
+            "This kind of health certificate cannot be checked here; please ask at the service desk",
+        ),
         _S("HCERT 签名算法不是 ES256 或 PS256", "the HCERT is signed with neither ES256 nor PS256"),
     )
     SIGNER_UNKNOWN = (
         "health-signer-unknown",
-        _S("此处不能验证这个机构的健康证明", "Health certificates of this issuer cannot be checked here"),
+        _S(
+            "此处不能验证这个机构的健康证明，请到服务台咨询",
+            "Health certificates of this issuer cannot be checked here; please ask at the service desk",
+        ),
         _S("没有标识符（kid）相符的签名证书", "no signer certificate bears this kid"),
     )
     FORGED = (
         "health-forged",
-        _S("此健康证明无效", "This health certificate is not genuine"),
+        _S("此健康证明无效，请到服务台咨询", "This health certificate is not genuine; please ask at the service desk"),
         _S("HCERT 签名错误", "the HCERT's signature is wrong"),
     )
     SIGNER_NOT_ALLOWED = (
@@ -54,12 +66,18 @@ class HealthReason(ReasonEnum):
     )
     UNSUPPORTED = (
         "health-unsupported",
-        _S("此处不能使用这种健康证明", "This kind of health certificate cannot be used here"),
+        _S(
+            "此处不能使用这种健康证明，请到服务台咨询",
+            "This kind of health certificate cannot be used here; please ask at the service desk",
+        ),
         _S("HCERT 内容不符合 EU DCC 格式", "the HCERT's content is not in the form of the EU DCC"),
     )
     NOT_YET_VALID = (
         "health-not-yet-valid",
-        _S("此健康证明尚未生效", "This health certificate is not valid yet"),
+        _S(
+            "此健康证明尚未生效，请到服务台咨询",
+            "This health certificate is not valid yet; please ask at the service desk",
+        ),
         _S("未到 HCERT 签发时间", "before the HCERT's time of issue"),
     )
     EXPIRED = (

@@ -111,7 +111,7 @@ class LibraryReason(ReasonEnum):
     )
     ITEM_NOT_LENDABLE = (
         "item-not-lendable",
-        _S("此书只能在馆内阅读", "This item may be read in the library only"),
+        _S("此书只能在馆内阅读，请另选一册", "This item may be read in the library only; please choose another"),
         _S("图书馆系统：不外借", "the library: not for loan"),
     )
     ITEM_AWAY = (

@@ -50,7 +50,7 @@ class MetroReason(ReasonEnum):
     )
     NO_STATION = (
         "no-such-station",
-        _S("没有这个车站，请重新输入编号", "There is no such station; type its number again"),
+        _S("没有这个车站，请重新输入编号", "There is no such station; please type its number again"),
         _S("输入的车站编号不存在", "a number was typed that no station has"),
         True,
     )

@@ -13,7 +13,7 @@ class MuseumReason(ReasonEnum):
 
     NOT_RESERVED = (
         "not-reserved",
-        _S("您还没有预约，请先预约再来", "You have no reservation; please make one first"),
+        _S("您还没有预约，请先预约再来", "You have no reservation; please reserve first"),
         _S("名册中没有本场预约，也不符合免预约条件", "no reservation in the roster, and no free admission"),
     )
     LATER_SESSION = (
@@ -42,7 +42,7 @@ class MuseumReason(ReasonEnum):
     )
     NO_GROUP_LEADER = (
         "no-group-leader",
-        _S("请由领队出示证件", "The group's leader should show a credential, please"),
+        _S("请由领队出示证件", "Please let the group's leader show a credential"),
         _S("已输入团队人数，但此人没有领队资格", "a group was typed, and this person is not entitled to lead one"),
         True,
     )
@@ -54,7 +54,7 @@ class MuseumReason(ReasonEnum):
     )
     GROUP_AWAITED = (
         "group-awaited",
-        _S("请领队出示证件", "The group's leader, please"),
+        _S("请领队出示证件", "Please let the group's leader show a credential"),
         _S("已输入团队人数，等待领队", "the number of people was typed; the leader is awaited"),
     )
     OPENED_AGAIN = (

@@ -27,7 +27,7 @@ SCALE_SAYS_MS = 5_000
 """What a scale said counts for so long; it says it again while the thing lies there."""
 ORDER_GONE = Sentence("等候太久，已取消，请重新输入", "Nobody paid, so it was taken back; please type it again")
 _NEW_PRICES = Sentence("价目表已更新，请重新输入", "The price list has changed; please type the order again")
-_NO_WEIGHT = Sentence(f"请输入 1 至 {MAX_GRAMS} 克", f"Enter 1 to {MAX_GRAMS} grams")
+_NO_WEIGHT = Sentence(f"请输入 1 至 {MAX_GRAMS} 克", f"Please enter 1 to {MAX_GRAMS} grams")
 
 
 class OrderSettings(CounterSettings):
@@ -101,7 +101,7 @@ class Ordering(Counter[O], Generic[O]):
             return self.no_order(state, _NEW_PRICES)
         item = self._orders.price_list.item(code, facts)
         if item is None:
-            return Step(state, (Show(Sentence(f"没有编号 {code}", f"Nothing has the number {code}"), Tone.NO),))
+            return Step(state, (Show(no_such_number(code), Tone.NO),))
         more = basket.model_copy(update={"prices": prices}).with_item(item, state.on_scale_grams)
         if isinstance(more, Sentence):
             return Step(state, (Show(more, Tone.NO),))
@@ -143,6 +143,11 @@ class Ordering(Counter[O], Generic[O]):
         """The cashier types again."""
         gone: dict[str, None] = dict.fromkeys(("order", "asked_order"))
         return super().anew(state).model_copy(update=gone)
+
+
+def no_such_number(code: str) -> Sentence:
+    """The price list has no such thing."""
+    return Sentence(f"没有编号 {code}，请重新输入", f"Nothing has the number {code}; please enter it again")
 
 
 def due(amount_fen: int) -> Sentence:

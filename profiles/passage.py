@@ -32,7 +32,7 @@ class PassageReason(ReasonEnum):
     )
     JUST_PASSED = (
         "just-passed",
-        _S("您刚刚已通过，请勿重复使用", "You have just passed; please do not use it twice"),
+        _S("您刚刚已通过，请稍候再试", "You have just passed; please wait a moment"),
         _S("同一凭证在防重窗口内再次使用", "the same medium again inside the double-tap window"),
     )
     FORCED_OPEN = (

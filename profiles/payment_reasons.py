@@ -60,7 +60,7 @@ class PaymentReason(ReasonEnum):
     )
     JUST_PAID = (
         "just-paid",
-        _S("您刚刚已付款，请勿重复刷卡", "You have just paid; please do not pay twice"),
+        _S("您刚刚已付款，请下一位刷卡", "You have just paid; please let the next person present a card"),
         _S("同一凭证在防重窗口内再次付款", "the same medium again inside the double-tap window"),
     )
     NOT_PAID = (

@@ -49,10 +49,11 @@ BILL_KEPT_MS = 400 * 86_400_000
 MAX_ITEM_DIGITS = 14
 _CODE_PREFIXES = ("EC1:", "HC1:")
 _THINGS_FIRST = Sentence(
-    "已有商品：请先收款，或按 0 取消", "There are things in the order: let them be paid first, or take them back by 0"
+    "已有商品，请先收款（按 0 取消）",
+    "There are things in the order; please let them be paid first (0 takes them back)",
 )
-_NO_BILL = Sentence("账单编号的位数不对，请重新输入", "A bill's number is not so long; enter it again")
-_NO_SUCH_ACCOUNT = Sentence("没有这个账户，请重新选择", "There is no such account; choose again")
+_NO_BILL = Sentence("账单编号的位数不对，请重新输入", "A bill's number is not so long; please enter it again")
+_NO_SUCH_ACCOUNT = Sentence("没有这个账户，请重新选择", "There is no such account; please choose again")
 
 
 class Deal(State):

@@ -13,12 +13,12 @@ class ShopReason(ReasonEnum):
 
     BILL_PAID = (
         "bill-paid",
-        _S("此账单已在本机缴费，请勿重复缴费", "This bill was paid here already; please do not pay it twice"),
+        _S("此账单已在本机缴费，请扫描下一张", "This bill was paid here already; please scan the next"),
         _S("此账单编号已有缴费记录", "a payment of this bill's number is on record"),
     )
     NO_SUCH_BARCODE = (
         "no-such-barcode",
-        _S("不认识此条码，请收银员输入编号", "This barcode is not known; the cashier types its number"),
+        _S("不认识此条码，请收银员输入编号", "This barcode is not known; please let the cashier type its number"),
         _S("条码不是数字，既非商品也非账单", "a barcode that is neither of a thing nor of a bill"),
     )
     CODE_AS_BARCODE = (

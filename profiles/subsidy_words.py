@@ -6,7 +6,7 @@ from profiles.amounts import yuan
 from profiles.reasons import Sentence
 from profiles.subsidies import Subsidies
 
-WHO = Sentence("请先放卡或出示码", "Please present a card or the code first")
+WHO = Sentence("请先放卡或出示码", "Please present a card or a code first")
 PLEASE_PIN = Sentence("请输入服务密码并确认", "Please type your service PIN and Enter")
 WHAT_IS_A_PIN = Sentence(
     "服务密码是 4 至 12 位数字，请重新输入", "A service PIN has 4 to 12 digits; please type it again"

@@ -33,7 +33,7 @@ class TurnstileReason(ReasonEnum):
     )
     TAILGATE = (
         "tailgate",
-        _S("请一人一刷，逐一通过", "One at a time, please: each presents a card"),
+        _S("请一人一刷，逐一通过", "One at a time: please let each present a card"),
         _S("有人尾随他人通过", "somebody passed behind another without a grant"),
         True,
     )

@@ -71,7 +71,7 @@ class OfflineLoanReason(ReasonEnum):
     )
     OFFLINE_ITEM_IN = (
         "loan-offline-in",
-        _S("此书刚刚已归还", "This item has just been returned"),
+        _S("此书刚刚已归还，请扫描下一册", "This item has just been returned; please scan the next"),
         _S("此馆藏离线时已归还", "it was returned offline already"),
     )
     OFFLINE_ENOUGH = (

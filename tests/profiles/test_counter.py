@@ -329,7 +329,7 @@ def test_dishes_are_summed_and_paid_amount_first_or_card_first() -> None:
             lane.present()
         for number in (12, 1, 12, 99):
             lane.key(FunctionKey.DISH, number)
-        assert lane.said == "Nothing has the number 99"
+        assert lane.said == "Nothing has the number 99; please enter it again"
         assert lane.journal == []
         lane.key(FunctionKey.PAY)
         if first == "amount":
@@ -339,7 +339,7 @@ def test_dishes_are_summed_and_paid_amount_first_or_card_first() -> None:
         assert lane.money().amount_fen == 1800
         assert lane.journal[0].public["items"] == "12,1,12"
         lane.key(FunctionKey.PAY)
-        assert lane.said == "0: nothing is to be paid"
+        assert lane.said == "Nothing is to be paid now; please enter it again"
 
 
 def test_an_order_of_dishes_has_a_bound_and_is_taken_back_by_0() -> None:
@@ -368,7 +368,7 @@ def test_guests_are_the_cashiers_word_at_full_price_and_no_meals_of_the_host() -
     assert lane.kinds()[-1] == (Kind.DECISION, "meals-taken"), "his own meal was before"
 
 
-@pytest.mark.parametrize(("number", "said"), [(51, "This is too much"), (0, "0: nothing"), (None, "0: nothing")])
+@pytest.mark.parametrize(("number", "said"), [(51, "This is too much"), (0, "Nothing"), (None, "Nothing")])
 def test_no_crowd_and_no_nobody_is_a_number_of_guests(number: int | None, said: str) -> None:
     lane = Counter()
     lane.sign()

@@ -52,7 +52,7 @@ def test_things_by_piece_and_weight_are_summed_and_the_record_names_them_and_the
 def test_the_scale_weighs_what_nobody_typed_and_only_while_it_says_so() -> None:
     lane = Kitchen()
     lane.dish(20)
-    assert lane.said == "Sold by weight: put it on the scale, or type its grams and the weight key"
+    assert lane.said == "Sold by weight; please weigh it: on the scale, or by its grams and the weight key"
     lane.tell(Weighed(500))
     first = lane.timers[-1]
     lane.dish(20)
@@ -63,10 +63,10 @@ def test_the_scale_weighs_what_nobody_typed_and_only_while_it_says_so() -> None:
     assert lane.said.endswith("please pay 36.00 yuan"), "it was said again since"
     lane.tell(TimerFired(WEIGHT_TIMER, lane.timers[-2].about))
     lane.dish(20)
-    assert "put it on the scale" in lane.said, "a scale that fell silent weighs nothing"
+    assert "please weigh it" in lane.said, "a scale that fell silent weighs nothing"
     lane.tell(Weighed(0))
     lane.dish(20)
-    assert "put it on the scale" in lane.said
+    assert "please weigh it" in lane.said
 
 
 def test_the_typed_weight_goes_before_the_scales_and_counts_once() -> None:
@@ -82,7 +82,7 @@ def test_the_typed_weight_goes_before_the_scales_and_counts_once() -> None:
 def test_a_weight_that_nothing_has_is_refused(grams: int) -> None:
     lane = Kitchen()
     lane.type_grams(grams)
-    assert lane.said == "Enter 1 to 30000 grams"
+    assert lane.said == "Please enter 1 to 30000 grams"
     assert lane.state.order is None
 
 
@@ -98,7 +98,7 @@ def test_grams_alone_are_nothing_to_pay() -> None:
     lane = Kitchen()
     lane.type_grams(400)
     lane.tell(KeyPressed(FunctionKey.PAY))
-    assert lane.said == "0: nothing is to be paid"
+    assert lane.said == "Nothing is to be paid now; please enter it again"
     lane.present(evidence=b"code")
     assert lane.journal[-1].reason.code == "no-amount"
     lane.tell(AmountEntered(0))

@@ -138,7 +138,7 @@ def test_where_receipts_are_not_wanted_there_are_none() -> None:
     till.sell()
     till.key(FunctionKey.RECEIPT)
     assert till.slips == []
-    assert till.said == "This till has no such function"
+    assert till.said == "This till has no such function; please choose another key"
 
 
 def test_the_longest_receipt_fits_its_paper_and_only_the_latest_sales_keep_their_lines() -> None:

@@ -249,7 +249,7 @@ def test_an_account_that_is_not_there_is_not_chosen(number: int | None) -> None:
     till = Till(accounts=ACCOUNTS)
     till.tell(AmountEntered(1_000))
     till.key(FunctionKey.ACCOUNT, number)
-    assert till.said == "There is no such account; choose again"
+    assert till.said == "There is no such account; please choose again"
 
 
 def test_where_no_account_may_pay_the_holder_is_told_so() -> None:
@@ -302,13 +302,13 @@ def test_a_barcode_is_told_from_a_persons_code(text: str, symbology: str, read: 
 def test_a_bills_number_has_its_length(number: int | None) -> None:
     till = Till()
     till.key(FunctionKey.BILL, number)
-    assert till.said == "A bill's number is not so long; enter it again"
+    assert till.said == "A bill's number is not so long; please enter it again"
 
 
 def test_where_no_bills_are_paid_the_key_does_nothing() -> None:
     till = Till(bills=None)
     till.key(FunctionKey.BILL, 88_000_001)
-    assert till.said == "This till has no such function"
+    assert till.said == "This till has no such function; please choose another key"
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_who_proves_too_little_asks_nothing(who: Credential, came: str) -> None:
     assert kiosk.tell(Presented(who)) == [came]
     assert not kiosk.has(Ask)
     assert kiosk.tell(PinEntered(PIN)) == []
-    assert kiosk.shown == "Please present a card or the code first"
+    assert kiosk.shown == "Please present a card or a code first"
 
 
 def test_pins_are_bounded_by_the_day_and_slower_each_time_whatever_restarts() -> None:

@@ -315,7 +315,7 @@ def test_without_an_amount_nobody_pays_and_while_one_pays_the_next_waits() -> No
     assert [record.reason for record in lane.journal] == [PaymentReason.NO_AMOUNT]
     assert [show.sentence.en for show in lane.shown if show.tone is Tone.NO] == [
         PaymentReason.NO_AMOUNT.citizen.en,
-        "0: nothing is to be paid",
+        "Nothing is to be paid now; please enter it again",
         PaymentReason.NO_AMOUNT.citizen.en,
     ]
     lane.tell(AmountEntered(100))
