@@ -121,8 +121,13 @@ def seal_key(state_dir: Path) -> None:
     "terminals",
     type=FILE,
     multiple=True,
-    required=True,
     help=say("终端的密封公钥（trust seal-key）", "A terminal's sealing key, as `trust seal-key` prints it"),
+)
+@click.option(
+    "--terminal-keys",
+    "enrolled",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=say("已注册终端的密封公钥（平台的 keys/sealing）", "Those of enrolled terminals: the platform's keys/sealing"),
 )
 @click.option("--entitlements", default=_ENTITLEMENTS, help=say("各权限位的名称", "Names of the bits, from bit 0"))
 @key_option
@@ -131,6 +136,7 @@ def seal_key(state_dir: Path) -> None:
 def build(
     rows: tuple[Path, ...],
     terminals: tuple[Path, ...],
+    enrolled: Path | None,
     entitlements: str,
     key: Path,
     number: int,
@@ -142,6 +148,12 @@ def build(
     as_json: bool,
 ) -> None:
     """Write a full bundle."""
+    if enrolled is not None:
+        terminals = (*terminals, *sorted(enrolled.glob("*.pem")))
+    if not terminals:
+        raise click.UsageError(
+            say("请给出 --terminal-key 或 --terminal-keys", "give --terminal-key or --terminal-keys")
+        )
     content = bundles.trust_content(
         [code_files.read(path, RowFile).row() for path in rows],
         dict(enumerate(entitlements.split(","))),

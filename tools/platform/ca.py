@@ -6,9 +6,10 @@ platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements,
 key.pem`, which opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.key`, the HMAC key of
 medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints; `issuers/*.json`, the rows of the trust
 list by which the platform verifies evidence; `workers/`, the credentials of further ingest workers;
-`certificates/ID/SERIAL.pem`, every certificate that a terminal was given; `revoked/SERIAL.pem` with `revoked.crl`,
-those that count no more (:mod:`tools.platform.revocation`); `enrol.key`, from which the secrets of enrolment codes
-are drawn. A key is on the disk before its certificate: a certificate means a whole pair.
+`certificates/ID/SERIAL.pem`, every certificate that a terminal was given; `sealing/ID.pem`, what is sealed for a
+terminal; `revoked/SERIAL.pem` with `revoked.crl`, those that count no more (:mod:`tools.platform.revocation`);
+`enrol.key`, from which the secrets of enrolment codes are drawn. A key is on the disk before its certificate: a
+certificate means a whole pair.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class Authority:
         self.workers = directory / "workers"
         self.certificates = directory / "certificates"
         self.enrol_key = directory / "enrol.key"
+        self.sealing_keys = directory / "sealing"
         self.revoked = directory / "revoked"
         self.revoked_list = directory / "revoked.crl"
 
@@ -155,7 +157,7 @@ class Authority:
             for role, public in self.public_keys():
                 store.install(f"platform-{role}.pem", public)
             store.install("medium-1.key", self.medium_key.read_bytes())
-            self.enrol(terminal, store.checkpoint_public())
+            self.enrol(terminal, store.checkpoint_public(), store.sealing_public())
         except KeyStoreError as error:
             raise PlatformError(
                 say(f"无法写入终端密钥目录：{error.zh}", f"Cannot write the terminal's keys: {error}.")
@@ -179,8 +181,13 @@ class Authority:
         """Every terminal that was ever added, by its id."""
         return sorted(path.stem for path in self.terminals.glob("*.pem"))
 
-    def enrol(self, terminal: str, checkpoint: ec.EllipticCurvePublicKey) -> None:
-        """Know one more key that signs the checkpoints of a terminal."""
+    def enrol(
+        self, terminal: str, checkpoint: ec.EllipticCurvePublicKey, sealing: ec.EllipticCurvePublicKey | None = None
+    ) -> None:
+        """Know one more key that signs the checkpoints of a terminal, and the one key that is sealed for."""
+        if sealing is not None:
+            make_private_directory(self.sealing_keys)
+            write_private(self.sealing_keys / f"{terminal}.pem", _public_pem(sealing))
         make_private_directory(self.terminals)
         path, public = self.terminals / f"{terminal}.pem", _public_pem(checkpoint)
         known = path.read_bytes() if path.exists() else b""

@@ -126,7 +126,7 @@ class EnrolDesk:
             )
         if row.confirms and row.stage in (Stage.OPEN, Stage.ASKED):
             return EnrolWaits(**bound)
-        certificate = row.certificate or self._grant(transaction, row, public, checkpoint)
+        certificate = row.certificate or self._grant(transaction, row, public, (checkpoint, recipient))
         content = self._content(row, certificate, recipient)
         return EnrolGranted(**bound, sealed=sealing.seal(content, recipient, seal_info(asked.id, request.asked)))
 
@@ -135,10 +135,10 @@ class EnrolDesk:
         transaction: Transaction,
         row: sa.Row[Any],
         public: ec.EllipticCurvePublicKey,
-        checkpoint: ec.EllipticCurvePublicKey,
+        own: tuple[ec.EllipticCurvePublicKey, ec.EllipticCurvePublicKey],
     ) -> bytes:
         certificate = self._certified(row.terminal, public)
-        self._authority.enrol(row.terminal, checkpoint)
+        self._authority.enrol(row.terminal, *own)
         if row.replaces:
             revocation.revoke(self._authority, row.terminal, keep=certificate)
         if row.closes:
@@ -182,8 +182,7 @@ class EnrolDesk:
         except (ContractError, Malformed):
             transaction.alarm(terminal, PLATFORM_SOURCE, "certify-forged", self._now_ms())
             return CertifyRefused(**bound, code="forged")
-        given = self._authority.given(terminal)
-        if all(revocation.is_revoked(self._authority, certificate) for certificate in given):
+        if revocation.is_out(self._authority, terminal):
             transaction.alarm(terminal, PLATFORM_SOURCE, "certify-revoked", self._now_ms())
             return CertifyRefused(**bound, code="revoked")
         self._authority.enrol(terminal, checkpoint)

@@ -59,8 +59,8 @@ acl_file {rights}
 ENROLMENT = """\
 # Written by onecard; what is changed here is lost when it is written again.
 user {user}
-pid_file {state}/mosquitto.pid
-log_dest file {state}/mosquitto.log
+pid_file {state}/{name}.pid
+log_dest file {state}/{name}.log
 log_type error
 log_type warning
 log_type notice
@@ -123,6 +123,8 @@ class Place:
     port: int
     listen: str
     user: str
+    name: str = "mosquitto"
+    """Of its files in ``state``, where two share one."""
 
     @property
     def configuration(self) -> Path:
@@ -146,6 +148,7 @@ def write_enrolment(authority: Authority, place: Place, inner: tuple[str, int]) 
         write_private(place.directory / name, content.encode())
     text = ENROLMENT.format(
         **_common(authority, place),
+        name=place.name,
         inner_address=inner[0],
         inner_port=inner[1],
         rights=(place.directory / "acl").absolute(),

@@ -57,7 +57,7 @@ def mosquitto(
     if not no_enrolment:
         enrolment = target / "enrolment"
         make_private_directory(enrolment)
-        place = Place(enrolment, enrolment if state is None else state / "enrolment", enrol_port, listen, user)
+        place = Place(enrolment, state or target, enrol_port, listen, user, "enrolment")
         write_enrolment(authority, place, ("127.0.0.1", inner))
     click.echo(say(f"已写入 {target}", f"written to {target}"))
     click.echo(say(f"启动：mosquitto -c {target}/mosquitto.conf", f"start it: mosquitto -c {target}/mosquitto.conf"))

@@ -10,6 +10,7 @@ from tools.cli.words import say
 from tools.platform.ca import Authority, make_private_directory, write_private
 from tools.platform.command_options import directory_option
 from tools.platform.rabbitmq import configuration, definitions
+from tools.platform.revocation import is_out
 from tools.platform.service import Layout
 
 
@@ -21,7 +22,8 @@ def rabbitmq(target: Path, directory: Path) -> None:
     authority = Authority.at(Layout(directory).keys)
     make_private_directory(target)
     rights = target / "definitions.json"
-    write_private(rights, definitions(authority.enrolled()).encode())
+    terminals = [terminal for terminal in authority.enrolled() if not is_out(authority, terminal)]
+    write_private(rights, definitions(terminals).encode())
     write_private(target / "rabbitmq.conf", configuration(authority, rights).encode())
     click.echo(say(f"已写入 {target}", f"written to {target}"))
     click.echo(

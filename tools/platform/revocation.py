@@ -34,6 +34,12 @@ def is_revoked(authority: Authority, certificate: x509.Certificate) -> bool:
     return _path(authority, certificate).exists()
 
 
+def is_out(authority: Authority, terminal: str) -> bool:
+    """Whether a terminal had certificates, and none of them counts any more."""
+    given = authority.given(terminal)
+    return bool(given) and all(is_revoked(authority, certificate) for certificate in given)
+
+
 def write_list(authority: Authority) -> None:
     """Sign the list of what is revoked now."""
     issuer, key = authority.load_authority()

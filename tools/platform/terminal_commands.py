@@ -163,6 +163,7 @@ def retire_terminal(terminal_id: str, directory: Path, database: str | None) -> 
             forbid(transaction, terminal_id)
             close_all(transaction, terminal_id, time.time_ns() // 1_000_000)
         count = revoke(authority, terminal_id)
+        (authority.sealing_keys / f"{terminal_id}.pem").unlink(missing_ok=True)
     finally:
         store.close()
     click.echo(

@@ -6,9 +6,11 @@ import ssl
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 
 from agent import cose
+from agent.bundles import trust_list
 from agent.enrolment import code as enrol_code
 from agent.enrolment.errors import EnrolError, EnrolFault
 from agent.keys import FileKeyStore, Role
@@ -23,7 +25,9 @@ from agent.sync.contract.enrol import (
 )
 from agent.sync.contract.topics import enrol_up
 from tests.tools.platform.enrolling import HOUR_MS, Registry, box
-from tools.platform import revocation
+from tools import bundles
+from tools.cli.main import cli
+from tools.platform import issuers, revocation
 from tools.platform.ca import Authority
 from tools.platform.enrolments import Stage
 from tools.platform.store import Store
@@ -49,6 +53,22 @@ def test_what_is_granted_makes_the_box_a_terminal(registry: Registry, tmp_path: 
     assert enrolment.site == "east"
     assert not list((tmp_path / "box").glob("enrol-*"))
     assert registry.alarms() == {}
+
+
+def test_the_box_gets_a_trust_list_that_it_alone_can_read(registry: Registry, tmp_path: Path) -> None:
+    keygen = ["code", "keygen", str(tmp_path / "city.key"), "--row", str(tmp_path / "city.row")]
+    assert CliRunner().invoke(cli, keygen).exit_code == 0
+    issuers.add(registry.authority.issuers, tmp_path / "city.row")
+    journey, pending = box(tmp_path / "box", registry.code())
+    granted = registry.ask(pending)
+    assert isinstance(granted, EnrolGranted)
+    (bundle,) = journey.open(pending, granted).bundles
+    (tmp_path / "trust.bundle").write_bytes(bundle)
+    full = bundles.read_full(tmp_path / "trust.bundle")
+    assert full.manifest.audience == "terminal:gate-7"
+    recipient = cose.key_id(journey.store.sealing_public())
+    (row,) = trust_list.in_force(full.content, full.manifest, recipient, journey.store.unseal).rows.values()
+    assert row.reading_key == issuers.known(registry.authority.issuers)[0].row().reading_key
 
 
 def test_whoever_asks_again_gets_the_same_certificate_also_after_its_end(registry: Registry, tmp_path: Path) -> None:

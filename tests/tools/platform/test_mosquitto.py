@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -11,9 +12,13 @@ from socket import create_connection, socket
 import pytest
 from click.testing import CliRunner
 
+from agent.clock import SystemRandom
+from agent.enrolment import code as enrol_code
+from agent.enrolment.exchange import exchange
+from agent.enrolment.journey import Journey
 from agent.sync.contract import Address, Channel
 from tests.faults.test_line import is_whole
-from tests.tools.platform.mqtt_client import MqttClient, context_of, wait_until
+from tests.tools.platform.mqtt_client import PATIENCE_S, MqttClient, context_of, wait_until
 from tests.tools.platform.terminals import drained, running_terminal, until
 from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority
@@ -65,6 +70,28 @@ async def test_a_journal_goes_through_it_and_the_session_is_its_owners_alone(
                 assert thief.got.empty()
             assert terminal.sync.status.counters["connections"] == 1
             assert is_whole(platform, terminal)
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_a_box_enrols_at_the_second_one_that_was_written(endpoint: Endpoint, tmp_path: Path) -> None:
+    enrol_port, inner_port = endpoint.port + 1, endpoint.port + 2
+    written = tmp_path / "broker/enrolment/mosquitto.conf"
+    process = subprocess.Popen(["/usr/sbin/mosquitto", "-c", str(written)])
+    try:
+        wait_until(lambda: _listens(inner_port), "mosquitto did not start")
+        brokers = Settings(broker=str(endpoint), enrol_broker=f"mqtts://127.0.0.1:{inner_port}")
+        with Platform.start(tmp_path / "platform", brokers) as platform:
+            where = ["--dir", str(tmp_path / "platform"), "--enrol-port", str(enrol_port)]
+            made = CliRunner().invoke(command, ["enrol", "new", "gate-9", "--unconfirmed", "--json", *where])
+            text = json.loads(made.output)["code"]
+            journey = Journey(tmp_path / "box")
+            pending = journey.begin(text, enrol_code.read(text), SystemRandom())
+            granted = exchange(pending.code, pending.asked, PATIENCE_S, lambda: None)
+            assert journey.open(pending, granted).terminal == "gate-9"
+            assert [path.name for path in platform.authority.sealing_keys.iterdir()] == ["gate-9.pem"]
+    finally:
+        process.terminate()
+        process.wait(ENDS_WITHIN_S)
 
 
 @pytest.mark.usefixtures("endpoint")
