@@ -13,7 +13,8 @@ from tests.house import ROOT
 from tools.cli.main import cli
 
 _PROFILES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs/profiles").glob("*.md"))
-_PAGES = ("README.md", "CONTRIBUTING.md", "docs/operations.md", "docs/bundles.md", "docs/hcert.md", *_PROFILES)
+_PAPERS = ("docs/operations.md", "docs/threat-model.md")
+_PAGES = ("README.md", "CONTRIBUTING.md", "docs/bundles.md", "docs/hcert.md", *_PAPERS, *_PROFILES)
 _DEBIAN = {"apt-get", "sudo", "git", "cd", "sqlite3", "mosquitto", "rabbitmqctl", "rabbitmq-plugins"}
 _PROMISED = {"install", "demo", "test", "check", "bench", "run", "lock", "clean"}
 
@@ -60,6 +61,14 @@ def _assert_real(command: str) -> None:
 @pytest.mark.parametrize(("page", "command"), [(page, command) for page in _PAGES for command in _commands(page)])
 def test_a_command_on_a_page_for_people_is_real(page: str, command: str) -> None:
     _assert_real(command)
+
+
+@pytest.mark.parametrize("page", _PAPERS)
+def test_a_command_that_a_page_mentions_in_a_sentence_is_real(page: str) -> None:
+    mentioned = re.findall(r"`(onecard [^`]+)`", (ROOT / page).read_text())
+    assert mentioned
+    for command in mentioned:
+        _assert_real(command)
 
 
 @pytest.mark.parametrize("page", _PAGES)
