@@ -312,7 +312,7 @@ class Transaction:
     def records(self, chain_id: bytes) -> Iterator[sa.Row[Any]]:
         """A chain's records in order, read in pieces."""
         query = sa.select(record_table).where(record_table.c.chain_id == chain_id).order_by(record_table.c.seq)
-        yield from self._connection.execution_options(yield_per=1000).execute(query)
+        yield from self._connection.execute(query.execution_options(yield_per=1000))
 
     def _count_alarms(self, key: Mapping[str, str]) -> int:
         query = sa.select(sa.func.count()).select_from(alarm_table).filter_by(**key)
