@@ -78,6 +78,12 @@ class Ingest:
         self._keys_of = keys_of
         self._judge = judge
 
+    def owner(self, chain_id: bytes) -> str | None:
+        """The terminal whose chain this is; ``None`` if nothing of it is committed."""
+        with self._store.transaction() as transaction:
+            head = transaction.position(chain_id)
+            return None if head is None else head.terminal
+
     def bring(self, terminal: str, payload: bytes) -> Outcome:
         """Take one `journal` message that came by another way than the broker; durable on return.
 

@@ -1,16 +1,24 @@
 """Journals that come on a stick: the file of `onecard journal export`, taken as if its batches had come by the broker.
 
 The file is a CBOR sequence (RFC 8742) of byte strings, each one `journal` message of the contract.
+
+Over the broker a certificate says whose a chain is; here somebody has typed a name. A chain that is not known yet is
+taken for the terminal alone that its first checkpoint names: under another name it could not come under its own again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from agent.sync.contract import JournalBatch
+from agent.sync.contract import Address, ContractError, JournalBatch
+from offline_store.checkpoint import CHECKPOINT
+from offline_store.errors import RecordInvalid
+from offline_store.fields import KIND, PUBLIC
 from tools.cli.words import say, why_en, why_zh
+from tools.platform.arrived import Arrived
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Forked, Gap, Ingest
 from tools.platform.store import Position
@@ -25,6 +33,8 @@ def bring(ingest: Ingest, terminal: str, file: Path) -> Position:
     head: Position | None = None
     try:
         with file.open("rb") as stream:
+            _check_owner(ingest, terminal, stream)
+            stream.seek(0)
             for number, payload in enumerate(_messages(stream), start=1):
                 head = _taken(ingest, terminal, payload, number)
     except OSError as error:
@@ -56,6 +66,45 @@ def _taken(ingest: Ingest, terminal: str, payload: bytes, number: int) -> Positi
                     f"Another record {seq} is committed: the terminal was copied, or went back to an old copy.",
                 )
             )
+
+
+def _check_owner(ingest: Ingest, terminal: str, stream: IO[bytes]) -> None:
+    """Refuse records of another terminal, and such of a new chain that tell nobody whose they are."""
+    messages = _messages(stream)
+    try:
+        first = JournalBatch.decode(next(messages))
+    except (StopIteration, ContractError):
+        return  # to be refused as what it is
+    owner = ingest.owner(first.chain_id) or _named_in(first, messages)
+    if owner is None and first.first_seq > 1:
+        return  # a gap, unless the terminal has named the chain itself
+    if owner is None:
+        raise PlatformError(
+            say(
+                "记录中没有检查点，看不出属于哪个终端，没有接收。终端最迟在有新记录后十分钟写检查点：请再导出一次。",
+                "No checkpoint among the records says which terminal's they are, so none was taken. Within ten minutes"
+                " of a new record the terminal writes one: export again.",
+            )
+        )
+    if owner != terminal:
+        raise PlatformError(
+            say(
+                f"这些记录属于终端 {owner}，没有接收。请写 --terminal {owner}。",
+                f"These are records of the terminal {owner}, and none was taken: write --terminal {owner}.",
+            )
+        )
+
+
+def _named_in(first: JournalBatch, messages: Iterator[bytes]) -> str | None:
+    """The terminal that the first checkpoint names, as far as the records can be read."""
+    try:
+        for batch in chain([first], map(JournalBatch.decode, messages)):
+            for fields in (Arrived.of(body).fields for body in batch.records):
+                if fields is not None and fields[KIND] == CHECKPOINT:
+                    return Address(str(fields.get(PUBLIC, {}).get("terminal"))).terminal
+    except (ContractError, RecordInvalid):
+        pass
+    return None
 
 
 def _messages(stream: IO[bytes]) -> Iterator[bytes]:

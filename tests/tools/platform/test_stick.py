@@ -10,7 +10,8 @@ import pytest
 
 from agent.cose import Es256Signer
 from offline_store.record import Record
-from tests.tools.platform.chains import CHAIN, NOW_MS, altered, batch, batch_of_another_suite, make_chain
+from tests.tools.platform import chains
+from tests.tools.platform.chains import CHAIN, NOW_MS, altered, batch, batch_of_another_suite
 from tools.platform import stick
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Ingest
@@ -22,6 +23,10 @@ TERMINAL = "gate-1"
 @pytest.fixture
 def ingest(store: Store, signer: Es256Signer) -> Ingest:
     return Ingest(store, signer, lambda: NOW_MS)
+
+
+def make_chain(count: int) -> list[Record]:
+    return chains.make_chain(count, checkpoint_of=TERMINAL)
 
 
 def stored(store: Store) -> list[bytes]:
@@ -71,8 +76,30 @@ def test_whose_records_they_are_is_checked(ingest: Ingest, tmp_path: Path) -> No
     records = make_chain(3)
     file = file_of(tmp_path, batch(records, 1, 3))
     stick.bring(ingest, TERMINAL, file)
-    with pytest.raises(PlatformError, match="another terminal"):
+    with pytest.raises(PlatformError, match="--terminal gate-1"):
         stick.bring(ingest, "gate-2", file)
+
+
+def test_a_chain_that_is_new_is_taken_only_for_the_terminal_that_signs_it(
+    ingest: Ingest, store: Store, tmp_path: Path
+) -> None:
+    file = file_of(tmp_path, *in_batches(make_chain(30), 10))
+    with pytest.raises(PlatformError, match="--terminal gate-1"):
+        stick.bring(ingest, "gate-2", file)
+    assert stored(store) == []
+    assert stick.bring(ingest, TERMINAL, file).seq == 30, "a wrong name has spoilt nothing"
+
+
+@pytest.mark.parametrize("named", [None, "", "gate 1\n"])
+def test_a_new_chain_that_tells_nobody_whose_it_is_is_not_taken(
+    ingest: Ingest, store: Store, tmp_path: Path, named: str | None
+) -> None:
+    records = chains.make_chain(30, checkpoint_of=named)
+    with pytest.raises(PlatformError, match="No checkpoint"):
+        stick.bring(ingest, TERMINAL, file_of(tmp_path, *in_batches(records, 10)))
+    assert stored(store) == []
+    ingest.bring(TERMINAL, batch(records, 1, 3))
+    assert stick.bring(ingest, TERMINAL, file_of(tmp_path, batch(records, 4, 30))).seq == 30, "its head says whose"
 
 
 @pytest.mark.parametrize(
