@@ -16,6 +16,7 @@ from agent.config import load
 from agent.process_guard import keep_secrets_in
 from agent.words import say, tell
 from tools.cli.bench_process import use_running_devices
+from tools.cli.provision_owner import act_as_owner
 from tools.cli.provision_scan import scanned
 from tools.cli.provision_steps import Plan, Provisioning, Step, StepFailed
 from tools.small_files import read_small
@@ -105,8 +106,9 @@ def provision(
     keep_secrets_in()
     config = config or _asked(say("配置文件", "Configuration file"), _default_config(), yes=yes)
     state_dir = state_dir or _asked(say("状态目录", "State directory"), _default_state(config), yes=yes)
+    owner = act_as_owner(state_dir)
     roots = frozenset(cose.VerifyKey.from_pem(read_small(file)).kid for file in root_files)
-    plan = Plan(config, state_dir, roots, wait_s, overwrite, fresh_keys, tests=not no_test, virtual=virtual)
+    plan = Plan(config, state_dir, roots, wait_s, overwrite, fresh_keys, not no_test, virtual, owner)
     teller = _Teller(as_json=as_json)
     run = Provisioning(plan, teller.done, teller.waits)
     try:
@@ -184,12 +186,9 @@ class _Teller:
         if self._as_json:
             self._line({"enrolled": True, "config": str(config), "tested": ran})
             return
-        click.echo(
-            say(
-                f"完成。运行终端：onecard run --config {config}",
-                f"Done. Run the terminal: onecard run --config {config}",
-            )
-        )
+        installed = config.resolve().parent == _SYSTEM_CONFIG
+        start = "systemctl restart onecard" if installed else f"onecard run --config {config}"
+        click.echo(say(f"完成。运行终端：{start}", f"Done. Run the terminal: {start}"))
 
     @staticmethod
     def _line(told: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -27,6 +27,7 @@ from agent.words import say, why_en, why_zh
 from agent.yaml_file import YamlError, parse_yaml
 from offline_store.durable import sync_directory
 from tools.cli.bench_process import running_devices
+from tools.cli.provision_owner import Owner
 from tools.cli.terminal_process import TerminalProcess
 
 READY_S = 60.0
@@ -73,6 +74,8 @@ class Plan:
     fresh_keys: bool = False
     tests: bool = True
     virtual: bool = False
+    owner: Owner | None = None
+    """The terminal's user, as whom root acts."""
 
 
 @dataclass
@@ -149,7 +152,11 @@ class Provisioning:
                 EnrolFault.CONFIGURATION,
                 say(f"平台没有下发配置，{path} 也不存在", f"the platform gives none, and there is no {path}"),
             )
-        _write(path, _placed(enrolment.configuration, self.plan.state_dir))
+        text, owner = _placed(enrolment.configuration, self.plan.state_dir), self.plan.owner
+        with nullcontext() if owner is None else owner.as_root():
+            _write(path, text)
+            if owner is not None:
+                owner.give(path)
         load(path)
         self.done(Step.CONFIGURE, {"file": str(path), "kept": False})
 
@@ -166,10 +173,11 @@ class Provisioning:
         """Start the terminal: its devices have to be ready, and the platform to acknowledge its first record."""
         resolved = load(self.plan.config)
         with ExitStack() as stack:
-            environment = dict(os.environ)
+            environment, owner = dict(os.environ), self.plan.owner
+            user = None if owner is None else (owner.uid, owner.gid)
             if self.plan.virtual:
                 environment |= stack.enter_context(running_devices(resolved)).environment
-            terminal = stack.enter_context(TerminalProcess(self.plan.config, environment))
+            terminal = stack.enter_context(TerminalProcess(self.plan.config, environment, user=user))
             if terminal.wait_for(lambda line: line.get("event") == "ready", READY_S) is None:
                 raise StepFailed(Step.TEST, "not-ready", *_last_error(terminal.lines))
             reports = terminal.wait_for(lambda line: line.get("event") == "acknowledged", REPORTS_S) is not None

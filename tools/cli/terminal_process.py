@@ -27,12 +27,17 @@ class TerminalProcess:
         config: Path,
         environment: Mapping[str, str],
         arguments: tuple[str, ...] = (),
+        *,
+        user: tuple[int, int] | None = None,
     ) -> None:
+        """``user``: the uid and gid that it runs as, for good, where this process only acts as them."""
         run = ("agent", "run", "--log-format", "json", "--config", str(config))
         command = bound_to_parent(sys.executable, "-P", "-m", *run)
         self._process = subprocess.Popen(
             [*command, *arguments],
             env=dict(environment),
+            user=None if user is None else user[0],
+            group=None if user is None else user[1],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
