@@ -41,6 +41,7 @@ from agent.latch_watch import Latched, LatchWatch
 from agent.logs import log
 from agent.memory import Memory
 from agent.peripherals import PeripheralParts, Peripherals
+from agent.permits.place import SAVED_PLACE, place_saved
 from agent.questions import NobodyToAsk
 from agent.records import CONTEXT, StoreReason
 from agent.sip2.ports import NoLibrary
@@ -364,7 +365,8 @@ class Composition:
                 "bundles": {} if self._bundles is None else self._bundles.versions(),
             },
         )
-        return Append((entry,), vital=True, instead=Instead(kept=True))
+        saves = {SAVED_PLACE: place_saved(Place(self.config.terminal.id, self.config.terminal.site))}
+        return Append((entry,), saves, vital=True, instead=Instead(kept=True))
 
     def backoff(self) -> Backoff:
         """Pauses between tries, for one part."""

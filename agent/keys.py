@@ -67,6 +67,8 @@ class Role(StrEnum):
     ACKNOWLEDGEMENT = "acknowledgement"
     SOFTWARE = "software"
     SEALING = "sealing"
+    TECHNICIAN = "technician"
+    """Signs technicians' permits: :mod:`agent.permits`."""
 
 
 class Own(StrEnum):

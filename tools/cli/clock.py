@@ -9,6 +9,8 @@ import click
 
 from agent.clock import Moment, RecordIds, SystemRandom
 from agent.kernel_time import boot_id
+from agent.permits.acts import ServiceAct
+from agent.permits.desk import Answer
 from agent.records import SERVICE, ServiceReason
 from agent.timekeeper import SAVED_KEY
 from agent.trusted_clock import Known, TrustedClock
@@ -17,6 +19,7 @@ from offline_store.database import DATABASE_NAME
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
 from offline_store.saved import saved_value
+from tools.cli.permits import ask_beside
 from tools.cli.place import state_dir_option
 from tools.cli.standing_words import CLOCKS
 from tools.cli.times import iso
@@ -79,7 +82,9 @@ def reset_floor(state_dir: Path, yes: bool, as_json: bool) -> None:
         new_ms = known_clock.floor_ms
         if new_ms < old_ms:
             _confirm(old_ms, new_ms, yes)
-            journal.append([_reset(known_clock, random, old_ms, new_ms)])
+            # By the time as the reset leaves it: under a false one every permit would have expired.
+            permitted = ask_beside(journal, state_dir, known_clock, ServiceAct.CLOCK)
+            journal.append([_reset(known_clock, random, old_ms, new_ms, permitted)])
     finally:
         journal.close()
     if as_json:
@@ -101,7 +106,10 @@ def reset_floor(state_dir: Path, yes: bool, as_json: bool) -> None:
         )
 
 
-def _reset(known_clock: TrustedClock, random: SystemRandom, old_ms: int, new_ms: int) -> Append:
+def _reset(
+    known_clock: TrustedClock, random: SystemRandom, old_ms: int, new_ms: int, permitted: Answer | None
+) -> Append:
+    act = permitted.entry if permitted is not None else None
     entry = Entry(
         id=RecordIds(known_clock, random).new(),
         kind=SERVICE,
@@ -109,9 +117,11 @@ def _reset(known_clock: TrustedClock, random: SystemRandom, old_ms: int, new_ms:
         time_ms=known_clock.now_ms(),
         time_quality=known_clock.state().value,
         monotonic_ms=known_clock.monotonic_ms(),
+        refers_to=None if act is None else act.id,
         public={"floor_ms": old_ms, "new_floor_ms": new_ms},
     )
-    return Append((entry,), saves={SAVED_KEY: known_clock.saved(boot_id())})
+    saves = {SAVED_KEY: known_clock.saved(boot_id())}
+    return Append((entry,) if act is None else (act, entry), saves, () if permitted is None else permitted.marks)
 
 
 def _confirm(old_ms: int, new_ms: int, yes: bool) -> None:

@@ -93,6 +93,12 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "source": _S("凭证类型", "kind of credential"),
         "terminal": _S("终端", "terminal"),
         "year": _S("年份", "year"),
+        "act": _S("操作", "act"),
+        "role": _S("角色", "role"),
+        "permit": _S("许可", "permit"),
+        "holder": _S("持有人", "holder"),
+        "second_permit": _S("第二份许可", "second permit"),
+        "second_holder": _S("第二持有人", "second holder"),
         # how much a journal holds
         "head": _S("最后一条", "last record"),
         "first_retained": _S("现存第一条", "first record still here"),

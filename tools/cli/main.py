@@ -59,6 +59,12 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "hcert": ("tools.cli.hcert", "hcert", "验证健康证明", "Verify European health certificates (HCERT)"),
     "decode": ("tools.cli.decode", "decode", "按摄像头的方式识读图片中的码", "Read the codes in pictures"),
     "clock": ("tools.cli.clock", "clock", "终端的时钟，以及它不会低于的下限", "The terminal's clock and its floor"),
+    "permit": (
+        "tools.cli.permit",
+        "permit",
+        "技术人员的许可：查看，为一项操作签名",
+        "A technician's permit: read it, sign an act under it",
+    ),
     "doctor": (
         "tools.cli.doctor",
         "doctor",

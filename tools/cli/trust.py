@@ -69,9 +69,10 @@ def keygen(file: Path) -> None:
 
 _ROLES = say(
     "角色：root 签发信任列表和密钥更替，bundle 签发其他数据包，command 签发指令，acknowledgement 签发回执，"
-    "software 签发软件，sealing 不签名，终端为它密封证据。一把密钥只有一种角色",
+    "software 签发软件，technician 签发技术人员的许可，sealing 不签名，终端为它密封证据。一把密钥只有一种角色",
     "Roles: root signs trust lists and changes of keys, bundle the other bundles, command commands, acknowledgement"
-    " acknowledgements, software software; sealing signs nothing, evidence is sealed for it. A key has one role",
+    " acknowledgements, software software, technician permits of technicians; sealing signs nothing, evidence is sealed"
+    " for it. A key has one role",
 )
 
 

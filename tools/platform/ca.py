@@ -2,14 +2,14 @@
 
 Layout (directories 0700, files 0600): `ca.pem` with `ca-key.pem`; `server.pem` for the broker; `platform.pem` for the
 platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements, with `ack.pem`, its public half;
-`root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md); `sealing-
-key.pem`, which opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.key`, the HMAC key of
-medium ids; `terminals/ID.pem`, the public keys of a terminal's checkpoints; `issuers/*.json`, the rows of the trust
-list by which the platform verifies evidence; `workers/`, the credentials of further ingest workers;
-`certificates/ID/SERIAL.pem`, every certificate that a terminal was given; `sealing/ID.pem`, what is sealed for a
-terminal; `revoked/SERIAL.pem` with `revoked.crl`, those that count no more (:mod:`tools.platform.revocation`);
-`enrol.key`, from which the secrets of enrolment codes are drawn. A key is on the disk before its certificate: a
-certificate means a whole pair.
+`root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md);
+`technician-key.pem` with `technician.pem`, which sign technicians' permits (docs/permits.md); `sealing-key.pem`, which
+opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.key`, the HMAC key of medium ids;
+`terminals/ID.pem`, the public keys of a terminal's checkpoints; `issuers/*.json`, the rows of the trust list by which
+the platform verifies evidence; `workers/`, the credentials of further ingest workers; `certificates/ID/SERIAL.pem`,
+every certificate that a terminal was given; `sealing/ID.pem`, what is sealed for a terminal; `revoked/SERIAL.pem` with
+`revoked.crl`, those that count no more (:mod:`tools.platform.revocation`); `enrol.key`, from which the secrets of
+enrolment codes are drawn. A key is on the disk before its certificate: a certificate means a whole pair.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PUBLISHER = MAX_WORKERS + 1
 """The number of the client that gives out bundles."""
 REGISTRAR = MAX_WORKERS + 2
 """And of the one that enrols and certifies terminals."""
-ROLES = (Role.ROOT, Role.BUNDLE, Role.SEALING)
+ROLES = (Role.ROOT, Role.BUNDLE, Role.SEALING, Role.TECHNICIAN)
 """Beside the acknowledgement's, whose files have names of their own."""
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n?", re.DOTALL)
 LOCAL_NAMES = ("localhost", "127.0.0.1")

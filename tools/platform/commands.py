@@ -49,6 +49,7 @@ from tools.platform.school_commands import school_group
 from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
 from tools.platform.store import UNKNOWN, Position, Store
 from tools.platform.subsidy_commands import subsidy_group
+from tools.platform.technician_commands import technician_group
 from tools.platform.terminal_commands import terminal_group
 from tools.platform.verification import verify_chain
 from tools.platform.waiting import waiting_openings
@@ -227,7 +228,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 _FURTHER = (
     *(publish, list_bundles, worker, dead_letter_group, reconcile, mosquitto, rabbitmq),
     *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
-    *(terminal_group, school_group, subsidy_group),
+    *(terminal_group, school_group, subsidy_group, technician_group),
 )
 for further in (*_FURTHER, enrol_group):
     platform.add_command(further)

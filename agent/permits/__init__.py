@@ -1,0 +1,1 @@
+"""Technicians' permits: who may do what to a terminal."""

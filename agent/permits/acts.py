@@ -1,0 +1,50 @@
+"""What technicians do under a permit, by whom and by how many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from profiles.reasons import ReasonEnum, Sentence
+
+SERVICE_ACT = "service-act"
+"""The kind of the record that names act and permits; it is on the disk before the act begins."""
+
+_S = Sentence
+_CITIZEN = _S("请走旁边通道", "Please use the next lane")
+
+
+class Role(StrEnum):
+    """What a permit lets its holder be."""
+
+    MAINTAINER = "maintainer"
+    """Sets the clock right, takes the journal out."""
+    KEYHOLDER = "keyholder"
+    """With another one: ends a terminal and its keys."""
+
+
+class ServiceAct(ReasonEnum):
+    """The acts; the code stands in records, and is what a device signs."""
+
+    CLOCK = (
+        "service-clock",
+        _CITIZEN,
+        _S("技术人员凭许可重置时钟下限", "a technician resets the clock's floor, by permit"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Whose permits an act needs."""
+
+    role: Role
+    people: int = 1
+
+
+NEEDS: Mapping[ServiceAct, Need] = MappingProxyType(
+    {
+        ServiceAct.CLOCK: Need(Role.MAINTAINER),
+    }
+)

@@ -1,0 +1,205 @@
+"""Technicians' permits by hand: from the platform's command to an act at a terminal, and who is turned away."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.bundles.check import Place
+from agent.clock import SystemClock, SystemRandom
+from agent.kernel_time import KernelTime, boot_id
+from agent.permits.place import SAVED_PLACE, place_saved
+from agent.permits.tries import MOST
+from agent.timekeeper import SAVED_KEY
+from agent.trusted_clock import STEADY_MS, TrustedClock
+from offline_store.journal import Append, Journal
+from offline_store.outbox import Outbox
+from offline_store.record import Entry, Record
+from tools.cli.main import main
+from tools.platform.ca import Authority
+
+DAY_MS = 86_400_000
+SIGNED_MS = 1_790_000_000_000
+LIE_MS = SIGNED_MS + 4000 * DAY_MS
+
+
+class Terminal:
+    """Whoever sits at the terminal's keyboard: reads what it asks, and answers."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], answer: Callable[[str], str]) -> None:
+        self._capsys = capsys
+        self._answer = answer
+
+    def readline(self, limit: int) -> str:
+        asked = self._capsys.readouterr().err
+        return self._answer(asked.split("--challenge ")[1][:8])[:limit]
+
+
+class Site:
+    """A platform, a terminal whose clock was led astray, and a technician's device."""
+
+    def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self.platform, self.state, self.directory = directory / "platform", directory / "state", directory
+        self._capsys, self._patch = capsys, patch
+        Authority.init(self.platform / "keys").provision("gate-7", self.state / "keys")
+        clock = led_astray()
+        journal = Journal.open(self.state, boot_id(), clock=SystemClock(), random=SystemRandom())
+        place = place_saved(Place("gate-7", "east-hall"))
+        journal.append([Append(saves={SAVED_KEY: clock.saved(b"b" * 16), SAVED_PLACE: place})])
+        journal.close()
+        self.device()
+
+    def onecard(self, *arguments: str | Path, answer: Callable[[str], str] = lambda _: "") -> tuple[int, str]:
+        self._patch.setattr(sys, "stdin", Terminal(self._capsys, answer))
+        with pytest.raises(SystemExit) as ended:
+            main(list(map(str, arguments)))
+        said = self._capsys.readouterr()
+        return int(ended.value.code or 0), said.out + said.err
+
+    def device(self, name: str = "phone") -> Path:
+        assert self.onecard("trust", "keygen", self.directory / name)[0] == 0
+        return self.directory / name
+
+    def permit(self, name: str = "permit", *options: str, device: str = "phone") -> Path:
+        file = self.directory / name
+        scope = options or ("--role", "maintainer", "--site", "east-hall")
+        public = self.directory / f"{device}.pub"
+        code, said = self.onecard(
+            "platform", "technician", "permit", "t-17", file, "--device", public, "--dir", self.platform, *scope
+        )
+        assert code == 0, said
+        return file
+
+    def signed(self, permit: Path, challenge: str, *, terminal: str = "gate-7", device: str = "phone") -> str:
+        options = ("--key", self.directory / device, "--terminal", terminal, "--act", "service-clock")
+        code, said = self.onecard("permit", "sign", permit, *options, "--challenge", challenge)
+        assert code == 0, said
+        return said
+
+    def reset(self, answer: Callable[[str], str]) -> tuple[int, str]:
+        return self.onecard("clock", "reset-floor", "--state-dir", self.state, "--yes", "--json", answer=answer)
+
+    def entries(self) -> list[Entry]:
+        outbox = Outbox.open(self.state)
+        try:
+            return [Record.from_bytes(body).entry for body in outbox.batch(0, 100, 1_000_000)]
+        finally:
+            outbox.close()
+
+
+def led_astray() -> TrustedClock:
+    boot_ms = [0]
+    clock = TrustedClock(lambda: KernelTime(LIE_MS + boot_ms[0], boot_ms[0], synchronised=True, max_error_ms=5))
+    clock.signed_at(SIGNED_MS)
+    clock.keep()
+    boot_ms[0] = STEADY_MS
+    clock.keep()
+    return clock
+
+
+@pytest.fixture
+def site(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setenv("ONECARD_LANG", "en")
+    return Site(tmp_path, capsys, monkeypatch)
+
+
+def test_a_technician_resets_the_floor_by_permit_and_the_journal_names_it_first(site: Site) -> None:
+    permit = site.permit()
+    code, said = site.onecard("permit", "show", permit, "--json")
+    shown: dict[str, Any] = json.loads(said)
+    assert (code, shown["holder"], shown["acts"], shown["sites"]) == (0, "t-17", ["service-clock"], ["east-hall"])
+    code, said = site.reset(lambda challenge: site.signed(permit, challenge))
+    assert code == 0
+    assert json.loads(said)["new_floor_ms"] == SIGNED_MS
+    act, reset = site.entries()[-2:]
+    assert (act.kind, act.reason) == ("service-act", "service-clock")
+    assert act.public == {"role": "maintainer", "permit": shown["id"], "holder": "t-17"}
+    assert (reset.reason, reset.refers_to) == ("floor-reset", act.id)
+    assert "act under a permit" in site.onecard("journal", "list", "--state-dir", site.state)[1]
+
+
+def test_without_a_permit_nothing_is_done_and_nothing_recorded(site: Site) -> None:
+    before = site.entries()
+    code, said = site.reset(lambda challenge: "")
+    assert code == 1
+    assert "needs a technician's permit" in said
+    assert site.entries() == before
+
+
+def test_what_is_refused_is_an_alarm_says_why_and_is_slowed_after_five(site: Site) -> None:
+    permit = site.permit()
+    elsewhere = site.permit("elsewhere", "--role", "maintainer", "--terminal", "gate-8")
+    answers: tuple[tuple[Callable[[str], str], str], ...] = (
+        (lambda _: permit.read_text(), "permit-static"),
+        (lambda _: site.signed(permit, "AAAAAAAA"), "permit-stale"),
+        (lambda challenge: site.signed(permit, challenge, terminal="gate-8"), "permit-other-terminal"),
+        (lambda challenge: site.signed(elsewhere, challenge), "permit-elsewhere"),
+        (lambda _: "hello", "permit-malformed"),
+    )
+    assert len(answers) == MOST
+    for answer, reason in answers:
+        assert site.reset(answer)[0] == 1
+        refused = site.entries()[-1]
+        assert (refused.kind, refused.reason, refused.public) == ("alarm", reason, {"act": "service-clock"})
+    before = site.entries()
+    code, said = site.reset(lambda challenge: site.signed(permit, challenge))
+    assert code == 1
+    assert "refused too often" in said
+    assert site.entries() == before
+
+
+def test_what_one_challenge_was_answered_with_answers_no_other(site: Site) -> None:
+    permit = site.permit()
+    kept: list[str] = []
+
+    def keep(challenge: str) -> str:
+        kept.append(site.signed(permit, challenge))
+        return ""
+
+    site.reset(keep)
+    code, said = site.reset(lambda _: kept[0])
+    assert code == 1
+    assert "sign it anew" in said
+
+
+def test_a_terminal_that_does_not_know_where_it_stands_accepts_no_permit(site: Site) -> None:
+    journal = Journal.open(site.state, boot_id(), clock=SystemClock(), random=SystemRandom())
+    journal.append([Append(saves={SAVED_PLACE: None})])
+    journal.close()
+    code, said = site.reset(lambda _: "")
+    assert code == 1
+    assert "start it once" in said
+
+
+def test_the_device_signs_only_under_its_own_permit(site: Site) -> None:
+    permit = site.permit()
+    site.device("other")
+    options = ("--terminal", "gate-7", "--act", "service-clock", "--challenge", "AAAAAAAA")
+    code, said = site.onecard("permit", "sign", permit, "--key", site.directory / "other", *options)
+    assert code == 1
+    assert "another device's" in said
+
+
+@pytest.mark.parametrize(
+    ("holder", "options", "told"),
+    [
+        ("Wang Wu", ("--site", "east-hall"), "1 to 32 of a-z"),
+        ("t-17", (), "--terminal or --site"),
+        ("t-17", ("--site", "East Hall"), "1 to 32 of a-z"),
+        ("t-17", ("--site", "a", "--days", "400"), "366"),
+    ],
+)
+def test_a_permit_without_a_number_a_place_or_an_end_is_not_issued(
+    site: Site, holder: str, options: tuple[str, ...], told: str
+) -> None:
+    file = site.directory / "none"
+    fixed = ("--device", site.directory / "phone.pub", "--role", "maintainer", "--dir", site.platform)
+    code, said = site.onecard("platform", "technician", "permit", holder, file, *fixed, *options)
+    assert code != 0
+    assert told in said
+    assert not file.exists()

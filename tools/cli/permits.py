@@ -1,0 +1,91 @@
+"""How a command asks for permits: it shows a challenge, and reads what the permit's device signed for it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from agent.bundles.errors import BundleError
+from agent.bundles.rings import rings_on_disk
+from agent.clock import RecordIds, SystemRandom
+from agent.composition import keys_dir
+from agent.keys import FileKeyStore, Role
+from agent.permits import tries
+from agent.permits.acts import NEEDS, ServiceAct
+from agent.permits.desk import Answer, Now, answer, are_asked_for
+from agent.permits.judge import Believed, Question, Span
+from agent.permits.place import SAVED_PLACE, place_of
+from agent.permits.reasons import PermitReason
+from agent.permits.text import CHALLENGE_BYTES, MAX_TEXT_CHARS, challenge_text
+from agent.trusted_clock import TrustedClock
+from agent.words import say
+from offline_store.journal import Journal
+from profiles.reasons import ReasonEnum
+from tools.cli.installed_lists import installed_lists
+
+
+def ask(act: ServiceAct, terminal: str, challenge: bytes) -> tuple[str, ...]:
+    """What the technicians typed, pasted or piped, a line each; an empty line ends it."""
+    people = NEEDS[act].people
+    shown = challenge_text(challenge)
+    click.echo(
+        say(
+            f"此操作须有 {people} 份技术人员许可。口令：{shown}。在许可的设备上运行：",
+            f"this act needs {people} technician's permit(s); challenge: {shown}. On the permit's device run:",
+        ),
+        err=True,
+    )
+    click.echo(
+        f"  onecard permit sign PERMIT --key KEY --terminal {terminal} --act {act.code} --challenge {shown}", err=True
+    )
+    texts: list[str] = []
+    while len(texts) < people:
+        click.echo(say("签名：", "what it prints: "), err=True, nl=False)
+        text = sys.stdin.readline(MAX_TEXT_CHARS + 1).strip()
+        if not text:
+            break
+        texts.append(text)
+    return tuple(texts)
+
+
+def refuse(reason: ReasonEnum) -> click.ClickException:
+    """The one clear sentence."""
+    return click.ClickException(say(reason.technician.zh, reason.technician.en))
+
+
+def ask_beside(journal: Journal, state_dir: Path, clock: TrustedClock, act: ServiceAct) -> Answer | None:
+    """Ask at a terminal that is stopped, whose journal is held open; ``None`` if it was never told whose permits count.
+
+    What comes back was accepted and is to be appended with the act. A refusal is appended here, and raised.
+    """
+    keys = FileKeyStore(keys_dir(state_dir))
+    issuers = rings_on_disk(state_dir, keys).get(Role.TECHNICIAN, {})
+    if not are_asked_for(issuers, keys_dir(state_dir)):
+        return None
+    place = place_of(journal.load_saved().get(SAVED_PLACE))
+    if place is None:
+        raise refuse(PermitReason.PLACE_UNKNOWN)
+    random, moment = SystemRandom(), clock.moment()
+    challenge = random.token(CHALLENGE_BYTES)
+    texts = ask(act, place.terminal, challenge)
+    question = Question(act, place, challenge, Span.of(moment, clock.known.signed_ms))
+    marks = journal.load_marks(moment.now_ms)
+    tally = next((mark.value for mark in marks if (mark.scope, mark.key) == (tries.SCOPE, tries.KEY)), None)
+    now = Now(moment, clock.monotonic_ms(), RecordIds(clock, random).new())
+    believed = Believed(issuers, lambda permit: _is_revoked(state_dir, permit))
+    settled = answer(texts, question, believed, tally if isinstance(tally, int) else None, now)
+    if settled.refusal is not None:
+        if settled.entry is not None:
+            journal.append([settled.append])
+        raise refuse(settled.refusal)
+    return settled
+
+
+def _is_revoked(state_dir: Path, permit: bytes) -> bool:
+    """By the emergency list; one that cannot be read revokes whatever is asked about."""
+    try:
+        return installed_lists(state_dir).emergency.holds(permit)
+    except BundleError:
+        return True
