@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,15 @@ from tools.cli.main import cli
 from tools.platform import issuers, revocation
 from tools.platform.ca import Authority
 from tools.platform.enrolments import Stage
-from tools.platform.store import Store
+from tools.platform.store import Store, sqlite_url
 
 
 @pytest.fixture
-def registry(store: Store, authority: Authority) -> Registry:
-    return Registry(store, authority)
+def registry(authority: Authority, tmp_path: Path) -> Iterator[Registry]:
+    """On SQLite alone: of the database nothing is asked here that another would answer differently."""
+    store = Store.open(sqlite_url(tmp_path / "platform.db"))
+    yield Registry(store, authority)
+    store.close()
 
 
 def test_what_is_granted_makes_the_box_a_terminal(registry: Registry, tmp_path: Path) -> None:
@@ -129,8 +133,8 @@ def test_whoever_only_heard_the_topic_proves_nothing(registry: Registry, tmp_pat
     assert isinstance(registry.ask(pending), EnrolGranted), "a forger uses up nobody's code"
 
 
-def test_another_platforms_code_is_unknown_here(registry: Registry, store: Store, tmp_path: Path) -> None:
-    foreign = Registry(store, Authority.init(tmp_path / "foreign" / "keys"))
+def test_another_platforms_code_is_unknown_here(registry: Registry, tmp_path: Path) -> None:
+    foreign = Registry(registry.store, Authority.init(tmp_path / "foreign" / "keys"))
     _, pending = box(tmp_path / "box", foreign.code())
     registry.change(pending.code.id, id="0" * 16)  # the foreign platform has a database of its own
     reply = registry.desk.take(enrol_up(pending.code.id), enrol_request(pending.asked, pending.code.secret))

@@ -190,7 +190,7 @@ def test_a_box_speaks_to_nobody_but_the_broker_of_its_code(
 def test_who_waits_for_nobody_gives_up_and_says_why(registry: Registry, broker: Broker, tmp_path: Path) -> None:
     _, pending = pending_at(registry, broker, tmp_path / "box")
     with pytest.raises(EnrolError) as caught:
-        exchange(pending.code, pending.asked, 1, lambda: None)
+        exchange(pending.code, pending.asked, 0.5, lambda: None)
     assert caught.value.fault is EnrolFault.SILENT
     registry.change(pending.code.id, confirms=True)
     registrar = serving(registry, broker, [])
@@ -198,7 +198,7 @@ def test_who_waits_for_nobody_gives_up_and_says_why(registry: Registry, broker: 
     told: list[str] = []
     try:
         with pytest.raises(EnrolError) as caught:
-            exchange(pending.code, pending.asked, 3, lambda: told.append("waits"))
+            exchange(pending.code, pending.asked, 1.5, lambda: told.append("waits"))
     finally:
         registrar.stop()
     assert caught.value.fault is EnrolFault.UNCONFIRMED
