@@ -164,6 +164,7 @@ class FunctionKey(StrEnum):
     REGISTER = "register"
     MEDICINE = "medicine"
     SETTLE = "settle"
+    ASSIST = "assist"
 
 
 class KeyReading(_Reading):

@@ -40,6 +40,7 @@ FUNCTIONS = MappingProxyType(
         "k": FunctionKey.REGISTER,
         "m": FunctionKey.MEDICINE,
         "e": FunctionKey.SETTLE,
+        "h": FunctionKey.ASSIST,
     }
 )
 _NUMBERED = re.compile(rb"([0-9]{0,8})([a-z])")

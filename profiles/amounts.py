@@ -57,6 +57,7 @@ class FunctionKey(StrEnum):
     REGISTER = "register"
     MEDICINE = "medicine"
     SETTLE = "settle"
+    ASSIST = "assist"
 
 
 NO_SUCH_KEY = Sentence("此处没有这个功能，请选择其他键", "This till has no such function; please choose another key")

@@ -15,6 +15,7 @@ from profiles.full_disk import FullDisk
 from profiles.rules import consent
 from profiles.rules.admission import Admission
 from profiles.rules.area import Area
+from profiles.rules.assisted import Assisted
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.duress import Duress
@@ -36,6 +37,7 @@ class DoorSettings(ProfileSettings):
     minors: Minors = Minors()
     duress: Duress = Duress()
     area: Area | None = Field(default=None, description="what lies behind: anti-passback, people and capacity")
+    assisted: Assisted | None = Field(default=None, description="operators who let in whoever has nothing to show")
     campus: Campus | None = Field(default=None, description="a school's gate: terms, leave permits, attendance")
     double_tap_ms: int = Field(default=3_000, ge=0, le=60_000)
     open_pulse_ms: int = Field(default=500, ge=50, le=30_000)

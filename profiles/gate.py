@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from profiles.amounts import FunctionKey, KeyPressed
 from profiles.api import (
     Actuate,
     Actuated,
@@ -45,10 +46,12 @@ from profiles.api import (
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
 from profiles.doors import DoorSettings
+from profiles.helping import PLEASE_PASS, act, awaited, may_help
 from profiles.passage import PASSAGE_TIMER, Crossing, PassageReason, fire_told
 from profiles.reasons import ReasonEnum
 from profiles.refusals import REPEATS_TIMER, counts, record_once, shown
 from profiles.rules.area import Taken
+from profiles.rules.assisted import Helping
 from profiles.rules.codes import CodePolicy
 from profiles.rules.double_tap import not_used, used, used_just_now
 from profiles.rules.escort import Awaiting, Escort, EscortReason
@@ -84,6 +87,7 @@ class GateState(State):
     unused: Crossing | None = Field(default=None, description="the last grant that nobody used: its code opens again")
     tolerated_until_ms: int = Field(default=0, description="after a restart an open grant may still be used until then")
     awaiting: Awaiting | None = Field(default=None, description="a visitor whose escort has not come yet")
+    helping: Helping | None = Field(default=None, exclude=True, description="an operator said why he lets somebody in")
     fire: bool = False
     repeats: Repeats = Repeats()
 
@@ -125,6 +129,8 @@ class Gate:
                 return self._replayed(state, rejected, presentation, facts)
             case Rejected(reason, medium, subject):
                 return self._refuse(state, facts, reason, medium, subject)
+            case KeyPressed(FunctionKey.ASSIST, number) if self._settings.assisted is not None and not state.fire:
+                return self._settings.assisted.pressed(state, number, facts)
             case InputChanged(name, active) if name == self._settings.fire_input:
                 return self._fire(state, active, facts)
             case InputChanged(name, True) if name == self._settings.passage_input:
@@ -149,6 +155,8 @@ class Gate:
     def _presented(self, state: GateState, credential: Credential, facts: Facts) -> Step[GateState]:
         if state.fire:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
+        if (helping := awaited(self._settings, state.helping, credential, facts)) is not None:
+            return self._assist(state, helping, credential, facts)
         if state.crossing is not None and state.crossing.medium == credential.medium:
             return self._grant_again(state, _shown_by(state.crossing, credential), facts, credential.marks)
         if state.awaiting is not None and state.awaiting.medium == credential.medium:
@@ -215,6 +223,23 @@ class Gate:
         return Record(
             facts.new_id(), Kind.OUTCOME, reason, visitor.medium, visitor.subject, refers_to=awaiting.record_id
         )
+
+    def _assist(self, state: GateState, helping: Helping, operator: Credential, facts: Facts) -> Step[GateState]:
+        """One person passes on an operator's word."""
+        settings, public = self._settings, self._public(operator)
+        verdict = may_help(settings, settings.direction, state.crossing is None, operator, facts)
+        state = state.model_copy(update={"helping": None})
+        if verdict.refusal is not None:
+            return self._refuse(state, facts, verdict.refusal, operator.medium, operator.subject, verdict.trace)
+        record = act(settings, settings.direction, helping, operator, public, facts, verdict.trace)
+        crossing = Crossing(
+            record_id=record.id,
+            medium=operator.medium,
+            subject_namespace=operator.subject.namespace,
+            subject_id=operator.subject.id,
+            granted_ms=facts.now_ms,
+        )
+        return Step(_opened(state, crossing), (record, *self._open(crossing, facts, PLEASE_PASS)))
 
     def _replayed(self, state: GateState, rejected: Rejected, presentation: bytes, facts: Facts) -> Step[GateState]:
         """A showing that was accepted before: only the crossing that it opened may be taken up again."""
@@ -306,11 +331,11 @@ class Gate:
         )
         return Step(_opened(state, crossing), (record, *self._open(crossing, facts)))
 
-    def _open(self, crossing: Crossing, facts: Facts) -> tuple[Effect, ...]:
+    def _open(self, crossing: Crossing, facts: Facts, said: Show | None = None) -> tuple[Effect, ...]:
         about = crossing.record_id
         effects: tuple[Effect, ...] = (
             Actuate(self._settings.output, self._settings.open_pulse_ms, about),
-            self._settings.welcome(self._settings.direction, crossing.subject, facts),
+            said or self._settings.welcome(self._settings.direction, crossing.subject, facts),
         )
         if self._settings.passage_input is None:
             return effects
@@ -331,7 +356,11 @@ class Gate:
         record = Record(
             facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, public=public, trace=trace
         )
-        return self._record_once(state, record)
+        step = self._record_once(state, record)
+        if state.helping is None:
+            return step
+        helping = state.helping.told(record, step.state.repeats)
+        return Step(step.state.model_copy(update={"helping": helping}), step.effects)
 
     def _record_once(self, state: GateState, record: Record, *effects: Effect) -> Step[GateState]:
         repeats, told, _ = record_once(state.repeats, record, *effects)
@@ -433,7 +462,9 @@ def _shown_by(crossing: Crossing, credential: Credential) -> Crossing:
 
 def _opened(state: GateState, crossing: Crossing) -> GateState:
     """From now on whoever passes is this one, and not whom a restart cut off."""
-    return state.model_copy(update={"crossing": crossing, "latest": None, "unused": None, "tolerated_until_ms": 0})
+    return state.model_copy(
+        update={"crossing": crossing, "latest": None, "unused": None, "tolerated_until_ms": 0, "helping": None}
+    )
 
 
 def _is_about(state: GateState, about: bytes) -> bool:

@@ -31,6 +31,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
 
+from profiles.amounts import FunctionKey, KeyPressed
 from profiles.api import (
     Actuate,
     Actuated,
@@ -59,10 +60,12 @@ from profiles.api import (
 )
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
+from profiles.helping import PLEASE_PASS, act, awaited, may_help, once
 from profiles.passage import PASSAGE_TIMER, PassageReason, fire_told
 from profiles.reasons import ReasonEnum
 from profiles.refusals import REPEATS_TIMER, counts, record_once, shown
 from profiles.rules.area import Taken
+from profiles.rules.assisted import Helping
 from profiles.rules.codes import CodePolicy
 from profiles.rules.double_tap import not_used, used, used_just_now
 from profiles.rules.repeats import Repeats
@@ -116,6 +119,8 @@ class Turnstile:
                 return self._replayed(state, rejected, facts)
             case Rejected() as rejected:
                 return self._refuse(state, facts, rejected)
+            case KeyPressed(FunctionKey.ASSIST, number) if self._settings.assisted is not None and not state.fire:
+                return self._settings.assisted.pressed(state, number, facts)
             case InputChanged(name, active) if name == self._settings.fire_input:
                 return self._fire(state, active, facts)
             case InputChanged(name, active) if name in self._beams:
@@ -143,6 +148,8 @@ class Turnstile:
         self, state: TurnstileState, credential: Credential, direction: Direction, facts: Facts
     ) -> Step[TurnstileState]:
         way = state.way
+        if (helping := awaited(self._settings, state.helping, credential, facts)) is not None:
+            return self._assist(state, helping, credential, direction, facts)
         if way is not None and (way.medium, way.direction) == (credential.medium, direction):
             again = way.model_copy(update={"presentation": credential.presentation})
             return self._grant_again(state, again, facts, credential.marks)
@@ -153,17 +160,7 @@ class Turnstile:
             return self._refuse(state, facts, rejected, verdict.trace, direction)
         record_id = facts.new_id()
         taken, taking = self._take(direction, people, credential.subject, facts)
-        way = Way(
-            record_id=record_id,
-            medium=credential.medium,
-            subject_namespace=credential.subject.namespace,
-            subject_id=credential.subject.id,
-            granted_ms=facts.now_ms,
-            presentation=credential.presentation,
-            taken=taken,
-            direction=direction,
-            people=people,
-        )
+        way = Way.of(record_id, credential, direction, people, taken, facts.now_ms)
         used_now = used(_scope(direction), credential.medium, self._settings.double_tap_ms, facts)
         record = Record(
             id=record_id,
@@ -177,6 +174,20 @@ class Turnstile:
             trace=verdict.trace,
         )
         return Step(_open(state, way), (record, *self._open(way, facts)))
+
+    def _assist(
+        self, state: TurnstileState, helping: Helping, operator: Credential, direction: Direction, facts: Facts
+    ) -> Step[TurnstileState]:
+        """One person passes on an operator's word."""
+        verdict = may_help(self._settings, direction, state.way is None, operator, facts)
+        state = state.model_copy(update={"helping": None})
+        if verdict.refusal is not None:
+            rejected = Rejected(verdict.refusal, operator.medium, operator.subject)
+            return self._refuse(state, facts, rejected, verdict.trace, direction)
+        public = self._public(direction) | {"source": operator.source, "assurance": int(operator.assurance)}
+        record = act(self._settings, direction, helping, operator, public, facts, verdict.trace)
+        way = Way.of(record.id, once(operator), direction, 1, Taken(), facts.now_ms)
+        return Step(_open(state, way), (record, *self._open(way, facts, PLEASE_PASS)))
 
     def _rules(
         self, state: TurnstileState, credential: Credential, direction: Direction, people: int, facts: Facts
@@ -240,10 +251,10 @@ class Turnstile:
         fresh = way.model_copy(update={"turned_back": False, "waited": False})
         return Step(_open(state, fresh), (record, *self._open(fresh, facts)))
 
-    def _open(self, way: Way, facts: Facts) -> tuple[Effect, ...]:
+    def _open(self, way: Way, facts: Facts, said: Show | None = None) -> tuple[Effect, ...]:
         return (
             Actuate(self._settings.output(way.direction), self._settings.open_pulse_ms, way.record_id),
-            self._settings.welcome(way.direction, way.subject, facts),
+            said or self._settings.welcome(way.direction, way.subject, facts),
             StartTimer(PASSAGE_TIMER, self._settings.passage_timeout_ms, way.record_id),
         )
 
@@ -267,7 +278,8 @@ class Turnstile:
             trace=trace,
         )
         repeats, told, _ = record_once(state.repeats, record)
-        return Step(state.model_copy(update={"repeats": repeats}), told)
+        helping = None if state.helping is None else state.helping.told(record, repeats)
+        return Step(state.model_copy(update={"repeats": repeats, "helping": helping}), told)
 
     # What the beams say ---------------------------------------------------------------------------------------------
 
@@ -476,7 +488,7 @@ class Turnstile:
 
 
 def _open(state: TurnstileState, way: Way) -> TurnstileState:
-    return state.model_copy(update={"way": way, "unused": None, "cut_off": None, "pardon_until_ms": 0})
+    return state.model_copy(update={"way": way, "unused": None, "cut_off": None, "pardon_until_ms": 0, "helping": None})
 
 
 def _scope(direction: Direction) -> str:

@@ -15,6 +15,8 @@ from profiles.doors import DoorSettings
 from profiles.passage import Crossing
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.admission import Entitlement
+from profiles.rules.area import Taken
+from profiles.rules.assisted import Helping
 from profiles.rules.repeats import Repeats
 from profiles.rules.walk import Walk
 
@@ -137,6 +139,23 @@ class Way(Crossing):
     turned_back: bool = Field(default=False, exclude=True)
     waited: bool = Field(default=False, exclude=True, description="its time is over, and somebody is in the passage")
 
+    @classmethod
+    def of(
+        cls, record_id: bytes, credential: Credential, direction: Direction, people: int, taken: Taken, now_ms: int
+    ) -> Way:
+        """A grant that begins."""
+        return cls(
+            record_id=record_id,
+            medium=credential.medium,
+            subject_namespace=credential.subject.namespace,
+            subject_id=credential.subject.id,
+            granted_ms=now_ms,
+            presentation=credential.presentation,
+            taken=taken,
+            direction=direction,
+            people=people,
+        )
+
 
 class TurnstileState(State):
     """State of one turnstile, saved with every record; who is in the passage is seen anew after a restart."""
@@ -147,6 +166,7 @@ class TurnstileState(State):
     cut_off_until_ms: int = 0
     followed: Way | None = Field(default=None, description="who passed last, with a grant")
     followed_ms: int = Field(default=0, description="when, or when somebody last followed him")
+    helping: Helping | None = Field(default=None, exclude=True, description="an operator said why he lets somebody in")
     fire: bool = False
     fire_in: int = Field(default=0, description="people who came in since the fire began")
     fire_out: int = Field(default=0, description="people who went out since then")

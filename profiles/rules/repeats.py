@@ -62,6 +62,10 @@ class Repeats(BaseModel):
         entry = Entry(reason=kind[0], medium=kind[1], record_id=record_id)
         return Repeats(entries=(*self.entries, entry)), True
 
+    def first(self, reason: str, medium: bytes) -> bytes | None:
+        """The record of what was noted here; ``None`` if it shares the last entry with others."""
+        return next((each.record_id for each in self.entries if (each.reason, each.medium) == (reason, medium)), None)
+
     def counted(self) -> Iterator[tuple[bytes, int]]:
         """What the end of the window has to tell: first record and number of its repetitions."""
         return ((entry.record_id, entry.repeated) for entry in self.entries if entry.repeated)

@@ -17,6 +17,7 @@ import pytest
 import profiles
 from profiles import amounts, basket, hall_words, ordering, shop, subsidy_words
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules import assisted
 
 STEPS = (
     # what zh and en say of one and the same kind of step
@@ -33,7 +34,7 @@ STEPS = (
 )
 CHOICE = re.compile("或(?!放卡|出示市民码|出示码)| or (?!a card|the citizen code|a code)")
 _WENT_WELL = """
-    actuated answered-late area-reset asked came-back came-back-late came-in came-in-late collected debt-asked
+    actuated answered-late assisted area-reset asked came-back came-back-late came-in came-in-late collected debt-asked
     duress entered entered-again entered-station escorted fire-cleared foreign-asked granted granted-again
     handed-over handover-confirmed health-shown-green identified left-free left-station-free lent lent-offline
     library-goodbye library-scan library-scan-offline library-welcome loan-asked meal-counted nothing-owed
@@ -62,6 +63,7 @@ REFUSING_WORDS = (
     *(ordering._NEW_PRICES, ordering._NO_WEIGHT, ordering.no_such_number("7")),
     *(shop._THINGS_FIRST, shop._NO_BILL, shop._NO_SUCH_ACCOUNT),
     *(hall_words.CANCELLED, hall_words.choose([])),
+    assisted._CHOOSE,
     *(subsidy_words.WHO, subsidy_words.WHAT_IS_A_PIN, subsidy_words.tries_left(2, 30)),
 )
 """What refuses beside the reasons: words with numbers in them, and what a cashier mistyped."""

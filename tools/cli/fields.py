@@ -12,6 +12,7 @@ from agent.words import say
 from profiles.amounts import yuan
 from profiles.api import Assurance
 from profiles.reasons import Sentence
+from profiles.rules.assisted import Why
 from tools.cli.times import iso
 
 _S = Sentence
@@ -42,6 +43,8 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "configuration": _S("配置的摘要", "digest of the configuration"),
         "direction": _S("方向", "direction"),
         "area": _S("区域", "area"),
+        "assisted": _S("协助原因", "helped because"),
+        "assisted_today": _S("今日第几次协助", "act of help of the day"),
         "session": _S("场次", "session"),
         "line": _S("线路", "line"),
         "station": _S("车站", "station"),
@@ -177,6 +180,7 @@ VALUES: Mapping[str, Sentence] = MappingProxyType(
         "settlement": _S("结清欠款", "settlement"),
         "in": _S("进", "in"),
         "out": _S("出", "out"),
+        **{why.code: why.said for why in Why},
         "fresh": _S("有效期内", "in force"),
         "in-grace": _S("宽限期内", "in its days of grace"),
         "expired": _S("已过期", "expired"),
