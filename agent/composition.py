@@ -26,11 +26,13 @@ from agent.bundles.manifest import Manifest
 from agent.bundles.service import BundlePorts, Bundles, BundleStanding
 from agent.clock import Random, RecordIds
 from agent.config import HolderConfig, Resolved, profile_type
+from agent.configuration.service import ConfigurationPorts, Configuring
 from agent.credentials.lists import CurrentLists
 from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
 from agent.day_keys import DayKeys
 from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
+from agent.durable import durable
 from agent.enrolment.note import enrolled
 from agent.facts import Marks, TerminalFacts
 from agent.kernel_time import boot_id
@@ -43,7 +45,7 @@ from agent.memory import Memory
 from agent.peripherals import PeripheralParts, Peripherals
 from agent.permits.place import SAVED_PLACE, place_saved
 from agent.questions import NobodyToAsk
-from agent.records import CONTEXT, StoreReason
+from agent.records import CONTEXT, ConfigurationReason, StoreReason
 from agent.sip2.ports import NoLibrary
 from agent.store_health import JOURNAL, JournalCondition, tell_store_health
 from agent.threads import in_thread, post
@@ -111,6 +113,7 @@ class Composition:
         used = {name for lane in lanes for name in (*lane.readers, lane.board, lane.printer, lane.screen) if name}
         self._devices = {name: self._device(name) for name in used}
         self.conditions = Conditions(used)
+        self.configuring = Configuring(resolved)
         self._bundles: Bundles | None = None
         self._buffer: BufferWatch | None = None
         self._condition: JournalCondition | None = None
@@ -231,8 +234,29 @@ class Composition:
             buffer=lambda: self.buffer_state,
             unrecorded=lambda: writer.unrecorded,
             configuration=self.configuration,
+            configured=self.configuring.status,
             clock=self._clock,
             random=self._random,
+        )
+
+    def configuration_ports(
+        self, writer: Writer, upward: Upward | None, served: Callable[[], int], alarm: Alarm, again: Callable[[], None]
+    ) -> ConfigurationPorts:
+        """What puts the platform's configurations on trial."""
+        recorded = upward.recorded if upward is not None else _nobody_follows
+
+        async def record(public: Mapping[str, int | str]) -> None:
+            appended = await durable(writer.submit(Append((self._entry(public),))))
+            recorded(appended.records[-1].seq)
+
+        return ConfigurationPorts(
+            offered=lambda: None if self._bundles is None else self._bundles.configuration(),
+            devices=self.conditions.states,
+            follows=lambda: upward is not None and upward.follows(),
+            served=served,
+            record=record,
+            withdrawn=lambda why: alarm(why.value, ConfigurationReason.WITHDRAWN, b""),
+            again=again,
         )
 
     def _judge_bundle(self, envelope: bytes) -> Manifest:
@@ -353,20 +377,23 @@ class Composition:
 
     def context(self) -> Append:
         """The record that pins what is in force from now on."""
-        entry = Entry(
+        public = {
+            "software": version("onecard-terminal"),
+            "configuration": self._configuration,
+            "bundles": {} if self._bundles is None else self._bundles.versions(),
+        }
+        saves = {SAVED_PLACE: place_saved(Place(self.config.terminal.id, self.config.terminal.site))}
+        return Append((self._entry(public),), saves, vital=True, instead=Instead(kept=True))
+
+    def _entry(self, public: Mapping[str, Any]) -> Entry:
+        return Entry(
             id=self._ids.new(),
             kind=CONTEXT,
             time_ms=self._clock.now_ms(),
             time_quality=self._clock.state().value,
             monotonic_ms=self._clock.monotonic_ms(),
-            public={
-                "software": version("onecard-terminal"),
-                "configuration": self._configuration,
-                "bundles": {} if self._bundles is None else self._bundles.versions(),
-            },
+            public=public,
         )
-        saves = {SAVED_PLACE: place_saved(Place(self.config.terminal.id, self.config.terminal.site))}
-        return Append((entry,), saves, vital=True, instead=Instead(kept=True))
 
     def backoff(self) -> Backoff:
         """Pauses between tries, for one part."""

@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from agent.beside import beside_problems
+from agent.configuration.standing import Trial
 from agent.counter_settings import CounterConfig
 from agent.exposition import MetricsConfig
 from agent.problems import Problem, problems_of
@@ -67,6 +68,7 @@ class TerminalConfig(_Model):
     site: Name | None = Field(default=None, description="the place it serves; some issuers and bundles are for one")
     state_dir: Path = Field(description="where journal, keys and marks live; relative to the configuration file")
     utc_offset_minutes: int = Field(default=480, ge=-720, le=840, description="local time of schedules; 480 is China")
+    trial_s: int = Field(default=300, ge=5, le=3600, description="so long the platform's configuration proves itself")
 
 
 class DeviceConfig(BaseModel):
@@ -204,6 +206,10 @@ class Resolved:
     config: Config
     devices: Mapping[str, DriverSettings]
     profiles: Mapping[str, ProfileSettings]
+    issue: int = 0
+    """The version of the platform's configuration; 0 for the terminal's own file."""
+    trial: Trial | None = None
+    """It has to prove itself."""
 
 
 def load(path: Path, overrides: Iterable[str] = ()) -> Resolved:

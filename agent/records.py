@@ -27,6 +27,19 @@ class ServiceReason(ReasonEnum):
     )
 
 
+class ConfigurationReason(ReasonEnum):
+    """What becomes of the platform's configurations."""
+
+    WITHDRAWN = (
+        "configuration-withdrawn",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S(
+            "平台下发的配置没有通过试用，已退回上一份可用的配置",
+            "the platform's configuration did not prove itself; the last good one is in force again",
+        ),
+    )
+
+
 class StoreReason(ReasonEnum):
     """What became of what is kept on the disk."""
 

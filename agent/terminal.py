@@ -73,11 +73,18 @@ class Terminal:
         self._writer: Writer | None = None
         self._lanes: tuple[Lane, ...] = ()
         self._stop = asyncio.Event()
+        self.again = False
+        """It ended in order to begin anew, with another configuration."""
         self._log = log(terminal=resolved.config.terminal.id)
 
     def stop(self) -> None:
         """End soon: what is being decided is finished and kept."""
         self._stop.set()
+
+    def begin_again(self) -> None:
+        """End as well, and let whoever runs it start it anew."""
+        self.again = True
+        self.stop()
 
     async def run(self) -> None:
         """Serve until :meth:`stop`. Raises :class:`~offline_store.errors.Locked` if another agent holds the store."""
@@ -128,6 +135,9 @@ class Terminal:
 
             await Exposition(settings, self._standing).run()
 
+    def _served(self) -> int:
+        return sum(times for lane in self._lanes for times in lane.recorded.values())
+
     def _disk_is_slow(self) -> None:
         """A disk that hangs must not let systemd end the fire line that works."""
         self._log.error("journal does not open", detail=say("磁盘没有应答", "the disk does not answer"))
@@ -169,14 +179,19 @@ class Terminal:
             inspecting = group.create_task(self._supervised("inspector", inspector.run))
             buffering = group.create_task(self._supervised("buffer", self._parts.buffer(self._alarm).run))
             watching = group.create_task(self._supervised("latches", self._parts.latches(self._alarm).run))
+            ports = self._parts.configuration_ports(writer, upward, self._served, self._alarm, self.begin_again)
+            configure = partial(self._parts.configuring.run, ports)
+            configuring = group.create_task(self._supervised("configuration", configure))
             ready = group.create_task(self._become_ready(lanes, writer, memory, first_start, started_s))
             await self._stop.wait()
-            systemd.notify("STOPPING=1")
+            if not self.again:  # the process goes on
+                systemd.notify("STOPPING=1")
             ready.cancel()
             keeping.cancel()
             inspecting.cancel()
             buffering.cancel()
             watching.cancel()
+            configuring.cancel()
             for lane in lanes.values():
                 lane.stop()
             await _end(serving, LANES_END_S)

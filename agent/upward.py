@@ -28,13 +28,14 @@ from agent.question_forms import code_sealer
 from agent.questions import Questions
 from agent.renewal import Renewal
 from agent.sync.complaints import Complaints
-from agent.sync.contract import Alarm, Buffer, BundleState, ClockQuality, Condition, Report
+from agent.sync.contract import Alarm, Buffer, BundleState, ClockQuality, Condition, Configured, Report
 from agent.sync.contract import DeviceState as ReportedDevice
 from agent.sync.faults import LinkError
 from agent.sync.link import LinkSettings
 from agent.sync.metrics import LinkMetrics, link_metrics
 from agent.sync.metrics import write as write_metrics
 from agent.sync.service import Sync
+from agent.sync.uplink import Phase
 from agent.threads import in_thread, post
 from agent.trusted_clock import TrustedClock
 from agent.words import say
@@ -46,6 +47,7 @@ from profiles.reasons import ReasonEnum
 
 MAX_ALARMS = 16
 METRICS_PAUSE_S = 5.0
+_ANSWERED = (Phase.SENDING, Phase.IDLE, Phase.FORKED)
 
 
 class Upward:
@@ -65,6 +67,7 @@ class Upward:
         buffer: Callable[[], BufferState],
         unrecorded: Callable[[], int],
         configuration: str,
+        configured: Callable[[], Configured | None],
         clock: TrustedClock,
         random: Random,
     ) -> None:
@@ -80,6 +83,7 @@ class Upward:
         self._unrecorded = unrecorded
         self._rings_on_disk: Rings = NOBODY
         self._configuration = configuration
+        self._configured = configured
         self._clock = clock
         self._random = random
         self._sync: Sync | None = None
@@ -223,6 +227,10 @@ class Upward:
             self.downloads.counters,
         )
 
+    def follows(self) -> bool:
+        """Whether the platform is there: it has answered this connection, signed and fresh."""
+        return self._sync is not None and self._sync.status.phase in _ANSWERED
+
     def _open_outbox(self) -> tuple[Outbox, Position]:
         outbox = Outbox.open(self._state_dir)
         try:
@@ -262,6 +270,7 @@ class Upward:
             clock=ClockQuality(moment.state.value),
             clock_uncertainty_ms=uncertainty_ms,
             broker=None if self._sync is None else self._sync.status.link.broker,
+            configured=self._configured(),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO
 
@@ -22,6 +22,7 @@ from agent.credentials.lists import Lists, LostEmergencyList, LostRegister
 from agent.credentials.register import Register
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import Term, TrustList
+from agent.yaml_file import MAX_SIZE_BYTES as MAX_CONFIGURATION_BYTES
 from profiles.published import Prices, Tariff
 from profiles.reasons import Sentence
 from profiles.school_calendar import SchoolCalendar
@@ -34,8 +35,17 @@ _CHECKS: Mapping[Kind, Callable[[Table], None]] = {
     Kind.CALENDAR: calendars.check_calendar,
 }
 
-Content = Rings | TrustList | StatusList | SignerList | Prices | Tariff | Table
-"""What an installed bundle is in memory: ``keys``, ``trust``, ``status``, ``hcert``, prices, tariff, all others."""
+
+@dataclass(frozen=True)
+class Configuration:
+    """A terminal's configuration as the platform gives it; what it says is judged when it is tried."""
+
+    version: int
+    text: str = field(repr=False)
+
+
+Content = Rings | TrustList | StatusList | SignerList | Prices | Tariff | Configuration | Table
+"""What a bundle is in memory: ``keys``, ``trust``, ``status``, ``hcert``, prices, tariff, configuration, all others."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +76,11 @@ def open_content(manifest: Manifest, data: Data, opener: Opener) -> Content:
         case Kind.TARIFF:
             content = _small(data, priced.MAX_TARIFF_BYTES)
             return priced.tariff_in_force(content, priced.own_name(manifest), manifest.bundle_version)
+        case Kind.CONFIGURATION:
+            try:
+                return Configuration(manifest.bundle_version, _small(data, MAX_CONFIGURATION_BYTES).decode())
+            except UnicodeDecodeError as error:
+                raise BundleError(BundleFault.CONTENT, Sentence("不是 UTF-8 文本", "is not UTF-8 text")) from error
 
 
 def check_content(manifest: Manifest, content: Content) -> None:
@@ -88,7 +103,7 @@ def apply_delta(manifest: Manifest, base: Data, body: BinaryIO, out: Sink) -> No
             apply_to_table(table, body, table.shape.count_in(manifest.content_bytes), out)
         case Kind.HCERT:
             out.write(signer_list.apply(_small(base, MAX_SIGNERS_BYTES), body.read(MAX_SIGNERS_BYTES + 1)))
-        case Kind.PRICES | Kind.TARIFF:
+        case Kind.PRICES | Kind.TARIFF | Kind.CONFIGURATION:
             raise priced.always_full()
 
 

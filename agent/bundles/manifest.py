@@ -39,6 +39,7 @@ class Kind(StrEnum):
     PRICES = "price-list"
     TARIFF = "tariff"
     CALENDAR = "calendar"
+    CONFIGURATION = "configuration"
 
 
 _NAMES: dict[Kind, re.Pattern[str]] = {
@@ -52,6 +53,7 @@ _NAMES: dict[Kind, re.Pattern[str]] = {
     Kind.PRICES: re.compile(r"price-list-[a-z0-9-]{1,32}"),
     Kind.TARIFF: re.compile(r"tariff-[a-z0-9-]{1,32}"),
     Kind.CALENDAR: re.compile(r"calendar-[a-z0-9-]{1,32}"),
+    Kind.CONFIGURATION: re.compile(r"configuration"),
 }
 
 
@@ -83,6 +85,8 @@ class Manifest(Message):
             raise ValueError("expires before it was issued")
         if self.previous_version is not None and self.previous_version >= self.bundle_version:
             raise ValueError("a delta leads to a newer version")
+        if self.kind is Kind.CONFIGURATION and not self.audience.startswith("terminal:"):
+            raise ValueError("a configuration is for one terminal")
         return self
 
     @property

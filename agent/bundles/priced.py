@@ -188,7 +188,7 @@ def always_full() -> BundleError:
     """There are no deltas of these."""
     return BundleError(
         BundleFault.CONTENT,
-        Sentence("价目表和费率包只能是完整包", "price lists and tariffs are always full bundles"),
+        Sentence("这类数据包只能是完整包", "bundles of this kind are always full ones"),
     )
 
 

@@ -36,6 +36,7 @@ SIGNER_OF: Mapping[Kind, Role] = {
     Kind.PRICES: Role.BUNDLE,
     Kind.TARIFF: Role.BUNDLE,
     Kind.CALENDAR: Role.BUNDLE,
+    Kind.CONFIGURATION: Role.BUNDLE,
 }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agent import cose
 from agent.bundles.check import Place, Standing, check
-from agent.bundles.contents import Content, Opener, snapshot
+from agent.bundles.contents import Configuration, Content, Opener, snapshot
 from agent.bundles.envelope import unseal
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.incoming import Incoming
@@ -192,6 +192,11 @@ class Bundles:
     def versions(self) -> dict[str, int]:
         """The version of every bundle that is in force, by name."""
         return {name: manifest.bundle_version for name, (manifest, _) in self._in_force.items()}
+
+    def configuration(self) -> Configuration | None:
+        """The newest configuration that the platform gave this terminal."""
+        _, content = self._in_force.get(Kind.CONFIGURATION.value, (None, None))
+        return content if isinstance(content, Configuration) else None
 
     def standings(self) -> list[BundleStanding]:
         """What is installed, by name."""

@@ -41,6 +41,10 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "carried": _S("转入条数", "records carried over"),
         "chain_id": _S("链编号", "chain id"),
         "configuration": _S("配置的摘要", "digest of the configuration"),
+        "issue": _S("平台下发的配置版本", "version of the platform's configuration"),
+        "trial": _S("配置试用", "trial of the configuration"),
+        "why": _S("退回原因", "withdrawn because"),
+        "at": _S("有误的键", "key that is wrong"),
         "direction": _S("方向", "direction"),
         "area": _S("区域", "area"),
         "assisted": _S("协助原因", "helped because"),
@@ -213,6 +217,7 @@ BUNDLE_KINDS: Mapping[str, Sentence] = MappingProxyType(
         Kind.PRICES: _S("价目表", "price list"),
         Kind.TARIFF: _S("费率与优惠", "tariff"),
         Kind.CALENDAR: _S("校历", "school calendar"),
+        Kind.CONFIGURATION: _S("终端配置", "a terminal's configuration"),
     }
 )
 

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from agent.config import Resolved, load, parse
+from agent.configuration.choice import as_it_runs
 from agent.words import say
 from tools.cli.presets import preset_names, preset_text
 
@@ -26,6 +27,14 @@ def state_home() -> Path:
 
 
 def resolve(config: Path | None, preset: str | None, overrides: tuple[str, ...] = ()) -> Resolved:
+    """What the terminal that the options name goes by: its own file, or what the platform has given it since.
+
+    Raises :class:`agent.config.ConfigError`.
+    """
+    return as_it_runs(own_file(config, preset, overrides), overrides)
+
+
+def own_file(config: Path | None, preset: str | None, overrides: tuple[str, ...] = ()) -> Resolved:
     """Read the configuration that the options name. Raises :class:`agent.config.ConfigError`."""
     if config is not None and preset is not None:
         raise click.UsageError(say("--config 与 --preset 只能选一个", "give --config or --preset, not both"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,11 +13,12 @@ import click
 import uvloop
 
 from agent.config import Resolved
+from agent.configuration.choice import begin
 from agent.logs import configure, log
 from agent.process_guard import keep_secrets_in
 from agent.words import say
 from drivers.virtual.place import virtual_dir
-from tools.cli.place import config_options, resolve
+from tools.cli.place import config_options, own_file
 
 
 @click.command(
@@ -51,13 +54,16 @@ def run(
 ) -> None:
     """Build the terminal, and the virtual devices if asked, and serve."""
     keep_secrets_in()
-    resolved = resolve(config, preset, overrides)
+    own = own_file(config, preset, overrides)
     if local_platform:
         from tools.cli.local_platform import enrol, link_overrides, register
 
-        resolved = resolve(config, preset, (*link_overrides(), *overrides))
-        enrol(resolved.config.terminal)
-        register(resolved)
+        overrides = (*link_overrides(), *overrides)
+        own = own_file(config, preset, overrides)
+        enrol(own.config.terminal)
+        register(own)
+    configure(log_format or own.config.logs.format, own.config.logs.level)
+    resolved = begin(own, overrides)
     configure(log_format or resolved.config.logs.format, resolved.config.logs.level)
     with ExitStack() as stack:
         if virtual or config is None:
@@ -75,7 +81,10 @@ def run(
             )
         # A tap crosses the event loop: uvloop takes half of asyncio's own time for that.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(resolved))
+            again = runner.run(serve(resolved))
+    if again:
+        # The same process for systemd, and nothing left in it of the configuration before.
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- no shell
 
 
 def _is_virtual(resolved: Resolved) -> bool:
@@ -84,8 +93,8 @@ def _is_virtual(resolved: Resolved) -> bool:
     return any(place in str(settings) for settings in (*resolved.devices.values(), resolved.config.library))
 
 
-async def serve(resolved: Resolved) -> None:
-    """Run one terminal until it is told to stop by a signal."""
+async def serve(resolved: Resolved) -> bool:
+    """Run one terminal until it is told to stop by a signal; whether it is to begin anew."""
     from agent.terminal import Terminal
 
     terminal = Terminal(resolved)
@@ -93,6 +102,7 @@ async def serve(resolved: Resolved) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, _stop, terminal.stop, number)
     await terminal.run()
+    return terminal.again
 
 
 def _stop(stop: object, number: int) -> None:

@@ -62,7 +62,12 @@ class Latest:
 
     def may_be_for(self, terminal: str) -> bool:
         """Whether a terminal is meant, as far as the platform knows: which site it stands at, it knows itself."""
-        return not self.audience.startswith("terminal:") or self.audience == f"terminal:{terminal}"
+        return self.terminal in (None, terminal)
+
+    @property
+    def terminal(self) -> str | None:
+        """The one terminal that it is for, if it is for one."""
+        return self.audience.removeprefix("terminal:") if self.audience.startswith("terminal:") else None
 
     @property
     def for_all(self) -> bool:

@@ -32,6 +32,7 @@ from tools.platform.command_options import (
     no_terminals,
     print_table,
 )
+from tools.platform.configuration_commands import configurations, configure
 from tools.platform.dead_letter_commands import dead_letter_group
 from tools.platform.debt_commands import credit, list_debts
 from tools.platform.enrol_commands import enrol_group
@@ -228,7 +229,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 _FURTHER = (
     *(publish, list_bundles, worker, dead_letter_group, reconcile, mosquitto, rabbitmq),
     *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
-    *(terminal_group, school_group, subsidy_group, technician_group),
+    *(terminal_group, school_group, subsidy_group, technician_group, configure, configurations),
 )
 for further in (*_FURTHER, enrol_group):
     platform.add_command(further)

@@ -67,7 +67,7 @@ class Publisher:
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._context.load_cert_chain(pair.certificate, pair.key)
         self._wanted: queue.Queue[tuple[str, bytes]] = queue.Queue(MAX_WANTED)
-        self._latest: list[Latest] = []
+        self._latest: list[Latest] | None = None
         self._bodies: dict[bytes, Published] = {}
         self._seen: object = None
         self._offered: OrderedDict[tuple[str, bytes], tuple[float, float]] = OrderedDict()
@@ -149,12 +149,14 @@ class Publisher:
         if seen == self._seen:
             return
         self._seen = seen
-        self._latest = self.store.latest()
+        before, self._latest = self._latest, self.store.latest()
         self._bodies = {form.manifest.body_sha256: form for latest in self._latest for form in latest.forms}
         self._offered.clear()
         for latest in self._latest:
             if latest.for_all:
                 self._publish(manifest_topic(latest.name), Offer(envelopes=latest.envelopes).encode(), retain=True)
+            elif before is not None and latest not in before and (terminal := latest.terminal) is not None:
+                self._offer(Address(terminal), latest)
 
     def _hear(self, topic: str, payload: bytes) -> None:
         """A terminal's state or wish; what is neither is somebody else's."""
@@ -169,11 +171,14 @@ class Publisher:
         if state.report is None:
             return
         held = {bundle.name: bundle.version for bundle in state.report.bundles}
-        for latest in self._latest:
+        for latest in self._latest or ():
             if held.get(latest.name, 0) < latest.version and latest.may_be_for(address.terminal):
-                key = address.terminal, latest.forms[0].manifest.content_sha256
-                if self._is_due(key):
-                    self._publish(address.topic(Channel.OFFER), Offer(envelopes=latest.envelopes).encode())
+                self._offer(address, latest)
+
+    def _offer(self, address: Address, latest: Latest) -> None:
+        """Offer it to one terminal, if it is time to."""
+        if self._is_due((address.terminal, latest.forms[0].manifest.content_sha256)):
+            self._publish(address.topic(Channel.OFFER), Offer(envelopes=latest.envelopes).encode())
 
     def _is_due(self, key: tuple[str, bytes]) -> bool:
         """Whether to offer it now; each time later than the time before."""

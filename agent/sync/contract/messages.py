@@ -194,6 +194,19 @@ class Buffer(Wire):
     unrecorded: Annotated[Count | None, Key(4)] = None
 
 
+class Configured(Wire):
+    """What became of the platform's configurations. ``issue`` is the version that the terminal goes by, 0 its own file.
+
+    ``withdrawn`` is the latest that did not prove itself, ``why`` a code, ``at`` the key path of what is not valid.
+    """
+
+    issue: Annotated[Count, Key(1)]
+    on_trial: Annotated[bool, Key(2)] = False
+    withdrawn: Annotated[Count | None, Key(3)] = None
+    why: Annotated[Code | None, Key(4)] = None
+    at: Annotated[Text | None, Key(5)] = None
+
+
 class Report(Wire):
     """The terminal's condition, as far as it knows it."""
 
@@ -205,6 +218,7 @@ class Report(Wire):
     clock: Annotated[ClockQuality, Field(strict=False), Key(6)] = ClockQuality.UNTRUSTED
     clock_uncertainty_ms: Annotated[Count | None, Key(7)] = None
     broker: Annotated[Count | None, Key(8)] = None
+    configured: Annotated[Configured | None, Key(9)] = None
 
 
 class State(Message):

@@ -45,7 +45,7 @@ NAMES = {
     Kind.TARIFF: "tariff-city",
     Kind.CALENDAR: "calendar-school-3",
 }
-ALWAYS_FULL = (Kind.KEYS, Kind.PRICES, Kind.TARIFF)
+ALWAYS_FULL = (Kind.KEYS, Kind.PRICES, Kind.TARIFF, Kind.CONFIGURATION)
 DATA_KINDS = [kind for kind in Kind if kind not in ALWAYS_FULL]
 
 
@@ -129,7 +129,7 @@ def issue(kind: Kind, version: int = 1, **changes: object) -> Issue:
         issued_ms=NOW_MS - 1000,
         expires_ms=NOW_MS + 7 * DAY_MS,
         grace_ms=3 * DAY_MS,
-        audience="all",
+        audience=f"terminal:{PLACE.terminal}" if kind is Kind.CONFIGURATION else "all",
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
@@ -241,6 +241,8 @@ class Terminal:
                     {"code": "20", "zh": "自选菜", "en": "Buffet", "price_fen": 3_600, "per": "kg"},
                 ]
                 return PriceFile.model_validate({"items": items}).content()
+            case Kind.CONFIGURATION:
+                return f"terminal: {{id: {self.place.terminal}}}  # {version}\n".encode()
             case Kind.TARIFF:
                 return TariffFile.model_validate(tariff(percent=10 + version)).content()
 

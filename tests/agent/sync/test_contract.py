@@ -36,6 +36,7 @@ from agent.sync.contract import (
     ClaimReturn,
     ClockQuality,
     Condition,
+    Configured,
     ContractError,
     Declined,
     DeviceState,
@@ -89,6 +90,7 @@ REPORT = Report(
     clock=ClockQuality.HOLDOVER,
     clock_uncertainty_ms=1500,
     broker=1,
+    configured=Configured(issue=6, on_trial=True, withdrawn=7, why="invalid", at="lanes.gate.profile"),
 )
 UPLINKS: list[Message] = [
     HELLO,

@@ -71,6 +71,7 @@ class Site:
             buffer=lambda: BufferState(4096, 37),
             unrecorded=lambda: 3,
             configuration="c0ffee",
+            configured=lambda: None,
             clock=self.clock,
             random=self._random,
         )

@@ -57,6 +57,7 @@ async def questions(platform: Platform, directory: Path) -> AsyncIterator[Questi
         buffer=lambda: BufferState(4096, 37),
         unrecorded=lambda: 0,
         configuration="c0ffee",
+        configured=lambda: None,
         clock=clock,
         random=random,
     )
