@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import heapq
 from collections.abc import Callable, Iterable
 from datetime import datetime, tzinfo
 from operator import itemgetter
+from typing import Self
 
 from agent.clock import Clock, RecordIds
 from agent.credentials.lists import Lists
@@ -84,14 +86,16 @@ class TerminalFacts:
         self.monotonic_ms = clock.monotonic_ms()
         self._ids = ids
         self._marks = marks
-        self._zone = zone
+        self.local_time = datetime.fromtimestamp(self.now_ms / 1000, zone)
         self._people = people
+        self._known: dict[Subject, Person | None] = {}
         self._lists = lists or Lists()
 
-    @property
-    def local_time(self) -> datetime:
-        """The moment in the terminal's time zone."""
-        return datetime.fromtimestamp(self.now_ms / 1000, self._zone)
+    def anew(self) -> Self:
+        """The same moment for another decision, which asks about people again."""
+        again = copy.copy(self)
+        again._known = {}
+        return again
 
     def new_id(self) -> bytes:
         """A fresh record id."""
@@ -102,8 +106,12 @@ class TerminalFacts:
         return self._marks.get(scope, key, self.now_ms)
 
     def person(self, subject: Subject) -> Person | None:
-        """What the site's roster says of somebody."""
-        return self._people(subject)
+        """What the site's roster says of somebody; looked up once, since most rules ask about the same person."""
+        try:
+            return self._known[subject]
+        except KeyError:
+            self._known[subject] = person = self._people(subject)
+            return person
 
     def prices(self, name: str) -> Prices | None:
         """A signed price list that is in force."""

@@ -251,7 +251,7 @@ class Lane:
             self._retry_s = RETRY_S
         else:
             again = NotRecorded(event.about) if isinstance(event, _ANSWERS) else event
-            self._signals.appendleft((again, facts))
+            self._signals.appendleft((again, facts.anew()))
             await self._pause()
 
     async def _pause(self) -> None:

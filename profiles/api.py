@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from profiles import wiring
 from profiles.families import FamilyEffect, FamilyEvent
+from profiles.frozen import Frozen
 from profiles.full_disk import FullDisk
 from profiles.kinds import Kind as Kind  # noqa: PLC0414 -- everybody has it from here
 from profiles.person import Person
@@ -404,11 +405,9 @@ class RaiseAlarm:
 Effect = Record | Actuate | Show | StartTimer | Ask | RaiseAlarm | FamilyEffect
 
 
-class State(BaseModel):
+class State(Frozen):
     """Base of a profile's state: frozen, saved with the record that changed it, read back after a restart; a field with
     ``exclude=True`` is not, and a change of it alone goes to no disk."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 Wiring = wiring.Wiring

@@ -30,6 +30,7 @@ from profiles.api import (
     Tone,
     Wiring,
 )
+from profiles.dates import compact
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
 from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
 from profiles.reasons import ReasonEnum, Sentence
@@ -163,7 +164,7 @@ class Bus(Cashier[BusState]):
             fare_fen, settings.concessions, settings.discounts, credential, before, facts.now_ms, facts, state.people
         )
         ride = Ride(line=settings.line, own_fen=ticket.own_fen, before_ms=before.last_ms)
-        bill = Bill(fare_fen * state.people, facts.local_time.strftime("%Y%m%d"), funds=ticket.funds, ride=ride)
+        bill = Bill(fare_fen * state.people, compact(facts.local_time), funds=ticket.funds, ride=ride)
         # With the intent: at the other door the same person is told so while the platform is asked.
         marks = taken(ride, ticket.concession, credential.subject, facts)
         rode = used(RIDES_SCOPE, key_of(credential.subject), settings.interval_ms, facts)

@@ -45,6 +45,7 @@ from profiles.counter_state import (
     Sale,
     Shift,
 )
+from profiles.dates import compact
 from profiles.elsewhere import Returning
 from profiles.intents import money_marks
 from profiles.paper import NotPrinted, Print
@@ -60,6 +61,7 @@ from profiles.rules.subsidy import share_back
 COUNTER_TIMER = "counter"
 SIGN_OUT_TIMER = "sign-out"
 PATIENCE_MS = 30_000
+_ON_PAPER = frozenset({Kind.PAYMENT, Kind.REVERSAL, Kind.REFUND})
 _CASHIERS_CARD = Sentence("请收银员出示卡", "Cashier, please present your card")
 _ITS_AMOUNT = Sentence("请输入退款金额", "Enter the refund")
 _NOT_PRINTED = Sentence(
@@ -88,7 +90,7 @@ class Counter(Cashier[C], Generic[C]):
         """What begins to run out anew. Keys are a cashier's work; where somebody has to be there, sales are too."""
         if after.operator is None:
             return ()
-        is_work = isinstance(event, KeyPressed | AmountEntered | AmountRefused) or after.operator != before.operator
+        is_work = isinstance(event, KeyPressed | AmountEntered | AmountRefused) or after.operator is not before.operator
         if not (is_work or (self._counter.attended and after.sold > before.sold)):
             return ()
         return (StartTimer(SIGN_OUT_TIMER, self._counter.sign_out_after_ms, after.operator.signed_in),)
@@ -211,7 +213,7 @@ class Counter(Cashier[C], Generic[C]):
 
     def business_date(self, facts: Facts) -> str:
         """On which day something is booked now."""
-        return facts.local_time.strftime("%Y%m%d")
+        return compact(facts.local_time)
 
     def in_shift(self, state: C, facts: Facts) -> tuple[C, tuple[Record, ...]]:
         """The state within a shift of this business date, and the records of what ended and began for that.
@@ -375,11 +377,10 @@ class Counter(Cashier[C], Generic[C]):
         sale = self.details(state, Sale(number=state.sold + 1, payment=payment, sold_ms=facts.now_ms))
         earlier = [old.model_copy(update={"items": ()}) if old.items else old for old in state.sales[: 1 - SALES_SHOWN]]
         sales = (*earlier, *state.sales[1 - SALES_SHOWN :], sale)[-SALES_KEPT:]
-        after = state.model_copy(update={"sold": sale.number, "sales": sales})
-        if after.shift is None:
-            return after, ()
-        shift = after.shift.model_copy(update={"sums": after.shift.sums.with_sale(payment)})
-        return after.model_copy(update={"shift": shift}), ()
+        shift = state.shift
+        if shift is not None:
+            shift = shift.model_copy(update={"sums": shift.sums.with_sale(payment)})
+        return state.model_copy(update={"sold": sale.number, "sales": sales, "shift": shift}), ()
 
     def details(self, state: C, sale: Sale) -> Sale:  # noqa: ARG002 -- for those who override it
         """The sale with what a receipt says of it beside the money."""
@@ -406,8 +407,8 @@ class Counter(Cashier[C], Generic[C]):
         """Of each payment and of what was given back: printed once the record is on the disk."""
         if not self._counter.receipts:
             return ()
-        records = (effect for effect in step.effects if isinstance(effect, Record))
-        found = (self._slip(step.state, record, facts) for record in records)
+        moved = (effect for effect in step.effects if isinstance(effect, Record) and effect.kind in _ON_PAPER)
+        found = (self._slip(step.state, record, facts) for record in moved)
         return tuple(slip for slip in found if slip is not None)
 
     def _slip(self, state: C, record: Record, facts: Facts) -> Print | None:

@@ -206,7 +206,7 @@ class CounterState(PayState):
 
     def sale_of(self, intent_id: bytes) -> Sale | None:
         """The sale of an intent."""
-        return next((sale for sale in self.sales if sale.payment.intent_id == intent_id), None)
+        return next((sale for sale in reversed(self.sales) if sale.payment.intent_id == intent_id), None)
 
     def returnable(self, number: int | None) -> Sale | None:
         """A sale by its number here, or by the one on its receipt."""

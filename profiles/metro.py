@@ -46,6 +46,7 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.dates import compact
 from profiles.direction import Direction
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
 from profiles.metro_reasons import MetroReason, MetroRule
@@ -213,7 +214,7 @@ class Metro(PaidWay[MetroState]):
 
     def _both(self, here: Rides, told: Travelled, facts: Facts) -> Rides:
         """What this terminal and the platform know together; what both know is not counted twice."""
-        today = told.spent_date == facts.local_time.strftime("%Y%m%d")
+        today = told.spent_date == compact(facts.local_time)
         last_ms = max((each for each in (here.last_ms, told.last_ms) if each is not None), default=None)
         return Rides(last_ms, max(here.spent_fen, told.spent_fen if today else 0))
 
@@ -307,7 +308,7 @@ class Metro(PaidWay[MetroState]):
             missing_exit=True,
         )
         marks = over(credential.subject, facts)
-        bill = Bill(fare_fen, facts.local_time.strftime("%Y%m%d"), funds={ACCOUNT: fare_fen}, ride=ride)
+        bill = Bill(fare_fen, compact(facts.local_time), funds={ACCOUNT: fare_fen}, ride=ride)
         public = {**self._public(), "missing_exit": start or str(trip.station)}
         return self.ask(self._fresh(state), credential, bill, trace, facts, public, marks)
 
@@ -337,7 +338,7 @@ class Metro(PaidWay[MetroState]):
             station=None if trip is None else trip.station,
         )
         marks = (*ended, *taken(ride, ticket.concession, subject, facts))
-        bill = Bill(fare_fen, facts.local_time.strftime("%Y%m%d"), funds=ticket.funds, ride=ride)
+        bill = Bill(fare_fen, compact(facts.local_time), funds=ticket.funds, ride=ride)
         return self.ask(self._fresh(state), credential, bill, trace, facts, public, marks)
 
     def _fare_fen(self, state: MetroState, known: Known, start: str | None, facts: Facts) -> int | None:

@@ -48,6 +48,7 @@ from profiles.api import (
     Tone,
     Wiring,
 )
+from profiles.dates import compact
 from profiles.direction import Direction
 from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState, is_failure
 from profiles.parking_reasons import ParkingReason, ParkingRule
@@ -202,7 +203,7 @@ class Parking(PaidWay[ParkingState]):
             return Step(state, (Show(with_amount(ParkingReason.PLATE_PAYS_NOT.citizen, fee_fen), Tone.WAIT),))
         accounts = self._settings.accounts
         payers = None if accounts is None else Payers.of(accounts, credential, USE, facts)
-        bill = Bill(fee_fen, facts.local_time.strftime("%Y%m%d"), payers=payers)
+        bill = Bill(fee_fen, compact(facts.local_time), payers=payers)
         public = self._public()
         public |= {} if since_ms is None else {"stayed_minutes": max(0, facts.now_ms - since_ms) // MINUTE_MS}
         fresh = state.model_copy(update={"typed_fen": None, "lost_entry": since_ms is None})

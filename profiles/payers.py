@@ -43,9 +43,10 @@ class Payers(State):
         cls, accounts: Accounts, credential: Credential, use: str, facts: Facts, first: AccountKind | None = None
     ) -> Payers:
         """Whom the rules let pay for this use, and in which order the holder wants it."""
+        offers = accounts.offers(credential, use, facts, first=first)
         return cls(
-            offers=accounts.offers(credential, use, facts, first=first),
-            unasked=accounts.offers(credential, use, facts, first=first, asked=False),
+            offers=offers.asked,
+            unasked=offers.unasked,
             due="" if accounts.credit is None else accounts.credit.due(facts.local_time),
         )
 

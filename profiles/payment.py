@@ -38,6 +38,7 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.dates import compact
 from profiles.intents import Bill as Bill  # noqa: PLC0414 -- scenes have both from here
 from profiles.intents import Payment as Payment  # noqa: PLC0414
 from profiles.intents import divided_by, limit_marks, money_marks
@@ -249,15 +250,16 @@ class Cashier(Generic[P]):
         The guardian's limit is asked here, so that no scene can forget it. ``shown_in`` is the record in which the
         holder was seen, where that is another one: it has the evidence.
         """
+        subject = credential.subject
         payment = Payment(
             asked_id=facts.new_id(),
             intent_id=facts.new_id(),
             amount_fen=bill.amount_fen,
             business_date=bill.business_date,
             medium=credential.medium,
-            subject_namespace=credential.subject.namespace,
-            subject_id=credential.subject.id,
-            provisional=credential.subject.provisional,
+            subject_namespace=subject.namespace,
+            subject_id=subject.id,
+            provisional=subject.provisional,
             presentation=credential.presentation,
             operator=bill.operator,
             shift=bill.shift,
@@ -269,10 +271,10 @@ class Cashier(Generic[P]):
             ride=bill.ride,
             spent_on=bill.business_date,
         )
-        verdict = judge(guardian.rules(payment.subject, payment.guarded_fen, payment.spent_on, facts), trace)
+        verdict = judge(guardian.rules(subject, payment.guarded_fen, payment.spent_on, facts), trace)
         if verdict.refusal is not None:
             kept, _ = self.undone(state, payment, facts, False)
-            return self.refuse(kept, facts, verdict.refusal, payment.medium, payment.subject, verdict.trace)
+            return self.refuse(kept, facts, verdict.refusal, payment.medium, subject, verdict.trace)
         money = payment.money(self._pay.merchant)
         claimed = (self.just_paid_mark(payment, facts),) if self.one_price else ()
         record = Record(
@@ -280,7 +282,7 @@ class Cashier(Generic[P]):
             kind=Kind.ASKED,
             reason=PaymentReason.ASKED,
             medium=payment.medium,
-            subject=payment.subject,
+            subject=subject,
             refers_to=shown_in,
             public={"source": credential.source, "assurance": int(credential.assurance), **(public or {})},
             marks=(*credential.marks, *limit_marks(payment, facts, 1), *marks, *claimed),
@@ -294,11 +296,11 @@ class Cashier(Generic[P]):
             deadline_ms=self._pay.ask_deadline_ms,
             about=payment.asked_id,
             medium=payment.medium,
-            subject=payment.subject,
+            subject=subject,
             evidence=credential.evidence,
         )
         after = state.model_copy(update={"asking": payment})
-        return Step(after, (record, Show(PaymentReason.ASKED.citizen, Tone.WAIT, name_of(payment.subject, facts)), ask))
+        return Step(after, (record, Show(PaymentReason.ASKED.citizen, Tone.WAIT, name_of(subject, facts)), ask))
 
     def _answered(self, state: P, payment: Payment, answer: Answer, facts: Facts) -> Step[P]:
         match answer:
@@ -370,7 +372,7 @@ class Cashier(Generic[P]):
 
     def _late(self, state: P, about: bytes, answer: Authorised, facts: Facts) -> Step[P]:
         """Nothing may be held for an answer that nobody waits for any more."""
-        date = facts.local_time.strftime("%Y%m%d")
+        date = compact(facts.local_time)
         money = Money(-answer.amount_fen, answer.intent_id, self._pay.merchant, date)
         record = Record(facts.new_id(), Kind.RELEASE, PaymentReason.ANSWERED_LATE, refers_to=about, money=money)
         return Step(state, (record,))

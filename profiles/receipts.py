@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from unicodedata import east_asian_width
 
 from profiles.amounts import yuan
@@ -55,7 +56,7 @@ def returned(sale: Sale | None, money: Money, now: datetime) -> tuple[str, ...]:
 
 def _head(title: str, merchant: str, sale: Sale | None, moment: datetime) -> tuple[str, ...]:
     number = () if sale is None else (_both(f"第 {sale.number} 笔", f"No. {sale.number}"),)
-    return (_fit(merchant), title, *number, f"{moment:%Y-%m-%d %H:%M:%S}")
+    return (_fit(merchant), title, *number, moment.isoformat(" ", "seconds")[: len("YYYY-MM-DD HH:MM:SS")])
 
 
 def _shares(funds: Mapping[str, int]) -> list[str]:
@@ -80,16 +81,24 @@ def _both(zh: str, en: str) -> str:
 def _row(label: str, amount_fen: int) -> str:
     """A label, and an amount at the right margin."""
     amount = yuan(amount_fen) if amount_fen >= 0 else f"-{yuan(-amount_fen)}"
-    label = _fit(label, WIDTH - len(amount) - 1)
-    return label + " " * (WIDTH - _columns(label) - len(amount)) + amount
+    room, wide = WIDTH - len(amount) - 1, _wide(label)
+    if len(label) + wide > room:
+        label = _fit(label, room)
+        wide = _wide(label)
+    return f"{label.ljust(room - wide)} {amount}"
 
 
 def _fit(text: str, width: int = WIDTH) -> str:
     """As much of a text as fits."""
-    while _columns(text) > width:
+    while len(text) + _wide(text) > width:
         text = text[:-1]
     return text
 
 
-def _columns(text: str) -> int:
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+@lru_cache(maxsize=256)
+def _wide(text: str) -> int:
+    """How many of its characters take two columns."""
+    if text.isascii():
+        return 0
+    widths = list(map(east_asian_width, text))
+    return widths.count("W") + widths.count("F")

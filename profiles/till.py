@@ -24,6 +24,7 @@ from profiles.api import (
     Step,
     Tone,
 )
+from profiles.dates import compact
 from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
 from profiles.payment_reasons import PaymentReason
 from profiles.reasons import Sentence
@@ -84,7 +85,7 @@ class Till(Cashier[TillState]):
         if verdict.refusal is not None or amount_fen is None:
             reason = verdict.refusal or PaymentReason.NO_AMOUNT
             return self.refuse(state, facts, reason, credential.medium, credential.subject, verdict.trace)
-        bill = Bill(amount_fen, facts.local_time.strftime("%Y%m%d"))
+        bill = Bill(amount_fen, compact(facts.local_time))
         return self.ask(state.model_copy(update={"amount_fen": None}), credential, bill, verdict.trace, facts)
 
     def _rules(self, state: TillState, credential: Credential, amount_fen: int | None, facts: Facts) -> Iterator[Asked]:

@@ -7,7 +7,6 @@ next decision and never half of this one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
@@ -72,9 +71,12 @@ class Lists:
         A roster that is damaged knows nobody: what it would have granted is not granted.
         """
         for roster in self.rosters.values():
-            with suppress(ListLost):
-                if (person := roster.person(subject)) is not None:
-                    return person
+            try:
+                person = roster.person(subject)
+            except ListLost:
+                continue
+            if person is not None:
+                return person
         return None
 
     def prices(self, name: str, now_ms: int) -> Prices | None:

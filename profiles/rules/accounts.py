@@ -9,6 +9,7 @@ pays that was not to, and none more than it may.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -30,6 +31,15 @@ class Offer(NamedTuple):
     most_fen: int
 
 
+class Offers(NamedTuple):
+    """The accounts that may pay, in order."""
+
+    asked: tuple[Offer, ...]
+    """Where the platform decides, by what is in them."""
+    unasked: tuple[Offer, ...]
+    """Without it."""
+
+
 class Account(BaseModel):
     """One kind of account, and what the rules let it pay."""
 
@@ -44,6 +54,11 @@ class Account(BaseModel):
     offline_fen: int = Field(
         default=0, ge=0, le=MAX_PAYMENT_FEN, strict=True, description="the same without the platform; 0: nothing"
     )
+
+    @cached_property
+    def fund(self) -> str:
+        """As a record's split names it."""
+        return self.kind.value
 
     def pays(self, credential: Credential, use: str) -> bool:
         """Whether it may pay for this, and for this holder."""
@@ -81,25 +96,24 @@ class Accounts(BaseModel):
             return None
         return self.order[number - 1].kind
 
-    def offers(
-        self, credential: Credential, use: str, facts: Facts, *, first: AccountKind | None = None, asked: bool = True
-    ) -> tuple[Offer, ...]:
-        """The accounts that may pay for this, in order. ``asked``: the platform decides, by what is in them."""
-        order = sorted(self.order, key=lambda account: account.kind is not first)
-        found = (
-            Offer(account.kind.value, self._most_fen(account, credential, facts, asked=asked))
-            for account in order
-            if account.pays(credential, use)
-        )
-        return tuple(offer for offer in found if offer.most_fen > 0)
+    def offers(self, credential: Credential, use: str, facts: Facts, *, first: AccountKind | None = None) -> Offers:
+        """The accounts that may pay for this, as far as the rules let each of them, in order, with ``first`` first."""
+        asked, unasked = [], []
+        for account in self._in_order(first):
+            if not account.pays(credential, use):
+                continue
+            unasked_fen = min(account.payment_fen, account.offline_fen)
+            if account.kind is AccountKind.CREDIT and self.credit is not None:
+                if not self.credit.is_for(credential):
+                    continue
+                unasked_fen = min(unasked_fen, self.credit.room_fen(credential, facts))
+            asked.append(Offer(account.fund, account.payment_fen))
+            if unasked_fen > 0:
+                unasked.append(Offer(account.fund, unasked_fen))
+        return Offers(tuple(asked), tuple(unasked))
 
-    def _most_fen(self, account: Account, credential: Credential, facts: Facts, *, asked: bool) -> int:
-        most_fen = account.payment_fen if asked else min(account.payment_fen, account.offline_fen)
-        if account.kind is not AccountKind.CREDIT or self.credit is None:
-            return most_fen
-        if asked:
-            return most_fen if self.credit.is_for(credential) else 0
-        return min(most_fen, self.credit.room_fen(credential, facts))
+    def _in_order(self, first: AccountKind | None) -> Iterable[Account]:
+        return self.order if first is None else sorted(self.order, key=lambda account: account.kind is not first)
 
 
 def spread(amount_fen: int, offers: Iterable[Offer]) -> dict[str, int] | None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from pydantic_core import PydanticCustomError
 
 from profiles.api import Credential, Facts, Mark, Subject
+from profiles.dates import compact
 from profiles.reasons import Sentence
 from profiles.rules.admission import Entitlement
 from profiles.rules.funds import ACCOUNT, FundName
@@ -107,4 +108,4 @@ def _rides_left(concession: Concession, credential: Credential, facts: Facts) ->
 
 
 def _key(concession: Concession, subject: Subject, facts: Facts) -> bytes:
-    return key_of(subject, facts.local_time.strftime("%Y%m%d"), concession.fund)
+    return key_of(subject, compact(facts.local_time), concession.fund)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from profiles.api import Credential, Facts, Mark, Subject
+from profiles.dates import compact
 from profiles.rules.admission import Entitlement
 from profiles.rules.tally import count, counted, key_of
 
@@ -41,7 +42,7 @@ class Credit(BaseModel):
 
     def due(self, moment: datetime) -> str:
         """When a debt of this moment is due, ``YYYYMMDD``."""
-        return (moment + timedelta(days=self.due_days)).strftime("%Y%m%d")
+        return compact(moment + timedelta(days=self.due_days))
 
 
 def owed_fen(subject: Subject, facts: Facts) -> int:

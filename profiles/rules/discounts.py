@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from profiles.amounts import MAX_AMOUNT_FEN
 from profiles.api import Facts, Mark, Subject
+from profiles.dates import compact
 from profiles.rules.funds import ACCOUNT, FundName, is_own
 from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.tally import count, counted, key_of
@@ -144,4 +145,4 @@ def _spent(subject: Subject, fen: int, facts: Facts) -> Mark:
 
 
 def _day(subject: Subject, facts: Facts) -> bytes:
-    return key_of(subject, facts.local_time.strftime("%Y%m%d"))
+    return key_of(subject, compact(facts.local_time))

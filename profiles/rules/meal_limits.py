@@ -38,11 +38,13 @@ class MealLimits(BaseModel):
         self, subject: Subject, period: str, date: str, facts: Facts, *, amount_fen: int = 0, meals: int = 1
     ) -> Limit | None:
         """The limit that so many more meals, for so much, would exceed."""
-        if _beyond(self.period_meals, counted(SCOPE, key_of(subject, date, period), facts) + meals):
+        day = key_of(subject, date)
+        in_period = key_of(subject, date, period)
+        if self.period_meals is not None and counted(SCOPE, in_period, facts) + meals > self.period_meals:
             return Limit.PERIOD_MEALS
-        if _beyond(self.day_meals, counted(SCOPE, key_of(subject, date), facts) + meals):
+        if self.day_meals is not None and counted(SCOPE, day, facts) + meals > self.day_meals:
             return Limit.DAY_MEALS
-        if _beyond(self.day_fen, counted(SPENT_SCOPE, key_of(subject, date), facts) + amount_fen):
+        if self.day_fen is not None and counted(SPENT_SCOPE, day, facts) + amount_fen > self.day_fen:
             return Limit.DAY_FEN
         return None
 
@@ -51,12 +53,9 @@ def taken(
     subject: Subject, period: str, date: str, ends_ms: int, facts: Facts, *, amount_fen: int = 0, meals: int = 1
 ) -> tuple[Mark, ...]:
     """The marks of meals that were taken; of negative numbers, what takes them back."""
+    day = key_of(subject, date)
     return (
         count(SCOPE, key_of(subject, date, period), meals, ends_ms, facts),
-        count(SCOPE, key_of(subject, date), meals, ends_ms, facts),
-        count(SPENT_SCOPE, key_of(subject, date), amount_fen, ends_ms, facts),
+        count(SCOPE, day, meals, ends_ms, facts),
+        count(SPENT_SCOPE, day, amount_fen, ends_ms, facts),
     )
-
-
-def _beyond(limit: int | None, value: int) -> bool:
-    return limit is not None and value > limit

@@ -15,6 +15,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from profiles.dates import compact
 from profiles.rules.admission import Entitlement
 from profiles.rules.local_time import LocalTime
 
@@ -126,7 +127,7 @@ class Meals(BaseModel):
     def business_date(self, moment: datetime) -> str:
         """The business date of a local moment, ``YYYYMMDD``."""
         day = moment.date() if moment.time() >= self.day_starts else moment.date() - timedelta(days=1)
-        return f"{day.year:04d}{day.month:02d}{day.day:02d}"
+        return compact(day)
 
     def day_left_ms(self, moment: datetime) -> int:
         """How long the business date of a local moment still lasts, at least a millisecond."""

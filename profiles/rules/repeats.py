@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from profiles.frozen import Frozen
 
 WINDOW_MS = 60_000
 KINDS_MAX = 32
@@ -27,10 +29,8 @@ RECORDS_MAX = 3 * (KINDS_MAX + 1)
 _ANY = ""
 
 
-class Entry(BaseModel):
+class Entry(Frozen):
     """One kind of refusal in the window, its first record, and how often it came again."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     reason: str
     medium: bytes
@@ -38,10 +38,8 @@ class Entry(BaseModel):
     repeated: int = Field(default=0, ge=0)
 
 
-class Repeats(BaseModel):
+class Repeats(Frozen):
     """The window of one lane. It begins with its first refusal, so an idle lane has none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     entries: tuple[Entry, ...] = ()
 

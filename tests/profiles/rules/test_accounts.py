@@ -95,11 +95,11 @@ def test_a_split_beyond_what_was_offered_does_not_count(shares: dict[str, int]) 
 
 def test_the_rules_say_which_accounts_pay_for_what_and_for_whom() -> None:
     facts, rules = HeldFacts(), accounts()
-    assert kinds(rules.offers(who(), "treatment", facts)) == ["medical", "wallet"]
-    assert kinds(rules.offers(who(), "registration", facts)) == ["wallet"]
+    assert kinds(rules.offers(who(), "treatment", facts).asked) == ["medical", "wallet"]
+    assert kinds(rules.offers(who(), "registration", facts).asked) == ["wallet"]
     everything = who("bank-linked", "pay-later")
-    assert kinds(rules.offers(everything, "medicine", facts)) == ["medical", "wallet", "bank", "credit"]
-    assert kinds(rules.offers(who("pay-later", provisional=True), "medicine", facts)) == ["medical", "wallet"]
+    assert kinds(rules.offers(everything, "medicine", facts).asked) == ["medical", "wallet", "bank", "credit"]
+    assert kinds(rules.offers(who("pay-later", provisional=True), "medicine", facts).asked) == ["medical", "wallet"]
 
 
 def test_the_holder_says_which_goes_first_where_he_may_and_the_rest_stays_as_it_was() -> None:
@@ -107,20 +107,25 @@ def test_the_holder_says_which_goes_first_where_he_may_and_the_rest_stays_as_it_
     first = rules.chosen(3)
     assert first is AccountKind.BANK
     everything = who("bank-linked", "pay-later")
-    assert kinds(rules.offers(everything, "medicine", facts, first=first)) == ["bank", "medical", "wallet", "credit"]
-    assert kinds(rules.offers(who(), "medicine", facts, first=first)) == ["medical", "wallet"], "he has none"
+    assert kinds(rules.offers(everything, "medicine", facts, first=first).asked) == [
+        "bank",
+        "medical",
+        "wallet",
+        "credit",
+    ]
+    assert kinds(rules.offers(who(), "medicine", facts, first=first).asked) == ["medical", "wallet"], "he has none"
     assert [rules.chosen(number) for number in (None, 0, 5, 10**9)] == [None] * 4
     assert accounts(holder_chooses=False).chosen(1) is None
 
 
 def test_without_the_platform_only_what_may_pay_unasked_pays_and_credit_up_to_the_ceiling_of_debt() -> None:
     facts, rules, patient = HeldFacts(), accounts(), who("pay-later")
-    assert rules.offers(patient, "treatment", facts, asked=False) == (Offer("wallet", 2_000), Offer("credit", 8_000))
+    assert rules.offers(patient, "treatment", facts).unasked == (Offer("wallet", 2_000), Offer("credit", 8_000))
     facts.put(owing(7_000, patient.subject, facts))
-    assert rules.offers(patient, "treatment", facts, asked=False) == (Offer("wallet", 2_000), Offer("credit", 3_000))
-    assert Offer("credit", 10_000_000) in rules.offers(patient, "treatment", facts), "asked, the platform knows"
+    assert rules.offers(patient, "treatment", facts).unasked == (Offer("wallet", 2_000), Offer("credit", 3_000))
+    assert Offer("credit", 10_000_000) in rules.offers(patient, "treatment", facts).asked, "asked, the platform knows"
     facts.put(owing(3_000, patient.subject, facts))
-    assert rules.offers(patient, "treatment", facts, asked=False) == (Offer("wallet", 2_000),)
+    assert rules.offers(patient, "treatment", facts).unasked == (Offer("wallet", 2_000),)
 
 
 @given(st.lists(st.tuples(st.booleans(), FEN), max_size=20))
