@@ -27,9 +27,11 @@ class KeyStoreError(Exception):
 
 
 def make_directory(directory: Path) -> None:
-    """Make it, and what is above it, where it is missing. Raises :class:`KeyStoreError`."""
+    """Make it, and what is above it, where it is missing, all for this user alone. Raises :class:`KeyStoreError`."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for above in reversed(directory.parents):  # `parents=True` would take the usual mode for them
+            above.mkdir(mode=0o700, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise KeyStoreError(
             f"密钥目录 {directory} 无法建立：{why_zh(error)}",

@@ -44,6 +44,12 @@ def test_a_created_store_is_private_and_has_a_checkpoint_key(store: FileKeyStore
     assert as_protocol.checkpoint_signer().kid == signer.kid
 
 
+def test_what_is_made_above_a_store_is_private_too(tmp_path: Path) -> None:
+    FileKeyStore.create(tmp_path / "state" / "gate-7" / "keys")
+    made = [tmp_path / "state", tmp_path / "state" / "gate-7"]
+    assert [path.stat().st_mode & 0o777 for path in made] == [0o700, 0o700]
+
+
 def test_creating_again_keeps_the_checkpoint_key(store: FileKeyStore, directory: Path) -> None:
     assert FileKeyStore.create(directory).checkpoint_signer().kid == store.checkpoint_signer().kid
 

@@ -13,6 +13,7 @@ import click
 
 from agent import cose
 from agent.config import load
+from agent.enrolment.code import PREFIX
 from agent.process_guard import keep_secrets_in
 from agent.words import say, tell
 from tools.cli.bench_process import use_running_devices
@@ -25,6 +26,22 @@ _SYSTEM_CONFIG, _SYSTEM_STATE = Path("/etc/onecard"), Path("/var/lib/onecard")
 _PATIENCE_S = 600.0
 
 
+class _CodeFile(click.File):
+    """A file with a code. The code itself, given in its place, is told nowhere: other users see command lines."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, str) and value.upper().startswith(PREFIX):
+            self.fail(
+                say(
+                    "这里应是存放注册码的文件；命令行对其他用户可见，不要写注册码本身",
+                    "a file with the code belongs here; other users see command lines, so do not write the code itself",
+                ),
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
 @click.command(
     help=say(
         "用注册码把这台设备变成平台的终端。中断后再运行一次即可继续。",
@@ -34,7 +51,7 @@ _PATIENCE_S = 600.0
 @click.option(
     "--code",
     "code_file",
-    type=click.File("r"),
+    type=_CodeFile("r"),
     help=say(
         "存放注册码的文件，- 为标准输入（默认：询问）", "A file with the code, - for standard input (default: it asks)"
     ),

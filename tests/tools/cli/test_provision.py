@@ -170,6 +170,13 @@ def failure(plan: Plan, text: str) -> StepFailed:
     return caught.value
 
 
+def test_a_code_on_the_command_line_is_refused_and_not_repeated() -> None:
+    said = CliRunner().invoke(cli, ["provision", "--yes", "--code", "ONECARD:2KCE3IQBEYCERR4R5UT6FQJJX2"])
+    assert said.exit_code == 2
+    assert "a file with the code belongs here" in said.output
+    assert "2KCE3IQB" not in said.output
+
+
 def test_a_used_code_is_refused_to_the_next_box(platform: Platform, directory: Path, tmp_path: Path) -> None:
     text = code_of(directory, "used-1", "--unconfirmed", "--profile", "gate")
     provisioning(plan_of(tmp_path / "first"), []).run(text)
