@@ -20,7 +20,7 @@ class Role(StrEnum):
     """What a permit lets its holder be."""
 
     MAINTAINER = "maintainer"
-    """Sets the clock right, takes the journal out."""
+    """Sets the clock right."""
     KEYHOLDER = "keyholder"
     """With another one: ends a terminal and its keys."""
 
@@ -32,6 +32,11 @@ class ServiceAct(ReasonEnum):
         "service-clock",
         _CITIZEN,
         _S("技术人员凭许可重置时钟下限", "a technician resets the clock's floor, by permit"),
+    )
+    WIPE = (
+        "service-wipe",
+        _CITIZEN,
+        _S("两名技术人员凭许可清除终端", "two technicians wipe the terminal, by permit"),
     )
 
 
@@ -46,5 +51,6 @@ class Need:
 NEEDS: Mapping[ServiceAct, Need] = MappingProxyType(
     {
         ServiceAct.CLOCK: Need(Role.MAINTAINER),
+        ServiceAct.WIPE: Need(Role.KEYHOLDER, people=2),
     }
 )

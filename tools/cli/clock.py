@@ -44,7 +44,7 @@ def show(state_dir: Path, as_json: bool) -> None:
     """Judge the time by what is saved; nothing is written."""
     _must_exist(state_dir)
     known_clock = TrustedClock()
-    _recall(known_clock, saved_value(state_dir, SAVED_KEY))
+    recall(known_clock, saved_value(state_dir, SAVED_KEY))
     moment, known = known_clock.moment(), known_clock.known
     if as_json:
         click.echo(json.dumps(_facts(moment, known)))
@@ -76,7 +76,7 @@ def reset_floor(state_dir: Path, yes: bool, as_json: bool) -> None:
     known_clock, random = TrustedClock(), SystemRandom()
     journal = Journal.open(state_dir, boot_id(), clock=known_clock, random=random)
     try:
-        _recall(known_clock, journal.load_saved().get(SAVED_KEY))
+        recall(known_clock, journal.load_saved().get(SAVED_KEY))
         old_ms = known_clock.floor_ms
         known_clock.reset_floor()
         new_ms = known_clock.floor_ms
@@ -134,7 +134,8 @@ def _confirm(old_ms: int, new_ms: int, yes: bool) -> None:
         click.confirm(question, abort=True)
 
 
-def _recall(known_clock: TrustedClock, saved: bytes | None) -> None:
+def recall(known_clock: TrustedClock, saved: bytes | None) -> None:
+    """What the terminal's clock saved; damaged knowledge is said to be so, and is none."""
     if saved is None:
         return
     try:

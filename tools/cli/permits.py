@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from agent.bundles.errors import BundleError
 from agent.bundles.rings import rings_on_disk
 from agent.clock import RecordIds, SystemRandom
 from agent.composition import keys_dir
+from agent.cose import VerifyKey
 from agent.keys import FileKeyStore, Role
 from agent.permits import tries
 from agent.permits.acts import NEEDS, ServiceAct
@@ -60,8 +62,7 @@ def ask_beside(journal: Journal, state_dir: Path, clock: TrustedClock, act: Serv
 
     What comes back was accepted and is to be appended with the act. A refusal is appended here, and raised.
     """
-    keys = FileKeyStore(keys_dir(state_dir))
-    issuers = rings_on_disk(state_dir, keys).get(Role.TECHNICIAN, {})
+    issuers = _issuers(state_dir)
     if not are_asked_for(issuers, keys_dir(state_dir)):
         return None
     place = place_of(journal.load_saved().get(SAVED_PLACE))
@@ -81,6 +82,15 @@ def ask_beside(journal: Journal, state_dir: Path, clock: TrustedClock, act: Serv
             journal.append([settled.append])
         raise refuse(settled.refusal)
     return settled
+
+
+def are_asked_for_at(state_dir: Path) -> bool:
+    """Whether a terminal was ever told whose permits count. Raises ``StoreError``."""
+    return are_asked_for(_issuers(state_dir), keys_dir(state_dir))
+
+
+def _issuers(state_dir: Path) -> Mapping[bytes, VerifyKey]:
+    return rings_on_disk(state_dir, FileKeyStore(keys_dir(state_dir))).get(Role.TECHNICIAN, {})
 
 
 def _is_revoked(state_dir: Path, permit: bytes) -> bool:

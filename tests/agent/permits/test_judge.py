@@ -112,3 +112,32 @@ def test_without_a_trusted_clock_a_permit_ends_by_what_was_signed_since() -> Non
     assert Span.of(lost, NOW_MS) == Span(NOW_MS, ALWAYS_MS)
     assert verdict(WANG.signs(), span=Span.of(lost, NOW_MS)) == (WANG.permit(),)
     assert verdict(WANG.signs(), span=Span.of(lost, NOW_MS + DAY_MS)) is PermitReason.EXPIRED
+
+
+def wiped(*texts: str) -> tuple[Permit, ...] | PermitReason:
+    return judge(texts, question(ServiceAct.WIPE), believed())
+
+
+def keyholder(technician: Technician, until_ms: int = NOW_MS + DAY_MS) -> str:
+    return technician.signs(ServiceAct.WIPE, roles=("keyholder",), until_ms=until_ms)
+
+
+def test_two_people_with_two_permits_on_two_devices_are_two() -> None:
+    li = Technician("t-18")
+    assert wiped(keyholder(WANG), keyholder(li)) == (
+        WANG.permit(roles=("keyholder",)),
+        li.permit(roles=("keyholder",)),
+    )
+    assert wiped(keyholder(WANG)) is PermitReason.SECOND
+    for same in (
+        keyholder(WANG),
+        keyholder(Technician("t-17")),
+        keyholder(Technician("t-18", WANG.device)),
+        li.signs(ServiceAct.WIPE, roles=("keyholder",), id=WANG.permit().id),
+    ):
+        assert wiped(keyholder(WANG), same) is PermitReason.SAME_PERSON
+
+
+def test_of_two_permits_both_are_judged() -> None:
+    assert wiped(keyholder(WANG), keyholder(Technician("t-18"), until_ms=NOW_MS)) is PermitReason.EXPIRED
+    assert wiped(keyholder(WANG), Technician("t-18").signs(ServiceAct.WIPE)) is PermitReason.ROLE

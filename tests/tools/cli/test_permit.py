@@ -34,10 +34,12 @@ class Terminal:
     def __init__(self, capsys: pytest.CaptureFixture[str], answer: Callable[[str], str]) -> None:
         self._capsys = capsys
         self._answer = answer
+        self._challenge = ""
 
     def readline(self, limit: int) -> str:
-        asked = self._capsys.readouterr().err
-        return self._answer(asked.split("--challenge ")[1][:8])[:limit]
+        if "--challenge " in (asked := self._capsys.readouterr().err):
+            self._challenge = asked.split("--challenge ")[1][:8]
+        return self._answer(self._challenge)[:limit]
 
 
 class Site:
@@ -55,9 +57,10 @@ class Site:
         self.device()
 
     def onecard(self, *arguments: str | Path, answer: Callable[[str], str] = lambda _: "") -> tuple[int, str]:
-        self._patch.setattr(sys, "stdin", Terminal(self._capsys, answer))
-        with pytest.raises(SystemExit) as ended:
-            main(list(map(str, arguments)))
+        with self._patch.context() as within:
+            within.setattr(sys, "stdin", Terminal(self._capsys, answer))
+            with pytest.raises(SystemExit) as ended:
+                main(list(map(str, arguments)))
         said = self._capsys.readouterr()
         return int(ended.value.code or 0), said.out + said.err
 
@@ -65,24 +68,37 @@ class Site:
         assert self.onecard("trust", "keygen", self.directory / name)[0] == 0
         return self.directory / name
 
-    def permit(self, name: str = "permit", *options: str, device: str = "phone") -> Path:
+    def permit(self, name: str = "permit", *options: str, device: str = "phone", holder: str = "t-17") -> Path:
         file = self.directory / name
         scope = options or ("--role", "maintainer", "--site", "east-hall")
         public = self.directory / f"{device}.pub"
         code, said = self.onecard(
-            "platform", "technician", "permit", "t-17", file, "--device", public, "--dir", self.platform, *scope
+            "platform", "technician", "permit", holder, file, "--device", public, "--dir", self.platform, *scope
         )
         assert code == 0, said
         return file
 
-    def signed(self, permit: Path, challenge: str, *, terminal: str = "gate-7", device: str = "phone") -> str:
-        options = ("--key", self.directory / device, "--terminal", terminal, "--act", "service-clock")
+    def signed(
+        self,
+        permit: Path,
+        challenge: str,
+        *,
+        terminal: str = "gate-7",
+        act: str = "service-clock",
+        device: str = "phone",
+    ) -> str:
+        options = ("--key", self.directory / device, "--terminal", terminal, "--act", act)
         code, said = self.onecard("permit", "sign", permit, *options, "--challenge", challenge)
         assert code == 0, said
         return said
 
     def reset(self, answer: Callable[[str], str]) -> tuple[int, str]:
         return self.onecard("clock", "reset-floor", "--state-dir", self.state, "--yes", "--json", answer=answer)
+
+    def acknowledge(self) -> None:
+        journal = Journal.open(self.state, boot_id(), clock=SystemClock(), random=SystemRandom())
+        journal.acknowledge(journal.head.chain_id, journal.head.seq, journal.head.hash)
+        journal.close()
 
     def entries(self) -> list[Entry]:
         outbox = Outbox.open(self.state)
@@ -203,3 +219,62 @@ def test_a_permit_without_a_number_a_place_or_an_end_is_not_issued(
     assert code != 0
     assert told in said
     assert not file.exists()
+
+
+class Wiping:
+    """Two technicians who hold keyholders' permits, and what they answer a terminal that is to be wiped."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        site.device("other")
+        scope = ("--role", "keyholder", "--terminal", "gate-7")
+        self.first = site.permit("first", *scope)
+        self.again = site.permit("again", *scope, device="other")
+        self.second = site.permit("second", *scope, device="other", holder="t-18")
+
+    def signed(self, permit: Path, challenge: str, device: str) -> str:
+        return self.site.signed(permit, challenge, act="service-wipe", device=device)
+
+    def wipe(self, *permits: tuple[Path, str], options: tuple[str, ...] = ("--with-unsent",)) -> tuple[int, str]:
+        shown = iter(permits)
+
+        def answer(challenge: str) -> str:
+            permit, device = next(shown, (None, ""))
+            return "" if permit is None else self.signed(permit, challenge, device)
+
+        return self.site.onecard("decommission", "--state-dir", self.site.state, "--yes", *options, answer=answer)
+
+
+def test_wiping_takes_two_people_and_neither_one_nor_the_same_one_twice(site: Site) -> None:
+    wiping = Wiping(site)
+    first, again, second = (wiping.first, "phone"), (wiping.again, "other"), (wiping.second, "other")
+    for permits, reason in (((first,), "permit-second"), ((first, first), "permit-same-person")):
+        assert wiping.wipe(*permits)[0] == 1
+        assert site.entries()[-1].reason == reason
+    assert wiping.wipe(first, again)[0] == 1, "one person with two devices"
+    assert site.entries()[-1].reason == "permit-same-person"
+    assert (site.state / "keys").exists()
+    code, said = wiping.wipe(first, second)
+    assert code == 0, said
+    assert not site.state.exists()
+
+
+def test_a_maintainer_wipes_nothing(site: Site) -> None:
+    maintainer = site.permit()
+    wiping = Wiping(site)
+    assert wiping.wipe((maintainer, "phone"), (wiping.second, "other"))[0] == 1
+    assert site.entries()[-1].reason == "permit-role"
+
+
+def test_the_platform_hears_who_wiped_before_it_is_done(site: Site) -> None:
+    wiping = Wiping(site)
+    site.acknowledge()
+    code, said = wiping.wipe((wiping.first, "phone"), (wiping.second, "other"), options=())
+    assert code == 1
+    assert "start the terminal until the platform has that" in said
+    act = site.entries()[-1]
+    assert (act.kind, act.reason) == ("service-act", "service-wipe")
+    assert (act.public["holder"], act.public["second_holder"]) == ("t-17", "t-18")
+    site.acknowledge()
+    assert wiping.wipe(options=())[0] == 0, "nobody is asked twice within a day"
+    assert not site.state.exists()
