@@ -121,6 +121,10 @@ class TerminalFacts:
         """A signed tariff that is in force."""
         return self._lists.tariff(name, self.now_ms)
 
+    def lease(self) -> bool | None:
+        """Whether the platform's lease holds."""
+        return self._lists.leased(self.now_ms)
+
     def calendar(self, name: str) -> SchoolCalendar | None:
         """A school's calendar."""
         return self._lists.calendars.get(name)

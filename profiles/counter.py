@@ -55,7 +55,7 @@ from profiles.questions import Answer, Answered, Declined, Money, NotRecorded, R
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.receipts import receipt, returned
 from profiles.return_numbers import is_return_number
-from profiles.rules import guardian
+from profiles.rules import guardian, lease
 from profiles.rules.subsidy import share_back
 
 COUNTER_TIMER = "counter"
@@ -287,6 +287,8 @@ class Counter(Cashier[C], Generic[C]):
 
         What was given back can no more prove late: that would have been told before.
         """
+        if (ended := lease.refusal(facts)) is not None:
+            return self.refuse(state, facts, ended)
         state, records = self.in_shift(state.model_copy(update={"latest": None}), facts)
         payment = self._booked(state, sale, facts)
         if amount_fen == payment.amount_fen:
@@ -315,6 +317,8 @@ class Counter(Cashier[C], Generic[C]):
         who = state.operator
         if who is None:
             return self.refuse(state, facts, CounterReason.NOBODY_AT_THE_TILL)
+        if (ended := lease.refusal(facts)) is not None:
+            return self.refuse(state, facts, ended)
         if state.returning is not None or state.asking is not None:
             return self.refuse(state, facts, Reason.BUSY)
         if asks:

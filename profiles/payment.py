@@ -59,7 +59,7 @@ from profiles.questions import (
 )
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.refusals import REPEATS_TIMER, counts, record_once
-from profiles.rules import consent, guardian
+from profiles.rules import consent, guardian, lease
 from profiles.rules.accounts import spread
 from profiles.rules.admission import Admission
 from profiles.rules.assurance import LeastAssurance
@@ -247,8 +247,8 @@ class Cashier(Generic[P]):
     ) -> Step[P]:
         """Record the intent, then ask the platform. ``marks`` are the scene's, given back in :meth:`undone`.
 
-        The guardian's limit is asked here, so that no scene can forget it. ``shown_in`` is the record in which the
-        holder was seen, where that is another one: it has the evidence.
+        Lease and guardian's limit are asked here, so that no scene can forget them. ``shown_in`` is the record in which
+        the holder was seen, where that is another one: it has the evidence.
         """
         subject = credential.subject
         payment = Payment(
@@ -271,7 +271,8 @@ class Cashier(Generic[P]):
             ride=bill.ride,
             spent_on=bill.business_date,
         )
-        verdict = judge(guardian.rules(subject, payment.guarded_fen, payment.spent_on, facts), trace)
+        guarded = guardian.rules(subject, payment.guarded_fen, payment.spent_on, facts)
+        verdict = judge((*lease.rules(facts), *guarded), trace)
         if verdict.refusal is not None:
             kept, _ = self.undone(state, payment, facts, False)
             return self.refuse(kept, facts, verdict.refusal, payment.medium, subject, verdict.trace)

@@ -179,6 +179,9 @@ class Published(Protocol):
     def tariff(self, name: str) -> Tariff | None:
         """The tariff of this name, if it is in force."""
 
+    def lease(self) -> bool | None:
+        """Whether the platform's lease holds; ``None`` for a terminal that was never given one."""
+
 
 def _holding(entries: Iterable[Entry], name: str, now_ms: int) -> Entry | None:
     return next((entry for entry in entries if entry.id == name and entry.window.holds(now_ms)), None)

@@ -62,8 +62,9 @@ class Rule(RuleEnum):
     CONSENT = (24, _S("监护人已同意？", "Has a guardian agreed, where one has to?"))
     TERM = (25, _S("学校不在假期？", "Is the school in term?"))
     LEAVE = (26, _S("有此时有效的离校许可？", "Does a leave permit hold now?"))
-    ASSISTANCE = (28, _S("值班人员今日的协助次数未用完？", "Has the operator an act of help left today?"))
     GUARDIAN = (27, _S("未超过监护人的当日限额？", "Is it within the guardian's limit of the day?"))
+    ASSISTANCE = (28, _S("值班人员今日的协助次数未用完？", "Has the operator an act of help left today?"))
+    LEASE = (29, _S("平台的租约有效？", "Does the platform's lease hold?"))
 
 
 Asked: TypeAlias = tuple[RuleEnum, bool, ReasonEnum | None]

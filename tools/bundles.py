@@ -211,7 +211,7 @@ def _difference(kind: Kind, old: bytes, new: bytes) -> bytes:
             return table.delta(before, after)
         case Kind.HCERT:
             return signer_list.delta(old, new).encode()
-        case Kind.PRICES | Kind.TARIFF | Kind.CONFIGURATION:
+        case Kind.PRICES | Kind.TARIFF | Kind.CONFIGURATION | Kind.LEASE:
             raise priced.always_full()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 from agent.bundles import bitmap, calendars, people, priced, signer_list, trust_list
 from agent.bundles.data import Data
@@ -22,6 +22,8 @@ from agent.credentials.lists import Lists, LostEmergencyList, LostRegister
 from agent.credentials.register import Register
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import Term, TrustList
+from agent.sync.contract.errors import ContractError
+from agent.sync.contract.wire import Message
 from agent.yaml_file import MAX_SIZE_BYTES as MAX_CONFIGURATION_BYTES
 from profiles.published import Prices, Tariff
 from profiles.reasons import Sentence
@@ -44,8 +46,14 @@ class Configuration:
     text: str = field(repr=False)
 
 
-Content = Rings | TrustList | StatusList | SignerList | Prices | Tariff | Configuration | Table
-"""What a bundle is in memory: ``keys``, ``trust``, ``status``, ``hcert``, prices, tariff, configuration, all others."""
+class Lease(Message):
+    """The content of a lease: nothing but that it is one. Its term is the manifest's."""
+
+    MAX_BYTES: ClassVar[int] = 16
+
+
+Content = Rings | TrustList | StatusList | SignerList | Prices | Tariff | Configuration | Lease | Table
+"""What an installed bundle is in memory: of each kind in this order, ``Table`` of all others."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,11 @@ def open_content(manifest: Manifest, data: Data, opener: Opener) -> Content:
         case Kind.TARIFF:
             content = _small(data, priced.MAX_TARIFF_BYTES)
             return priced.tariff_in_force(content, priced.own_name(manifest), manifest.bundle_version)
+        case Kind.LEASE:
+            try:
+                return Lease.decode(_small(data, Lease.MAX_BYTES))
+            except ContractError as error:
+                raise BundleError(BundleFault.CONTENT, error) from error
         case Kind.CONFIGURATION:
             try:
                 return Configuration(manifest.bundle_version, _small(data, MAX_CONFIGURATION_BYTES).decode())
@@ -103,7 +116,7 @@ def apply_delta(manifest: Manifest, base: Data, body: BinaryIO, out: Sink) -> No
             apply_to_table(table, body, table.shape.count_in(manifest.content_bytes), out)
         case Kind.HCERT:
             out.write(signer_list.apply(_small(base, MAX_SIGNERS_BYTES), body.read(MAX_SIGNERS_BYTES + 1)))
-        case Kind.PRICES | Kind.TARIFF | Kind.CONFIGURATION:
+        case Kind.PRICES | Kind.TARIFF | Kind.CONFIGURATION | Kind.LEASE:
             raise priced.always_full()
 
 
@@ -122,6 +135,7 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[st
     prices: dict[str, tuple[Term, Prices]] = {}
     tariffs: dict[str, tuple[Term, Tariff]] = {}
     school_calendars: dict[str, SchoolCalendar] = {}
+    lease: Term | None = None
     for name, (manifest, content) in sorted(contents.items()):
         match manifest.kind, content:
             case Kind.TRUST, TrustList():
@@ -140,6 +154,8 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[st
                 prices[content.name] = manifest.term, content
             case Kind.TARIFF, Tariff():
                 tariffs[content.name] = manifest.term, content
+            case Kind.LEASE, Lease():
+                lease = manifest.term
             case Kind.CALENDAR, Table():
                 school_calendars[name.removeprefix(f"{Kind.CALENDAR.value}-")] = calendars.calendar_of(content)
     names_of = trust.names_of if trust is not None else _no_names
@@ -159,6 +175,8 @@ def snapshot(contents: Mapping[str, tuple[Manifest, Content]], lost: Iterable[st
         price_lists=MappingProxyType(prices),
         tariffs=MappingProxyType(tariffs),
         calendars=MappingProxyType(school_calendars),
+        lease=lease,
+        lease_lost=Kind.LEASE.value in lost_names,
     )
 
 

@@ -40,8 +40,10 @@ class Kind(StrEnum):
     TARIFF = "tariff"
     CALENDAR = "calendar"
     CONFIGURATION = "configuration"
+    LEASE = "lease"
 
 
+_FOR_ONE = (Kind.CONFIGURATION, Kind.LEASE)
 _NAMES: dict[Kind, re.Pattern[str]] = {
     Kind.KEYS: re.compile(r"keys"),
     Kind.TRUST: re.compile(r"trust"),
@@ -54,6 +56,7 @@ _NAMES: dict[Kind, re.Pattern[str]] = {
     Kind.TARIFF: re.compile(r"tariff-[a-z0-9-]{1,32}"),
     Kind.CALENDAR: re.compile(r"calendar-[a-z0-9-]{1,32}"),
     Kind.CONFIGURATION: re.compile(r"configuration"),
+    Kind.LEASE: re.compile(r"lease"),
 }
 
 
@@ -85,8 +88,8 @@ class Manifest(Message):
             raise ValueError("expires before it was issued")
         if self.previous_version is not None and self.previous_version >= self.bundle_version:
             raise ValueError("a delta leads to a newer version")
-        if self.kind is Kind.CONFIGURATION and not self.audience.startswith("terminal:"):
-            raise ValueError("a configuration is for one terminal")
+        if self.kind in _FOR_ONE and not self.audience.startswith("terminal:"):
+            raise ValueError(f"a {self.kind.value} is for one terminal")
         return self
 
     @property

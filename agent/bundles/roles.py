@@ -37,6 +37,7 @@ SIGNER_OF: Mapping[Kind, Role] = {
     Kind.TARIFF: Role.BUNDLE,
     Kind.CALENDAR: Role.BUNDLE,
     Kind.CONFIGURATION: Role.BUNDLE,
+    Kind.LEASE: Role.BUNDLE,
 }
 
 

@@ -65,6 +65,17 @@ class Lists:
     calendars: Mapping[str, SchoolCalendar] = field(default_factory=lambda: MappingProxyType({}))
     """Of schools, by their own names, such as ``school-3``."""
 
+    lease: Term | None = None
+    """Until when the platform lets this terminal take money."""
+    lease_lost: bool = False
+    """One was installed and is damaged."""
+
+    def leased(self, now_ms: int) -> bool | None:
+        """Whether the lease holds; ``None`` where there never was one. One that cannot be read holds no more."""
+        if self.lease is None:
+            return False if self.lease_lost else None
+        return self.lease.expiry(now_ms).freshness is not Freshness.EXPIRED
+
     def person(self, subject: Subject) -> Person | None:
         """What the first roster that knows a subject says, in the order of their names.
 

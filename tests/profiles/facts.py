@@ -26,6 +26,7 @@ class HeldFacts:
         self.price_lists: dict[str, Prices] = {}
         self.tariffs: dict[str, Tariff] = {}
         self.calendars: dict[str, SchoolCalendar] = {}
+        self.leased: bool | None = None
         self._ids = 0
 
     @property
@@ -48,6 +49,9 @@ class HeldFacts:
 
     def tariff(self, name: str) -> Tariff | None:
         return self.tariffs.get(name)
+
+    def lease(self) -> bool | None:
+        return self.leased
 
     def calendar(self, name: str) -> SchoolCalendar | None:
         return self.calendars.get(name)

@@ -218,6 +218,7 @@ BUNDLE_KINDS: Mapping[str, Sentence] = MappingProxyType(
         Kind.TARIFF: _S("费率与优惠", "tariff"),
         Kind.CALENDAR: _S("校历", "school calendar"),
         Kind.CONFIGURATION: _S("终端配置", "a terminal's configuration"),
+        Kind.LEASE: _S("收款租约", "lease to take money"),
     }
 )
 

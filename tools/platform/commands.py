@@ -40,6 +40,7 @@ from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
 from tools.platform.foreign_code_commands import foreign_code_group
 from tools.platform.holes import holes_of
+from tools.platform.lease_commands import lease_group
 from tools.platform.loan_commands import loan_group
 from tools.platform.money_commands import account, decide_intent, list_intents
 from tools.platform.mosquitto_command import mosquitto
@@ -229,7 +230,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 _FURTHER = (
     *(publish, list_bundles, worker, dead_letter_group, reconcile, mosquitto, rabbitmq),
     *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
-    *(terminal_group, school_group, subsidy_group, technician_group, configure, configurations),
+    *(terminal_group, school_group, subsidy_group, technician_group, configure, configurations, lease_group),
 )
 for further in (*_FURTHER, enrol_group):
     platform.add_command(further)

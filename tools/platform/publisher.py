@@ -38,8 +38,10 @@ from agent.sync.contract import (
 from tools.platform.broker import Endpoint
 from tools.platform.bundle_store import BundleStore, Latest, Published
 from tools.platform.ca import PUBLISHER, Authority, worker_name
+from tools.platform.leases import renew
 
 LOOK_S = 0.5
+RENEW_S = 60.0
 AGAIN_S = 30.0
 AGAIN_CAP_S = 3_600.0
 ONCE_WITHIN_S = 1.0
@@ -62,6 +64,8 @@ class Publisher:
         self._endpoints = tuple(endpoints)
         self._at = 0
         self.store = BundleStore(directory)
+        self._authority = authority
+        self._renewed_s = -RENEW_S
         pair = authority.worker(PUBLISHER)
         self._context = ssl.create_default_context(cafile=authority.ca.certificate)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -138,10 +142,17 @@ class Publisher:
             with suppress(queue.Empty):
                 self._hear(*self._wanted.get(timeout=LOOK_S))
             try:
+                self._renew()
                 if self._connected.is_set():
                     self._look()
             except OSError as error:
                 log.error("the bundles cannot be read: %s", error.strerror)  # noqa: TRY400 - a sentence for the operator
+
+    def _renew(self) -> None:
+        """Leases that are half over."""
+        if time.monotonic() >= self._renewed_s + RENEW_S:
+            self._renewed_s = time.monotonic()
+            renew(self.store, self._authority, time.time_ns() // 1_000_000)
 
     def _look(self) -> None:
         """Retain anew what has changed in the directory."""

@@ -10,10 +10,12 @@ import click
 
 from agent.config import ConfigError, load
 from tools.cli.words import say
+from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.closed_chains import close_all
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
+from tools.platform.leases import end
 from tools.platform.money_commands import FenType, yuan
 from tools.platform.permit_of import permit_of
 from tools.platform.permits import Permit, allow, forbid, permits
@@ -164,6 +166,7 @@ def retire_terminal(terminal_id: str, directory: Path, database: str | None) -> 
             close_all(transaction, terminal_id, time.time_ns() // 1_000_000)
         count = revoke(authority, terminal_id)
         (authority.sealing_keys / f"{terminal_id}.pem").unlink(missing_ok=True)
+        end(BundleStore(layout.bundles), terminal_id)
     finally:
         store.close()
     click.echo(

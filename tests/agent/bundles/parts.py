@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent import cose, signatures
 from agent.bundles import signer_list, table
 from agent.bundles.check import Place
+from agent.bundles.contents import Lease
 from agent.bundles.manifest import Kind
 from agent.bundles.people import ID_BYTES, MediumState, register_row, register_shape, roster_rows
 from agent.bundles.service import BundlePorts, Bundles, BundleStanding
@@ -45,7 +46,7 @@ NAMES = {
     Kind.TARIFF: "tariff-city",
     Kind.CALENDAR: "calendar-school-3",
 }
-ALWAYS_FULL = (Kind.KEYS, Kind.PRICES, Kind.TARIFF, Kind.CONFIGURATION)
+ALWAYS_FULL = (Kind.KEYS, Kind.PRICES, Kind.TARIFF, Kind.CONFIGURATION, Kind.LEASE)
 DATA_KINDS = [kind for kind in Kind if kind not in ALWAYS_FULL]
 
 
@@ -129,7 +130,7 @@ def issue(kind: Kind, version: int = 1, **changes: object) -> Issue:
         issued_ms=NOW_MS - 1000,
         expires_ms=NOW_MS + 7 * DAY_MS,
         grace_ms=3 * DAY_MS,
-        audience=f"terminal:{PLACE.terminal}" if kind is Kind.CONFIGURATION else "all",
+        audience=f"terminal:{PLACE.terminal}" if kind in (Kind.CONFIGURATION, Kind.LEASE) else "all",
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
@@ -241,6 +242,8 @@ class Terminal:
                     {"code": "20", "zh": "自选菜", "en": "Buffet", "price_fen": 3_600, "per": "kg"},
                 ]
                 return PriceFile.model_validate({"items": items}).content()
+            case Kind.LEASE:
+                return Lease().encode()
             case Kind.CONFIGURATION:
                 return f"terminal: {{id: {self.place.terminal}}}  # {version}\n".encode()
             case Kind.TARIFF:

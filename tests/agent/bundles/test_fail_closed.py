@@ -186,3 +186,34 @@ async def test_a_bundle_for_which_there_is_no_room_keeps_no_other_waiting(
         await until(lambda: not last.exists())
     assert first.exists()
     assert terminal.standing() == {}
+
+
+async def test_a_lease_holds_until_its_end_and_comes_back_with_the_next_but_never_with_an_older(
+    terminal: Terminal,
+) -> None:
+    def holds() -> bool | None:
+        return terminal.bundles.lists.current().leased(terminal.clock.now_ms())
+
+    assert holds() is None
+    first = terminal.full(Kind.LEASE, 1)
+    await terminal.install(first)
+    assert holds() is True
+    terminal.restart()
+    assert holds() is True
+    terminal.clock.at_ms += 10 * DAY_MS  # seven days, and three of grace
+    assert holds() is False
+    later = {"issued_ms": terminal.clock.at_ms, "expires_ms": terminal.clock.at_ms + DAY_MS}
+    await terminal.install(terminal.full(Kind.LEASE, 2, **later))
+    assert holds() is True
+    with pytest.raises(BundleError) as caught:
+        await terminal.install(first)
+    assert caught.value.fault is BundleFault.ROLLBACK
+    with pytest.raises(BundleError) as caught:
+        await terminal.install(terminal.full(Kind.LEASE, 3, audience="terminal:gate-8", **later))
+    assert caught.value.fault is BundleFault.AUDIENCE
+
+
+async def test_a_lease_that_is_damaged_holds_no_more(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.LEASE))
+    spoil(terminal, "lease.1")
+    assert terminal.bundles.lists.current().leased(NOW_MS) is False
