@@ -28,6 +28,12 @@ _RANGE = "SELECT base, base + last_seq FROM sending"
 _BATCH = "SELECT body FROM record WHERE place > ? AND place <= ? ORDER BY place LIMIT ?"
 _SIZES = "SELECT count(*), sum(length(body)), min(time_ms), max(time_ms) FROM record"
 _LATEST = "SELECT count(*), sum(length(body)) FROM record WHERE time_ms > ? - 86400000"
+_SPANS = "SELECT base + acked_seq, base + last_seq FROM chain_span WHERE last_seq > acked_seq ORDER BY number"
+_PORTION = 5_000
+_PART = (
+    "SELECT count(*), sum(length(body)), min(time_ms), max(place) FROM"
+    " (SELECT place, time_ms, body FROM record WHERE place > ? AND place <= ? ORDER BY place LIMIT ?)"
+)
 _BODY = "SELECT body FROM sending JOIN record ON place = base + ?1 WHERE ?1 <= last_seq"
 
 
@@ -53,6 +59,15 @@ class Numbers:
     day_records: int
     day_bytes: int
     kinds: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the platform lacks, of all chains: records, the bytes of their bodies, when the oldest was made."""
+
+    records: int = 0
+    body_bytes: int = 0
+    oldest_ms: int | None = None
 
 
 class Outbox:
@@ -117,6 +132,20 @@ class Outbox:
         day_records, day_bytes = self._read(_LATEST, (last_ms or 0,))[0]
         kinds = dict(self._read("SELECT kind, count(*) FROM record GROUP BY kind ORDER BY 2 DESC, 1", ()))
         return Numbers(count, size_bytes or 0, first_ms, last_ms, day_records, day_bytes or 0, kinds)
+
+    def waiting(self) -> Waiting:
+        """What the platform has not acknowledged; walks it in portions, so that no log grows behind it."""
+        count = size_bytes = 0
+        oldest_ms: int | None = None
+        for first, last in self._read(_SPANS, ()):
+            after = first
+            while True:
+                records, body_bytes, first_ms, place = self._read(_PART, (after, last, _PORTION))[0]
+                if not records:
+                    break
+                count, size_bytes, after = count + records, size_bytes + body_bytes, place
+                oldest_ms = first_ms if oldest_ms is None else min(oldest_ms, first_ms)
+        return Waiting(count, size_bytes, oldest_ms)
 
     def hash_at(self, seq: int) -> bytes | None:
         """The hash of one record, 32 bytes; ``None`` if it is beyond the chain's end or no longer on the disk."""

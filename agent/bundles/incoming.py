@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 
 from agent.bundles.errors import BundleError
-from agent.bundles.install import DIRECTORY
+from agent.bundles.install import DIRECTORY, opened
 
 SUFFIX = ".bundle"
 MAX_FILES = 256
@@ -40,11 +40,12 @@ class Incoming:
         return sorted(waiting)[:MAX_FILES]
 
     def drop(self, source: Path, name: str) -> Path:
-        """Bring a file, as ``name``; the path under which it waits."""
+        """Bring a plain file, as ``name``; the path under which it waits. Raises :class:`BundleError` for any other."""
         path = self.directory / f"{name}{SUFFIX}"
         part = path.with_suffix(".part")
         try:
-            shutil.copyfile(source, part)
+            with opened(source) as file, part.open("wb") as out:
+                shutil.copyfileobj(file, out)
             part.replace(path)
         except OSError:
             part.unlink(missing_ok=True)
@@ -67,6 +68,11 @@ class Incoming:
         for old in aside[MAX_REFUSED:]:
             old.unlink()
             self._reason(old).unlink(missing_ok=True)
+
+    def aside(self) -> list[tuple[str, dict[str, str]]]:
+        """What was refused and is kept, by name, each with its reason; at most ``MAX_REFUSED``."""
+        kept = sorted(self.refused.glob(f"*{SUFFIX}"))[:MAX_REFUSED]
+        return [(path.name, self.reason(path) or {}) for path in kept]
 
     def reason(self, path: Path) -> dict[str, str] | None:
         """Why a file that waited under ``path`` was refused; ``None`` if it was not."""

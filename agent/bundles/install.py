@@ -12,7 +12,8 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -21,16 +22,18 @@ import zstandard
 
 from agent.bundles.contents import Content, Opener, apply_delta, check_content, open_content
 from agent.bundles.data import read_data
-from agent.bundles.envelope import read_envelope
+from agent.bundles.envelope import MAGIC, MAX_ENVELOPE_BYTES, read_envelope
 from agent.bundles.errors import BundleError, BundleFault
-from agent.bundles.manifest import Manifest
+from agent.bundles.manifest import MAX_BODY_BYTES, Manifest
 from agent.credentials.lists import ListLost
+from agent.stick_files import StickError, open_plain
 from agent.words import why_en, why_zh
 from offline_store.durable import sync_directory
 from profiles.reasons import Sentence
 
 DIRECTORY = "bundles"
 PART_SUFFIX = ".part"
+MAX_FILE_BYTES = len(MAGIC) + 2 + MAX_ENVELOPE_BYTES + MAX_BODY_BYTES
 RESERVE_BYTES = 8 * 1024**2
 """So much of the disk is left to the journal."""
 _PIECE_BYTES = 1 << 20
@@ -85,7 +88,7 @@ class Shelf:
         part = self.directory / f".{manifest.name}{PART_SUFFIX}"
         self._check_room(manifest)
         try:
-            with source.open("rb") as file:
+            with opened(source) as file:
                 _check_body(file, manifest)
                 self._write(part, file, manifest, base)
             content = open_content(manifest, read_data(part), opener)
@@ -153,10 +156,20 @@ class Shelf:
             counted.finish(manifest.content_sha256)
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """A bundle file, wherever it lies: plain and bounded. Raises :class:`BundleError`."""
+    try:
+        with open_plain(path, MAX_FILE_BYTES) as file:
+            yield file
+    except StickError as error:
+        raise BundleError(BundleFault.UNREADABLE, Sentence(error.zh, error.en)) from error
+
+
 def envelope_of(path: Path) -> bytes:
     """The envelope of a bundle file. Raises :class:`BundleError`."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return read_envelope(file)
     except OSError as error:
         raise BundleError(BundleFault.UNREADABLE, Sentence(why_zh(error), why_en(error))) from error

@@ -10,6 +10,7 @@ from agent.keys import KeyStoreError
 from agent.problems import problems_of
 from agent.signatures import KeyInvalid
 from agent.sm2 import Sm2Unavailable
+from agent.stick_files import StickError
 from agent.sync.faults import LinkError
 from agent.words import say, tell
 from drivers.api import DriverError
@@ -25,6 +26,7 @@ EXPECTED = (
     LinkError,
     PlatformError,
     Sm2Unavailable,
+    StickError,
     StoreError,
     ValidationError,
 )
@@ -38,6 +40,6 @@ def sentence_of(error: BaseException) -> str:
         return "\n".join(map(str, problems_of(error, model=BaseModel)))
     if isinstance(error, KeyInvalid):
         return say(f"密钥无效：{error}", str(error))
-    if isinstance(error, BundleError | KeyStoreError | LinkError | StoreError):
+    if isinstance(error, BundleError | KeyStoreError | LinkError | StickError | StoreError):
         return tell(error)
     return str(error)

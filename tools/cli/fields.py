@@ -117,6 +117,11 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "latest_day_records": _S("最近一天的条数", "records of the latest day"),
         "first": _S("最早时间", "earliest"),
         "last": _S("最晚时间", "latest"),
+        # what waits
+        "waiting_records": _S("待确认条数", "records waiting"),
+        "waiting_bytes": _S("待确认字节", "bytes waiting"),
+        "oldest_ms": _S("其中最早", "the oldest of them"),
+        "hours_left": _S("磁盘余量（小时）", "hours of room"),
         # a bundle
         "kind": _S("类别", "kind"),
         "name": _S("名称", "name"),

@@ -50,6 +50,12 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "信任列表与数据包：制作、查看、检验、安装",
         "Trust lists and bundles: make, verify, install",
     ),
+    "bundles": (
+        "tools.cli.bundle_commands",
+        "bundles",
+        "终端上的数据包：查看、检验、安装",
+        "The bundles of a terminal: look at, verify, install",
+    ),
     "status-list": (
         "tools.cli.status_list",
         "status_list",
@@ -80,6 +86,7 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "status": ("tools.cli.status", "status", "终端与平台连接的情况", "How the terminal and its link do"),
     "watch": ("tools.cli.watch", "watch", "持续显示运行中的终端", "Show a running terminal as it goes"),
     "logs": ("tools.cli.logs", "logs", "终端的日志", "The terminal's log"),
+    "outbox": ("tools.cli.outbox", "outbox", "待平台确认的内容", "What waits for the platform"),
     "journal": (
         "tools.cli.journal",
         "journal",

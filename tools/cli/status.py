@@ -36,7 +36,7 @@ _OLD_S = 30
 def status(state_dir: Path, as_json: bool) -> None:
     """What the terminal says, if it runs; of the link what it wrote last, into a file that it renews all the time."""
     tallies = _unrecorded(existing(state_dir))
-    standing = _standing(state_dir)
+    standing = standing_of(state_dir)
     if not as_json:
         for line in (*waiting_words(tallies), *(lines(standing) if standing else ())):
             click.echo(line)
@@ -54,7 +54,7 @@ def status(state_dir: Path, as_json: bool) -> None:
         click.echo("\n".join(_lines(metrics, age_s)))
 
 
-def _standing(state_dir: Path) -> Standing | None:
+def standing_of(state_dir: Path) -> Standing | None:
     """What a running terminal says of itself."""
     try:
         return ask(state_dir)

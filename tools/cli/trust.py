@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -11,21 +10,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
 from agent.bundles import signer_list
-from agent.bundles.check import Place
-from agent.bundles.errors import BundleError, BundleFault
-from agent.bundles.incoming import Incoming
-from agent.bundles.install import envelope_of
-from agent.bundles.manifest import Kind, Manifest
+from agent.bundles.manifest import Kind
 from agent.bundles.roles import enrolled_rings, rings_of
-from agent.clock import SystemRandom
 from agent.credentials.hcert_keys import SignerInvalid, load_certificates, signer_key
 from agent.keys import FileKeyStore, KeyStoreError, Role
-from agent.sync.contract.errors import ContractError
-from agent.words import say, why_en, why_zh
+from agent.words import say
 from offline_store.bundles import installed
 from tools import bundles
 from tools.cli import bundle_files, code_files
-from tools.cli.bundle_check import judged
+from tools.cli.bundle_commands import install, manifest_of, verify
 from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
 from tools.cli.code_files import RowFile
 from tools.cli.people import emergency, register
@@ -34,16 +27,13 @@ from tools.cli.place import (
     existing,
     optional_state_dir_option,
     state_dir_option,
-    state_dir_option_beside_terminal,
 )
 from tools.cli.prices import price_list, tariff
 from tools.cli.roster import roster
 from tools.cli.school_calendar import school_calendar
-from tools.cli.times import at_option, moment, now_ms
+from tools.cli.times import at_option, now_ms
 from tools.small_files import read_small
 
-WAIT_S = 10.0
-_POLL_S = 0.1
 _ENTITLEMENTS = ",".join(bundles.ENTITLEMENTS)
 
 
@@ -268,83 +258,9 @@ def show(file: Path | None, state_dir: Path | None, at_ms: int | None, as_json: 
     if not held and not as_json:
         click.echo(say(f"{state_dir} 中没有已安装的数据包", f"no bundle is installed in {state_dir}"))
     for row in held:
-        manifest = _manifest(row.manifest)
+        manifest = manifest_of(row)
         expiry = bundle_files.facts_of_expiry(manifest.term.expiry(now_ms(at_ms)))
         bundle_files.tell(bundle_files.facts_of(manifest) | expiry, as_json)
-
-
-@trust.command(
-    help=say("按本终端的规则检验数据包，只检验，不安装", "Judge a bundle as this terminal would, without installing it")
-)
-@click.argument("file", metavar=say("文件", "FILE"), type=FILE)
-@state_dir_option_beside_terminal
-@click.option("--terminal", default="", help=say("终端编号", "The terminal's id"))
-@click.option("--site", help=say("站点", "Its site"))
-@at_option
-@json_option
-def verify(file: Path, state_dir: Path, terminal: str, site: str | None, at_ms: int | None, as_json: bool) -> None:
-    """Make every check but those of the version floor, which are about what is installed."""
-    existing(state_dir)
-    try:
-        manifest = judged(file, state_dir, Place(terminal, site), moment(at_ms))
-    except OSError as error:
-        raise click.ClickException(say(f"{file}：{why_zh(error)}", f"{file}: {why_en(error)}")) from error
-    bundle_files.tell(bundle_files.facts_of(manifest) | {"verified": True}, as_json)
-
-
-@trust.command(
-    help=say(
-        "从 U 盘或文件夹给终端安装数据包，终端运行与否均可",
-        "Install bundles on a terminal, running or not, from a stick or a folder",
-    )
-)
-@click.argument(
-    "files", metavar=say("文件…", "FILE…"), type=click.Path(exists=True, path_type=Path), nargs=-1, required=True
-)
-@state_dir_option
-@click.option(
-    "--wait-s",
-    type=click.FloatRange(0, 600),
-    default=WAIT_S,
-    show_default=True,
-    help=say("最多等待的秒数", "Seconds to wait for the terminal"),
-)
-@json_option
-def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bool) -> None:
-    """Drop the files where the agent looks, and say what became of them."""
-    existing(state_dir)
-    incoming = Incoming(state_dir)
-    bundle_paths = _bundles_in(files)
-    broken = [outcome for file in bundle_paths if (outcome := _broken(file)) is not None]
-    bundle_paths = [file for file in bundle_paths if file.name not in {outcome["file"] for outcome in broken}]
-    held = {file for file in bundle_paths if _is_in_force(file, state_dir)}
-    try:
-        incoming.make()
-        dropped = [(file, incoming.drop(file, _unique_name(file))) for file in bundle_paths]
-    except OSError as error:
-        raise click.ClickException(
-            say(f"{state_dir}：无法写入（{why_zh(error)}）", f"{state_dir}: cannot be written ({why_en(error)})")
-        ) from error
-    deadline_s = time.monotonic() + wait_s
-    while any(path.exists() for _, path in dropped) and time.monotonic() < deadline_s:
-        time.sleep(_POLL_S)
-    outcomes = [*broken, *(_outcome(incoming, file, path, state_dir, held) for file, path in dropped)]
-    for outcome in outcomes:
-        if as_json:
-            bundle_files.tell(outcome, as_json)
-        else:
-            click.echo(f"{outcome['file']}: {say(str(outcome['zh']), str(outcome['en']))}")
-    if any(outcome["state"] == "refused" for outcome in outcomes):
-        raise SystemExit(1)
-
-
-def _broken(file: Path) -> dict[str, object] | None:
-    """What is no bundle is said at once, whether a terminal runs or not."""
-    try:
-        bundles.manifest_of(envelope_of(file))
-    except BundleError as error:
-        return {"file": file.name, "state": "refused", "code": error.fault.code, "zh": error.zh, "en": error.en}
-    return None
 
 
 def _refuse_second_role(store: FileKeyStore, role: Role, key: cose.VerifyKey, file: Path) -> None:
@@ -357,55 +273,6 @@ def _refuse_second_role(store: FileKeyStore, role: Role, key: cose.VerifyKey, fi
                     f"{file} is the key of the role {other.value} already; a key has one role",
                 )
             )
-
-
-def _bundles_in(files: tuple[Path, ...]) -> list[Path]:
-    """Files as they are, and of folders the bundles in them."""
-    found = [path for file in files for path in (sorted(file.glob("*.bundle")) if file.is_dir() else [file])]
-    if not found:
-        raise click.ClickException(say("没有 .bundle 文件", "there is no .bundle file"))
-    return found
-
-
-def _outcome(incoming: Incoming, file: Path, path: Path, state_dir: Path, held: set[Path]) -> dict[str, object]:
-    if path.exists():
-        waits = ("终端运行后安装", "waits until the terminal runs")
-        return {"file": file.name, "state": "waiting", "zh": waits[0], "en": waits[1]}
-    reason = incoming.reason(path)
-    if reason is None and _is_in_force(file, state_dir):
-        said = ("之前已安装，内容有效", "was in force already") if file in held else ("已安装", "installed")
-        return {"file": file.name, "state": "installed", "zh": said[0], "en": said[1]}
-    if reason is None:  # refused, and its reason gone already: only the last few are kept
-        unknown = {
-            "code": "unknown",
-            "zh": "未安装，请逐个安装以得知原因",
-            "en": "not installed; install it alone to learn why",
-        }
-        return {"file": file.name, "state": "refused", **unknown}
-    return {"file": file.name, "state": "refused", **reason}
-
-
-def _is_in_force(file: Path, state_dir: Path) -> bool:
-    """Whether the terminal holds what the file leads to, or something newer of its name."""
-    try:
-        brought = bundles.manifest_of(envelope_of(file))
-    except BundleError:
-        return False
-    held = next((_manifest(row.manifest) for row in installed(state_dir) if row.name == brought.name), None)
-    if held is None or held.bundle_version < brought.bundle_version:
-        return False
-    return held.bundle_version > brought.bundle_version or held.content_sha256 == brought.content_sha256
-
-
-def _unique_name(file: Path) -> str:
-    return f"{file.stem[:64]}-{SystemRandom().token(4).hex()}"
-
-
-def _manifest(encoded: bytes) -> Manifest:
-    try:
-        return Manifest.decode(encoded)
-    except ContractError as error:
-        raise BundleError(BundleFault.MANIFEST, error) from error
 
 
 def _certificates(path: Path) -> list[bytes]:
@@ -432,6 +299,8 @@ def _public_pem(public: ec.EllipticCurvePublicKey) -> bytes:
     return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
+trust.add_command(verify)
+trust.add_command(install)
 trust.add_command(emergency)
 trust.add_command(register)
 trust.add_command(roster)
