@@ -47,6 +47,7 @@ from agent.permits.place import SAVED_PLACE, place_saved
 from agent.questions import NobodyToAsk
 from agent.records import CONTEXT, ConfigurationReason, StoreReason
 from agent.sip2.ports import NoLibrary
+from agent.stick_acks import StickAcknowledgements
 from agent.store_health import JOURNAL, JournalCondition, tell_store_health
 from agent.threads import in_thread, post
 from agent.timekeeper import SAVED_KEY, Timekeeper
@@ -359,6 +360,12 @@ class Composition:
         self._bundles = bundles
         return bundles
 
+    def stick(self, writer: JournalWriter, bundles: Bundles, told: Callable[[int], None]) -> StickAcknowledgements:
+        """What takes acknowledgements that come by stick, by the keys of the bundles in force."""
+        terminal = self.config.terminal
+        keys = partial(_ring, bundles, Role.ACKNOWLEDGEMENT)
+        return StickAcknowledgements(terminal.state_dir, terminal.id, writer, keys, told)
+
     def signatory(self, keys: FileKeyStore) -> Signatory:
         """What signs the chain. Raises :class:`~agent.keys.KeyStoreError`."""
         return Signatory(self.config.terminal.id, keys.checkpoint_signer())
@@ -368,7 +375,7 @@ class Composition:
         return DayKeys(self.config.terminal.id, self._sealing_ring, self._ids.new, self._random)
 
     def _sealing_ring(self) -> Mapping[bytes, cose.VerifyKey]:
-        return {} if self._bundles is None else self._bundles.keys().get(Role.SEALING, {})
+        return {} if self._bundles is None else _ring(self._bundles, Role.SEALING)
 
     def verifier(self, keys: FileKeyStore) -> Verifier:
         """What tells the lanes whom they have before them."""
@@ -447,6 +454,10 @@ class Composition:
 
 def _subject_of(holder: HolderConfig) -> Subject:
     return Subject(SITE, bytes.fromhex(holder.subject or holder.medium))
+
+
+def _ring(bundles: Bundles, role: Role) -> Mapping[bytes, cose.VerifyKey]:
+    return bundles.keys().get(role, {})
 
 
 def keys_dir(state_dir: Path) -> Path:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
-from io import BufferedRandom, BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import Path
 
 from agent.words import why_en, why_zh
 
 MAX_NAME_CHARS = 120
+_PART_NAME_CHARS = 80
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -22,9 +24,9 @@ class StickError(Exception):
     """A file is not to be read or written; nothing has changed. ``zh`` and ``en`` say which and why."""
 
     def __init__(self, path: Path, zh: str, en: str) -> None:
-        super().__init__(en)
         self.zh = f"{shown(path)}：{zh}"
         self.en = f"{shown(path)}: {en}"
+        super().__init__(self.en)
 
 
 def shown(path: Path | str) -> str:
@@ -56,16 +58,37 @@ def read_plain(path: Path, max_bytes: int) -> bytes:
         raise StickError(path, f"无法读取（{why_zh(error)}）", f"cannot be read ({why_en(error)})") from error
 
 
-def open_to_go_on(path: Path) -> BufferedRandom:
-    """A regular file to be read and written, made if nothing bears the name. Raises :class:`StickError`."""
+def open_to_go_on(path: Path) -> FileIO:
+    """A regular file to be read and written, made if nothing bears the name. Raises :class:`StickError`.
+
+    Unbuffered: every write tells at once what became of it.
+    """
     try:
-        return os.fdopen(_descriptor(path, os.O_RDWR), "r+b")
+        return os.fdopen(_descriptor(path, os.O_RDWR), "r+b", buffering=0)
     except _Missing:
         pass
     try:
-        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600), "r+b")
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600), "r+b", buffering=0)
     except OSError as error:
         raise StickError(path, f"无法建立（{why_zh(error)}）", f"cannot be made ({why_en(error)})") from error
+
+
+def write_plain(path: Path, content: bytes) -> None:
+    """Put a whole new file in the place of what bore the name, and follow nothing. Raises :class:`StickError`."""
+    part = path.with_name(f".{path.name[:_PART_NAME_CHARS]}.{secrets.token_hex(4)}")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o644)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StickError(path, f"无法写入（{why_zh(error)}）", f"cannot be written ({why_en(error)})") from error
 
 
 class _Missing(StickError):

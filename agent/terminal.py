@@ -223,6 +223,8 @@ class Terminal:
             group.create_task(self._supervised("pinning", pinning.run))
             if self._bundles is not None:
                 group.create_task(self._supervised("bundles", self._bundles.run))
+                returned = self._parts.stick(writer, self._bundles, self._acknowledged)
+                group.create_task(self._supervised("stick", returned.run))
 
     async def _enter_service(self, lanes: Iterable[Lane], writer: Writer, memory: Memory, first_start: bool) -> None:
         """Let the lanes accept citizens once the keys are there and what is in force is recorded."""
@@ -305,6 +307,10 @@ class Terminal:
     def _recorded(self, seq: int) -> None:
         if self._upward is not None:
             self._upward.recorded(seq)
+
+    def _acknowledged(self, seq: int) -> None:
+        if self._upward is not None:
+            self._upward.acknowledged(seq)
 
     def _aged(self, standing: BundleStanding) -> None:
         self._alarm(standing.name, Reason.BUNDLE_OLD, b"")

@@ -128,7 +128,7 @@ class Upward:
                 tls=self._keys.tls_files() if self._settings.tls else None,
                 keys=self._answer_keys,
                 outbox=outbox,
-                acknowledgements=_Told(self._writer, asyncio.get_running_loop(), self._acknowledged),
+                acknowledgements=_Told(self._writer, asyncio.get_running_loop(), self.acknowledged),
                 state_source=self._report,
                 platform_time=self._clock.platform_said,
                 clock=self._clock,
@@ -239,7 +239,8 @@ class Upward:
             outbox.close()
             raise
 
-    def _acknowledged(self, seq: int) -> None:
+    def acknowledged(self, seq: int) -> None:
+        """The platform has every record up to ``seq``; from the link, or by stick."""
         if seq > self._acked_seq:
             self._acked_seq = seq
             self._log.info("acknowledged", acked=seq, head=self._head_seq, acked_ns=time.monotonic_ns())

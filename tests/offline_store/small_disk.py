@@ -12,13 +12,13 @@ from tests.faults.privilege import refused
 
 
 @contextmanager
-def mounted(root: Path) -> Iterator[Path]:
-    """12 MiB that only the tests fill."""
+def mounted(root: Path, size: str = "12m") -> Iterator[Path]:
+    """12 MiB, or so much, that only the tests fill."""
     if os.geteuid() != 0:
         refused("a small disk is mounted")
     root.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(root)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(root)], capture_output=True, text=True, check=False
     )
     if done.returncode:
         refused(f"this machine mounts nothing: {done.stderr.strip()}")

@@ -68,8 +68,8 @@ def list_bundles(state_dir: Path, at_ms: int | None, as_json: bool) -> None:
     for name in waiting:
         click.echo(say(f"等待终端安装：{shown(name)}", f"waits for the terminal: {shown(name)}"))
     for reason in refused:
-        zh, en = reason.get("zh", "原因未知"), reason.get("en", "nobody knows why")
-        click.echo(say(f"被拒：{shown(reason['file'])}（{zh}）", f"refused: {shown(reason['file'])} ({en})"))
+        name, zh, en = shown(reason["file"]), reason.get("zh", "-"), reason.get("en", "-")
+        click.echo(say(f"被拒：{name}（{zh}）", f"refused: {name} ({en})"))
 
 
 @bundles.command(help=say("显示一个已安装的数据包", "Show an installed bundle"))

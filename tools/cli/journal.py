@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import cbor2
 import click
 
 from agent.checkpoints import proof
 from agent.composition import keys_dir
 from agent.cose import VerifyKey
 from agent.keys import FileKeyStore, KeyStoreError
-from agent.sync.contract import JournalBatch
-from agent.words import say, why_en, why_zh
+from agent.words import say
 from offline_store.database import DATABASE_NAME
-from offline_store.outbox import Outbox, Position
+from offline_store.outbox import Outbox
 from offline_store.record import Record
 from tools.cli import fields
 from tools.cli.codes import fault_words, kind_words, reason_words
 from tools.cli.figures import figure_words, figures_of, openings_of
 from tools.cli.place import state_dir_option
+from tools.cli.stick import acknowledge, export
 from tools.cli.times import iso
 
 _PORTION = 200
@@ -153,55 +151,6 @@ def _size_bytes(path: Path) -> int:
 
 @journal.command(
     help=say(
-        "把平台未确认的记录写入文件，没有网络时用 U 盘带给平台",
-        "Write what the platform has not acknowledged into a file, for a stick where there is no network",
-    )
-)
-@click.argument("file", metavar=say("文件", "FILE"), type=click.Path(dir_okay=False, path_type=Path))
-@state_dir_option
-@click.option(
-    "--from",
-    "first",
-    type=click.IntRange(1),
-    help=say("从此序号开始（默认：未确认的第一条）", "From this record on (default: the first unacknowledged)"),
-)
-@json_option
-def export(file: Path, state_dir: Path, first: int | None, as_json: bool) -> None:
-    """Write batches as the uplink sends them: a CBOR sequence (RFC 8742) of byte strings, each one message."""
-    outbox = Outbox.open(state_dir)
-    try:
-        position = outbox.position()
-        start = max(position.first_retained, position.acked_seq + 1 if first is None else first)
-        count = _export(outbox, position, start, file)
-    finally:
-        outbox.close()
-    if as_json:
-        click.echo(json.dumps({"file": str(file), "first": start, "records": count}))
-    else:
-        click.echo(say(f"已写入 {file}：{count} 条记录", f"wrote {file}: {count} records"))
-
-
-def _export(outbox: Outbox, position: Position, first: int, file: Path) -> int:
-    count = 0
-    try:
-        with file.open("xb") as out:
-            while bodies := outbox.batch(first + count - 1, _PORTION, _PORTION_BYTES):
-                batch = JournalBatch(chain_id=position.chain_id, first_seq=first + count, records=tuple(bodies))
-                out.write(cbor2.dumps(batch.encode()))
-                count += len(bodies)
-            out.flush()
-            os.fsync(out.fileno())
-    except FileExistsError:
-        raise click.ClickException(say(f"{file} 已存在，不会覆盖", f"{file} exists already and stays")) from None
-    except OSError as error:
-        raise click.ClickException(
-            say(f"{file}：无法写入（{why_zh(error)}）", f"{file}: cannot be written ({why_en(error)})")
-        ) from error
-    return count
-
-
-@journal.command(
-    help=say(
         "校验整条链与终端的签名；断裂时指出第一条有问题的记录，退出码为 1",
         "Verify the whole chain and the terminal's signatures; exit code 1 and the first bad record if it is broken",
     )
@@ -293,3 +242,7 @@ def _text_of(line: dict[str, Any]) -> str:
     if line["openings"] is not None:
         reason += say(f"（开门 {line['openings']} 次）", f" ({line['openings']} openings)")
     return f"{line['seq']:>8} {mark} {line['time']} {kind_words(line['kind'])}{lane}{reason}"
+
+
+journal.add_command(export)
+journal.add_command(acknowledge)

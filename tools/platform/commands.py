@@ -18,7 +18,6 @@ from agent.process_guard import keep_secrets_in
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.words import say
 from tools.platform import shards as sharding
-from tools.platform import stick
 from tools.platform.alarms import alarm_words, source_words
 from tools.platform.broker import DEFAULT_PORT
 from tools.platform.bundle_commands import list_bundles, publish
@@ -48,7 +47,8 @@ from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
 from tools.platform.register_commands import register_group
 from tools.platform.school_commands import school_group
-from tools.platform.service import Layout, Platform, Settings, ingest_of, is_running
+from tools.platform.service import Layout, Platform, Settings, is_running
+from tools.platform.stick_command import bring
 from tools.platform.store import UNKNOWN, Position, Store
 from tools.platform.subsidy_commands import subsidy_group
 from tools.platform.technician_commands import technician_group
@@ -140,28 +140,6 @@ def init(directory: Path, names: tuple[str, ...]) -> None:
     click.echo(say(f"密钥和证书在 {keys}", f"Keys and certificates are in {keys}"))
 
 
-@platform.command(
-    name="import",
-    help=say(
-        "接收用 U 盘带来的记录（onecard journal export）", "Take records that came on a stick (onecard journal export)"
-    ),
-)
-@click.argument("file", metavar=say("文件", "FILE"), type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--terminal", "terminal_id", required=True, metavar="ID", help=say("它们属于哪个终端", "Whose they are"))
-@directory_option
-@database_option
-def bring(file: Path, terminal_id: str, directory: Path, database: str | None) -> None:
-    """Commit a file's batches, also while the platform runs; the terminal hears of it with its next hello."""
-    layout = Layout(directory)
-    authority = Authority.at(layout.keys)
-    store = Store.open(database or layout.database_url)
-    try:
-        head = stick.bring(ingest_of(store, authority), terminal_id, file)
-    finally:
-        store.close()
-    click.echo(say(f"{terminal_id}：已提交至第 {head.seq} 条", f"{terminal_id}: committed up to record {head.seq}"))
-
-
 @platform.command(help=say("显示终端和告警", "Show terminals and alarms"))
 @directory_option
 @database_option
@@ -228,7 +206,7 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 
 
 _FURTHER = (
-    *(publish, list_bundles, worker, dead_letter_group, reconcile, mosquitto, rabbitmq),
+    *(bring, publish, list_bundles, worker, dead_letter_group, reconcile, mosquitto, rabbitmq),
     *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
     *(terminal_group, school_group, subsidy_group, technician_group, configure, configurations, lease_group),
 )

@@ -1,49 +1,90 @@
-"""Journals that come on a stick: the file of `onecard journal export`, taken as if its batches had come by the broker.
+"""Journals that come on a stick: the file of `onecard journal export`, taken as if its parts had come by the broker.
 
-The file is a CBOR sequence (RFC 8742) of byte strings, each one `journal` message of the contract.
-
-Over the broker a certificate says whose a chain is; here somebody has typed a name. A chain that is not known yet is
-taken for the terminal alone that its first checkpoint names: under another name it could not come under its own again.
+A part counts if it was signed by a key that the terminal was enrolled with, and opens with the platform's own. What is
+bare, from a disk whose keys are gone, is taken only where the operator says so; then somebody has typed whose it is,
+and a chain that is not known yet is taken for the terminal alone that its first checkpoint names: under another name it
+could not come under its own again. What is committed stays, whatever the rest of the file is worth, and is acknowledged
+by a file that goes back on the same stick.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from agent import cose
+from agent.stick_files import StickError, open_plain, shown
 from agent.sync.contract import Address, ContractError, JournalBatch
+from agent.sync.contract.stick import (
+    MAX_PART_BYTES,
+    StickAcknowledgement,
+    check_part,
+    is_part,
+    open_part,
+    sign_acknowledgement,
+)
 from offline_store.checkpoint import CHECKPOINT
 from offline_store.errors import RecordInvalid
 from offline_store.fields import KIND, PUBLIC
-from tools.cli.words import say, why_en, why_zh
+from tools.cli.words import say, tell, why_en, why_zh
 from tools.platform.arrived import Arrived
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Forked, Gap, Ingest
 from tools.platform.store import Position
+from tools.sequence import CutShort, SequenceBroken, parts
 
-_BYTES = 0x40
-_ARGUMENT_SIZES = {24: 1, 25: 2, 26: 4}
-"""RFC 8949 §3: how many bytes of length follow the first; shorter ones stand in it."""
+MAX_FILE_BYTES = 1 << 36
 
 
-def bring(ingest: Ingest, terminal: str, file: Path) -> Position:
-    """Commit a whole file; what is committed already stays. Raises `PlatformError` at the first batch at fault."""
+@dataclass(frozen=True)
+class Customs:
+    """What is believed of a stick: parts by these keys, sealed for this one; and bare batches, if `plain`."""
+
+    keys: Mapping[bytes, cose.VerifyKey]
+    private: ec.EllipticCurvePrivateKey = field(repr=False)
+    plain: bool = False
+
+
+class BroughtInPart(PlatformError):
+    """Something is wrong with the file, behind what is committed up to `head`."""
+
+    def __init__(self, words: str, head: Position) -> None:
+        super().__init__(words)
+        self.head = head
+
+
+def bring(ingest: Ingest, terminal: str, file: Path, customs: Customs) -> Position:
+    """Commit a whole file; what is committed already stays.
+
+    Raises `BroughtInPart` at the first part at fault, and `PlatformError` if nothing before it was taken.
+    """
     head: Position | None = None
     try:
-        with file.open("rb") as stream:
-            _check_owner(ingest, terminal, stream)
-            stream.seek(0)
-            for number, payload in enumerate(_messages(stream), start=1):
-                head = _taken(ingest, terminal, payload, number)
-    except OSError as error:
-        raise PlatformError(
-            say(f"{file}：无法读取（{why_zh(error)}）。", f"{file}: cannot be read ({why_en(error)}).")
-        ) from error
+        if customs.plain:
+            _check_owner(ingest, terminal, _batches(terminal, file, customs))
+        for number, batch in enumerate(_batches(terminal, file, customs), start=1):
+            head = _taken(ingest, terminal, batch, number)
+    except PlatformError as error:
+        if head is None:
+            raise
+        raise BroughtInPart(str(error), head) from error
     if head is None:
-        raise PlatformError(say(f"{file} 中没有记录。", f"There are no records in {file}."))
+        raise PlatformError(say(f"{shown(file)} 中没有记录。", f"There are no records in {shown(file)}."))
     return head
+
+
+def acknowledgement(head: Position, now_ms: int, signer: cose.Signer) -> bytes:
+    """What goes back to the terminal: a file for `onecard journal acknowledge`."""
+    return sign_acknowledgement(
+        StickAcknowledgement(
+            terminal=head.terminal, chain_id=head.chain_id, issued_ms=now_ms, seq=head.seq, hash=head.hash
+        ),
+        signer,
+    )
 
 
 def _taken(ingest: Ingest, terminal: str, payload: bytes, number: int) -> Position:
@@ -68,12 +109,11 @@ def _taken(ingest: Ingest, terminal: str, payload: bytes, number: int) -> Positi
             )
 
 
-def _check_owner(ingest: Ingest, terminal: str, stream: IO[bytes]) -> None:
+def _check_owner(ingest: Ingest, terminal: str, messages: Iterator[bytes]) -> None:
     """Refuse records of another terminal, and such of a new chain that tell nobody whose they are."""
-    messages = _messages(stream)
     try:
         first = JournalBatch.decode(next(messages))
-    except (StopIteration, ContractError):
+    except (StopIteration, ContractError, PlatformError):
         return  # to be refused as what it is
     owner = ingest.owner(first.chain_id) or _named_in(first, messages)
     if owner is None and first.first_seq > 1:
@@ -102,34 +142,52 @@ def _named_in(first: JournalBatch, messages: Iterator[bytes]) -> str | None:
             for fields in (Arrived.of(body).fields for body in batch.records):
                 if fields is not None and fields[KIND] == CHECKPOINT:
                     return Address(str(fields.get(PUBLIC, {}).get("terminal"))).terminal
-    except (ContractError, RecordInvalid):
+    except (ContractError, RecordInvalid, PlatformError):
         pass
     return None
 
 
-def _messages(stream: IO[bytes]) -> Iterator[bytes]:
-    while first := stream.read(1):
-        size = first[0] & 0x1F
-        if first[0] & 0xE0 != _BYTES or (size > 23 and size not in _ARGUMENT_SIZES):
-            raise _not_an_export()
-        if size in _ARGUMENT_SIZES:
-            argument = stream.read(_ARGUMENT_SIZES[size])
-            if len(argument) < _ARGUMENT_SIZES[size]:
-                raise _cut_short()
-            size = int.from_bytes(argument, "big")
-        if size > JournalBatch.MAX_BYTES:
-            raise _not_an_export()
-        payload = stream.read(size)
-        if len(payload) < size:
-            raise _cut_short()
-        yield payload
+def _batches(terminal: str, file: Path, customs: Customs) -> Iterator[bytes]:
+    """The `journal` messages of a file, each believed by itself. Raises `PlatformError`."""
+    try:
+        with open_plain(file, MAX_FILE_BYTES) as stream:
+            for number, payload in enumerate(parts(stream, MAX_PART_BYTES), start=1):
+                yield _batch(terminal, payload, number, customs)
+    except CutShort as error:
+        raise PlatformError(
+            say(
+                "文件不完整：请在终端上再次导出到同一文件，或重新复制。",
+                "The file is cut short: export to the same file again at the terminal, or copy it again.",
+            )
+        ) from error
+    except SequenceBroken as error:
+        raise PlatformError(
+            say("不是 onecard journal export 写出的文件。", "The file is not one that `onecard journal export` wrote.")
+        ) from error
+    except StickError as error:
+        raise PlatformError(tell(error)) from error
+    except OSError as error:
+        raise PlatformError(
+            say(f"{shown(file)}：无法读取（{why_zh(error)}）。", f"{shown(file)}: cannot be read ({why_en(error)}).")
+        ) from error
 
 
-def _cut_short() -> PlatformError:
-    return PlatformError(say("文件不完整，请重新复制。", "The file is cut short; copy it again."))
-
-
-def _not_an_export() -> PlatformError:
-    return PlatformError(
-        say("不是 onecard journal export 写出的文件。", "The file is not one that `onecard journal export` wrote.")
-    )
+def _batch(terminal: str, payload: bytes, number: int, customs: Customs) -> bytes:
+    if not is_part(payload):
+        if customs.plain:
+            return payload
+        raise PlatformError(
+            say(
+                f"第 {number} 批没有终端的签名：如确知它来自该终端的磁盘，请用 --plain 接收。",
+                f"Batch {number} is not signed by a terminal: if you know it is of that terminal's disk, add --plain.",
+            )
+        )
+    try:
+        return open_part(check_part(payload, customs.keys, terminal), customs.private)
+    except ContractError as error:
+        raise PlatformError(
+            say(
+                f"第 {number} 批不可信（{error}）：被改动，或属于另一终端。",
+                f"Batch {number} is not believed ({error}): it was altered, or is of another terminal.",
+            )
+        ) from error

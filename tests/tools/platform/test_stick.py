@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.cose import Es256Signer
 from offline_store.record import Record
@@ -18,6 +19,7 @@ from tools.platform.ingest import Ingest
 from tools.platform.store import Store
 
 TERMINAL = "gate-1"
+BARE = stick.Customs({}, ec.generate_private_key(ec.SECP256R1()), plain=True)
 
 
 @pytest.fixture
@@ -51,14 +53,14 @@ def test_a_file_brings_every_record_once_however_often_it_is_brought(
     records = make_chain(700)
     file = file_of(tmp_path, *in_batches(records, 200))
     for _ in range(2):
-        assert stick.bring(ingest, TERMINAL, file).seq == 700
+        assert stick.bring(ingest, TERMINAL, file, BARE).seq == 700
         assert stored(store) == [record.to_bytes() for record in records]
 
 
 def test_a_file_that_begins_too_late_says_from_where(ingest: Ingest, store: Store, tmp_path: Path) -> None:
     file = file_of(tmp_path, batch(make_chain(9), 5, 9))
     with pytest.raises(PlatformError, match="--from 1"):
-        stick.bring(ingest, TERMINAL, file)
+        stick.bring(ingest, TERMINAL, file, BARE)
     assert stored(store) == []
 
 
@@ -66,18 +68,18 @@ def test_another_chain_behind_a_committed_record_is_told_and_not_taken(
     ingest: Ingest, store: Store, tmp_path: Path
 ) -> None:
     records = make_chain(6)
-    stick.bring(ingest, TERMINAL, file_of(tmp_path, batch(records, 1, 6)))
+    stick.bring(ingest, TERMINAL, file_of(tmp_path, batch(records, 1, 6)), BARE)
     with pytest.raises(PlatformError, match="Another record 3 is committed"):
-        stick.bring(ingest, TERMINAL, file_of(tmp_path, batch(altered(records, 3), 1, 6)))
+        stick.bring(ingest, TERMINAL, file_of(tmp_path, batch(altered(records, 3), 1, 6)), BARE)
     assert stored(store) == [record.to_bytes() for record in records]
 
 
 def test_whose_records_they_are_is_checked(ingest: Ingest, tmp_path: Path) -> None:
     records = make_chain(3)
     file = file_of(tmp_path, batch(records, 1, 3))
-    stick.bring(ingest, TERMINAL, file)
+    stick.bring(ingest, TERMINAL, file, BARE)
     with pytest.raises(PlatformError, match="--terminal gate-1"):
-        stick.bring(ingest, "gate-2", file)
+        stick.bring(ingest, "gate-2", file, BARE)
 
 
 def test_a_chain_that_is_new_is_taken_only_for_the_terminal_that_signs_it(
@@ -85,9 +87,9 @@ def test_a_chain_that_is_new_is_taken_only_for_the_terminal_that_signs_it(
 ) -> None:
     file = file_of(tmp_path, *in_batches(make_chain(30), 10))
     with pytest.raises(PlatformError, match="--terminal gate-1"):
-        stick.bring(ingest, "gate-2", file)
+        stick.bring(ingest, "gate-2", file, BARE)
     assert stored(store) == []
-    assert stick.bring(ingest, TERMINAL, file).seq == 30, "a wrong name has spoilt nothing"
+    assert stick.bring(ingest, TERMINAL, file, BARE).seq == 30, "a wrong name has spoilt nothing"
 
 
 @pytest.mark.parametrize("named", [None, "", "gate 1\n"])
@@ -96,10 +98,12 @@ def test_a_new_chain_that_tells_nobody_whose_it_is_is_not_taken(
 ) -> None:
     records = chains.make_chain(30, checkpoint_of=named)
     with pytest.raises(PlatformError, match="No checkpoint"):
-        stick.bring(ingest, TERMINAL, file_of(tmp_path, *in_batches(records, 10)))
+        stick.bring(ingest, TERMINAL, file_of(tmp_path, *in_batches(records, 10)), BARE)
     assert stored(store) == []
     ingest.bring(TERMINAL, batch(records, 1, 3))
-    assert stick.bring(ingest, TERMINAL, file_of(tmp_path, batch(records, 4, 30))).seq == 30, "its head says whose"
+    assert stick.bring(ingest, TERMINAL, file_of(tmp_path, batch(records, 4, 30)), BARE).seq == 30, (
+        "its head says whose"
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,9 +124,9 @@ def test_what_is_no_export_is_one_sentence(ingest: Ingest, tmp_path: Path, conte
     file = tmp_path / "noise"
     file.write_bytes(content)
     with pytest.raises(PlatformError, match=words):
-        stick.bring(ingest, TERMINAL, file)
-    with pytest.raises(PlatformError, match="cannot be read"):
-        stick.bring(ingest, TERMINAL, tmp_path / "none")
+        stick.bring(ingest, TERMINAL, file, BARE)
+    with pytest.raises(PlatformError, match="does not exist"):
+        stick.bring(ingest, TERMINAL, tmp_path / "none", BARE)
 
 
 def test_a_cut_file_keeps_what_was_whole(ingest: Ingest, store: Store, tmp_path: Path) -> None:
@@ -130,11 +134,11 @@ def test_a_cut_file_keeps_what_was_whole(ingest: Ingest, store: Store, tmp_path:
     file = file_of(tmp_path, *in_batches(records, 10))
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(PlatformError, match="cut short"):
-        stick.bring(ingest, TERMINAL, file)
+        stick.bring(ingest, TERMINAL, file, BARE)
     assert len(stored(store)) == 20
 
 
 def test_a_record_of_another_suite_is_refused_as_such(ingest: Ingest, store: Store, tmp_path: Path) -> None:
     with pytest.raises(PlatformError, match="suite"):
-        stick.bring(ingest, TERMINAL, file_of(tmp_path, batch_of_another_suite(make_chain(5))))
+        stick.bring(ingest, TERMINAL, file_of(tmp_path, batch_of_another_suite(make_chain(5))), BARE)
     assert stored(store) == []

@@ -1,0 +1,110 @@
+"""``onecard platform import``: what came on a stick, and the acknowledgement that goes back on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from agent import cose
+from agent.stick_files import StickError, shown, write_plain
+from tools.cli.words import say, tell
+from tools.platform import stick
+from tools.platform.ca import Authority
+from tools.platform.command_options import database_option, directory_option, json_option
+from tools.platform.errors import PlatformError
+from tools.platform.service import Layout, ingest_of
+from tools.platform.store import Position, Store
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command(
+    name="import",
+    help=say(
+        "接收用 U 盘带来的记录（onecard journal export），并把回执写回 U 盘",
+        "Take records that came on a stick (onecard journal export), and write the acknowledgement back on it",
+    ),
+)
+@click.argument("file", metavar=say("文件", "FILE"), type=_FILE)
+@click.option("--terminal", "terminal_id", required=True, metavar="ID", help=say("它们属于哪个终端", "Whose they are"))
+@click.option(
+    "--ack",
+    "ack_file",
+    type=_FILE,
+    help=say("回执写入此文件（默认：文件名加 .ack）", "Where the acknowledgement goes (default: FILE.ack)"),
+)
+@click.option(
+    "--plain",
+    is_flag=True,
+    help=say(
+        "也接收没有签名的（journal export --plain）：确知来自该终端的磁盘时使用",
+        "Take what is not signed as well (journal export --plain): where you know of which disk it is",
+    ),
+)
+@directory_option
+@database_option
+@json_option
+def bring(
+    file: Path,
+    terminal_id: str,
+    ack_file: Path | None,
+    plain: bool,
+    directory: Path,
+    database: str | None,
+    as_json: bool,
+) -> None:
+    """Commit a file's parts, also while the platform runs; the exit code is 1 if any was at fault."""
+    layout = Layout(directory)
+    authority = Authority.at(layout.keys)
+    customs = stick.Customs(authority.checkpoint_keys(terminal_id), authority.load_sealing_key(), plain)
+    store = Store.open(database or layout.database_url)
+    fault: PlatformError | None = None
+    try:
+        head = stick.bring(ingest_of(store, authority), terminal_id, file, customs)
+    except stick.BroughtInPart as error:
+        head, fault = error.head, error
+    finally:
+        store.close()
+    ack_file = ack_file or file.with_name(f"{file.name}.ack")
+    _tell(head, ack_file, _acknowledged(head, ack_file, authority), fault, as_json)
+    if fault is not None:
+        raise fault
+
+
+def _acknowledged(head: Position, ack_file: Path, authority: Authority) -> StickError | None:
+    """Write what goes back; a stick that takes nothing spoils nothing: run the same again, or name another file."""
+    signer = cose.Es256Signer(authority.load_ack_key())
+    try:
+        write_plain(ack_file, stick.acknowledgement(head, time.time_ns() // 1_000_000, signer))
+    except StickError as error:
+        return error
+    return None
+
+
+def _tell(head: Position, ack_file: Path, unwritten: StickError | None, fault: Exception | None, as_json: bool) -> None:
+    if as_json:
+        facts = {"terminal": head.terminal, "chain_id": head.chain_id.hex(), "committed": head.seq}
+        click.echo(json.dumps(facts | {"ack": None if unwritten else str(ack_file), "whole": fault is None}))
+    else:
+        click.echo(
+            say(f"{head.terminal}：已提交至第 {head.seq} 条", f"{head.terminal}: committed up to record {head.seq}")
+        )
+        if unwritten is None:
+            name = shown(ack_file)
+            click.echo(
+                say(
+                    f"回执在 {name}，请带回终端：onecard journal acknowledge",
+                    f"the acknowledgement is in {name}; at the terminal: onecard journal acknowledge",
+                )
+            )
+    if unwritten is not None:
+        raise PlatformError(
+            say(
+                f"记录已提交，但回执没有写成：{tell(unwritten)}。请用 --ack 另写一处。",
+                f"The records are committed, the acknowledgement is not written: {tell(unwritten)}. Give it a place by"
+                " --ack.",
+            )
+        )
