@@ -134,9 +134,8 @@ class Canteen(Ordering[CanteenState]):
         subsidies, date = self._settings.subsidies, self.business_date(facts)
         subsidy = None if order.guests else subsidy_of(subsidies, credential, period.name, date, facts)
         trace = judge([(CanteenRule.SUBSIDY, subsidy is not None, None)], trace).trace
-        meal = self._meal(b"", credential, period, facts).model_copy(
-            update={"amount_fen": amount_fen, "meals": 0 if order.guests else 1, "subsidised": subsidy is not None}
-        )
+        meals = 0 if order.guests else 1
+        meal = self._meal(b"", credential, period, facts, amount_fen, meals, subsidised=subsidy is not None)
         booked = self.books(state)
         bill = Bill(
             amount_fen=amount_fen,
@@ -189,7 +188,17 @@ class Canteen(Ordering[CanteenState]):
                 classes = credential.entitlements | ({person.price_class} if person is not None else frozenset())
                 return period.price(classes)
 
-    def _meal(self, about: bytes, credential: Credential, period: MealPeriod, facts: Facts) -> Meal:
+    def _meal(
+        self,
+        about: bytes,
+        credential: Credential,
+        period: MealPeriod,
+        facts: Facts,
+        amount_fen: int = 0,
+        meals: int = 1,
+        *,
+        subsidised: bool = False,
+    ) -> Meal:
         return Meal(
             about=about,
             medium=credential.medium,
@@ -198,6 +207,9 @@ class Canteen(Ordering[CanteenState]):
             period=period.name,
             business_date=self.business_date(facts),
             ends_ms=facts.now_ms + self._settings.meals.day_left_ms(facts.local_time),
+            amount_fen=amount_fen,
+            meals=meals,
+            subsidised=subsidised,
         )
 
     # What the cashier types -----------------------------------------------------------------------------------------

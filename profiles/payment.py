@@ -73,6 +73,8 @@ from profiles.trace import Asked, Rule, judge
 
 PAID_SCOPE = "till.paid"
 _TOO_LATE_FOR_THE_PLATFORM = "expired"
+_AGREED = judge([(Rule.PLATFORM, True, None)])
+_SILENT = judge([(Rule.PLATFORM, False, None)])
 
 
 class PaySettings(ProfileSettings):
@@ -309,8 +311,7 @@ class Cashier(Generic[P]):
                 payment.intent_id,
                 payment.amount_fen,
             ) and (paid := divided_by(answer, payment)) is not None:
-                trace = judge([(Rule.PLATFORM, True, None)]).trace
-                return self._settle(state, paid, PaymentReason.PAID, facts, trace)
+                return self._settle(state, paid, PaymentReason.PAID, facts, _AGREED.trace)
             case Declined(code) if code != _TOO_LATE_FOR_THE_PLATFORM:
                 reason = DECLINED.get(code, PaymentReason.PLATFORM_DECLINED)
                 return self._give_up(state, payment, reason, facts, judge([(Rule.PLATFORM, False, reason)]).trace)
@@ -320,7 +321,7 @@ class Cashier(Generic[P]):
     def _alone(self, state: P, payment: Payment, facts: Facts) -> Step[P]:
         """Nobody said yes or no in time: the ceilings decide, those of credit and those of what is paid at once."""
         refusal = PaymentReason.OFFLINE_CEILING
-        verdict = judge([(Rule.PLATFORM, False, None)])
+        verdict = _SILENT
         paid = payment
         if payment.payers is not None:
             shares = spread(payment.own_fen, payment.payers.unasked)

@@ -46,7 +46,9 @@ def rules(subject: Subject, fen: int, date: str, facts: Facts) -> Iterator[Asked
 
 def spent(subject: Subject, fen: int, date: str, facts: Facts) -> tuple[Mark, ...]:
     """The mark of what was spent; of a negative amount, what takes it back. None for people without a limit."""
-    known = limit_of(subject, facts) is not None or facts.mark(SCOPE, key_of(subject, date)) is not None
-    if not known or fen == 0:
+    if fen == 0:
         return ()
-    return (count(SCOPE, key_of(subject, date), fen, facts.now_ms + KEPT_MS, facts),)
+    key = key_of(subject, date)
+    if limit_of(subject, facts) is None and facts.mark(SCOPE, key) is None:
+        return ()
+    return (count(SCOPE, key, fen, facts.now_ms + KEPT_MS, facts),)

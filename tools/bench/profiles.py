@@ -2,10 +2,11 @@
 
 Every registered profile is measured by the events of its own day (docs/scenarios.md), which is played on a real
 journal in simulated time. Where a call of ``handle`` leads to a record, it is timed, and then made again and again
-with the very same state, event and facts, which a pure function allows; then the raw peer commits: WAL,
-``synchronous=FULL``, one insert, in a process of its own. The rate, and the ratio that is promised, are those of the
-repeated calls beside the repeated commits; the first call, right behind a commit of the journal and with every cache
-cold, is told as ``at_work``.
+with the very same state and event, which a pure function allows, and each time with facts that remember nothing, as a
+lane decides: whoever a decision asks about is read from the roster's table once in each. Then the raw peer commits:
+WAL, ``synchronous=FULL``, one insert, in a process of its own. The rate, and the ratio that is promised, are those of
+the repeated calls beside the repeated commits; the first call, right behind a commit of the journal and with every
+cache cold, is told as ``at_work``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, cast
 
 from agent import logs
 from agent.config import profile_names
+from agent.facts import TerminalFacts
 from profiles.api import Event, Facts, Profile, Record, Step
 from tools.bench.place import bench_directory
 from tools.bench.raw_commit import RawPeer
@@ -101,9 +103,10 @@ class _Timed:
         took_ns = time.perf_counter_ns() - started_ns
         if any(isinstance(effect, Record) for effect in step.effects):
             self._times.at_work.append(took_ns)
+            each = [cast("TerminalFacts", facts).anew() for _ in range(REPEATED)]
             started_ns = time.perf_counter_ns()
-            for _ in range(REPEATED):
-                self._profile.handle(state, event, facts)
+            for anew in each:
+                self._profile.handle(state, event, anew)
             self._times.repeated.append((time.perf_counter_ns() - started_ns) / REPEATED)
             self._times.committed += [self._peer.commit() for _ in range(COMMITS)]
         return step

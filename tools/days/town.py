@@ -11,8 +11,9 @@ from types import MappingProxyType
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
-from agent.bundles.people import MediumState
+from agent.bundles.people import MediumState, RosterTable
 from agent.bundles.priced import prices_in_force, tariff_in_force
+from agent.bundles.table import Table
 from agent.clock import Clock
 from agent.credentials.lists import Lists
 from agent.credentials.medium import medium_of
@@ -23,11 +24,11 @@ from agent.credentials.trust import Term, TrustList
 from agent.signatures import Algorithm
 from drivers.api import CardReading, Interface
 from profiles.api import Subject
-from profiles.person import Person
 from profiles.purpose import Purpose
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.term import CalendarDates
 from profiles.subsidies import SubsidyPaid
+from tools.bundles import roster_content
 from tools.city import ENTITLEMENTS, STATUS_ENTRIES, Issuer, Phone
 from tools.days.day import Holder
 from tools.platform import foreign_codes, subsidies
@@ -132,9 +133,9 @@ class Town:
             revoked[index >> 3] |= person.revoked << (index & 7)
         term = Term(now_ms, now_ms + LIVES_MS, 0)
         status = StatusList(bytes(revoked), STATUS_ENTRIES, term)
-        roster = {
-            self.subject(name): who.roster.known() for name, who in self._people.items() if who.roster is not None
-        }
+        people = [
+            (self.subject(name).id, who.roster.known()) for name, who in self._people.items() if who.roster is not None
+        ]
         holders: dict[bytes, Held] = {}
         for name, person in self._people.items():
             held = Held(self.subject(name), person.entitlements)
@@ -146,21 +147,11 @@ class Town:
             trust=trust,
             status=MappingProxyType({self._issuer.row.issuer: status}),
             register=SiteRegister(holders.items()),
-            rosters=MappingProxyType({"roster-day": _Roster(roster)}),
+            rosters=MappingProxyType({"roster-day": RosterTable(Table.open(roster_content(NAMESPACE, people)))}),
             calendars=MappingProxyType(self._calendars),
             price_lists={name: (term, prices) for name, prices in self._price_lists.items()},
             tariffs={name: (term, tariff) for name, tariff in self._tariffs.items()},
         )
-
-
-class _Roster:
-    """The town's roster, as an installed one is asked."""
-
-    def __init__(self, people: Mapping[Subject, Person]) -> None:
-        self._people = people
-
-    def person(self, subject: Subject) -> Person | None:
-        return self._people.get(subject)
 
 
 class Bank:
