@@ -105,7 +105,7 @@ class PaperThread:
             except queue.Empty:
                 continue
             try:
-                self._printer.print_lines(effect.lines[:MAX_LINES])
+                self._printer.print_lines(effect.slip.lines[:MAX_LINES])
             except ReaderError as error:
                 post(self._loop, tell, NotPrinted(effect.about, error.fault.code))
                 raise

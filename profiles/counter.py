@@ -53,7 +53,7 @@ from profiles.payers import CREDIT, own_share_fen, shared
 from profiles.payment import Cashier, Kept, Payment
 from profiles.questions import Answer, Answered, Declined, Money, NotRecorded, ReturnClaimed, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
-from profiles.receipts import receipt, returned
+from profiles.receipts import Receipt, Returned
 from profiles.return_numbers import is_return_number
 from profiles.rules import guardian, lease
 from profiles.rules.subsidy import share_back
@@ -421,9 +421,9 @@ class Counter(Cashier[C], Generic[C]):
         if money is None or (sale is None and record.kind is not Kind.REFUND):
             return None
         if sale is not None and record.kind is Kind.PAYMENT:
-            return Print(receipt(sale, money.merchant, facts.local_time), record.id)
+            return Print(Receipt(sale, money.merchant, facts.local_time), record.id)
         if record.reason in (CounterReason.VOIDED, CounterReason.REFUNDED):
-            return Print(returned(sale, money, facts.local_time), record.id)
+            return Print(Returned(sale, money, facts.local_time), record.id)
         return None
 
     def _copy(self, state: C, number: int, facts: Facts) -> Step[C]:
@@ -434,7 +434,7 @@ class Counter(Cashier[C], Generic[C]):
         reason = CounterReason.RECEIPT_COPIED
         record = Record(facts.new_id(), Kind.COUNTER, reason, refers_to=sale.payment.asked_id)
         sold = facts.local_time - timedelta(milliseconds=max(0, facts.now_ms - sale.sold_ms))
-        paper = Print(receipt(sale, self._pay.merchant, sold, copy=True), record.id)
+        paper = Print(Receipt(sale, self._pay.merchant, sold, copy=True), record.id)
         return Step(state, (record, paper, Show(reason.citizen, Tone.OK)))
 
     def _sales(self, state: C) -> Show:

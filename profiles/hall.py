@@ -44,7 +44,7 @@ from profiles.hall_reasons import HallReason, HallRule
 from profiles.hall_settings import Desk, HallSettings, Matter, assurance_name
 from profiles.hall_words import CANCELLED, NOBODY_WAITS, call_of, choose, chosen, number_of, slip, welcome
 from profiles.handover import CounterAsks, Delivered, HandOver, Identity, Release, Undelivered, Withdraw
-from profiles.paper import NotPrinted, Print
+from profiles.paper import Lines, NotPrinted, Print
 from profiles.reasons import ReasonEnum
 from profiles.refusals import REPEATS_TIMER, counts, record_once
 from profiles.rules import queue
@@ -201,7 +201,7 @@ class Hall:
             trace=verdict.trace,
         )
         before = queue.before(matter.name, number, facts)
-        paper = Print(slip(matter, number, before, facts.local_time), record.id)
+        paper = Print(Lines(slip(matter, number, before, facts.local_time)), record.id)
         after = state.model_copy(update={"chosen": None, "chosen_until_ms": 0})
         return Step(after, (record, paper, Show(number_of(matter.ticket(number), before), Tone.OK)))
 

@@ -7,8 +7,8 @@ number at its end is the intent's, by which the journal and the platform find th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from unicodedata import east_asian_width
 
 from profiles.amounts import yuan
@@ -22,36 +22,57 @@ WIDTH = 32
 _SUBSIDY = Sentence("补贴", "subsidy")
 
 
-def receipt(sale: Sale, merchant: str, sold: datetime, *, copy: bool = False) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Receipt:
     """The slip of a sale; ``sold`` is when, in local time. ``copy`` marks one that is printed again."""
-    payment = sale.payment
-    lines = [
-        *_head(_both("收据", "Receipt"), merchant, sale, sold),
-        *((_both("*** 副本", "COPY ***"),) if copy else ()),
-    ]
-    for item in sale.items:
-        name = _both(item.zh, item.en)
-        lines.append(_row(f"{item.label} {name}", item.amount_fen))
-    if sale.off_fen:
-        lines += [_row(_both("原价", "List price"), payment.amount_fen + sale.off_fen), _row(sale.off, -sale.off_fen)]
-    lines += [_row(_both("实付", "Paid"), payment.amount_fen), *_shares(payment.funds)]
-    if payment.due:
-        lines.append(_both(f"请于 {payment.due} 前结清", "Settle by then"))
-    if payment.offline:
-        lines.append(_both("离线收款", "Sold offline"))
-    returned_fen = sum(sale.returned.values())
-    if copy and returned_fen:
-        lines.append(_row(_both("其后已退", "Returned since"), returned_fen))
-    return (*lines, *_foot(payment.business_date, payment.shift, payment.intent_id))
+
+    sale: Sale = field(repr=False)
+    merchant: str
+    sold: datetime
+    copy: bool = False
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """See :class:`profiles.paper.Slip`."""
+        sale, payment = self.sale, self.sale.payment
+        lines = [
+            *_head(_both("收据", "Receipt"), self.merchant, sale, self.sold),
+            *((_both("*** 副本", "COPY ***"),) if self.copy else ()),
+        ]
+        for item in sale.items:
+            name = _both(item.zh, item.en)
+            lines.append(_row(f"{item.label} {name}", item.amount_fen))
+        if sale.off_fen:
+            list_fen = payment.amount_fen + sale.off_fen
+            lines += [_row(_both("原价", "List price"), list_fen), _row(sale.off, -sale.off_fen)]
+        lines += [_row(_both("实付", "Paid"), payment.amount_fen), *_shares(payment.funds)]
+        if payment.due:
+            lines.append(_both(f"请于 {payment.due} 前结清", "Settle by then"))
+        if payment.offline:
+            lines.append(_both("离线收款", "Sold offline"))
+        returned_fen = sum(sale.returned.values())
+        if self.copy and returned_fen:
+            lines.append(_row(_both("其后已退", "Returned since"), returned_fen))
+        return (*lines, *_foot(payment.business_date, payment.shift, payment.intent_id))
 
 
-def returned(sale: Sale | None, money: Money, now: datetime) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Returned:
     """The slip of what was given back just now, of a sale of this till or, without ``sale``, of another."""
-    lines = [*_head(_both("退款", "Refund"), money.merchant, sale, now)]
-    lines += [_row(_both("退回", "Given back"), -money.amount_fen), *_shares(money.back().funds)]
-    if sale is not None:
-        lines.append(_row(_both("此笔余额", "Left of this sale"), sale.left_fen))
-    return (*lines, *_foot(money.business_date, money.shift, money.intent_id, is_sale=sale is not None))
+
+    sale: Sale | None = field(repr=False)
+    money: Money
+    now: datetime
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """See :class:`profiles.paper.Slip`."""
+        sale, money = self.sale, self.money
+        lines = [*_head(_both("退款", "Refund"), money.merchant, sale, self.now)]
+        lines += [_row(_both("退回", "Given back"), -money.amount_fen), *_shares(money.back().funds)]
+        if sale is not None:
+            lines.append(_row(_both("此笔余额", "Left of this sale"), sale.left_fen))
+        return (*lines, *_foot(money.business_date, money.shift, money.intent_id, is_sale=sale is not None))
 
 
 def _head(title: str, merchant: str, sale: Sale | None, moment: datetime) -> tuple[str, ...]:
@@ -95,7 +116,6 @@ def _fit(text: str, width: int = WIDTH) -> str:
     return text
 
 
-@lru_cache(maxsize=256)
 def _wide(text: str) -> int:
     """How many of its characters take two columns."""
     if text.isascii():

@@ -11,7 +11,7 @@ from agent.clock import SystemRandom
 from agent.devices import DeviceState
 from agent.paper import MAX_WAITING, NoPaper, PaperThread
 from drivers.api import DriverSettings, ReaderError, ReaderFault
-from profiles.paper import NotPrinted, Print
+from profiles.paper import Lines, NotPrinted, Print
 
 DEADLINE_S = 20.0
 
@@ -55,19 +55,19 @@ async def test_slips_come_out_in_order_and_one_without_paper_is_said_not_to() ->
     loop = asyncio.get_running_loop()
     thread = PaperThread("printer", printer, loop, states.put_nowait, Backoff(SystemRandom()), lambda: 0)
     async with asyncio.timeout(DEADLINE_S):
-        thread.print(Print(("early",), b"0"), failed.put_nowait)
+        thread.print(Print(Lines(("early",)), b"0"), failed.put_nowait)
         assert (await failed.get()).about == b"0"  # the printer is not open yet
         thread.start()
         await _ready(states, "ready")
         printer.paper = False
-        thread.print(Print(("a",), b"1"), failed.put_nowait)
+        thread.print(Print(Lines(("a",)), b"1"), failed.put_nowait)
         assert await failed.get() == NotPrinted(b"1", ReaderFault.NOT_FOUND.code)
         await _ready(states, "failed")
         printer.paper = True
         await _ready(states, "ready")
         printer.goes_on.clear()
         for number in range(MAX_WAITING + 3):  # one is being printed, perhaps; some wait, the rest is told
-            thread.print(Print((str(number),), b"2"), failed.put_nowait)
+            thread.print(Print(Lines((str(number),)), b"2"), failed.put_nowait)
         assert (await failed.get()).fault == ReaderFault.BUSY.code
         printer.goes_on.set()
         thread.stop()
@@ -79,4 +79,4 @@ def test_a_lane_without_a_printer_expects_nothing() -> None:
     def told(event: NotPrinted) -> None:
         raise AssertionError(event)
 
-    NoPaper().print(Print(("x",), b"1"), told)
+    NoPaper().print(Print(Lines(("x",)), b"1"), told)

@@ -47,8 +47,8 @@ def test_a_whole_sale_of_another_till_goes_back_fund_by_fund_under_the_claims_id
     assert dict(money.funds) == {"account": -500, "subsidy": -1_000}
     assert money.operator == f"city:{OPERATOR.hex()}"
     assert till.slips[-1].about == record.id
-    assert till.slips[-1].lines[-1] == money.intent_id.hex()
-    assert "退回 Given back" in till.slips[-1].lines[3]
+    assert till.slips[-1].slip.lines[-1] == money.intent_id.hex()
+    assert "退回 Given back" in till.slips[-1].slip.lines[3]
     assert till.said == "No. 12345678: 15.00 yuan were given back (subsidy 10.00, account 5.00)"
     assert till.state.shift is not None
     assert (till.state.shift.sums.returns, till.state.shift.sums.returned_fen) == (1, 1_500)

@@ -117,7 +117,7 @@ def test_a_number_is_the_matters_own_and_printed_without_a_name() -> None:
         "ticket": "A001",
     }
     assert house.one(Record).marks[-1].scope == "seen"
-    assert house.one(Print).lines[1] == "A001"
+    assert house.one(Print).slip.lines[1] == "A001"
     assert house.number(person(2), 1) == ["ticket"]
     assert "A002, with 1 before you" in house.shown
     assert house.number(person(2, Assurance.DYNAMIC_CODE), 2) == ["ticket"]

@@ -36,7 +36,7 @@ class Printing(Till):
 
 def amounts(slip: Print) -> dict[str, str]:
     """Every label of a slip with its amount."""
-    rows = (line.rsplit(maxsplit=1) for line in slip.lines)
+    rows = (line.rsplit(maxsplit=1) for line in slip.slip.lines)
     return {row[0].strip(): row[1] for row in rows if len(row) == 2 and "." in row[1]}
 
 
@@ -51,11 +51,11 @@ def test_a_receipt_says_what_the_record_of_the_payment_says() -> None:
         "九折 a tenth off": f"-{yuan(int(asked.public['list_fen']) - money.amount_fen)}",
         "实付 Paid": yuan(money.amount_fen),
     }
-    assert slip.lines[:2] == (money.merchant, "收据 Receipt")
-    assert slip.lines[3] == "2026-11-23 12:00:00"
-    assert slip.lines[-1] == money.intent_id.hex()
-    assert money.business_date in slip.lines[-3]
-    assert slip.lines[-2] == f"退款号 Refund no. {return_number(money.intent_id)}"
+    assert slip.slip.lines[:2] == (money.merchant, "收据 Receipt")
+    assert slip.slip.lines[3] == "2026-11-23 12:00:00"
+    assert slip.slip.lines[-1] == money.intent_id.hex()
+    assert money.business_date in slip.slip.lines[-3]
+    assert slip.slip.lines[-2] == f"退款号 Refund no. {return_number(money.intent_id)}"
     assert slip.about == till.journal[-1].id, "nothing is printed before this record is on the disk"
 
 
@@ -70,13 +70,13 @@ def test_a_receipt_says_which_accounts_paid_and_that_nobody_was_asked() -> None:
     till.tell(Barcode("690"))
     till.present()
     till.tell(Unanswered(till.asks[-1].about))
-    assert "离线收款 Sold offline" in till.slips[-1].lines
+    assert "离线收款 Sold offline" in till.slips[-1].slip.lines
 
 
 def test_no_card_and_no_person_stands_on_a_receipt() -> None:
     till = Printing()
     till.sell()
-    text = "\n".join(till.slips[0].lines)
+    text = "\n".join(till.slips[0].slip.lines)
     subject = till.journal[-1].subject
     assert subject is not None
     assert subject.id.hex() not in text
@@ -89,9 +89,9 @@ def test_a_copy_is_marked_and_recorded_and_else_the_same_receipt() -> None:
     till.facts.now_ms += 3_600_000
     till.key(FunctionKey.RECEIPT)
     first, copy = till.slips
-    marked = list(copy.lines)
+    marked = list(copy.slip.lines)
     marked.remove("*** 副本 COPY ***")
-    assert tuple(marked) == first.lines
+    assert tuple(marked) == first.slip.lines
     assert (till.reasons()[-1], till.journal[-1].refers_to) == ("receipt-copied", till.asked().id)
     till.key(FunctionKey.RECEIPT, 7)
     assert till.reasons()[-1] == "sale-unknown"
@@ -106,7 +106,7 @@ def test_what_is_given_back_is_on_paper_too_and_on_later_copies() -> None:
     till.tell(KeyPressed(FunctionKey.SALES))
     till.key(FunctionKey.VOID, 1)
     slip = till.slips[-1]
-    assert slip.lines[1] == "退款 Refund"
+    assert slip.slip.lines[1] == "退款 Refund"
     assert amounts(slip) == {"退回 Given back": "17.10", "此笔余额 Left of this sale": "0.00"}
     till.key(FunctionKey.RECEIPT, 1)
     assert amounts(till.slips[-1])["其后已退 Returned since"] == "17.10"
@@ -154,8 +154,8 @@ def test_the_longest_receipt_fits_its_paper_and_only_the_latest_sales_keep_their
     assert [len(sale.items) for sale in lane.state.sales] == [0, 0, 40, 40, 40, 40, 40]
     slips = lane.canteen.handle(lane.state, KeyPressed(FunctionKey.RECEIPT), lane.facts).effects
     (slip,) = (effect for effect in slips if isinstance(effect, Print))
-    assert all(sum(2 if ord(each) > 0x2E80 else 1 for each in line) <= WIDTH for line in slip.lines)
-    assert len(slip.lines) <= MAX_LINES
+    assert all(sum(2 if ord(each) > 0x2E80 else 1 for each in line) <= WIDTH for line in slip.slip.lines)
+    assert len(slip.slip.lines) <= MAX_LINES
 
 
 def test_a_printer_on_a_serial_line_gets_every_character_of_a_receipt(tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_a_printer_on_a_serial_line_gets_every_character_of_a_receipt(tmp_path: 
     port.plug()
     printer = TextPrinter("printer", PrinterSettings(port=str(port.path)))
     printer.open()
-    printer.print_lines(till.slips[0].lines)
+    printer.print_lines(till.slips[0].slip.lines)
     assert arrived.wait(20.0)
     printer.close()
     port.unplug()
     text = bytes(received).removeprefix(BEGIN).removesuffix(CUT).decode("gb18030")
-    assert tuple(text.splitlines()) == till.slips[0].lines
+    assert tuple(text.splitlines()) == till.slips[0].slip.lines
