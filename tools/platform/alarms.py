@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.bundles.errors import BundleFault
+from agent.configuration.standing import Why
+from agent.records import ConfigurationReason
 from profiles.reasons import Sentence
 from tools.cli import fields
 from tools.cli.codes import reason_words
@@ -83,10 +85,12 @@ _SOURCES: Mapping[str, Sentence] = {
 
 
 def source_words(code: str, source: str) -> str:
-    """Where an alarm comes from: a part of the terminal, a lane by its name, or what was wrong with an answer."""
+    """Where an alarm comes from: a part of the terminal, a lane by its name, or what was wrong."""
     if code == "answer-refused":
         return fields.refusal(source)
     if code == "bundle-refused":
         return next((tell(fault.sentence) for fault in BundleFault if fault.code == source), source)
+    if code == ConfigurationReason.WITHDRAWN.code:
+        return next((tell(why.sentence) for why in Why if why.value == source), source)
     sentence = _SOURCES.get(source)
     return source if sentence is None else say(sentence.zh, sentence.en)

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.bundles.errors import BundleFault
+from agent.configuration.standing import Why
 from agent.cose import Es256Signer
 from agent.keys import FileKeyStore
 from agent.sync.contract import Alarm, Channel, Presence, State
@@ -251,3 +252,4 @@ def test_alarms_say_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> Non
         assert source_words("forced-open", "north-in") == "north-in"
         assert source_words("answer-refused", "stale") == fields.refusal("stale") != "stale"
         assert source_words("bundle-refused", "audience") == tell(BundleFault.AUDIENCE.sentence)
+        assert source_words("configuration-withdrawn", "restarts") == tell(Why.RESTARTS.sentence)
