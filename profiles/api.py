@@ -162,7 +162,7 @@ class Reason(ReasonEnum):
     REPEATED = (
         "repeated",
         _S("请重新出示", "Please present it again"),
-        _S("与所指记录相同的情况再次发生的次数", "how often what the named record says happened again"),
+        _S("同样的情况再次发生", "the same happened again"),
     )
     FIRE = (
         "fire",

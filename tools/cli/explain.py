@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from profiles.reasons import Sentence
 from profiles.trace import Said
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.place import state_dir_option
+from tools.cli.times import local
 from tools.explanation import CannotExplain, Explanation, InForce, explain
 
 
@@ -46,11 +46,10 @@ def command(record: str, state_dir: Path, as_json: bool) -> None:
 def _lines(explanation: Explanation) -> list[str]:
     record = explanation.found.record
     entry, colon = record.entry, say("：", ": ")
-    moment = datetime.fromtimestamp(entry.time_ms / 1000).astimezone()
     place = f"  {entry.lane} ({entry.profile})" if entry.lane else ""
-    lines = [f"{explanation.found.seq}  {moment:%Y-%m-%d %H:%M:%S}  {kind_words(entry.kind)}{place}"]
+    lines = [f"{explanation.found.seq}  {local(entry.time_ms)}  {kind_words(entry.kind)}{place}"]
     if entry.reason:
-        lines.append(f"  {entry.reason}{colon}{reason_words(entry.reason)}")
+        lines.append(f"  {reason_words(entry.reason)}")
     if explanation.silence is not None:
         lines.append(f"  {_said(explanation.silence.value)}")
     if explanation.rules:

@@ -13,7 +13,7 @@ from profiles.amounts import yuan
 from profiles.api import Assurance
 from profiles.reasons import Sentence
 from profiles.rules.assisted import Why
-from tools.cli.times import iso
+from tools.cli.times import local
 
 _S = Sentence
 _LAST_MS = 253_402_300_799_000  # the end of the year 9999
@@ -258,7 +258,7 @@ def value(name: str, content: Any) -> str:
         amount = f"{'-' if content < 0 else ''}{yuan(abs(content))}"
         return say(f"{amount} 元", f"{amount} yuan")
     if name.endswith("_ms") and isinstance(content, int) and 0 <= content <= _LAST_MS:
-        return iso(content)
+        return local(content)
     if name == "rules":
         asked = len(str(content)) // 2  # a byte each, in hexadecimal
         return say(f"共 {asked} 条（onecard explain 逐条说明）", f"{asked} (`onecard explain` tells each)")

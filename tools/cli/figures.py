@@ -8,7 +8,7 @@ from typing import NamedTuple
 from offline_store.figures import UNRECORDED, Tally
 from offline_store.record import Record, Value
 from tools.cli.codes import kind_words, reason_words
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.cli.words import say
 
 _LAST_MS = 253_402_300_799_000  # the end of the year 9999
@@ -41,7 +41,7 @@ def figures_of(record: Record) -> list[CountedFigure]:
 def figure_words(figure: CountedFigure) -> str:
     """One figure in one line."""
     reason = f"{say('：', ': ')}{reason_words(figure.reason)}" if figure.reason else ""
-    when = f"{iso(figure.first_ms)} – {iso(figure.last_ms)}"
+    when = f"{local(figure.first_ms)} – {local(figure.last_ms)}"
     return f"{kind_words(figure.kind)}{reason} × {figure.times} ({when})"
 
 
@@ -49,7 +49,7 @@ def waiting_words(tallies: Mapping[str, Tally]) -> list[str]:
     """What a terminal counted and could not record yet, a line a lane."""
     lines = []
     for lane, tally in tallies.items():
-        first, last, openings = iso(tally.first_ms), iso(tally.last_ms), tally.openings
+        first, last, openings = local(tally.first_ms), local(tally.last_ms), tally.openings
         lines.append(
             say(
                 f"{lane}：磁盘已满，有 {openings} 次开门没有逐条记录（{first} 至 {last}）；清理磁盘后自动补记次数",

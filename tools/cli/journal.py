@@ -23,7 +23,7 @@ from tools.cli.codes import fault_words, kind_words, reason_words
 from tools.cli.figures import figure_words, figures_of, openings_of
 from tools.cli.place import state_dir_option
 from tools.cli.stick import acknowledge, export
-from tools.cli.times import iso
+from tools.cli.times import iso, local
 
 _PORTION = 200
 _PORTION_BYTES = 1_000_000
@@ -135,8 +135,10 @@ def stats(state_dir: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts | {"kinds": numbers.kinds}))
         return
+    said = {"first": numbers.first_ms, "last": numbers.last_ms}
     for name, value in facts.items():
-        click.echo(fields.line(name, value))
+        moment = said.get(name)
+        click.echo(fields.line(name, value if moment is None else local(moment)))
     for kind, count in numbers.kinds.items():
         click.echo(f"  {kind_words(kind)}{say('：', ': ')}{count}")
 
@@ -225,6 +227,7 @@ def _line_of(record: Record, acked_seq: int) -> dict[str, Any]:
         "kind": entry.kind,
         "lane": entry.lane,
         "reason": entry.reason,
+        "amount_fen": None if entry.money is None else entry.money.amount_fen,
         "repeated": entry.public.get("repeated"),
         "openings": openings_of(record),
         "id": entry.id.hex(),
@@ -241,7 +244,10 @@ def _text_of(line: dict[str, Any]) -> str:
         reason += say(f"（{line['repeated']} 次）", f" ({line['repeated']} times)")
     if line["openings"] is not None:
         reason += say(f"（开门 {line['openings']} 次）", f" ({line['openings']} openings)")
-    return f"{line['seq']:>8} {mark} {line['time']} {kind_words(line['kind'])}{lane}{reason}"
+    if line["amount_fen"] is not None:
+        reason += f"  {fields.value('amount_fen', line['amount_fen'])}"
+    moment = local(round(datetime.fromisoformat(line["time"]).timestamp() * 1000))
+    return f"{line['seq']:>8} {mark} {moment} {kind_words(line['kind'])}{lane}{reason}"
 
 
 journal.add_command(export)

@@ -14,6 +14,7 @@ from agent.config import Resolved, load, parse
 from agent.configuration.choice import as_it_runs
 from agent.words import say
 from tools.cli.presets import preset_names, preset_text
+from tools.cli.times import go_by
 
 DEFAULT_PRESET = "gate"
 INSTALLED_CONFIG = Path("/etc/onecard/terminal.yaml")
@@ -166,15 +167,19 @@ def _state_dir(named_by: str, value: Any) -> Path:
         return _states() / str(value)
     if named_by == "state_dir":
         return Path(value)
-    resolved = resolve(value, None) if named_by == "config" else resolve(None, value)
+    return _of(resolve(value, None) if named_by == "config" else resolve(None, value))
+
+
+def _of(resolved: Resolved) -> Path:
+    go_by(resolved)
     return resolved.config.terminal.state_dir
 
 
 def default_state_dir() -> Path:
     """That of this machine's own terminal, else of the default preset; else a sentence that names those that ran."""
     if (config := installed()) is not None:
-        return load(config).config.terminal.state_dir
-    state_dir = resolve(None, None).config.terminal.state_dir
+        return _of(load(config))
+    state_dir = _of(resolve(None, None))
     if not state_dir.is_dir() and _known():
         raise click.ClickException(say(f"{state_dir} 不存在；{_others()}", f"{state_dir} does not exist; {_others()}"))
     return state_dir

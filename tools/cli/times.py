@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import click
 
 from agent.clock import Moment, SystemClock
+from agent.config import Resolved
 from agent.words import say
 from profiles.api import ClockState
 
+_ZONE = "onecard.zone"
 _MAX_S = 253_402_300_799  # the end of the year 9999
 
 
@@ -64,5 +66,18 @@ def moment(at_ms: int | None) -> Moment:
 
 
 def iso(time_ms: int) -> str:
-    """UTC, to the second."""
+    """UTC, to the second: for machines."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds")
+
+
+def go_by(resolved: Resolved) -> None:
+    """From here on this command says times as the terminal of this configuration has them."""
+    if (context := click.get_current_context(silent=True)) is not None:
+        context.meta[_ZONE] = timezone(timedelta(minutes=resolved.config.terminal.utc_offset_minutes))
+
+
+def local(time_ms: int) -> str:
+    """For people: the terminal's local time with its offset; this machine's, where only a directory was named."""
+    context = click.get_current_context(silent=True)
+    zone = None if context is None else context.meta.get(_ZONE)
+    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(zone).isoformat(sep=" ", timespec="seconds")

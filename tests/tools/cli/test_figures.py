@@ -18,6 +18,7 @@ from offline_store.writer import InlineWriter
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, entry
 from tests.tools.platform.chains import make_chain
 from tools.cli.figures import figure_words, figures_of, openings_of
+from tools.cli.times import local
 
 LIMIT_BYTES = 1 << 32
 
@@ -25,7 +26,7 @@ LIMIT_BYTES = 1 << 32
 def onecard(*arguments: str, state_dir: Path, lang: str = "en") -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "agent", *arguments, "--state-dir", str(state_dir)],
-        env=os.environ | {"ONECARD_LANG": lang},
+        env=os.environ | {"ONECARD_LANG": lang, "TZ": "Asia/Shanghai"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -59,7 +60,7 @@ def test_what_waits_is_said_also_where_no_link_is(writer: InlineWriter, tmp_path
     assert code == 1
     assert (
         "north-in: the disk is full, 3 openings are not recorded one by one "
-        "(2026-01-01T00:00:01+00:00 to 2026-01-01T00:00:04+00:00)" in said
+        "(2026-01-01 08:00:01+08:00 to 2026-01-01 08:00:04+08:00)" in said
     )
     assert "north-in：磁盘已满，有 3 次开门没有逐条记录" in onecard("status", state_dir=tmp_path, lang="zh")[1]
 
@@ -74,8 +75,8 @@ def test_its_record_is_listed_with_the_number_and_shown_with_every_figure(
     assert "（开门 3 次）" in onecard("journal", "list", state_dir=tmp_path, lang="zh")[1]
     _, said = onecard("journal", "show", "2", state_dir=tmp_path)
     assert "openings: 3" in said
-    assert "decision: granted × 3 (2026-01-01T00:00:01+00:00 – 2026-01-01T00:00:03+00:00)" in said
-    assert "× 1 (2026-01-01T00:00:04+00:00 – 2026-01-01T00:00:04+00:00)" in said
+    assert "decision: granted × 3 (2026-01-01 08:00:01+08:00 – 2026-01-01 08:00:03+08:00)" in said
+    assert "× 1 (2026-01-01 08:00:04+08:00 – 2026-01-01 08:00:04+08:00)" in said
     shown = json.loads(onecard("journal", "show", "2", "--json", state_dir=tmp_path)[1])
     assert (shown["kind"], shown["openings"]) == (UNRECORDED, 3)
     assert shown["public"]["figures"][0][:3] == ["decision", "granted", 3]
@@ -93,6 +94,6 @@ def test_figures_of_another_form_are_left_out_and_stop_nobody() -> None:
     public: dict[str, Value] = {"openings": -1, "figures": rows}
     told = replace(record, entry=replace(record.entry, kind=UNRECORDED, public=public))
     assert [figure.times for figure in figures_of(told)] == [2]
-    assert figure_words(figures_of(told)[0]).endswith("× 2 (1970-01-01T00:00:00+00:00 – 1970-01-01T00:00:00+00:00)")
+    assert figure_words(figures_of(told)[0]).endswith(f"× 2 ({local(0)} – {local(0)})")
     assert openings_of(told) is None
     assert (openings_of(record), figures_of(record)) == (None, [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ TERMINAL = "gate-001"
 def onecard(*arguments: str | Path, lang: str = "en") -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "agent", *map(str, arguments)],
-        env=os.environ | {"ONECARD_LANG": lang},
+        env=os.environ | {"ONECARD_LANG": lang, "TZ": "Asia/Shanghai"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -97,6 +98,38 @@ def test_show_tells_one_record_without_medium_and_subject(state_dir: Path) -> No
     assert "direction: in" in onecard("journal", "show", "5", "--state-dir", state_dir).stdout
     missing = onecard("journal", "show", "700", "--state-dir", state_dir)
     assert (missing.returncode, "holds 1 to 618" in missing.stderr) == (1, True)
+
+
+def test_people_read_local_time_with_its_offset_and_amounts_in_the_list_and_machines_read_utc(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, BOOT_ID, clock=SteppingClock(), random=SeededRandom(4))
+    time_ms = 1_795_665_605_000
+    entry = Entry(
+        id=new_id(time_ms, bytes(10)),
+        kind="payment",
+        time_ms=time_ms,
+        time_quality="synchronised",
+        monotonic_ms=5,
+        reason="paid",
+        money=Money(1250, bytes(16), "canteen-1", "20261126"),
+    )
+    journal.append([Append((entry,))])
+    journal.close()
+    place = ("--state-dir", tmp_path)
+    listed = onecard("journal", "list", *place).stdout
+    assert "2026-11-26 12:00:05+08:00 payment: the platform agreed  12.50 yuan\n" in listed
+    assert "2  2026-11-26 12:00:05+08:00  payment\n  the platform agreed\n" in onecard("explain", "2", *place).stdout
+    machine = json.loads(onecard("journal", "list", *place, "--json").stdout.splitlines()[1])
+    assert (machine["time"], machine["amount_fen"]) == ("2026-11-26T04:00:05.000+00:00", 1250)
+
+
+def test_times_are_those_of_the_terminal_whose_configuration_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "gate.yaml"
+    assert onecard("config", "init", config).returncode == 0
+    state = tmp_path / "state"
+    Journal.open(state, BOOT_ID, clock=SteppingClock(), random=SeededRandom(4)).close()
+    text = config.read_text(encoding="utf-8")
+    config.write_text(re.sub("state_dir: .*", f"state_dir: {state}\n  utc_offset_minutes: 540", text), encoding="utf-8")
+    assert "+09:00 " in onecard("journal", "list", "--config", config).stdout
 
 
 def test_show_tells_what_moved_without_operator_and_account(tmp_path: Path) -> None:
