@@ -9,6 +9,7 @@ the record that opens the session; the loans refer to it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -71,6 +72,8 @@ MAX_ASKED = 120
 """Items a minute: more than hands scan, and a bound on what a scanner that rattles can write."""
 MAX_LISTED = 200
 """Of a reader's items so many are remembered, to tell a renewal from a loan."""
+_GOODS = re.compile("[0-9]{8}|[0-9]{12,14}")
+"""EAN, UPC or ISBN, as a serial scanner reads them: no code of a person or for paying is so short."""
 _CODE_PREFIXES = ("EC1:", "HC1:")
 _ASKED = {
     Act.CHECKOUT: LibraryReason.CHECKOUT_ASKED,
@@ -114,6 +117,8 @@ class Library:
             if text.startswith(_CODE_PREFIXES):
                 return LibraryReason.CODE_AS_BARCODE
             return Barcode(text) if is_item else LibraryReason.NOT_AN_ITEM
+        if not is_item and symbology == "serial" and _GOODS.fullmatch(text):
+            return LibraryReason.NOT_AN_ITEM
         if is_item:
             by_sight = symbology == "serial" or self._settings.square_items
             return Barcode(text) if by_sight else LibraryReason.ITEM_AS_CODE

@@ -20,8 +20,10 @@ from profiles.api import (
     Presented,
     ProfileSettings,
     Show,
+    StartTimer,
     State,
     Step,
+    TimerFired,
     Tone,
 )
 from profiles.dates import compact
@@ -29,6 +31,9 @@ from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
 from profiles.payment_reasons import PaymentReason
 from profiles.reasons import Sentence
 from profiles.trace import Asked, Rule, RuleEnum, judge
+
+AMOUNT_TIMER = "amount"
+_NOBODY_PAID = Sentence("等候太久，已取消，请重新输入", "Nobody paid, so it was taken back; please type it again")
 
 
 class TillSettings(PaySettings):
@@ -38,11 +43,16 @@ class TillSettings(PaySettings):
         default=None, ge=1, le=MAX_AMOUNT_FEN, description="the one price; null: the keypad of this lane gives it"
     )
 
+    order_waits_ms: int = Field(
+        default=120_000, ge=5_000, le=1_800_000, description="so long a typed amount waits for whoever pays it"
+    )
+
 
 class TillState(PayState):
     """State of one till, saved with every record."""
 
     amount_fen: int | None = Field(default=None, description="what the cashier typed, for whoever pays next")
+    typed: bytes = Field(default=b"", description="names the amount that was typed last")
 
 
 class Till(Cashier[TillState]):
@@ -63,7 +73,14 @@ class Till(Cashier[TillState]):
         return TillState()
 
     def handle(self, state: TillState, event: Event, facts: Facts) -> Step[TillState]:
-        """One event in, one step out."""
+        """One event in, one step out. No amount waits for ever: whoever comes later would pay for somebody else."""
+        step = self._serve(state, event, facts)
+        after, before = step.state, (state.typed, state.amount_fen)
+        if after.amount_fen is None or before == (after.typed, after.amount_fen):
+            return step
+        return Step(after, (*step.effects, StartTimer(AMOUNT_TIMER, self._settings.order_waits_ms, after.typed)))
+
+    def _serve(self, state: TillState, event: Event, facts: Facts) -> Step[TillState]:
         match event:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
@@ -72,7 +89,10 @@ class Till(Cashier[TillState]):
                 price = yuan(self._settings.amount_fen)
                 return Step(state, (Show(Sentence(f"价格固定：{price} 元", f"One price: {price} yuan"), Tone.WAIT),))
             case AmountEntered(amount_fen):
-                return self._entered(state, amount_fen)
+                return self._entered(state, amount_fen, facts)
+            case TimerFired(name, about) if name == AMOUNT_TIMER:
+                is_due = state.amount_fen is not None and state.typed == about
+                return self._no_amount(state, _NOBODY_PAID) if is_due else Step(state)
             case AmountRefused(problem):
                 # Whoever typed another amount wants the former one no more.
                 return self._no_amount(state, problem.sentence)
@@ -93,12 +113,13 @@ class Till(Cashier[TillState]):
         yield Rule.AMOUNT, amount_fen is not None, PaymentReason.NO_AMOUNT
         yield Rule.NOT_REPEATED, not self.paid_just_now(credential.medium, facts), PaymentReason.JUST_PAID
 
-    def _entered(self, state: TillState, amount_fen: int) -> Step[TillState]:
+    def _entered(self, state: TillState, amount_fen: int, facts: Facts) -> Step[TillState]:
         """The amount for whoever pays next; 0 takes it back."""
         if amount_fen == 0:
             return self._no_amount(state, NOTHING_DUE)
         due = Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
-        return Step(state.model_copy(update={"amount_fen": amount_fen}), (Show(due, Tone.WAIT),))
+        changed = {"amount_fen": amount_fen, "typed": facts.new_id()}
+        return Step(state.model_copy(update=changed), (Show(due, Tone.WAIT),))
 
     def _no_amount(self, state: TillState, why: Sentence) -> Step[TillState]:
         return Step(state.model_copy(update={"amount_fen": None}), (Show(why, Tone.NO),))
@@ -120,4 +141,4 @@ class Till(Cashier[TillState]):
 
     def anew(self, state: TillState) -> TillState:
         """The cashier types again."""
-        return state.model_copy(update={"amount_fen": None})
+        return state.model_copy(update={"amount_fen": None, "typed": b""})

@@ -179,6 +179,7 @@ class LibraryMove(_Message):
     cancel: bool
     date: str
     due: str
+    done: bool
 
 
 class LibraryState(_Message):

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class VirtualPatron:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What was done, as it was asked for: ``out``, ``in`` or ``renew``; dates as they came."""
+    """What was asked, and whether it was done: ``out``, ``in`` or ``renew``; dates as they came."""
 
     act: str
     item: str
@@ -58,6 +58,7 @@ class Move:
     cancel: bool
     date: str
     due: str = ""
+    done: bool = True
 
 
 TITLES = ("红楼梦", "西游记", "三国演义", "水浒传", "呐喊", "边城", "围城", "骆驼祥子")
@@ -94,7 +95,10 @@ class Shelves:
             "29": self._renew,
             "17": self._item,
         }.get(text[:2])
-        return None if handler is None else handler(text)
+        answer = None if handler is None else handler(text)
+        if answer is not None and handler in (self._checkout, self._checkin, self._renew) and answer[2] == "0":
+            self.moves[-1] = replace(self.moves[-1], done=False)
+        return answer
 
     def charged(self, patron: str) -> list[str]:
         """What a reader has at home."""

@@ -371,6 +371,8 @@ def test_after_a_restart_nobody_is_logged_in_and_what_was_asked_is_looked_up() -
         (BOOK, "qr", LibraryReason.ITEM_AS_CODE),
         ("EC1:ABC", "code-128", LibraryReason.CODE_AS_BARCODE),
         ("9787020002207", "ean-13", LibraryReason.NOT_AN_ITEM),
+        ("9787020002207", "serial", LibraryReason.NOT_AN_ITEM),
+        ("97870200022", "serial", None),
         ("EC1:ABC", "qr", None),
         ("EC1:ABC", "serial", None),
         ("31000000000|", "code-128", LibraryReason.NOT_AN_ITEM),

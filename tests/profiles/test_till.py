@@ -44,7 +44,7 @@ from profiles.questions import (
     Unanswered,
 )
 from profiles.rules.repeats import WINDOW_MS
-from profiles.till import Till, TillSettings, TillState
+from profiles.till import AMOUNT_TIMER, Till, TillSettings, TillState
 from tests.profiles.facts import HeldFacts, confirmed
 
 LI, WANG = b"l" * 16, b"w" * 16
@@ -442,3 +442,28 @@ def test_a_key_that_a_till_does_not_have_changes_nothing_and_is_said() -> None:
     lane.tell(KeyPressed(FunctionKey.VOID, 1))
     assert lane.shown[-1].sentence == NO_SUCH_KEY
     assert (lane.state.amount_fen, lane.journal) == (100, [])
+
+
+def test_an_amount_that_nobody_pays_is_taken_back_and_no_other_amount_with_it() -> None:
+    lane = Lane()
+    lane.tell(AmountEntered(500))
+    first = lane.state.typed
+    lane.tell(AmountEntered(700))
+    second = lane.state.typed
+    left = []
+    for typed in (first, second, second):
+        lane.tell(TimerFired(AMOUNT_TIMER, typed))
+        left.append(lane.state.amount_fen)
+    assert left == [700, None, None]
+    assert lane.shown[-1].sentence.en == "Nobody paid, so it was taken back; please type it again"
+
+
+def test_an_amount_waits_so_long_from_its_typing_and_anew_for_another_card() -> None:
+    lane = Lane(order_waits_ms=60_000)
+    lane.tell(AmountEntered(500))
+    waits = StartTimer(AMOUNT_TIMER, 60_000, lane.state.typed)
+    assert lane.timers == [waits]
+    lane.present()
+    assert lane.timers == [waits]
+    lane.tell(Answered(lane.asks[-1].about, Declined("insufficient-funds")))
+    assert (lane.state.amount_fen, lane.timers) == (500, [waits, waits])

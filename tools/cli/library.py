@@ -55,6 +55,9 @@ def reconcile(state_dir: Path, only_open: bool, limit: int, as_json: bool) -> No
         for row in shown:
             click.echo(json.dumps(dataclasses.asdict(row) | {"id": row.id.hex()}))
         return
+    if not rows:
+        click.echo(say("这台终端没有要补登的借还", "this terminal has no loans or returns to tell a library of"))
+        return
     for row in shown:
         click.echo(_line(row))
     waiting = sum(row.result is None for row in rows)

@@ -54,12 +54,12 @@ def run(
 ) -> None:
     """Build the terminal, and the virtual devices if asked, and serve."""
     keep_secrets_in()
-    own = own_file(config, preset, overrides)
     if local_platform:
         from tools.cli.local_platform import enrol, link_overrides, register
 
         overrides = (*link_overrides(), *overrides)
-        own = own_file(config, preset, overrides)
+    own = own_file(config, preset, overrides)
+    if local_platform:
         enrol(own.config.terminal)
         register(own)
     configure(log_format or own.config.logs.format, own.config.logs.level)

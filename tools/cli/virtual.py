@@ -312,11 +312,12 @@ def _words_of_board(board: RelayState) -> str:
 def _words_of_library(state: LibraryState) -> str:
     """Loans by item, and the latest moves with the dates that came with them."""
     lines = [say("在借：", "on loan:"), *(f"  {item}  {patron}" for item, patron in state.loans.items())]
-    lines.append(say(f"经过（最近 {MAX_CHANGES} 次）：", f"what was done (the latest {MAX_CHANGES}):"))
+    lines.append(say(f"经过（最近 {MAX_CHANGES} 次）：", f"what was asked (the latest {MAX_CHANGES}):"))
     acts = {"out": say("借出", "out"), "in": say("归还", "in"), "renew": say("续借", "renewed")}
     for move in state.moves[-MAX_CHANGES:]:
         late = say("（补登）", " (afterwards)") if move.no_block else ""
-        lines.append(f"  {move.date}  {move.item}  {acts[move.act]}{late}")
+        refused = "" if move.done else say("：被拒绝", ": refused")
+        lines.append(f"  {move.date}  {move.item}  {acts[move.act]}{late}{refused}")
     return "\n".join(lines)
 
 

@@ -24,6 +24,7 @@ from drivers.keypad import KeypadSettings, SerialKeypad
 from drivers.relay import ModbusRelay, RelaySettings
 from drivers.scanner import ScannerSettings, SerialScanner
 from drivers.virtual.bench import LINE_MAX_BYTES, BenchState, ask_bench
+from drivers.virtual.library import Shelves
 
 WAIT_S = 20.0
 SERIAL = ("pn532", "relay", "scanner", "keypad")
@@ -374,3 +375,10 @@ def test_the_library_is_unplugged_and_comes_back_where_it_was_with_all_that_was_
     state = ask(bench, do="library")["library"]
     assert state["loans"] == {"310000000001": "p1"}
     assert [(move["act"], move["no_block"]) for move in state["moves"]] == [("out", False)]
+
+
+def test_what_the_library_refused_is_told_from_what_was_done() -> None:
+    shelves = Shelves()
+    for item in ("310000000090", "310000000001"):
+        shelves.answer(f"11NN20261126    120000                  AOcity|AAp1|AB{item}|AC|")
+    assert [(move.item, move.done) for move in shelves.moves] == [("310000000090", False), ("310000000001", True)]

@@ -66,3 +66,9 @@ def test_a_machine_gets_every_field(state_dir: Path) -> None:
         ("311", "loan-refused", "reader-1"),
     ]
     assert rows[0]["settled_ms"] == START_MS + 5
+
+
+def test_a_terminal_that_never_lent_anything_says_so(tmp_path: Path) -> None:
+    Journal.open(tmp_path, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1)).close()
+    (said,) = run("reconcile", "--state-dir", str(tmp_path))
+    assert said == "this terminal has no loans or returns to tell a library of"
