@@ -12,6 +12,7 @@ from tools.cli import fields
 from tools.cli.codes import reason_words
 from tools.cli.words import say, tell
 from tools.platform.dead_letters import FULL
+from tools.platform.returns import FREED_BY_HAND
 from tools.platform.store import MORE_ALARMS
 
 _S = Sentence
@@ -61,6 +62,9 @@ ALARMS: Mapping[str, Sentence] = {
     "unread-record": _S("已收下一条本版本读不懂的记录", "a record is kept that this version cannot read"),
     "refund-differs": _S(
         "退款超过该笔尚未退回的金额，没有退回", "a refund of more than is left of a payment; nothing went back"
+    ),
+    FREED_BY_HAND: _S(
+        "操作员放弃了一笔没有结果的退货占用", "the operator freed a return of which no journal told the end"
     ),
     "reversal-differs": _S("冲正金额与收款不同，已全额退回", "a reversal of another amount; all of it was given back"),
     "rolled-back": _S(

@@ -11,10 +11,11 @@ from operator import attrgetter
 import sqlalchemy as sa
 
 from profiles.rules.funds import ACCOUNT
+from tools.platform import row_locks
 from tools.platform.accounts import account_of
 from tools.platform.funds import Funds
-from tools.platform.intents import State, intent_table
-from tools.platform.ledger import Owner, enter
+from tools.platform.intents import State, intent_row, intent_table
+from tools.platform.ledger import Owner, enter, lock_accounts
 from tools.platform.store import Transaction
 
 ARREARS, RECOVERED = "arrears", "recovered"
@@ -23,14 +24,17 @@ ARREARS, RECOVERED = "arrears", "recovered"
 def pay_in(transaction: Transaction, owner: Owner, amount_fen: int, now_ms: int, kind: str = ACCOUNT) -> int:
     """Enter money, and mark what it covers; the balance of that account of the person's after it.
 
-    Intents are locked before the account, as ever.
+    The account is locked before the intents, as ever.
     """
     columns = intent_table.c
     query = sa.select(intent_table).where(
         columns.namespace == owner[0], columns.subject == owner[1], columns.state == State.CAPTURED.value
     )
-    owed = query.where(columns.flags.contains(ARREARS)).order_by(columns.terminal, columns.intent_id)
-    rows = transaction.connection.execute(owed.with_for_update()).all()
+    owed = query.where(columns.flags.contains(ARREARS))
+    lock_accounts(transaction, [account_of(owner, kind)])
+    found = transaction.connection.execute(owed).all()
+    row_locks.lock(transaction.connection, {intent_row(row.terminal, row.intent_id) for row in found})
+    rows = transaction.connection.execute(owed).all()
     balance_fen = enter(transaction, account_of(owner, kind), amount_fen, now_ms)
     missing_fen = max(0, -balance_fen)
     for row in sorted(rows, key=attrgetter("changed_ms"), reverse=True):

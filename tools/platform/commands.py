@@ -46,6 +46,7 @@ from tools.platform.mosquitto_command import mosquitto
 from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
 from tools.platform.register_commands import register_group
+from tools.platform.return_commands import return_group
 from tools.platform.school_commands import school_group
 from tools.platform.service import Layout, Platform, Settings, is_running
 from tools.platform.stick_command import bring
@@ -214,6 +215,7 @@ for further in (*_FURTHER, enrol_group):
     platform.add_command(further)
 for about_credit in (credit, list_debts):
     account.add_command(about_credit)
+platform.add_command(return_group)
 
 
 def _check_known(store: Store, terminal_id: str | None) -> None:

@@ -63,7 +63,6 @@ from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.closed_chains import is_closed
 from tools.platform.evidence import Judge
 from tools.platform.holds import Holds
-from tools.platform.ledger import row_of
 from tools.platform.notices import Notices
 from tools.platform.questions import Answering, Awaited
 from tools.platform.store import Position, Transaction
@@ -258,8 +257,8 @@ class Desk:
                 self.alarm("evidence-doubtful", f"record {record.seq}")
         travel.follow(self.transaction, self.terminal, records, self.now_ms)
         money = Holds(self.transaction, self.terminal, self.now_ms)
-        if owners := money.owners_of(records):
-            self.transaction.at_end(map(row_of, owners), partial(self._settle, money, records))
+        if needs := money.needs(records):
+            self.transaction.at_end(needs, partial(self._settle, money, records))
         if notices := Notices(self.transaction, self.terminal, self.now_ms, records):
             self.transaction.at_end(notices.needs(), notices.take)
 

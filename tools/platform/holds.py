@@ -16,9 +16,9 @@
    down to its ceiling (:mod:`tools.platform.accounts`); the record says who paid in the end. A payment whose `account`
    is `credit` settles: what it takes from the other accounts goes to that one.
 
-Rows are locked in one order, so that workers side by side do not wait for each other in a circle: terminal by terminal
-its intents, and when all messages of a transaction have been read, the accounts of all of them by name
-(:meth:`Transaction.at_end`). Only accounts that two workers open at the same moment are left to a second try.
+Rows are locked in one order, so that workers side by side do not wait for each other in a circle: when all messages of
+a transaction have been read, the accounts, intents and claims of all of them (:meth:`Transaction.at_end`), of whichever
+terminal. Only accounts that two workers open at the same moment are left to a second try.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ from profiles.api import Kind
 from profiles.payers import divided, own_share_fen
 from profiles.rules.accounts import Offer
 from profiles.rules.funds import ACCOUNT, is_own
+from tools.platform import row_locks
 from tools.platform.accounts import CREDIT, DEBT, Purse, account_of, ceiling_fen
 from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
 from tools.platform.funds import Funds, fund_owner, fund_table, is_split, shares_of
-from tools.platform.intents import OPEN, REFUNDED, SETTLES, SPLIT, Intent, State, intent_of, intent_table
-from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts
+from tools.platform.intents import OPEN, REFUNDED, SETTLES, SPLIT, Intent, State, intent_of, intent_row, intent_table
+from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts, row_of
 from tools.platform.permits import may_sell
 from tools.platform.register import WRONG_PERSON, Register
-from tools.platform.returns import Claim, Claimed, Returns, becomes
+from tools.platform.returns import Claim, Claimed, Returns, becomes, claim_row
+from tools.platform.row_locks import Need
 from tools.platform.store import Transaction
 
 HOLD_MS = 600_000
@@ -194,12 +196,14 @@ class Holds:
 
     # The journal ----------------------------------------------------------------------------------------------------
 
-    def owners_of(self, records: Iterable[Record]) -> set[Owner]:
-        """Whose accounts these records may move, their intents locked: to be locked before :meth:`settle`."""
+    def needs(self, records: Iterable[Record]) -> set[Need]:
+        """The rows that these records may change, to be locked before :meth:`settle`; none if they move no money."""
         moving = _moving(records)
         if not moving:
             return set()
-        intents = self._intents([_money(record.entry).intent_id for record in moving])
+        ids = {_money(record.entry).intent_id for record in moving}
+        intents = self._intents(ids, lock=False)
+        needs: set[Need] = {intent_row(self.terminal, intent_id) for intent_id in ids}
         owners = {record.entry.subject or NOBODY for record in moving} | {intent.owner for intent in intents.values()}
         wanted = set(owners)
         for record in moving:
@@ -208,11 +212,12 @@ class Holds:
             payers = {record.entry.subject or NOBODY} | ({known.owner} if known is not None else set())
             kinds = {*money.funds, *({CREDIT} if money.account == CREDIT else ())}
             wanted |= {fund_owner(fund, payer, money.merchant) for fund in kinds for payer in payers}
-        for claim in self._returns.known(_money(record.entry).intent_id for record in moving).values():
-            if (sale := self._seller(claim).left(claim.of_intent)) is not None:
-                payer, merchant = sale[0].owner, sale[0].merchant
-                wanted |= {payer, *(fund_owner(fund, payer, merchant) for fund in (*claim.funds, CREDIT))}
-        return wanted
+        for claim in self._returns.known(ids).values():
+            needs |= {claim_row(self.terminal, claim.return_id), intent_row(claim.of_terminal, claim.of_intent)}
+            for sale in self._seller(claim)._intents([claim.of_intent], lock=False).values():
+                wanted |= {sale.owner, *(fund_owner(fund, sale.owner, sale.merchant) for fund in claim.funds)}
+                wanted.add(fund_owner(CREDIT, sale.owner, sale.merchant))
+        return needs | set(map(row_of, wanted))
 
     def settle(self, records: Iterable[Record]) -> list[Complaint]:
         """Follow what was just committed, in its order."""
@@ -264,10 +269,12 @@ class Holds:
 
     def decide(self, intent_id: bytes, *, capture: bool) -> bool:
         """Do what a person decided on a contested payment; whether it was one."""
+        for found in self._intents([intent_id], lock=False).values():
+            payers = {found.owner, *(self._owner(fund, found) for fund in (*self._left(found), CREDIT))}
+            row_locks.lock(self._connection, {intent_row(self.terminal, intent_id), *map(row_of, payers)})
         known = self._intents([intent_id]).get(intent_id)
         if known is None or known.state is not State.CONTESTED or known.record_id is None:
             return False
-        lock_accounts(self._transaction, [known.owner])
         flags = ["decided", *(self._capture(known, known.record_id) if capture else ())]
         state = State.CAPTURED if capture else State.RELEASED
         self._put(replace(known, state=state, flags=known.flagged(*flags)), known)
@@ -440,10 +447,11 @@ class Holds:
             record_id=record_id,
         )
 
-    def _intents(self, ids: Iterable[bytes]) -> dict[bytes, Intent]:
+    def _intents(self, ids: Iterable[bytes], *, lock: bool = True) -> dict[bytes, Intent]:
         columns = intent_table.c
         query = sa.select(intent_table).where(columns.terminal == self.terminal, columns.intent_id.in_(set(ids)))
-        rows = self._connection.execute(query.order_by(columns.intent_id).with_for_update())
+        query = query.order_by(columns.intent_id)
+        rows = self._connection.execute(query.with_for_update() if lock else query)
         return {row.intent_id: intent_of(row) for row in rows}
 
     def _put(self, intent: Intent, known: Intent | None) -> Intent:

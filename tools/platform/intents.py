@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tools.platform.ledger import Owner
+from tools.platform.row_locks import Need
 from tools.platform.store import Transaction, metadata
 
 MAX_FLAGS_CHARS = 120
@@ -94,6 +95,11 @@ class Intent:
     def has_shares(self) -> bool:
         """Whether there are rows of who pays what of it."""
         return not {SPLIT, REFUNDED}.isdisjoint(self.flags.split(","))
+
+
+def intent_row(terminal: str, intent_id: bytes) -> Need:
+    """Its row, to be locked."""
+    return intent_table, (terminal, intent_id)
 
 
 def intents(transaction: Transaction, now_ms: int, *, only_open: bool = False) -> list[Intent]:

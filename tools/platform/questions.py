@@ -31,6 +31,7 @@ from tools.platform.evidence import Judge
 from tools.platform.funds import fund_owner
 from tools.platform.given import MAX_AHEAD_MS, Given
 from tools.platform.holds import Held, Holds
+from tools.platform.intents import intent_row
 from tools.platform.ledger import NOBODY, row_of
 from tools.platform.permits import permit
 from tools.platform.register import Register
@@ -75,13 +76,16 @@ class Answering:
                 owner = question.subject or NOBODY
                 paying = (*(question.funds or ()), *(question.accounts or ()))
                 funds = {fund_owner(fund, owner, merchant) for fund, _ in paying}
-                return set(map(row_of, {owner, *funds}))
+                return {intent_row(self._terminal, question.intent_id), *map(row_of, {owner, *funds})}
             case QueryBalance():
                 payers = {question.subject or NOBODY, Register(self._transaction).payer(question.medium)}
                 kinds = ACCOUNT, CREDIT if question.account == DEBT else question.account or ACCOUNT
                 return {row_of(account_of(payer, kind)) for payer in payers for kind in kinds}
             case Renew(loan=loan):
                 return {loans.row_of(loan)}
+            case ClaimReturn():
+                sale = Returns(self._transaction, self._terminal, self._now_ms).find(question)
+                return set() if sale is None else {intent_row(*sale)}
             case QuerySubsidies():
                 return subsidies.rows_of(self._transaction, question, self._now_ms)
             case _:

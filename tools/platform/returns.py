@@ -3,7 +3,8 @@
 Asked, the platform finds the sale by the number on its receipt, and claims what is to go back, fund by fund: nobody
 else gives that back meanwhile. Money moves with the record alone, as ever: a `refund` under the claim's id gives it
 back, a `release` gives the claim up. A claim of which the journal tells nothing stays, since its record may still lie
-on a terminal without a network.
+on a terminal without a network. Of one that will never report again the operator frees it (:func:`free`): what it may
+have given back then moves nothing, and alarms if it comes after all.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from profiles.api import Kind
 from profiles.return_numbers import FIRST_RETURN_NUMBER, NUMBER_BYTES, RETURN_NUMBERS
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.subsidy import share_back
+from tools.platform import row_locks
 from tools.platform.intents import State, intent_table
+from tools.platform.row_locks import Need
 from tools.platform.store import Transaction, metadata
 
+FREED_BY_HAND = "return-freed"
 KEPT_DAYS = 60
 """So long after its business date a sale is found by its number; older ones at the desk."""
 
@@ -49,17 +53,21 @@ class Claimed(StrEnum):
     OPEN = "open"
     DONE = "done"
     GIVEN_UP = "given-up"
+    FREED = "freed"
+    """By the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One row."""
 
+    terminal: str
     return_id: bytes
     of_terminal: str
     of_intent: bytes
     funds: Mapping[str, int]
     state: Claimed
+    changed_ms: int
 
 
 class Returns:
@@ -136,6 +144,31 @@ class Returns:
         return [_claim(row) for row in self._connection.execute(sa.select(return_table).where(same))]
 
 
+def claim_row(terminal: str, return_id: bytes) -> Need:
+    """Its row, to be locked."""
+    return return_table, (terminal, return_id)
+
+
+def open_claims(transaction: Transaction) -> list[Claim]:
+    """Those of which no journal has told the end, the oldest first."""
+    columns = return_table.c
+    query = sa.select(return_table).where(columns.state == Claimed.OPEN).order_by(columns.changed_ms, columns.return_id)
+    return [_claim(row) for row in transaction.connection.execute(query)]
+
+
+def free(transaction: Transaction, claim: Claim, now_ms: int) -> bool:
+    """Let others give back what this claim holds, and say so; ``False`` if its end has been told meanwhile."""
+    row_locks.lock(transaction.connection, {claim_row(claim.terminal, claim.return_id)})
+    returns = Returns(transaction, claim.terminal, now_ms)
+    known = returns.get(claim.return_id)
+    if known is None or known.state is not Claimed.OPEN:
+        return False
+    returns.end(known, Claimed.FREED)
+    detail = f"return {claim.return_id.hex()[-8:]} of {sum(claim.funds.values())} fen, sold by {claim.of_terminal}"
+    transaction.alarm(claim.terminal, "platform", FREED_BY_HAND, now_ms, detail)
+    return True
+
+
 def becomes(claim: Claim, entry: Entry) -> tuple[Claimed, str | None]:
     """What a record makes of a claim, before any money is looked at, and what is wrong with it."""
     if claim.state is not Claimed.OPEN:
@@ -155,4 +188,4 @@ def back_of(entry: Entry) -> dict[str, int]:
 
 
 def _claim(row: sa.Row[Any]) -> Claim:
-    return Claim(row.return_id, row.of_terminal, row.of_intent, json.loads(row.funds), Claimed(row.state))
+    return Claim(**{**row._mapping, "funds": json.loads(row.funds), "state": Claimed(row.state)})

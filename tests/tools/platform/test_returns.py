@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
 import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
 
 from agent.cose import Es256Signer
 from agent.sync.contract import ClaimReturn, Declined, Reply, ReturnClaimed
@@ -10,8 +17,12 @@ from offline_store.record import Entry, Money
 from profiles.api import Kind
 from profiles.return_numbers import return_number
 from tests.tools.platform.chains import NOW_MS
+from tests.tools.platform.test_money_together import at_once
 from tests.tools.platform.tills import DATE, LI, MERCHANT, Bank, Payment, Till
+from tools.platform.commands import platform
 from tools.platform.permits import Permit
+from tools.platform.returns import free, open_claims
+from tools.platform.service import Layout
 from tools.platform.store import Store
 
 CASHIER = ("city", b"o" * 16)
@@ -53,6 +64,14 @@ class Counter(Till):
 
     def tell(self, kind: Kind, return_id: bytes, funds: dict[str, int]) -> None:
         """The record that gives back, or gives up; and send it."""
+        self.append_return(kind, return_id, funds)
+        self.send()
+
+    def bring(self) -> None:
+        self.send()
+
+    def append_return(self, kind: Kind, return_id: bytes, funds: dict[str, int]) -> None:
+        """That record, not sent."""
         money = Money(
             amount_fen=-sum(funds.values()),
             intent_id=return_id,
@@ -66,18 +85,22 @@ class Counter(Till):
                 lane="till", profile="shop", reason="refunded", money=money,
             )
         )  # fmt: skip
-        self.send()
+
+
+def sold_by(till: Till, funds: Mapping[str, int] = MappingProxyType({"subsidy": 1_000, "account": 250})) -> Payment:
+    """Twelve yuan and a half that Li paid."""
+    till.greet()
+    payment = till.ask(funds=funds)
+    till.put(payment.question)
+    till.pay(payment)
+    till.send()
+    return payment
 
 
 @pytest.fixture
 def sale(bank: Bank) -> Payment:
     """Twelve yuan and a half, ten of them by a subsidy, that till-1 sold to Li."""
-    till = Till(bank)
-    till.greet()
-    payment = till.ask(funds={"subsidy": 1_000, "account": 250})
-    till.put(payment.question)
-    till.pay(payment)
-    till.send()
+    payment = sold_by(Till(bank))
     assert bank.balance(LI) == 1_750
     return payment
 
@@ -148,6 +171,64 @@ def test_what_the_seller_gave_back_meanwhile_is_not_given_back_twice(bank: Bank,
     till.send()
     counter.tell(Kind.REFUND, claim.return_id, dict(claim.funds))
     assert (bank.balance(LI), "refund-differs" in bank.alarms()) == (2_000, True)
+
+
+def test_what_a_dead_terminal_claimed_is_freed_by_hand_and_its_late_record_moves_nothing(
+    bank: Bank, counter: Counter, sale: Payment
+) -> None:
+    number = return_number(sale.intent_id)
+    claim = counter.claimed(number)
+    with bank.store.transaction() as transaction:
+        (found,) = open_claims(transaction)
+        assert free(transaction, found, bank.now_ms)
+        assert not free(transaction, found, bank.now_ms), "once"
+        assert open_claims(transaction) == []
+    assert bank.alarms() == {"return-freed"}
+    other = Counter(bank, name="till-3", seed=3)
+    other.greet()
+    again = other.claimed(number)
+    other.tell(Kind.REFUND, again.return_id, dict(again.funds))
+    counter.tell(Kind.REFUND, claim.return_id, dict(claim.funds))
+    assert (bank.balance(LI), bank.alarms()) == (2_000, {"return-freed", "refund-differs"})
+
+
+def test_open_returns_are_listed_and_freed_by_the_end_of_their_number(tmp_path: Path, signer: Es256Signer) -> None:
+    bank = Bank(Store.open(Layout(tmp_path).database_url), signer)
+    bank.pay_in(LI, 2_000)
+    sale = sold_by(Till(bank))
+    counter = Counter(bank, name="till-2", seed=2)
+    counter.greet()
+    claim = counter.claimed(return_number(sale.intent_id))
+
+    def returns(*arguments: str) -> Result:
+        return CliRunner().invoke(platform, ["returns", *arguments, "--dir", str(tmp_path)])
+
+    (row,) = json.loads(returns("list", "--json").output)
+    assert (row["terminal"], row["sold_by"], row["funds"]) == ("till-2", "till-1", {"subsidy": 1_000, "account": 250})
+    assert "12.50" in returns("list").output
+    assert returns("free", "no-such").exit_code == 1
+    assert "12.50" in returns("free", claim.return_id.hex()[-8:]).output
+    assert (json.loads(returns("list", "--json").output), bank.alarms()) == ([], {"return-freed"})
+
+
+def test_two_tills_that_give_back_each_others_sales_wait_in_no_circle(postgres_url: str, signer: Es256Signer) -> None:
+    store = Store.open(postgres_url)
+    refused: list[str] = []
+    with store.transaction() as transaction:
+        engine = transaction.connection.engine
+    sa.event.listen(engine, "handle_error", lambda context: refused.append(str(context.original_exception)))
+    one, two = (Counter(Bank(store, signer), f"till-{number}", seed=number) for number in (1, 2))
+    one.bank.pay_in(LI, 50_000)
+    for _ in range(10):
+        sales = [sold_by(till, funds={"account": 1_250}) for till in (one, two)]
+        claims = [till.claimed(return_number(sale.intent_id)) for till, sale in zip((two, one), sales, strict=True)]
+        for till, own, claim in zip((two, one), reversed(sales), claims, strict=True):
+            till.release(own)  # touches its own sale in the same batch, and moves nothing
+            till.append_return(Kind.REFUND, claim.return_id, dict(claim.funds))
+        at_once([one.bring, two.bring])
+    assert refused == []
+    assert (one.bank.balance(LI), one.bank.alarms()) == (50_000, set())
+    store.close()
 
 
 def test_who_may_not_and_what_is_not_there(bank: Bank, counter: Counter, sale: Payment) -> None:
