@@ -55,6 +55,10 @@ ALARMS: Mapping[str, Sentence] = {
     "payment-differs": _S(
         "收款与询问平台时的金额或付款人不同", "a payment of another amount or person than was asked for"
     ),
+    "payment-unproven": _S(
+        "同一人无证据的收款超过上限，未扣款，须人工核实",
+        "more payments of one person than is captured without proof; a person decides about those beyond",
+    ),
     "payment-repeated": _S("同一笔款有第二条收款记录，只扣一次", "one intent was paid twice; it is captured once"),
     "not-storable": _S("数据库无法保存这条消息", "the database cannot hold what a message says"),
     "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),

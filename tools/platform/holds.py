@@ -3,9 +3,10 @@
 1. an authorisation is a hold on the account, and ends by itself after `HOLD_MS`;
 2. only a `payment` record of the journal captures, in the transaction that commits it, and each intent once;
 3. it captures with a hold or without: what was sold offline was sold. What the balance does not cover is arrears;
-4. money of which the evidence says that nobody was there, or that is large and proven by nothing, is contested: a
-   person decides (`Holds.decide`), and until then nothing is captured. Where the register knows the medium as another
-   person's than the record names, that is who may be decided to pay; the one who was named never does;
+4. money of which the evidence says that nobody was there, or that is large and proven by nothing, or more of one
+   person's than :mod:`tools.platform.unproven` lets through, is contested: a person decides (`Holds.decide`), and until
+   then nothing is captured. Where the register knows the medium as another person's than the record names, that is who
+   may be decided to pay; the one who was named never does;
 5. a `reversal` ends the hold or gives back what was captured; a `release` ends the hold and no more. After either, and
    after a capture, no question about the intent is answered with yes, whatever the broker delivers late;
 6. the balance of an account is the sum of its ledger entries;
@@ -45,6 +46,7 @@ from tools.platform.register import WRONG_PERSON, Register
 from tools.platform.returns import Claim, Claimed, Returns, becomes, claim_row
 from tools.platform.row_locks import Need
 from tools.platform.store import Transaction
+from tools.platform.unproven import BEYOND_BOUND, DECIDED, UNPROVEN, is_beyond
 
 HOLD_MS = 600_000
 TOO_MANY = "too-many"
@@ -275,7 +277,7 @@ class Holds:
         known = self._intents([intent_id]).get(intent_id)
         if known is None or known.state is not State.CONTESTED or known.record_id is None:
             return False
-        flags = ["decided", *(self._capture(known, known.record_id) if capture else ())]
+        flags = [DECIDED, *(self._capture(known, known.record_id) if capture else ())]
         state = State.CAPTURED if capture else State.RELEASED
         self._put(replace(known, state=state, flags=known.flagged(*flags)), known)
         return True
@@ -309,7 +311,7 @@ class Holds:
         verdict = verdict_of(self._transaction, entry.id)
         flags, code = self._flags_of(intent, entry, owner)
         if verdict in _UNPROVEN:
-            flags.append("unproven")
+            flags.append(UNPROVEN)
         if not may_sell(self._transaction, self.terminal, _money(entry)):
             flags.append(NOT_REGISTERED)
         shares = shares_of(amount_fen, _money(entry).funds)
@@ -334,6 +336,9 @@ class Holds:
         is_large = unproven_fen > UNPROVEN_CAP_FEN or amount_fen > MAX_PAYMENT_FEN
         if is_large or verdict in DOUBTFUL or NOT_REGISTERED in flags:
             return replace(paid, state=State.CONTESTED), "payment-contested"
+        date = _money(entry).business_date
+        if verdict in _UNPROVEN and is_beyond(self._transaction, owner, date, amount_fen, self.now_ms):
+            return replace(paid, state=State.CONTESTED, flags=paid.flagged(BEYOND_BOUND)), "payment-unproven"
         return replace(paid, state=State.CAPTURED, flags=paid.flagged(*self._capture(paid, entry.id))), code
 
     def _names_another(self, entry: Entry) -> bool:

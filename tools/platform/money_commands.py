@@ -23,6 +23,7 @@ from tools.platform.ledger import Owner, accounts, block
 from tools.platform.owners import OwnerType, shown
 from tools.platform.service import Layout
 from tools.platform.store import Store
+from tools.platform.unproven import BEYOND_BOUND, DECIDED, UNPROVEN
 
 _YUAN = re.compile(r"([0-9]{1,8})(?:\.([0-9]{1,2}))?")
 STATES: Mapping[State, tuple[str, str]] = {
@@ -37,7 +38,8 @@ STATES: Mapping[State, tuple[str, str]] = {
 }
 FLAGS: Mapping[str, tuple[str, str]] = {
     "no-hold": ("无预占", "no hold"),
-    "unproven": ("无持有人证据", "unproven"),
+    BEYOND_BOUND: ("此人当日无证据的收款已达上限", "beyond what nothing proves of one person a day"),
+    UNPROVEN: ("无持有人证据", "unproven"),
     "arrears": ("欠款", "arrears"),
     "recovered": ("欠款已补足", "recovered"),
     "declined": ("平台曾拒绝", "was declined"),
@@ -49,7 +51,7 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "refunded": ("已部分退款", "part refunded"),
     "refund-differs": ("退款超过已付金额", "refund beyond what was paid"),
     "wrong-person": ("终端所记付款人不是持卡人，以登记册为准", "another person was named; the register's pays"),
-    "decided": ("已人工核实", "a person decided"),
+    DECIDED: ("已人工核实", "a person decided"),
     "repeated": ("重复收款记录", "paid twice"),
     "paid-after-reversal": ("冲正后又收款", "paid after its reversal"),
     NOT_REGISTERED: (

@@ -93,6 +93,7 @@ class Payment:
     asked_id: bytes
     funds: Mapping[str, int] = field(default_factory=dict)
     account: str | None = None
+    date: str = DATE
 
 
 @dataclass
@@ -123,6 +124,7 @@ class Till:
         *,
         accounts: Mapping[str, int] | None = None,
         account: str | None = None,
+        date: str = DATE,
     ) -> Payment:
         """Record the intent; the question is in the returned payment and goes nowhere by itself."""
         intent_id = self._id()
@@ -133,14 +135,14 @@ class Till:
             intent_id=intent_id,
             amount_fen=amount_fen,
             merchant=MERCHANT,
-            business_date=DATE,
+            business_date=date,
             medium=self.medium,
             subject=owner,
             account=account,
             funds=tuple((funds or {}).items()) or None,
             accounts=tuple((accounts or {}).items()) or None,
         ).encode()
-        payment = Payment(owner, amount_fen, intent_id, question, b"", funds or {}, account)
+        payment = Payment(owner, amount_fen, intent_id, question, b"", funds or {}, account, date)
         payment.asked_id = self.record(Kind.ASKED, payment, amount_fen, refers_to=None)
         return payment
 
@@ -181,7 +183,7 @@ class Till:
             subject=payment.owner,
             refers_to=payment.asked_id if refers_to else None,
             public={"due": "20270214"} if "credit" in split else {},
-            money=Money(amount_fen, payment.intent_id, MERCHANT, DATE, account=payment.account, funds=split),
+            money=Money(amount_fen, payment.intent_id, MERCHANT, payment.date, account=payment.account, funds=split),
         )
         return self.append(entry)
 
