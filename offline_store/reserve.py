@@ -20,7 +20,8 @@ OPENING_NAME = "reserve-opening"
 OPENING_BYTES = 256 * 1024
 OPENING_PORTION_BYTES = 32 * 1024
 """What SQLite's shared memory takes: to open, it gives its blocks back and wants them anew, and on a full disk somebody
-may have been faster. So many times a terminal can be started on a disk that stays full."""
+may have been faster. So many times a terminal can be killed on a disk that stays full; one that is stopped takes the
+blocks back as it closes the journal."""
 MARGIN_BYTES = 1024**2
 """More than the reserve must be free before it is made again: the journal goes on growing meanwhile."""
 
@@ -43,16 +44,18 @@ def is_full(directory: Path) -> bool:
 
 
 def keep_opening_room(directory: Path) -> None:
-    """Allocate what is missing of the little that a start on a full disk may need; where there is no room, later."""
+    """Allocate what is missing of the little that a start on a full disk may need, as far as there is room."""
     with suppress(OSError):
         descriptor = os.open(directory / OPENING_NAME, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             held_bytes = os.fstat(descriptor).st_size
             if held_bytes < OPENING_BYTES:
                 try:
-                    os.posix_fallocate(descriptor, 0, OPENING_BYTES)
+                    while held_bytes < OPENING_BYTES:
+                        os.posix_fallocate(descriptor, held_bytes, OPENING_PORTION_BYTES)
+                        held_bytes += OPENING_PORTION_BYTES
                 except OSError:
-                    os.ftruncate(descriptor, held_bytes)  # a part of it may have been allocated
+                    os.ftruncate(descriptor, held_bytes)  # a part of a portion may have been allocated
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -139,6 +139,11 @@ class _Desk:
             with suppress(StoreError):  # a fault of the disk is met, and said, by the next append
                 self.journal.limit(below_bytes)
 
+    def close(self) -> None:
+        """Close the journal; of the room that its log gives back, what the next start may need is kept at once."""
+        self.journal.close()
+        keep_opening_room(self.journal.directory)
+
     def _append(self, batch: list[Append]) -> list[Appended]:
         """Behind what was counted, if anything was, in the same transaction."""
         self.unrecorded.load()
@@ -338,7 +343,7 @@ class Writer:
             if isinstance(item, _Call):
                 item.run()
             open_ = item is not None
-        self._desk.journal.close()
+        self._desk.close()
 
     def _next(self) -> tuple[Append, Future[Appended]] | _Call | None:
         """The next item; moving the log and the upkeep wait for a quiet moment, so that they cost no tap."""
@@ -397,7 +402,7 @@ class InlineWriter:
     def close(self, timeout_s: float) -> bool:  # noqa: ARG002 - nothing waits here; the interface is JournalWriter's
         """Close the journal."""
         self._closed = True
-        self._desk.journal.close()
+        self._desk.close()
         return True
 
     def _call(self, work: Callable[[], Any]) -> Future[Any]:

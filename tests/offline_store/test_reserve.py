@@ -190,6 +190,18 @@ def test_a_journal_opens_on_a_full_disk_again_and_again(small_disk: Path) -> Non
     writer.close(0)
 
 
+def test_a_terminal_that_is_stopped_on_a_full_disk_starts_again_however_often(small_disk: Path) -> None:
+    directory = small_disk / "journal"
+    InlineWriter(opened(directory)).close(0)
+    for _ in range(3 * OPENING_BYTES // OPENING_PORTION_BYTES):
+        fill(small_disk)
+        journal, _ = open_or_rescue(
+            directory, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1), size_limit_bytes=1 << 32
+        )
+        InlineWriter(journal).close(0)
+    assert (directory / OPENING_NAME).stat().st_size >= OPENING_BYTES - OPENING_PORTION_BYTES
+
+
 def test_a_journal_that_was_rescued_leaves_the_reserve_to_passages_as_before(tmp_path: Path) -> None:
     counts = []
     for rescued in (False, True):
