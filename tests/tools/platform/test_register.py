@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import zstandard
 from click.testing import CliRunner, Result
 
@@ -276,15 +277,32 @@ def test_another_file_begins_anew_and_of_a_medium_the_last_row_counts(
     monkeypatch.setattr(register_draft, "PORTION", 2)
     with store.transaction() as transaction:
         draft = register_draft.Draft(transaction, "city")
-        assert draft.begin(b"one") == 0
+        draft.begin(b"one")
         draft.add([known(1), known(2)], 2)
     with store.transaction() as transaction:
-        assert register_draft.Draft(transaction, "city").begin(b"one") == 2
+        assert register_draft.Draft(transaction, "city").known(b"one") == 2
     twice = [known(3), replace(known(3), entitlements=6), known(4), replace(known(4), state=MediumState.LOST)]
     assert bring_in(store, "city", b"two", twice, 5, lambda _rows: None) == 2
     with store.transaction() as transaction:
         found = [(row.medium, row.entitlements, row.state) for row in Register(transaction).rows()]
     assert found == [(known(3).medium, 6, MediumState.IN_USE), (known(4).medium, 4, MediumState.LOST)]
+
+
+def test_a_draft_that_counts_already_serves_no_second_import_also_where_it_was_never_emptied(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(register_draft, "PORTION", 2)
+    rows = [known(number) for number in range(1, 6)]
+    with store.transaction() as transaction:  # and here the power fails
+        draft = register_draft.Draft(transaction, "city")
+        draft.begin(b"file")
+        draft.add(rows, 5)
+        assert draft.adopt(1) == 5
+    for source, kept in ((b"file", rows[:3]), (b"more", rows[1:])):
+        assert bring_in(store, "city", source, kept, 2, lambda _rows: None) == len(kept)
+        with store.transaction() as transaction:
+            assert [row.medium for row in Register(transaction).rows()] == [row.medium for row in kept]
+            assert transaction.connection.execute(sa.select(register_draft.draft_table)).all() == []
 
 
 def test_a_published_register_and_its_delta_are_those_that_are_made_in_memory(tmp_path: Path) -> None:
