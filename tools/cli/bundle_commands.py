@@ -205,7 +205,8 @@ def _bundles_in(files: tuple[Path, ...]) -> list[Path]:
 def _refused(files: list[Path], state_dir: Path) -> dict[Path, BundleError]:
     """What is not worth copying from a stick, each with its reason; the terminal itself judges the rest.
 
-    What none of the platform's keys signed is left on the stick, unless new keys of the platform come with it.
+    What none of the platform's keys signed is left on the stick, unless new keys of the platform come with it, or this
+    user may read none of the terminal's.
     """
     signatory = Signatory(rings_on_disk(state_dir, FileKeyStore(keys_dir(state_dir))))
     refused: dict[Path, BundleError] = {}
@@ -225,7 +226,7 @@ def _refused(files: list[Path], state_dir: Path) -> dict[Path, BundleError]:
             new_keys = new_keys or manifest.kind is Kind.KEYS
         except BundleError as error:
             unsigned[file] = error
-    return refused if new_keys else refused | unsigned
+    return refused if new_keys or not signatory.all_keys else refused | unsigned
 
 
 def _size_bytes(file: Path, envelope: bytes, manifest: Manifest, room_bytes: int) -> int:

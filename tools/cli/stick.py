@@ -105,9 +105,11 @@ def acknowledge(file: Path, state_dir: Path, wait_s: float, as_json: bool) -> No
     """Judge it, hand it to the agent, and say what became of it; the agent alone writes the journal."""
     keys = FileKeyStore(keys_dir(existing(state_dir)))
     payload = read_plain(file, MAX_ACKNOWLEDGEMENT_FILE_BYTES)
+    terminal, ring = _terminal_of(state_dir), rings_on_disk(state_dir, keys).get(Role.ACKNOWLEDGEMENT, {})
+    if not ring:
+        keys.platform_keys(Role.ACKNOWLEDGEMENT)  # says which file is missing or not to be read; it is not believed
     try:
-        ring = rings_on_disk(state_dir, keys).get(Role.ACKNOWLEDGEMENT, {})
-        ack = open_acknowledgement(payload, ring, _terminal_of(state_dir))
+        ack = open_acknowledgement(payload, ring, terminal)
     except ContractError as error:
         raise StickError(
             file, f"不是平台给本终端的回执（{error}）", f"is no acknowledgement for this terminal ({error})"

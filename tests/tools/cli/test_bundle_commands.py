@@ -96,6 +96,10 @@ async def test_what_nobody_signed_stays_on_the_stick_unless_new_keys_come_with_i
     )
     refused = await desk.onecard("bundles", "install", file, "--state-dir", "state")
     assert (refused.exit_code, "not to be trusted" in refused.out) == (1, True)
+    (desk.state_dir / "keys").chmod(0o755)
+    waiting = await desk.good("bundles", "install", file, "--state-dir", "state", "--wait-s", "0", "--json")
+    assert waiting.json["state"] == "waiting", "who may not read the keys leaves it to the terminal"
+    (desk.state_dir / "keys").chmod(0o700)
     async with terminal(desk) as bundles:
         await desk.good("bundles", "install", file, "keys.bundle", "--state-dir", "state")
         assert bundles.lists.current().status[7].revoked(6)

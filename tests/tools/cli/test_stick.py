@@ -290,6 +290,10 @@ def test_no_other_acknowledgement_moves_anything(field: Field) -> None:
         done = onecard("journal", "acknowledge", field.home / name, "--state-dir", field.state)
         assert (done.returncode, done.stdout) == (1, ""), (name, done)
         assert not (field.state / stick_acks.NAME).exists()
+    keys_dir(field.state).chmod(0o755)
+    done = onecard("journal", "acknowledge", field.home / "good", "--state-dir", field.state)
+    assert (done.returncode, "open to other users" in done.stderr) == (1, True), "the true reason, and no distrust"
+    keys_dir(field.state).chmod(0o700)
     waiting = told("journal", "acknowledge", field.home / "good", "--wait-s", "0", "--state-dir", field.state)
     assert waiting["state"] == "waiting"
     assert acked(field) == 0
