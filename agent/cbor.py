@@ -13,6 +13,8 @@ import cbor2
 
 from offline_store.no_tags import NO_TAGS
 
+_PLAIN = frozenset({type(None), bool, int, bytes, str})
+
 
 class CborError(ValueError):
     """The bytes are not one deterministic CBOR item within the bounds; the text says why and quotes no content."""
@@ -55,7 +57,7 @@ def _narrow(value: object) -> object:
         case None | bool() | int() | bytes() | str():
             return value
         case tuple() | list():
-            if set(map(type, value)) != {bytes}:  # a batch's records, a thousand at a time
+            if not _PLAIN.issuperset(map(type, value)):  # a batch's records come a thousand at a time
                 for inner in value:
                     _narrow(inner)
             return value
@@ -63,7 +65,8 @@ def _narrow(value: object) -> object:
             for key, inner in value.items():
                 if type(key) is not int or key < 0:
                     raise TypeError("a map's keys are unsigned integers")
-                _narrow(inner)
+                if type(inner) not in _PLAIN:
+                    _narrow(inner)
             return value
     raise TypeError("neither integer, bytes, text, boolean, null, array nor map")
 
