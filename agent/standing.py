@@ -13,6 +13,7 @@ from agent.buffer import BufferState
 from agent.bundles.service import BundleStanding
 from agent.clock import Moment
 from agent.devices import DeviceState
+from agent.sync.contract import Configured
 from agent.sync.metrics import LinkMetrics
 
 Text = Annotated[str, Field(max_length=4096)]
@@ -59,6 +60,16 @@ class BundleNow(_Model):
     age_ms: Count | None
 
 
+class ConfiguredNow(_Model):
+    """What became of the platform's configurations, as :class:`agent.sync.contract.Configured` has it."""
+
+    issue: Count
+    on_trial: bool
+    withdrawn: Count | None = None
+    why: Text | None = None
+    at: Text | None = None
+
+
 class Recorded(_Model):
     """How many records of one kind and reason a lane has made since it began."""
 
@@ -81,6 +92,7 @@ class Standing(_Model):
     buffer: BufferNow = BufferNow()
     bundles: Annotated[tuple[BundleNow, ...], Field(max_length=1024)] = ()
     link: LinkMetrics | None = None
+    configured: ConfiguredNow | None = Field(default=None, description="null: the platform never gave it one")
     recorded: Annotated[tuple[Recorded, ...], Field(max_length=8192)] = ()
 
 
@@ -94,6 +106,7 @@ def standing(
     bundles: Iterable[BundleStanding] | None,
     link: LinkMetrics | None,
     recorded: Mapping[str, Mapping[tuple[str, str], int]],
+    configured: Configured | None = None,
 ) -> Standing:
     """The look of this moment. ``bundles`` is ``None`` before the terminal is in service."""
     return Standing(
@@ -125,6 +138,7 @@ def standing(
             for each in bundles or ()
         ),
         link=link,
+        configured=None if configured is None else ConfiguredNow.model_validate(configured.model_dump()),
         recorded=tuple(
             Recorded(lane=lane, kind=kind, reason=reason, times=times)
             for lane, counts in recorded.items()

@@ -125,6 +125,7 @@ class Terminal:
             None if self._bundles is None else self._bundles.standings(),
             None if self._upward is None else self._upward.metrics(),
             {lane.name: lane.recorded for lane in self._lanes},
+            self._parts.configuring.status(),
         )
 
     async def _expose(self) -> None:

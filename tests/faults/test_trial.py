@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from click.testing import CliRunner
 
+from agent.standing_socket import ask
 from tests.faults.site import FaultySite, city, faulty_gate, tap, wait_until
 from tools.platform.commands import platform
 
@@ -56,6 +57,9 @@ def test_a_good_one_stays_and_one_that_loses_the_platform_goes(tmp_path: Path) -
         site.expect("ready")
         assert tap(site)
         wait_until(lambda: bool(row(tmp_path)["withdrawn"]), "it is reported")
+        beside = ask(site.state_dir).configured
+        assert beside is not None
+        assert (beside.issue, beside.withdrawn, beside.why) == (1, 2, "platform-lost")
         said = row(tmp_path)
         assert (said["desired"], said["reported"], said["why"]) == (2, 1, "platform-lost")
         wait_until(lambda: "configuration-withdrawn" in running.alarms(), "it raises an alarm")

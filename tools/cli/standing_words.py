@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from agent.configuration.standing import Why
 from agent.credentials.trust import Freshness
-from agent.standing import DeviceNow, Standing
+from agent.standing import ConfiguredNow, DeviceNow, Standing
 from agent.sync.faults import LinkFault
 from agent.sync.link import LinkPhase
 from agent.words import say, tell
@@ -83,6 +84,19 @@ def bundle(freshness: str | None, age_ms: int | None) -> str:
     return say(f"{zh}，{hours} 小时前签发", f"{en}, issued {hours} h ago")
 
 
+def configuration(now: ConfiguredNow) -> str:
+    """Whose configuration the terminal goes by, and which one of the platform's it took back."""
+    own = say("终端自带的文件", "the terminal's own file")
+    said = say(f"平台下发的版本 {now.issue}", f"version {now.issue} of the platform") if now.issue else own
+    if now.on_trial:
+        said += say("，试用中", ", on trial")
+    if now.withdrawn is None:
+        return said
+    why = next((tell(each.sentence) for each in Why if each.value == now.why), now.why or "")
+    at = say(f"（{now.at}）", f" ({now.at})") if now.at else ""
+    return said + say(f"；已退回版本 {now.withdrawn}：{why}{at}", f"; version {now.withdrawn} was withdrawn: {why}{at}")
+
+
 def lines(standing: Standing) -> list[str]:
     """All of it but the link, in a few lines; of devices and lists only what is not as it should be."""
     colon = say("：", ": ")
@@ -91,6 +105,8 @@ def lines(standing: Standing) -> list[str]:
         f"{say('时间', 'time')}{colon}{clock(standing)}",
         f"{say('日志', 'journal')}{colon}{buffer(standing)}",
     ]
+    if standing.configured is not None:
+        said.append(f"{say('配置', 'configuration')}{colon}{configuration(standing.configured)}")
     wrong = [each for each in standing.devices if each.state != "ready"]
     count = len(standing.devices) - len(wrong)
     said.append(say(f"正常的设备：{count} 个", f"devices ready: {count}"))

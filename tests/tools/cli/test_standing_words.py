@@ -1,0 +1,37 @@
+"""What `onecard status` says of the configuration that a terminal goes by."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.standing import ConfiguredNow
+from tools.cli.standing_words import configuration
+
+INVALID = {"withdrawn": 8, "why": "invalid", "at": "lanes.gate.profile"}
+
+
+@pytest.mark.parametrize(
+    ("now", "en", "zh"),
+    [
+        ({"issue": 7, "on_trial": True}, "version 7 of the platform, on trial", "平台下发的版本 7，试用中"),
+        (
+            {"issue": 7, "on_trial": False} | INVALID,
+            (
+                "version 7 of the platform; version 8 was withdrawn: it does not fit this terminal or this software"
+                " (lanes.gate.profile)"
+            ),
+            "平台下发的版本 7；已退回版本 8：配置不适用于本终端或本版本软件（lanes.gate.profile）",
+        ),
+        (
+            {"issue": 0, "on_trial": False, "withdrawn": 1, "why": "of-a-later-version"},
+            "the terminal's own file; version 1 was withdrawn: of-a-later-version",
+            "终端自带的文件；已退回版本 1：of-a-later-version",
+        ),
+    ],
+)
+def test_it_says_whose_it_is_and_what_was_taken_back(
+    now: dict[str, object], en: str, zh: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for lang, said in (("en", en), ("zh", zh)):
+        monkeypatch.setenv("ONECARD_LANG", lang)
+        assert configuration(ConfiguredNow.model_validate(now)) == said
