@@ -167,7 +167,7 @@ def list_codes(directory: Path, database: str | None, as_json: bool) -> None:
         states = dict(
             transaction.connection.execute(sa.select(state_table.c.terminal, state_table.c.received_ms)).all()
         )
-        rows = [_row(row, states.get(row.terminal)) for row in enrolments.known(transaction)]
+        rows = [_row(row, states.get(row.terminal)) for row in enrolments.listed(transaction)]
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
@@ -194,12 +194,7 @@ def list_codes(directory: Path, database: str | None, as_json: bool) -> None:
 def confirm(enrol_id: str, told: str | None, directory: Path, database: str | None) -> None:
     """Without --fingerprint it is shown, and asked for."""
     with _transaction(Layout(directory), database) as transaction:
-        row = _found(transaction, enrol_id)
-        if row.stage != Stage.ASKED or row.asked is None:
-            zh, en = _STAGES[Stage(row.stage)]
-            raise PlatformError(
-                say(f"注册码 {row.id} {zh}，无需核对。", f"Code {row.id}: {en}; there is nothing to confirm.")
-            )
+        row = _waiting(transaction, enrol_id)
     known = fingerprint(row.asked)
     if told is None:
         click.echo(f"{row.terminal}: {known}")
@@ -213,8 +208,8 @@ def confirm(enrol_id: str, told: str | None, directory: Path, database: str | No
             )
         )
     with _transaction(Layout(directory), database) as transaction:
-        if _found(transaction, enrol_id).asked == row.asked:
-            enrolments.change(transaction, row.id, stage=Stage.CONFIRMED.value)
+        _waiting(transaction, row.id)  # the prompt may have stood for hours: the code may be revoked by now
+        enrolments.change(transaction, row.id, stage=Stage.CONFIRMED.value)
     click.echo(say(f"已核对：{row.terminal} 将得到证书。", f"Confirmed: {row.terminal} gets its certificate."))
 
 
@@ -269,11 +264,20 @@ def _transaction(layout: Layout, database: str | None) -> Iterator[Transaction]:
 
 def _found(transaction: Transaction, enrol_id: str) -> sa.Row[Any]:
     """A code by its id, or by the terminal of the latest one."""
-    row = enrolments.find(transaction, enrol_id)
-    if row is None:
-        row = next((row for row in enrolments.known(transaction) if row.terminal == enrol_id), None)
+    row = enrolments.find(transaction, enrol_id) or enrolments.latest_of(transaction, enrol_id)
     if row is None:
         raise PlatformError(say(f"没有注册码 {enrol_id}。", f"There is no code {enrol_id}."))
+    return row
+
+
+def _waiting(transaction: Transaction, enrol_id: str) -> sa.Row[Any]:
+    """The same, of which the fingerprint is to be compared. What a box asked by it never changes."""
+    row = _found(transaction, enrol_id)
+    if row.stage != Stage.ASKED or row.asked is None:
+        zh, en = _STAGES[Stage(row.stage)]
+        raise PlatformError(
+            say(f"注册码 {row.id} {zh}，无需核对。", f"Code {row.id}: {en}; there is nothing to confirm.")
+        )
     return row
 
 

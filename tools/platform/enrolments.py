@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from agent.sync.contract.enrol import MAX_CONFIGURATION_CHARS
 from tools.platform.store import Transaction, metadata
 
-MAX_OPEN = 10_000
+MAX_LISTED = 10_000
+"""So many codes are listed, the latest. Any code is found by its id, and the latest of a terminal by its name."""
 
 
 class Stage(StrEnum):
@@ -64,7 +65,13 @@ def change(transaction: Transaction, enrol_id: str, **values: object) -> None:
     transaction.connection.execute(sa.update(enrolment_table).where(enrolment_table.c.id == enrol_id).values(**values))
 
 
-def known(transaction: Transaction) -> Sequence[sa.Row[Any]]:
-    """All codes, the latest first."""
-    query = sa.select(enrolment_table).order_by(enrolment_table.c.created_ms.desc()).limit(MAX_OPEN)
+def latest_of(transaction: Transaction, terminal: str) -> sa.Row[Any] | None:
+    """The latest code of a terminal, its row locked until the transaction ends."""
+    query = sa.select(enrolment_table).where(enrolment_table.c.terminal == terminal).with_for_update()
+    return transaction.connection.execute(query.order_by(enrolment_table.c.created_ms.desc()).limit(1)).one_or_none()
+
+
+def listed(transaction: Transaction) -> Sequence[sa.Row[Any]]:
+    """The latest :data:`MAX_LISTED` codes, the latest first."""
+    query = sa.select(enrolment_table).order_by(enrolment_table.c.created_ms.desc()).limit(MAX_LISTED)
     return transaction.connection.execute(query).all()
