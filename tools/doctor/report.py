@@ -1,7 +1,8 @@
 """The file for support: what the doctor found, and the machine around it. Nothing personal, and no key.
 
 Only what stands in these functions goes in, field by field: of the configuration no text but names of parts, of the
-journal numbers alone, of keys and lists their names and ages. What somebody typed by mistake is quoted nowhere.
+journal numbers alone, of keys and lists their names and ages. What somebody typed is quoted nowhere, and files that
+the terminal did not make are counted, not named: :mod:`tools.doctor.discretion`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -28,6 +28,7 @@ from offline_store.bundles import installed
 from offline_store.errors import StoreError
 from offline_store.outbox import Outbox
 from profiles.reasons import Sentence
+from tools.doctor.discretion import LISTED, MOST_FILES, Discretion, setting
 from tools.doctor.finding import Finding
 from tools.doctor.patient import Patient
 
@@ -43,11 +44,6 @@ _PACKAGES = (
 )
 _MACHINE = ("/proc/loadavg", "/proc/uptime", "/proc/meminfo", "/etc/os-release")
 _MOST_BYTES = 8_192
-_MOST_FILES = 300
-_TEXTS = frozenset({"port", "reader", "interface", "framing", "trigger", "encoding", "parity", "reads"})
-"""Settings of drivers whose text says which device it is, and nothing else."""
-_DEVICE = re.compile(r"/dev/[A-Za-z0-9/_.:-]{1,120}")
-_LISTED = ("", "keys", "bundles")
 _UNSAID = Sentence("内容略（可能引用了配置中的文字）", "left out: it may quote what somebody typed")
 
 
@@ -65,16 +61,18 @@ def row(finding: Finding) -> dict[str, str | None]:
 
 def pages(patient: Patient | None, findings: Iterable[Finding]) -> dict[str, Any]:
     """Every page by its file's name."""
-    found: dict[str, Any] = {"doctor.json": [_said(each) for each in findings], "machine.json": _machine()}
-    if patient is not None:
-        found |= {
-            "configuration.json": _configuration(patient),
-            "terminal.json": None if patient.standing is None else patient.standing.model_dump(mode="json"),
-            "journal.json": _journal(patient),
-            "lists.json": _lists(patient),
-            "files.json": _files(patient),
-        }
-    return found
+    if patient is None:
+        return {"doctor.json": [_said(each) for each in findings], "machine.json": _machine()}
+    discretion = Discretion(patient)
+    found = {
+        "doctor.json": [_discreet(each, discretion) for each in findings],
+        "configuration.json": _configuration(patient),
+        "terminal.json": None if patient.standing is None else patient.standing.model_dump(mode="json"),
+        "journal.json": _journal(patient),
+        "lists.json": _lists(patient),
+        "files.json": _files(patient, discretion),
+    }
+    return {name: discretion.tell(page) for name, page in found.items()} | {"machine.json": _machine()}
 
 
 def store(path: Path, found: Mapping[str, Any]) -> None:
@@ -96,6 +94,14 @@ def _said(finding: Finding) -> dict[str, str | None]:
         return row(finding)
     section = finding.about.split(".")[0]
     return row(finding) | {"said": tell(_UNSAID), "about": section if section in Config.model_fields else ""}
+
+
+def _discreet(finding: Finding, discretion: Discretion) -> dict[str, str | None]:
+    """The same, where what it is about may be a file that somebody dropped."""
+    about, said = discretion.about(finding.about), _said(finding)
+    if about == finding.about:
+        return said
+    return {key: value and value.replace(finding.about, about) for key, value in said.items()}
 
 
 def _machine() -> dict[str, Any]:
@@ -141,16 +147,8 @@ def _configuration(patient: Patient) -> dict[str, Any]:
 
 
 def _device(patient: Patient, name: str, settings: DriverSettings) -> dict[str, Any]:
-    """Numbers and switches; of texts those that are known to name a device; of groups how many."""
-    said: dict[str, Any] = {"driver": patient.config.devices[name].driver}
-    for key, value in settings.model_dump(mode="json").items():
-        if value is None or isinstance(value, bool | int | float) or key in _TEXTS:
-            said[key] = value
-        elif isinstance(value, str):  # an address may hold a password
-            said[key] = value if _DEVICE.fullmatch(value) else "…"
-        else:
-            said[key] = len(value)
-    return said
+    driver = {"driver": patient.config.devices[name].driver}
+    return driver | {key: setting(settings, key) for key in type(settings).model_fields}
 
 
 def _journal(patient: Patient) -> dict[str, Any] | None:
@@ -179,24 +177,27 @@ def _lists(patient: Patient) -> list[dict[str, Any]]:
     return listed
 
 
-def _files(patient: Patient) -> list[dict[str, Any]]:
-    """Names that the terminal itself gives, with size, mode and owner; what was dropped for it is not named."""
-    listed = []
-    for place in _LISTED:
+def _files(patient: Patient, discretion: Discretion) -> list[dict[str, Any]]:
+    """The terminal's own files with size, mode and owner; of others in each place how many there are."""
+    listed: list[dict[str, Any]] = []
+    for place in LISTED:
         directory = patient.state_dir / place
         try:
-            paths = sorted(directory.iterdir())[:_MOST_FILES]
-            for path in paths:
-                status = path.lstat()
-                listed.append(
-                    {
-                        "name": str(path.relative_to(patient.state_dir)),
-                        "size_bytes": status.st_size,
-                        "mode": f"{status.st_mode:o}",
-                        "uid": status.st_uid,
-                        "modified_s": int(status.st_mtime),
-                    }
-                )
+            paths = sorted(directory.iterdir())
+            own = [path for path in paths if discretion.names(path)]
+            listed += [_file(path, patient) for path in own[:MOST_FILES]]
+            listed.append({"name": f"{place}/", "others": len(paths) - len(own)})
         except OSError as error:
-            listed.append({"name": place, "fault": type(error).__name__})
+            listed.append({"name": f"{place}/", "fault": type(error).__name__})
     return listed
+
+
+def _file(path: Path, patient: Patient) -> dict[str, Any]:
+    status = path.lstat()
+    return {
+        "name": str(path.relative_to(patient.state_dir)),
+        "size_bytes": status.st_size,
+        "mode": f"{status.st_mode:o}",
+        "uid": status.st_uid,
+        "modified_s": int(status.st_mtime),
+    }

@@ -28,6 +28,12 @@ NUMBER = "110101199003078812"
 MEDIUM = bytes.fromhex("c0ffee0123456789abcdef0123456789")
 SUBJECT = bytes.fromhex("5ab1ec7fedcba9876543210fedcba987")
 PASSWORD = "hunter2-geheim"
+PORTS = (
+    f"socket://admin:{PASSWORD}@127.0.0.1:9",
+    f"/dev/{PASSWORD}",
+    f"/dev/serial/by-id/usb-{PASSWORD}",
+    f"rfc2217://{NUMBER}@127.0.0.1:9",
+)
 SEALED = b"\x9e\x11\x77sealed evidence\x02\x03"
 
 
@@ -37,17 +43,24 @@ def seed(well: Ward) -> None:
     devices = well.document["devices"] | {
         "camera": {"driver": "camera", "source": f"rtsp://{PASSWORD}:{PASSWORD}@10.0.0.9/live"}
     }
+    devices |= {f"other-{number}": {"driver": "scanner", "port": port} for number, port in enumerate(PORTS)}
+    devices["card"] = {"driver": "pcsc", "reader": f"{HOLDER} {PASSWORD}"}
     lanes = well.document["lanes"]
     lanes["north"]["settings"]["admit"] = {"media": [MEDIUM.hex()]}
-    lanes["north"]["readers"] = ["scanner", "camera"]
-    well.configure(holders=[holder], devices=devices, lanes=lanes)
+    lanes["north"]["readers"] = ["scanner", "camera", "card", *(name for name in devices if name.startswith("other-"))]
+    library = {"address": f"{PASSWORD}:6001", "user": PASSWORD, "institution": HOLDER, "location": f"{HOLDER}-{NUMBER}"}
+    well.configure(holders=[holder], devices=devices, lanes=lanes, library=library)
     entry = replace(
         passage(7), medium=MEDIUM, subject=("city", SUBJECT), sealed=SEALED, public={"item": NUMBER, "note": HOLDER}
     )
     well.append(Append((entry,), saves={"lane/north": HOLDER.encode() + MEDIUM}))
     incoming = well.state_dir / "bundles" / "incoming"
     incoming.mkdir(parents=True)
-    (incoming / f"{HOLDER}-{NUMBER}.bundle").write_text(NUMBER)
+    for place in ("", "keys", "bundles", "bundles/incoming"):
+        for name in (f"{HOLDER}-{NUMBER}.bundle", f"密码-{PASSWORD}.pem", f"medium-{NUMBER}.key", f"{PASSWORD}.1"):
+            dropped = well.state_dir / place / name
+            dropped.write_text(NUMBER)
+            dropped.chmod(0o644)  # what is open to others is found, and named on the screen
 
 
 def secrets_of(well: Ward) -> Iterator[bytes]:
@@ -55,7 +68,7 @@ def secrets_of(well: Ward) -> Iterator[bytes]:
     yield from (HOLDER.encode(), NUMBER.encode(), MEDIUM, SUBJECT, PASSWORD.encode(), SEALED, b"unit-zhang")
     yield from (path.read_bytes().strip() for path in machine_secret.sources().values() if path.is_file())
     store = FileKeyStore(keys_dir(well.state_dir))
-    names = sorted(path.name for path in keys_dir(well.state_dir).iterdir())
+    names = sorted(path.name for path in keys_dir(well.state_dir).iterdir() if path.stat().st_mode & 0o077 == 0)
     assert {"checkpoint.pem", "sealing.pem", "tls-key.pem", "medium-1.key", "machine.salt"} <= set(names)
     for name in names:
         yield (keys_dir(well.state_dir) / name).read_bytes()
@@ -115,7 +128,10 @@ def test_it_holds_nothing_personal_and_no_key(well: Ward, tmp_path: Path) -> Non
     assert pages["journal.json"]["head"] == 22
     assert pages["configuration.json"]["holders"] == 1
     assert pages["configuration.json"]["devices"]["camera"]["source"] == "…"
-    assert "keys/tls-key.pem" in {each.get("name") for each in pages["files.json"]}
+    listed = {each["name"]: each for each in pages["files.json"]}
+    assert {"keys/tls-key.pem", "journal.db", "bundles/trust.1"} <= listed.keys()
+    assert [listed[place]["others"] for place in ("/", "keys/", "bundles/")] == [4, 4, 4]
+    assert [each["about"] for each in pages["doctor.json"] if each["fault"] == "open"] == ["…"] * 4
 
 
 @pytest.mark.parametrize("form", range(12))
