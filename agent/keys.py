@@ -257,9 +257,12 @@ class FileKeyStore:
         encrypted = _is_secret(name) and not self._portable
         private_files.write(path, self._box.seal(name, content) if encrypted else content)
 
-    def wipe(self) -> None:
-        """Make all of it unreadable: the salt first, without which nothing opens; then every file."""
-        private_files.wipe(self._directory, first=SALT_FILE)
+    def wipe(self) -> list[str]:
+        """Make all of it unreadable: the salt first, without which nothing opens; then every file.
+
+        The names of what stays since it is no file. Raises :class:`KeyStoreError`.
+        """
+        return private_files.wipe(self._directory, first=SALT_FILE)
 
     def _promote_tls(self, certificate: Path) -> None:
         """A certificate puts the key that it names in force, also after a power cut between the two."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -85,23 +87,63 @@ def remove(path: Path) -> None:
         ) from error
 
 
-def wipe(directory: Path, first: str) -> None:
-    """Write over every file and remove it, ``first`` before the others. Raises :class:`KeyStoreError`.
+def wipe(directory: Path, first: str) -> list[str]:
+    """Write over every file and remove it, ``first`` before the others; the names of what is no file, which stays.
+
+    Through the directory's descriptor and through no link: what a link points to is somebody else's. A file that cannot
+    be wiped stops none of the others. Raises :class:`KeyStoreError`.
 
     Flash and copying file systems keep old blocks: what counts is that ``first`` is what all others are encrypted by.
     """
-    for path in sorted(directory.iterdir(), key=lambda path: path.name != first):
-        if path.is_file() and not path.is_symlink():
+    failed: KeyStoreError | None = None
+    left = []
+    with _opened(directory) as held:
+        names = os.listdir(held)  # noqa: PTH208 -- a descriptor, which no path is
+        for name in sorted(names, key=lambda name: (name != first, name)):
             try:
-                with path.open("r+b") as file:
-                    file.write(bytes(path.stat().st_size))
-                    file.flush()
-                    os.fsync(file.fileno())
+                if not _wiped(held, name):
+                    left.append(name)
             except OSError as error:
-                raise KeyStoreError(
-                    f"{path} 无法覆盖：{why_zh(error)}", f"{path} cannot be written over: {why_en(error)}"
-                ) from error
-        remove(path)
+                path = directory / name
+                failed = failed or KeyStoreError(
+                    f"{path} 无法销毁：{why_zh(error)}", f"{path} cannot be destroyed: {why_en(error)}"
+                )
+    if failed is not None:
+        raise failed
+    return left
+
+
+@contextmanager
+def _opened(directory: Path) -> Iterator[int]:
+    """A private directory's descriptor; its names are durable at the end. Raises :class:`KeyStoreError`."""
+    check_directory(directory)
+    try:
+        held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            yield held
+            os.fsync(held)
+        finally:
+            os.close(held)
+    except OSError as error:
+        raise KeyStoreError(
+            f"密钥目录 {directory} 无法打开：{why_zh(error)}",
+            f"the key directory {directory} cannot be opened: {why_en(error)}",
+        ) from error
+
+
+def _wiped(held: int, name: str) -> bool:
+    """Whether ``name`` is gone: a directory stays, of a link only the link goes. Raises ``OSError``."""
+    mode = os.stat(name, dir_fd=held, follow_symlinks=False).st_mode
+    if stat.S_ISDIR(mode):
+        return False
+    if stat.S_ISREG(mode):
+        descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=held)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(bytes(os.fstat(descriptor).st_size))
+            file.flush()
+            os.fsync(descriptor)
+    os.unlink(name, dir_fd=held)
+    return True
 
 
 def sweep(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import ssl
 from collections.abc import Callable, Mapping
@@ -188,14 +189,37 @@ def test_wiping_leaves_nothing_and_begins_with_what_encrypts_the_rest(
     store: FileKeyStore, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone: list[str] = []
-    unlink = Path.unlink
+    unlink = os.unlink
 
-    def noted(path: Path, missing_ok: bool = False) -> None:
-        gone.append(path.name)
-        unlink(path, missing_ok)
+    def noted(path: str, *, dir_fd: int) -> None:
+        gone.append(path)
+        unlink(path, dir_fd=dir_fd)
 
-    monkeypatch.setattr(Path, "unlink", noted)
+    monkeypatch.setattr(os, "unlink", noted)
     FileKeyStore(directory).wipe()
     assert gone[0] == "machine.salt"
     assert set(SECRETS) < set(gone)
     assert list(directory.iterdir()) == []
+
+
+def test_wiping_follows_no_link_and_stops_at_no_directory(store: FileKeyStore, directory: Path, tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    others.write_bytes(b"not ours")
+    (directory / "link.pem").symlink_to(others)
+    (directory / "archive").mkdir()
+    assert store.wipe() == ["archive"]
+    assert [path.name for path in directory.iterdir()] == ["archive"]
+    assert others.read_bytes() == b"not ours"
+
+
+def test_a_directory_behind_a_link_or_open_to_others_is_not_wiped(
+    store: FileKeyStore, directory: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(directory)
+    with pytest.raises(KeyStoreError, match="is not a plain directory"):
+        FileKeyStore(tmp_path / "link").wipe()
+    directory.chmod(0o755)
+    with pytest.raises(KeyStoreError, match="chmod 700"):
+        store.wipe()
+    directory.chmod(0o700)
+    assert store.mac("medium-1", b"")

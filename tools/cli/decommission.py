@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import click
@@ -22,8 +22,10 @@ from offline_store.journal import Append, Journal, Mark
 from offline_store.lock import take_lock
 from offline_store.outbox import Outbox
 from tools.cli.clock import recall
+from tools.cli.own_files import is_a_terminals, remove_own
 from tools.cli.permits import are_asked_for_at, ask_beside
 from tools.cli.place import existing, state_dir_option
+from tools.cli.provision_owner import act_as_owner
 
 _GRANTED, _WIPE = "permit.granted", ServiceAct.WIPE.code.encode()
 _GRANTED_MS = 86_400_000
@@ -41,7 +43,9 @@ _GRANTED_MS = 86_400_000
 @click.option("--yes", is_flag=True, help=say("不询问", "Do not ask"))
 def decommission(state_dir: Path, with_unsent: bool, yes: bool) -> None:
     """Keys first: what is cut short after that is of use to nobody. Run it again, and it goes on."""
-    unsent = _unsent(existing(state_dir))
+    state_dir = _checked(state_dir)
+    owner = act_as_owner(state_dir)
+    unsent = _unsent(state_dir)
     if unsent and not with_unsent:
         raise click.ClickException(
             say(
@@ -67,14 +71,53 @@ def decommission(state_dir: Path, with_unsent: bool, yes: bool) -> None:
             )
         if os.path.lexists(keys_dir(state_dir)):
             FileKeyStore(keys_dir(state_dir)).wipe()
-        try:
-            shutil.rmtree(state_dir)
-        except OSError as error:
-            zh, en = f"{error.filename}：{why_zh(error)}", f"{error.filename}: {why_en(error)}"
-            raise click.ClickException(say(zh, en)) from error
+        with _told(state_dir):
+            left = remove_own(state_dir)
     finally:
         os.close(lock)
+    if left:
+        zh, en = "、".join(left), ", ".join(left)
+        click.echo(
+            say(
+                f"终端的密钥和数据已清除；{state_dir} 中不属于终端的已保留：{zh}",
+                f"the terminal's keys and data are gone; left in {state_dir}, as no terminal made it: {en}",
+            )
+        )
+        return
+    with _told(state_dir), nullcontext() if owner is None else owner.as_root():
+        state_dir.rmdir()
     click.echo(say(f"{state_dir} 已清除", f"{state_dir} is gone"))
+
+
+def _checked(state_dir: Path) -> Path:
+    """The directory itself, which a terminal has used: whatever else somebody names by a slip of the hand stays."""
+    if existing(state_dir).is_symlink():
+        to = state_dir.resolve()
+        raise click.ClickException(
+            say(
+                f"{state_dir} 是指向 {to} 的链接，不会顺着链接删除；请用 --state-dir 指定目录本身",
+                f"{state_dir} is a link to {to}, and nothing is removed through links; name the directory itself"
+                " with --state-dir",
+            )
+        )
+    if not is_a_terminals(state_dir):
+        raise click.ClickException(
+            say(
+                f"{state_dir} 中没有终端的日志，也没有密钥，没有删除任何东西；请检查目录",
+                f"{state_dir} holds neither a terminal's journal nor its keys, and nothing was removed; check its name",
+            )
+        )
+    return state_dir.resolve()
+
+
+@contextmanager
+def _told(state_dir: Path) -> Iterator[None]:
+    """What the disk objects to is a sentence."""
+    try:
+        yield
+    except OSError as error:
+        path = error.filename or state_dir
+        raise click.ClickException(say(f"{path}：{why_zh(error)}", f"{path}: {why_en(error)}")) from error
 
 
 def _permit(state_dir: Path) -> None:

@@ -57,6 +57,7 @@ def test_the_keys_go_before_the_journal(state_dir: Path, monkeypatch: pytest.Mon
     def cut(_path: Path) -> None:
         raise OSError(5, "Input/output error", str(state_dir))
 
+    (state_dir / "bundles").mkdir()
     monkeypatch.setattr("shutil.rmtree", cut)
     assert onecard("decommission", "--state-dir", state_dir, "--with-unsent", "--yes").exit_code == 1
     assert list((state_dir / "keys").iterdir()) == []
@@ -72,6 +73,55 @@ def test_beside_a_running_agent_it_does_nothing(state_dir: Path) -> None:
         os.close(lock)
     assert refused.exit_code == 1
     assert FileKeyStore(state_dir / "keys").mac("medium-1", b"")
+
+
+def test_a_directory_that_no_terminal_used_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "spare.txt").write_text("where the door key hangs")
+    before = sorted(tmp_path.rglob("*"))
+    refused = onecard("decommission", "--state-dir", tmp_path, "--yes")
+    assert refused.exit_code == 1
+    assert "holds neither a terminal's journal nor its keys" in refused.output
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_not_the_terminals_stays_and_is_named(state_dir: Path) -> None:
+    (state_dir / "photo.jpg").write_bytes(b"somebody's")
+    (state_dir / "keys" / "old").mkdir()
+    done = onecard("decommission", "--state-dir", state_dir, "--with-unsent", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "as no terminal made it: keys, photo.jpg" in done.output
+    assert sorted(path.name for path in state_dir.rglob("*")) == ["keys", "old", "photo.jpg"]
+
+
+@pytest.mark.parametrize("named", ["link", "link/"])
+def test_nothing_goes_through_a_link_to_the_directory(state_dir: Path, tmp_path: Path, named: str) -> None:
+    (tmp_path / "link").symlink_to(state_dir)
+    refused = onecard("decommission", "--state-dir", f"{tmp_path}/{named}", "--with-unsent", "--yes")
+    assert refused.exit_code == 1
+    assert "is a link to" in refused.output
+    assert FileKeyStore(state_dir / "keys").mac("medium-1", b"")
+
+
+def test_keys_behind_a_link_stay_and_so_does_the_journal(state_dir: Path, tmp_path: Path) -> None:
+    (state_dir / "keys").rename(tmp_path / "elsewhere")
+    (state_dir / "keys").symlink_to(tmp_path / "elsewhere")
+    refused = onecard("decommission", "--state-dir", state_dir, "--with-unsent", "--yes")
+    assert refused.exit_code == 1
+    assert "is not a plain directory" in str(refused.exception)
+    assert FileKeyStore(tmp_path / "elsewhere").mac("medium-1", b"")
+    assert (state_dir / "journal.db").exists()
+
+
+def test_what_a_terminal_leaves_is_all_known_as_its_own(state_dir: Path) -> None:
+    for name in ("bundles", "configuration", "damaged-1", "rescued"):
+        (state_dir / name).mkdir()
+        (state_dir / name / "file").write_bytes(b"")
+    for name in ("reserve", "reserve-opening", "unrecorded", "link.json", "stick.ack", "stick.part", "fire.latch"):
+        (state_dir / name).write_bytes(b"")
+    done = onecard("decommission", "--state-dir", state_dir, "--with-unsent", "--yes")
+    assert "is gone" in done.output
+    assert not state_dir.exists()
 
 
 def test_the_platform_retires_it(tmp_path: Path) -> None:

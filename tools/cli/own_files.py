@@ -1,0 +1,54 @@
+"""What in a state directory is the terminal's own, so that nothing else is ever taken for it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from agent.bundles.install import DIRECTORY as BUNDLES
+from agent.composition import keys_dir
+from agent.configuration.shelf import DIRECTORY as CONFIGURATIONS
+from agent.keys import Own
+from agent.machine_secret import SALT_FILE
+from agent.standing_socket import NAME as SOCKET
+from agent.stick_acks import NAME as STICK_ACK
+from agent.sync.metrics import NAME as LINK
+from offline_store.aside import READY, STAGING
+from offline_store.database import DATABASE_NAME
+from offline_store.lock import LOCK_NAME
+from offline_store.reserve import OPENING_NAME, RESERVE_NAME
+from offline_store.unrecorded import NAME as UNRECORDED
+
+_BESIDE = (BUNDLES, CONFIGURATIONS, STAGING, READY, SOCKET, STICK_ACK, LINK, RESERVE_NAME, OPENING_NAME, UNRECORDED)
+_DRAFTS = ("damaged-[0-9]*", f"{Path(STICK_ACK).stem}.part", f".{LINK}", "fire.latch")
+_JOURNAL = (f"{DATABASE_NAME}-journal", f"{DATABASE_NAME}-shm", f"{DATABASE_NAME}-wal", DATABASE_NAME)
+
+
+def is_a_terminals(state_dir: Path) -> bool:
+    """Whether a terminal kept its journal or keys here; its lock is what a removal that was cut short leaves last."""
+    keys = keys_dir(state_dir)
+    marks = (state_dir / DATABASE_NAME, state_dir / LOCK_NAME, keys / SALT_FILE, keys / Own.CHECKPOINT)
+    return any(mark.is_file() and not mark.is_symlink() for mark in marks)
+
+
+def remove_own(state_dir: Path) -> list[str]:
+    """Remove what is the terminal's, the journal after what lies beside it; the names of what is left.
+
+    The keys were wiped before. Raises ``OSError``; repeated, it goes on.
+    """
+    beside = [state_dir / name for name in _BESIDE] + [path for each in _DRAFTS for path in state_dir.glob(each)]
+    for path in (*beside, *(state_dir / name for name in _JOURNAL)):
+        _remove(path)
+    keys = keys_dir(state_dir)
+    if keys.is_dir() and not any(keys.iterdir()):
+        keys.rmdir()
+    _remove(state_dir / LOCK_NAME)
+    return sorted(path.name for path in state_dir.iterdir())
+
+
+def _remove(path: Path) -> None:
+    """A link goes, what it points to stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
