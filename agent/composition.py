@@ -34,7 +34,7 @@ from agent.day_keys import DayKeys
 from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
 from agent.durable import durable
 from agent.enrolment.note import enrolled
-from agent.facts import Marks, TerminalFacts
+from agent.facts import Delivered, Marks, TerminalFacts, not_delivered
 from agent.kernel_time import boot_id
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, KeyStoreError, Role
 from agent.lane import Lane
@@ -118,6 +118,7 @@ class Composition:
         self._bundles: Bundles | None = None
         self._buffer: BufferWatch | None = None
         self._condition: JournalCondition | None = None
+        self._delivered: Delivered = not_delivered
         self.rescued: Rescued | None = None
         """Of a journal that was found damaged when it was opened."""
         readers = {name for lane in self.config.lanes.values() for name in lane.readers}
@@ -171,7 +172,7 @@ class Composition:
         not take is recorded, with the number of openings and the journal's last seq.
         """
         loop = asyncio.get_running_loop()
-        return Writer(
+        writer = Writer(
             journal,
             tell=tell_store_health,
             kept_since=self._kept_since,
@@ -179,6 +180,8 @@ class Composition:
             settled=partial(post, loop, self._settled, settled),
             reserve_bytes=self.config.journal.reserve_mb * MIB,
         )
+        self._delivered = writer.is_delivered
+        return writer
 
     def _settled(self, tell: Callable[[int, int], None], openings: int, seq: int) -> None:
         """Also where nobody passes: the disk takes records again."""
@@ -437,7 +440,8 @@ class Composition:
         return SourceThread(source, loop, deliver, self.conditions.report, self.backoff(), self._clock.now_ms)
 
     def _facts(self) -> TerminalFacts:
-        return TerminalFacts(self._clock, self._ids, self._marks, self._zone, self._person, self._lists.current())
+        lists = self._lists.current()
+        return TerminalFacts(self._clock, self._ids, self._marks, self._zone, self._person, lists, self._delivered)
 
     def _person(self, subject: Subject) -> Person | None:
         """What this terminal's own register says goes before the rosters, as it does for media."""

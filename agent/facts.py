@@ -21,6 +21,15 @@ People = Callable[[Subject], Person | None]
 """Where the site's rosters are asked."""
 
 
+Delivered = Callable[[], bool]
+"""Whether the platform has acknowledged all that was handed to the journal."""
+
+
+def not_delivered() -> bool:
+    """A terminal that does not know what the platform has."""
+    return False
+
+
 def nobody(subject: Subject) -> Person | None:  # noqa: ARG001 -- the rosters' interface
     """A place without rosters knows nobody."""
     return None
@@ -79,6 +88,7 @@ class TerminalFacts:
         zone: tzinfo,
         people: People = nobody,
         lists: Lists | None = None,
+        delivered: Delivered = not_delivered,
     ) -> None:
         self.moment = clock.moment()
         self.now_ms = self.moment.now_ms
@@ -90,6 +100,7 @@ class TerminalFacts:
         self._people = people
         self._known: dict[Subject, Person | None] = {}
         self._lists = lists or Lists()
+        self.is_delivered = delivered
 
     def anew(self) -> Self:
         """The same moment for another decision, which asks about people again."""

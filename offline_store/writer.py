@@ -260,6 +260,8 @@ class Writer:
         self._queue_limit = queue_limit
         self._gate = threading.Lock()
         self._closed = False
+        self._handed_over = self._stored = 0
+        self._delivered = -1
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -272,8 +274,12 @@ class Writer:
 
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
         """Move the outbox forward. Raises :class:`QueueFull` and :class:`Closed`."""
-        journal = self._desk.journal
-        return self._call(lambda: journal.acknowledge(chain_id, seq, record_hash))
+        return self._call(lambda: self._acknowledge(chain_id, seq, record_hash))
+
+    def is_delivered(self) -> bool:
+        """Whether the platform has acknowledged all that was handed over; from any thread."""
+        with self._gate:
+            return self._delivered == self._handed_over
 
     def reload(self, now_ms: int) -> Future[Restored]:
         """State and marks from the disk, and after a fault the way back. Raises :class:`QueueFull`, :class:`Closed`."""
@@ -326,6 +332,7 @@ class Writer:
                     f"已有 {self._queue_limit} 次写入在等待磁盘，没有存入任何内容；请稍后再试",
                     f"{self._queue_limit} appends wait for the disk; nothing was stored, try again later",
                 )
+            self._handed_over += isinstance(item, tuple)
             self._queue.put(item)
 
     def _run(self) -> None:
@@ -340,10 +347,18 @@ class Writer:
                 item = self._queue.get()
             if group:
                 self._desk.commit(group)
+                self._stored += len(group)
             if isinstance(item, _Call):
                 item.run()
             open_ = item is not None
         self._desk.close()
+
+    def _acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> int:
+        journal = self._desk.journal
+        acked_seq = journal.acknowledge(chain_id, seq, record_hash)
+        if (chain_id, acked_seq) == (journal.head.chain_id, journal.head.seq):
+            self._delivered = self._stored
+        return acked_seq
 
     def _next(self) -> tuple[Append, Future[Appended]] | _Call | None:
         """The next item; moving the log and the upkeep wait for a quiet moment, so that they cost no tap."""

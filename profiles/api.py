@@ -465,6 +465,9 @@ class Facts(Published, Protocol):
     def calendar(self, name: str) -> SchoolCalendar | None:
         """A school's calendar; ``None`` if there is none of this name."""
 
+    def is_delivered(self) -> bool:
+        """Whether the platform has acknowledged all that this terminal has recorded so far."""
+
 
 class Profile(Protocol[S]):
     """One kind of scene."""

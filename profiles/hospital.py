@@ -53,7 +53,7 @@ from profiles.questions import Answer, Answered, Balance, NotRecorded, QueryBala
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules import prescriptions
 from profiles.rules.codes import ForeignCode
-from profiles.rules.credit import owed_fen, owes
+from profiles.rules.credit import covered_fen, owes, sure_fen
 from profiles.rules.funds import AccountKind
 from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.tally import count, counted
@@ -319,7 +319,8 @@ class Hospital(Counter[HospitalState]):
             told = HospitalReason.NOTHING_OWED if settles else reason
             return Step(state.model_copy(update={"order": None, "first": None}), (record, Show(told.citizen, Tone.OK)))
         who = Waiting.of(credential, record.id)
-        query = Query(about=record.id, who=who, settles=settles, first=state.first)
+        covered = covered_fen(credential.subject, facts)
+        query = Query(about=record.id, who=who, settles=settles, first=state.first, covered_fen=covered)
         ask = Ask(
             QueryBalance(DEBT),
             self._pay.ask_deadline_ms,
@@ -333,9 +334,8 @@ class Hospital(Counter[HospitalState]):
     def _owed(self, state: HospitalState, query: Query, told_fen: int | None, facts: Facts) -> Step[HospitalState]:
         """The platform's word, or without it what this terminal knows; then it is said, or settled."""
         state, credential = state.model_copy(update={"query": None}), query.who.credential
-        known_fen = owed_fen(credential.subject, facts)
-        fen = known_fen if told_fen is None else told_fen
-        corrected = () if fen == known_fen else (self._corrected(query, fen, facts),)
+        fen = sure_fen(credential.subject, facts) if told_fen is None else told_fen
+        corrected = () if told_fen is None else self._corrected(query, fen, facts)
         if query.settles and fen:
             step = self._settle_all(state, query, credential, fen, facts)
             return Step(step.state, (*corrected, *step.effects))
@@ -348,15 +348,11 @@ class Hospital(Counter[HospitalState]):
         told = HospitalReason.NOTHING_OWED.citizen if query.settles else _IDENTIFIED
         return Step(state, (*corrected, Show(told, Tone.OK)))
 
-    def _corrected(self, query: Query, fen: int, facts: Facts) -> Record:
-        subject = query.who.credential.subject
-        return Record(
-            id=facts.new_id(),
-            kind=Kind.OUTCOME,
-            reason=HospitalReason.DEBT_TOLD if fen else HospitalReason.NOTHING_OWED,
-            refers_to=query.about,
-            marks=(owes(fen, subject, facts),),
-        )
+    def _corrected(self, query: Query, fen: int, facts: Facts) -> tuple[Record, ...]:
+        marks = owes(fen, query.covered_fen, query.who.credential.subject, facts)
+        reason = HospitalReason.DEBT_TOLD if fen else HospitalReason.NOTHING_OWED
+        record = Record(id=facts.new_id(), kind=Kind.OUTCOME, reason=reason, refers_to=query.about, marks=marks)
+        return (record,) if marks else ()
 
     def _settle_all(
         self, state: HospitalState, query: Query, credential: Credential, fen: int, facts: Facts

@@ -34,6 +34,8 @@ class Query(State):
     who: Waiting
     settles: bool
     first: AccountKind | None = None
+    covered_fen: int = 0
+    """What was lent here and will be in the answer."""
 
 
 class Foreign(State):

@@ -123,7 +123,7 @@ def money_marks(payment: Payment, amount_fen: int, funds: Mapping[str, int], fac
     at_risk_fen = amount_fen - on_credit_fen
     risk = sold(by * at_risk_fen, payment.subject, facts) if payment.offline and at_risk_fen else ()
     owed_fen = on_credit_fen - (amount_fen if payment.account == CREDIT else 0)
-    return (*risk, owing(by * owed_fen, payment.subject, facts)) if owed_fen else risk
+    return (*risk, *owing(by * owed_fen, payment.subject, facts)) if owed_fen else risk
 
 
 def limit_marks(payment: Payment, facts: Facts, by: int) -> tuple[Mark, ...]:

@@ -49,6 +49,25 @@ def test_appends_are_stored_in_the_order_of_their_submission(writer: JournalWrit
     assert seqs([writer.submit(Append((entry(number),))) for number in range(300)]) == list(range(2, 302))
 
 
+def test_all_is_delivered_once_the_platform_has_the_last_that_was_handed_over(journal: Journal) -> None:
+    writer = Writer(journal)
+    try:
+        assert not writer.is_delivered(), "nobody has said so since the start"
+        (first,) = writer.submit(Append((entry(1),))).result(WAIT_S).records
+        pending = writer.submit(Append((entry(2),)))
+        assert not writer.is_delivered()
+        (second,) = pending.result(WAIT_S).records
+        chain_id = journal.head.chain_id
+        writer.acknowledge(chain_id, first.seq, first.hash).result(WAIT_S)
+        assert not writer.is_delivered(), "the last is not there"
+        writer.acknowledge(chain_id, second.seq, second.hash).result(WAIT_S)
+        assert writer.is_delivered()
+        writer.submit(Append((entry(3),)))
+        assert not writer.is_delivered()
+    finally:
+        assert writer.close(WAIT_S)
+
+
 def test_what_waits_is_committed_as_one_group(journal: Journal, technician: sqlite3.Connection) -> None:
     """Eight appends wait behind a held file; the last of them is wrong, so none of them is stored."""
     head = journal.head

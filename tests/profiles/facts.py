@@ -27,6 +27,7 @@ class HeldFacts:
         self.tariffs: dict[str, Tariff] = {}
         self.calendars: dict[str, SchoolCalendar] = {}
         self.leased: bool | None = None
+        self.delivered = True
         self._ids = 0
 
     @property
@@ -55,6 +56,9 @@ class HeldFacts:
 
     def calendar(self, name: str) -> SchoolCalendar | None:
         return self.calendars.get(name)
+
+    def is_delivered(self) -> bool:
+        return self.delivered
 
     def keep(self, effects: tuple[Effect, ...]) -> None:
         """Do what the agent does with the marks of recorded effects."""

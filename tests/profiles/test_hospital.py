@@ -214,6 +214,51 @@ def test_the_platforms_word_on_what_is_owed_replaces_what_the_terminal_knew() ->
     assert (lane.codes()[-1], owed_fen(PATIENT, lane.facts)) == ("debt-told", 700)
 
 
+def test_a_word_of_a_platform_that_has_not_the_journal_yet_makes_no_room_for_more_debt() -> None:
+    lane = borrowed(10_000)
+    lane.facts.delivered = False
+    for told_fen in (0, 3_000, 0):
+        lane.present()
+        lane.owes(told_fen)
+        assert owed_fen(PATIENT, lane.facts) == 10_000 + told_fen
+        lane.key(ACCOUNT, 3)
+        lane.tell(AmountEntered(10_000))
+        lane.present(LI, LATER)
+        lane.silence()
+        assert lane.codes()[-1] == "offline-accounts"
+        lane.tell(AmountEntered(0))
+    lane.facts.delivered = True
+    lane.present()
+    lane.owes(10_000)
+    assert owed_fen(PATIENT, lane.facts) == 10_000, "counted once, now that the platform has it"
+    lane.present()
+    lane.owes(0)
+    assert owed_fen(PATIENT, lane.facts) == 0
+
+
+def test_what_is_lent_while_the_platform_is_asked_is_in_no_answer() -> None:
+    lane, other = borrowed(4_000), Lane()
+    lane.present()
+    other.facts = lane.facts
+    other.tell(AmountEntered(5_000))
+    other.key(ACCOUNT, 3)
+    other.present(LI, LATER)
+    other.silence()
+    lane.owes(4_000)
+    assert owed_fen(PATIENT, lane.facts) == 9_000
+
+
+def test_without_the_platform_a_debt_that_may_stand_twice_is_settled_once() -> None:
+    lane = borrowed(1_500)
+    lane.facts.delivered = False
+    lane.present()
+    lane.owes(1_500)
+    lane.key(SETTLE)
+    lane.present()
+    lane.silence()
+    assert lane.money().amount_fen == 1_500
+
+
 def test_without_the_platform_what_this_terminal_lent_is_settled_and_of_nothing_known_it_is_said() -> None:
     lane = borrowed(1_500)
     lane.key(SETTLE)

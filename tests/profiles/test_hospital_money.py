@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.cose import Es256Signer
@@ -36,6 +36,8 @@ SIGNER = Es256Signer(ec.generate_private_key(ec.SECP256R1()))
 PEOPLE: dict[bytes, tuple[str, ...]] = {LI: (LATER,), WANG: ()}
 PAID_IN = {(LI, "medical"): 4_000, (LI, "wallet"): 6_000, (WANG, "medical"): 1_000, (WANG, "wallet"): 2_000}
 CEILING_FEN = 8_000
+UNASKED_CEILING_FEN = 10_000
+"""Of the lane's settings."""
 
 WHO = st.sampled_from(list(PEOPLE))
 HOW = st.sampled_from(["yes", "yes", "yes", "silence", "late"])
@@ -44,7 +46,9 @@ ACTS = st.one_of(
     st.tuples(st.just("pay"), WHO, st.integers(1, 6_000), HOW),
     st.tuples(st.just("settle"), WHO, st.just(0), HOW),
     st.tuples(st.just("give back"), st.just(b""), st.integers(1, 3_000), st.sampled_from(["all", "part"])),
+    st.tuples(st.just("look up"), WHO, st.just(0), HOW),
     st.tuples(st.just("fault"), st.just(b""), st.just(0), st.sampled_from(["late", "restart"])),
+    st.tuples(st.just("link"), st.just(b""), st.just(0), st.sampled_from(["withheld", "sent"])),
 )
 
 
@@ -68,6 +72,7 @@ class Ward:
         self.bank.now_ms = self.lane.facts.now_ms
         self.written = 0
         self.answered = 0
+        self.withheld = False
 
     def write(self) -> None:
         records = self.lane.journal[self.written :]
@@ -75,8 +80,12 @@ class Ward:
         step = Step(self.lane.state, tuple(records))
         for entry in append_of("counter", "hospital", step, records, facts, None).entries:
             self.till.append(entry)
+        if records:
+            self.lane.facts.delivered = False
         self.written = len(self.lane.journal)
-        self.till.send()
+        if not self.withheld:
+            self.till.send()
+            self.lane.facts.delivered = True
 
     def reply(self, how: str) -> None:
         """To every question that follows, for a settlement asks twice."""
@@ -97,8 +106,13 @@ class Ward:
     def act(self, word: str, who: bytes, fen: int, how: str) -> None:
         lane = self.lane
         match word:
-            case "pay" | "settle":
-                lane.tell(AmountEntered(fen)) if word == "pay" else lane.key(FunctionKey.SETTLE)
+            case "link":
+                self.withheld = how == "withheld"
+            case "pay" | "settle" | "look up":
+                if word == "pay":
+                    lane.tell(AmountEntered(fen))
+                elif word == "settle":
+                    lane.key(FunctionKey.SETTLE)
                 lane.present(who, *PEOPLE[who])
                 self.write()
                 self.reply(how)
@@ -115,6 +129,25 @@ class Ward:
                 lane.tell(RecordedLate(about) if how == "late" else Restarted())
         lane.tell(AmountEntered(0))
         self.write()
+
+    def worst_fen(self) -> int:
+        """The most that somebody owed when something was put on credit unasked."""
+        owed: Counter[bytes] = Counter()
+        worst = 0
+        paid: set[bytes] = set()
+        for record in self.lane.journal:
+            money, subject = record.money, record.subject
+            if money is None or subject is None or record.kind in (Kind.ASKED, Kind.RELEASE):
+                continue
+            if record.kind is Kind.PAYMENT:
+                paid.add(money.intent_id)
+            elif money.intent_id not in paid:
+                continue
+            settled_fen = money.amount_fen if money.account == CREDIT else 0
+            owed[subject.id] += money.funds.get(CREDIT, 0) - settled_fen
+            if record.reason.code == "paid-offline" and money.funds.get(CREDIT):
+                worst = max(worst, owed[subject.id])
+        return worst
 
     def moved(self) -> tuple[Counter[tuple[bytes, str]], dict[str, Counter[str]]]:
         """What the journal says that each account paid; and of each shift, by fund."""
@@ -140,6 +173,9 @@ class Ward:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(ACTS, min_size=5, max_size=20))
+@example(
+    [("link", b"", 0, "withheld")] + 3 * [("pay", LI, 6_000, "silence"), ("look up", LI, 0, "yes")],
+)
 def test_journal_shift_reports_and_the_platforms_accounts_agree_to_the_fen(
     script: list[tuple[str, bytes, int, str]],
 ) -> None:
@@ -157,6 +193,8 @@ def play(bank: Bank, script: list[tuple[str, bytes, int, str]]) -> None:
     with bank.store.transaction() as transaction:
         grant_credit(transaction, ("city", LI), CEILING_FEN)
     bank.pay_in(account_of(("city", LI), CREDIT), 0)
+    for who in PEOPLE:
+        bank.card(("city", who), who)  # of a card that no register knows nobody is told what its holder owes
     ward = Ward(bank)
     ward.till.greet()
     for act in script:
@@ -165,8 +203,10 @@ def play(bank: Bank, script: list[tuple[str, bytes, int, str]]) -> None:
     ward.lane.sign()
     if ward.lane.state.shift is not None:
         ward.lane.key(FunctionKey.SHIFT)
+    ward.withheld = False
     ward.write()
 
+    assert ward.worst_fen() <= UNASKED_CEILING_FEN
     accounts, shifts = ward.moved()
     for record in ward.lane.journal:
         if record.reason.code == "shift-closed":

@@ -121,10 +121,10 @@ def test_the_holder_says_which_goes_first_where_he_may_and_the_rest_stays_as_it_
 def test_without_the_platform_only_what_may_pay_unasked_pays_and_credit_up_to_the_ceiling_of_debt() -> None:
     facts, rules, patient = HeldFacts(), accounts(), who("pay-later")
     assert rules.offers(patient, "treatment", facts).unasked == (Offer("wallet", 2_000), Offer("credit", 8_000))
-    facts.put(owing(7_000, patient.subject, facts))
+    facts.put(*owing(7_000, patient.subject, facts))
     assert rules.offers(patient, "treatment", facts).unasked == (Offer("wallet", 2_000), Offer("credit", 3_000))
     assert Offer("credit", 10_000_000) in rules.offers(patient, "treatment", facts).asked, "asked, the platform knows"
-    facts.put(owing(3_000, patient.subject, facts))
+    facts.put(*owing(3_000, patient.subject, facts))
     assert rules.offers(patient, "treatment", facts).unasked == (Offer("wallet", 2_000),)
 
 
@@ -135,7 +135,7 @@ def test_no_debt_grows_beyond_its_ceiling_and_none_falls_below_nothing(acts: lis
     for borrows, fen in acts:
         before_fen = owed_fen(patient.subject, facts)
         fen = min(fen, rules.credit.room_fen(patient, facts)) if borrows else -fen
-        facts.put(owing(fen, patient.subject, facts))
+        facts.put(*owing(fen, patient.subject, facts))
         assert owed_fen(patient.subject, facts) == max(0, before_fen + fen) <= rules.credit.ceiling_fen
 
 
@@ -143,7 +143,7 @@ def test_a_debt_is_due_after_so_many_days_and_is_still_known_then() -> None:
     facts, rules = HeldFacts(), accounts()
     assert rules.credit is not None
     assert rules.credit.due(facts.local_time) == "20261223"
-    facts.put(owing(500, who().subject, facts))
+    facts.put(*owing(500, who().subject, facts))
     facts.now_ms += 366 * 86_400_000
     assert owed_fen(who().subject, facts) == 500
 
