@@ -56,7 +56,7 @@ from tools.platform.enrol_lists import lists_for
 from tools.platform.enrolments import Stage
 from tools.platform.ingest import UNKNOWN_TERMINAL, Reply
 from tools.platform.permit_of import permit_of
-from tools.platform.permits import allow
+from tools.platform.permits import allow_new
 from tools.platform.store import Store, Transaction
 
 PLATFORM_SOURCE = "platform"
@@ -145,8 +145,8 @@ class EnrolDesk:
             close_all(transaction, row.terminal, self._now_ms())
         der = certificate.public_bytes(Encoding.DER)
         if row.configuration is not None:
-            # whoever chose its configuration said with it what the terminal may ask for
-            allow(transaction, row.terminal, permit_of(config.parse(row.configuration, row.terminal, Path())))
+            # whoever chose a new terminal's configuration said with it what it may ask for
+            allow_new(transaction, row.terminal, permit_of(config.parse(row.configuration, row.terminal, Path())))
         granted = {"stage": Stage.GRANTED.value, "granted_ms": self._now_ms(), "certificate": der}
         enrolments.change(transaction, row.id, **granted)
         return der

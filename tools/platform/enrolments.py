@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -63,6 +63,13 @@ def find(transaction: Transaction, enrol_id: str) -> sa.Row[Any] | None:
 def change(transaction: Transaction, enrol_id: str, **values: object) -> None:
     """Note what became of it."""
     transaction.connection.execute(sa.update(enrolment_table).where(enrolment_table.c.id == enrol_id).values(**values))
+
+
+def revoke(transaction: Transaction, terminal: str, stages: Iterable[Stage] = Stage) -> None:
+    """Let a terminal's codes count no more, of all stages or of some; certificates are the caller's."""
+    meant = enrolment_table.c.stage.in_([stage.value for stage in stages])
+    revoked = sa.update(enrolment_table).where(enrolment_table.c.terminal == terminal, meant)
+    transaction.connection.execute(revoked.values(stage=Stage.REVOKED.value))
 
 
 def latest_of(transaction: Transaction, terminal: str) -> sa.Row[Any] | None:

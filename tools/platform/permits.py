@@ -22,6 +22,8 @@ MAX_NAMES = 64
 MAX_HOLDS, MAX_HOLDS_FEN = 64, 2_000_000
 """Of one terminal at once, unless its permit says otherwise: as many as it has questions open, and 20,000 yuan."""
 MAX_PERMIT_CHARS = 16_384
+_FORBIDDEN = ""
+"""In place of a permit, so that an enrolment does not give back what an operator took."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Names = Annotated[frozenset[Name], Field(max_length=MAX_NAMES)]
@@ -30,7 +32,7 @@ permit_table = sa.Table(
     "permit",
     metadata,
     sa.Column("terminal", sa.String(32), primary_key=True),
-    sa.Column("body", sa.String(MAX_PERMIT_CHARS), nullable=False, comment="a Permit, as JSON"),
+    sa.Column("body", sa.String(MAX_PERMIT_CHARS), nullable=False, comment="a Permit, as JSON; empty: forbidden"),
 )
 
 
@@ -81,10 +83,10 @@ class Permit(BaseModel):
 
 
 def permit(transaction: Transaction, terminal: str) -> Permit | None:
-    """What a terminal may ask for; ``None`` if nobody said."""
+    """What a terminal may ask for; ``None`` if nobody said, or an operator forbade it."""
     query = sa.select(permit_table.c.body).where(permit_table.c.terminal == terminal)
     body = transaction.connection.execute(query).scalar_one_or_none()
-    return None if body is None else Permit.model_validate_json(body)
+    return Permit.model_validate_json(body) if body else None
 
 
 def may_sell(transaction: Transaction, terminal: str, money: Money) -> bool:
@@ -94,19 +96,31 @@ def may_sell(transaction: Transaction, terminal: str, money: Money) -> bool:
 
 
 def permits(transaction: Transaction) -> Mapping[str, Permit]:
-    """Of every terminal that was registered."""
-    rows = transaction.connection.execute(sa.select(permit_table).order_by(permit_table.c.terminal))
+    """Of every terminal that is registered."""
+    query = sa.select(permit_table).where(permit_table.c.body != _FORBIDDEN).order_by(permit_table.c.terminal)
+    rows = transaction.connection.execute(query)
     return {row.terminal: Permit.model_validate_json(row.body) for row in rows}
 
 
 def allow(transaction: Transaction, terminal: str, permit: Permit) -> None:
     """This is what the terminal may ask for from now on."""
-    forbid(transaction, terminal)
-    row = {"terminal": terminal, "body": permit.model_dump_json()}
-    transaction.connection.execute(sa.insert(permit_table).values(row))
+    _say(transaction, terminal, permit.model_dump_json())
+
+
+def allow_new(transaction: Transaction, terminal: str, permit: Permit) -> None:
+    """The same, of a terminal of which nobody said anything: what was allowed or forbidden before stands."""
+    said = sa.select(permit_table.c.terminal).where(permit_table.c.terminal == terminal)
+    if transaction.connection.execute(said).one_or_none() is None:
+        allow(transaction, terminal, permit)
 
 
 def forbid(transaction: Transaction, terminal: str) -> bool:
-    """It may ask for nothing any more; whether it might."""
-    gone = transaction.connection.execute(sa.delete(permit_table).where(permit_table.c.terminal == terminal))
-    return gone.rowcount > 0
+    """It may ask for nothing until it is allowed anew; whether it might."""
+    might = permit(transaction, terminal) is not None
+    _say(transaction, terminal, _FORBIDDEN)
+    return might
+
+
+def _say(transaction: Transaction, terminal: str, body: str) -> None:
+    transaction.connection.execute(sa.delete(permit_table).where(permit_table.c.terminal == terminal))
+    transaction.connection.execute(sa.insert(permit_table).values(terminal=terminal, body=body))

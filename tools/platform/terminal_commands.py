@@ -10,6 +10,7 @@ import click
 
 from agent.config import ConfigError, load
 from tools.cli.words import say
+from tools.platform import enrolments
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.closed_chains import close_all
@@ -131,7 +132,7 @@ def allow_terminal(
 @directory_option
 @database_option
 def forbid_terminal(terminal_id: str, directory: Path, database: str | None) -> None:
-    """What is held already expires; what its journal still brings is contested."""
+    """What is held already expires; what its journal still brings is contested. No enrolment allows it anew."""
     store = Store.open(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
@@ -146,8 +147,8 @@ def forbid_terminal(terminal_id: str, directory: Path, database: str | None) -> 
 @terminal_group.command(
     name="retire",
     help=say(
-        "终端退役或被盗：撤销证书，结束其记录链，不再收款",
-        "Out of use, or stolen: no certificate, no chain, no money any more",
+        "终端退役或被盗：撤销证书和注册码，结束其记录链，不再收款",
+        "Out of use, or stolen: no certificate, no code, no chain, no money any more",
     ),
 )
 @_terminal_argument
@@ -163,6 +164,7 @@ def retire_terminal(terminal_id: str, directory: Path, database: str | None) -> 
     try:
         with store.transaction() as transaction:
             forbid(transaction, terminal_id)
+            enrolments.revoke(transaction, terminal_id)
             close_all(transaction, terminal_id, time.time_ns() // 1_000_000)
         count = revoke(authority, terminal_id)
         (authority.sealing_keys / f"{terminal_id}.pem").unlink(missing_ok=True)

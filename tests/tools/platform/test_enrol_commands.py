@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from tools.platform import enrolments
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.enrolments import MAX_LISTED, Stage, enrolment_table
+from tools.platform.permits import Permit, permits
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -36,6 +37,11 @@ def registry(layout: Layout) -> Iterator[Registry]:
 
 def typed(layout: Layout, *arguments: str) -> Result:
     return CliRunner().invoke(platform, [*arguments, "--dir", str(layout.directory)])
+
+
+def permits_of(registry: Registry) -> Mapping[str, Permit]:
+    with registry.store.transaction() as transaction:
+        return permits(transaction)
 
 
 def test_a_code_that_is_revoked_while_its_fingerprint_is_asked_for_stays_revoked(
@@ -74,3 +80,36 @@ def test_a_terminals_code_is_found_by_its_name_however_many_others_were_made_sin
     confirmed = typed(layout, "enrol", "confirm", "gate-7", "--fingerprint", told)
     assert confirmed.exit_code == 0, confirmed.output
     assert isinstance(registry.ask(pending), EnrolGranted)
+
+
+def test_a_retired_terminals_codes_bring_back_neither_certificate_nor_registration(
+    layout: Layout, registry: Registry, tmp_path: Path
+) -> None:
+    registry.ask(box(tmp_path / "till", registry.code("till-1", profile="canteen"))[1])
+    assert permits_of(registry) == {"till-1": Permit(merchants=frozenset({"canteen-1"}), funds=frozenset({"subsidy"}))}
+    _, open_one = box(tmp_path / "next", registry.code("till-1", profile="canteen", replaces=True))
+    assert typed(layout, "terminal", "retire", "till-1").exit_code == 0
+    refused = registry.ask(open_one)
+    assert isinstance(refused, EnrolRefused)
+    assert (refused.code, len(registry.authority.given("till-1")), permits_of(registry)) == ("revoked", 1, {})
+
+
+def test_what_an_operator_forbade_comes_back_with_no_new_certificate(
+    layout: Layout, registry: Registry, tmp_path: Path
+) -> None:
+    registry.ask(box(tmp_path / "till", registry.code("till-1", profile="canteen"))[1])
+    assert typed(layout, "terminal", "forbid", "till-1").exit_code == 0
+    again = registry.code("till-1", profile="canteen", replaces=True)
+    assert isinstance(registry.ask(box(tmp_path / "again", again)[1]), EnrolGranted)
+    assert permits_of(registry) == {}
+    assert typed(layout, "terminal", "allow", "till-1", "--merchant", "canteen-1").exit_code == 0
+    assert permits_of(registry) == {"till-1": Permit(merchants=frozenset({"canteen-1"}))}
+
+
+def test_an_operators_limits_outlive_a_new_certificate(layout: Layout, registry: Registry, tmp_path: Path) -> None:
+    registry.ask(box(tmp_path / "till", registry.code("till-1", profile="canteen"))[1])
+    limits = ["--merchant", "canteen-1", "--holds", "2", "--holds-yuan", "50"]
+    assert typed(layout, "terminal", "allow", "till-1", *limits).exit_code == 0
+    again = registry.code("till-1", profile="canteen", replaces=True)
+    assert isinstance(registry.ask(box(tmp_path / "again", again)[1]), EnrolGranted)
+    assert permits_of(registry) == {"till-1": Permit(merchants=frozenset({"canteen-1"}), holds=2, holds_fen=5_000)}
