@@ -8,9 +8,11 @@ Of an enrolment, in the order in which it is checked; what is refused counts an 
 4. the box asked this before, byte for byte: it gets the answer that it got, and no second certificate; no alarm;
 5. the code was not revoked (`enrol-revoked`), nobody else used it (`enrol-used`), and it has not expired
    (`enrol-expired`);
-6. the certificate request is signed by its own key, and for the code's terminal (`enrol-malformed`).
+6. the certificate request is signed by its own key, and for the code's terminal (`enrol-malformed`);
+7. a code for a new terminal finds none of its name that has other keys (`enrol-used`).
 
-Then a person compares the fingerprint, unless the code does without, and the certificate is issued once. Files of the
+Then a person compares the fingerprint, unless the code does without, and the certificate is issued once. With it every
+other code of the terminal is revoked, so that of two that were made at once the second gives nothing. Files of the
 authority are written before the commit: after a power cut in between they are written again.
 """
 
@@ -120,6 +122,8 @@ class EnrolDesk:
             recipient, checkpoint = _point(asked.sealing), _point(asked.checkpoint)
         except Malformed:
             return EnrolRefused(**bound, code="malformed")
+        if row.certificate is None and not row.replaces and self._is_anothers(row.terminal, checkpoint):
+            return EnrolRefused(**bound, code="used")
         if row.asked is None:
             enrolments.change(
                 transaction, row.id, asked=request.asked, asked_ms=self._now_ms(), stage=Stage.ASKED.value
@@ -147,6 +151,7 @@ class EnrolDesk:
         if row.configuration is not None:
             # whoever chose a new terminal's configuration said with it what it may ask for
             allow_new(transaction, row.terminal, permit_of(config.parse(row.configuration, row.terminal, Path())))
+        enrolments.revoke(transaction, row.terminal)
         granted = {"stage": Stage.GRANTED.value, "granted_ms": self._now_ms(), "certificate": der}
         enrolments.change(transaction, row.id, **granted)
         return der
@@ -193,6 +198,10 @@ class EnrolDesk:
         """One key has one certificate, however often it is asked for, and whatever was cut short before a commit."""
         held = (given for given in self._authority.given(terminal) if given.public_key() == public)
         return next(held, None) or self._authority.certify(terminal, public)
+
+    def _is_anothers(self, terminal: str, checkpoint: ec.EllipticCurvePublicKey) -> bool:
+        """Whether the terminal has another box's keys; its own are there after a power cut before a commit."""
+        return bool(self._authority.checkpoint_keys(terminal).keys() - {cose.VerifyKey.of(checkpoint).kid})
 
     def _alarm(self, transaction: Transaction, terminal: str, code: str) -> None:
         transaction.alarm(terminal, PLATFORM_SOURCE, f"enrol-{code}", self._now_ms())

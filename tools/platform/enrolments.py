@@ -50,7 +50,8 @@ enrolment_table = sa.Table(
 
 
 def add(transaction: Transaction, row: dict[str, object]) -> None:
-    """A new code."""
+    """A new code, in place of those of its terminal that brought nothing yet: one name is given to one box."""
+    revoke(transaction, str(row["terminal"]), (Stage.OPEN, Stage.ASKED, Stage.CONFIRMED))
     transaction.connection.execute(sa.insert(enrolment_table).values(**row))
 
 

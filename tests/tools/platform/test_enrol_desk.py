@@ -109,6 +109,41 @@ def test_a_second_box_is_refused_and_alarms_and_the_first_goes_on(registry: Regi
     assert isinstance(registry.ask(first), EnrolWaits)
 
 
+def test_of_two_codes_for_one_terminal_the_second_gives_nothing(registry: Registry, tmp_path: Path) -> None:
+    _, first = box(tmp_path / "first", registry.code())
+    _, second = box(tmp_path / "second", registry.code())
+    refused = registry.ask(first)
+    assert isinstance(refused, EnrolRefused)
+    assert refused.code == "revoked", "the second was made in its place"
+    registry.change(first.code.id, stage=Stage.OPEN.value)  # as if both had been made in the same moment
+    assert isinstance(registry.ask(first), EnrolGranted)
+    late = registry.ask(second)
+    assert isinstance(late, EnrolRefused)
+    assert (late.code, registry.alarms()) == ("revoked", {"enrol-revoked": "gate-7"})
+    assert len(registry.authority.given("gate-7")) == 1
+    assert isinstance(registry.ask(first), EnrolGranted)
+
+
+def test_a_code_for_a_new_terminal_gives_nothing_once_another_box_has_the_name(
+    registry: Registry, tmp_path: Path
+) -> None:
+    _, pending = box(tmp_path / "box", registry.code())
+    registry.authority.provision("gate-7", tmp_path / "other")
+    refused = registry.ask(pending)
+    assert isinstance(refused, EnrolRefused)
+    assert (refused.code, registry.alarms()) == ("used", {"enrol-used": "gate-7"})
+    assert len(registry.authority.given("gate-7")) == 1
+
+
+def test_what_a_power_cut_left_of_a_grant_is_granted_again(registry: Registry, tmp_path: Path) -> None:
+    _, pending = box(tmp_path / "box", registry.code())
+    before = registry.row(pending.code.id)._asdict()
+    registry.ask(pending)
+    registry.change(pending.code.id, **before)  # the files were written, and the commit did not come about
+    assert isinstance(registry.ask(pending), EnrolGranted)
+    assert len(registry.authority.given("gate-7")) == 1
+
+
 def test_an_expired_code_is_refused_and_alarms(registry: Registry, tmp_path: Path) -> None:
     _, pending = box(tmp_path / "box", registry.code())
     registry.now_ms += HOUR_MS + 1
