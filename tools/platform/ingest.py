@@ -78,11 +78,10 @@ class Ingest:
         self._keys_of = keys_of
         self._judge = judge
 
-    def owner(self, chain_id: bytes) -> str | None:
-        """The terminal whose chain this is; ``None`` if nothing of it is committed."""
+    def head(self, chain_id: bytes) -> Position | None:
+        """Whose chain this is, and how far it is committed; ``None`` if nothing of it is."""
         with self._store.transaction() as transaction:
-            head = transaction.position(chain_id)
-            return None if head is None else head.terminal
+            return transaction.position(chain_id)
 
     def bring(self, terminal: str, payload: bytes) -> Outcome:
         """Take one `journal` message that came by another way than the broker; durable on return.

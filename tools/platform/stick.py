@@ -1,24 +1,22 @@
 """Journals that come on a stick: the file of `onecard journal export`, taken as if its parts had come by the broker.
 
 A part counts if it was signed by a key that the terminal was enrolled with, and opens with the platform's own. What is
-bare, from a disk whose keys are gone, is taken only where the operator says so; then somebody has typed whose it is,
-and a chain that is not known yet is taken for the terminal alone that its first checkpoint names: under another name it
-could not come under its own again. What is committed stays, whatever the rest of the file is worth, and is acknowledged
-by a file that goes back on the same stick.
+bare, from a disk whose keys are gone, is taken only where the operator says so, and then as far as the terminal's
+checkpoints prove it (:mod:`tools.platform.stick_proof`): a file that somebody wrote moves no money. What is committed
+stays, whatever the rest of the file is worth, and is acknowledged by a file that goes back on the same stick.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
 from agent.stick_files import StickError, open_plain, shown
-from agent.sync.contract import Address, ContractError, JournalBatch
+from agent.sync.contract import ContractError
 from agent.sync.contract.stick import (
     MAX_PART_BYTES,
     StickAcknowledgement,
@@ -27,13 +25,10 @@ from agent.sync.contract.stick import (
     open_part,
     sign_acknowledgement,
 )
-from offline_store.checkpoint import CHECKPOINT
-from offline_store.errors import RecordInvalid
-from offline_store.fields import KIND, PUBLIC
 from tools.cli.words import say, tell, why_en, why_zh
-from tools.platform.arrived import Arrived
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Forked, Gap, Ingest
+from tools.platform.stick_proof import Numbered, Unproven
 from tools.platform.store import Position
 from tools.sequence import CutShort, SequenceBroken, parts
 
@@ -64,9 +59,7 @@ def bring(ingest: Ingest, terminal: str, file: Path, customs: Customs) -> Positi
     """
     head: Position | None = None
     try:
-        if customs.plain:
-            _check_owner(ingest, terminal, _batches(terminal, file, customs))
-        for number, batch in enumerate(_batches(terminal, file, customs), start=1):
+        for number, batch in _believed(ingest, terminal, file, customs):
             head = _taken(ingest, terminal, batch, number)
     except PlatformError as error:
         if head is None:
@@ -109,50 +102,24 @@ def _taken(ingest: Ingest, terminal: str, payload: bytes, number: int) -> Positi
             )
 
 
-def _check_owner(ingest: Ingest, terminal: str, messages: Iterator[bytes]) -> None:
-    """Refuse records of another terminal, and such of a new chain that tell nobody whose they are."""
-    try:
-        first = JournalBatch.decode(next(messages))
-    except (StopIteration, ContractError, PlatformError):
-        return  # to be refused as what it is
-    owner = ingest.owner(first.chain_id) or _named_in(first, messages)
-    if owner is None and first.first_seq > 1:
-        return  # a gap, unless the terminal has named the chain itself
-    if owner is None:
-        raise PlatformError(
-            say(
-                "记录中没有检查点，看不出属于哪个终端，没有接收。终端最迟在有新记录后十分钟写检查点：请再导出一次。",
-                "No checkpoint among the records says which terminal's they are, so none was taken. Within ten minutes"
-                " of a new record the terminal writes one: export again.",
-            )
-        )
-    if owner != terminal:
-        raise PlatformError(
-            say(
-                f"这些记录属于终端 {owner}，没有接收。请写 --terminal {owner}。",
-                f"These are records of the terminal {owner}, and none was taken: write --terminal {owner}.",
-            )
-        )
+def _believed(ingest: Ingest, terminal: str, file: Path, customs: Customs) -> Iterator[Numbered]:
+    """The `journal` messages of a file as far as the terminal signed them. Raises `PlatformError`."""
+    unproven = Unproven(terminal, customs.keys, ingest.head)
+    for number, payload, is_signed in _batches(terminal, file, customs):
+        if is_signed:
+            unproven.end()
+            yield number, payload
+        else:
+            yield from unproven.take(number, payload)
+    unproven.end()
 
 
-def _named_in(first: JournalBatch, messages: Iterator[bytes]) -> str | None:
-    """The terminal that the first checkpoint names, as far as the records can be read."""
-    try:
-        for batch in chain([first], map(JournalBatch.decode, messages)):
-            for fields in (Arrived.of(body).fields for body in batch.records):
-                if fields is not None and fields[KIND] == CHECKPOINT:
-                    return Address(str(fields.get(PUBLIC, {}).get("terminal"))).terminal
-    except (ContractError, RecordInvalid, PlatformError):
-        pass
-    return None
-
-
-def _batches(terminal: str, file: Path, customs: Customs) -> Iterator[bytes]:
-    """The `journal` messages of a file, each believed by itself. Raises `PlatformError`."""
+def _batches(terminal: str, file: Path, customs: Customs) -> Iterator[tuple[int, bytes, bool]]:
+    """The `journal` messages of a file, numbered, and whether the terminal signed each. Raises `PlatformError`."""
     try:
         with open_plain(file, MAX_FILE_BYTES) as stream:
             for number, payload in enumerate(parts(stream, MAX_PART_BYTES), start=1):
-                yield _batch(terminal, payload, number, customs)
+                yield number, _batch(terminal, payload, number, customs), is_part(payload)
     except CutShort as error:
         raise PlatformError(
             say(

@@ -17,6 +17,7 @@ from agent.checkpoints import proof
 from agent.composition import keys_dir
 from agent.cose import Es256Signer, VerifyKey
 from agent.keys import FileKeyStore
+from agent.sync.contract.stick import MAX_PART_BYTES
 from offline_store.checkpoint import Signatory
 from offline_store.database import DATABASE_NAME
 from offline_store.journal import Append, Journal
@@ -24,9 +25,11 @@ from offline_store.record import Entry, Money, new_id
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
 from tools.platform import stick as sticks
 from tools.platform.ca import Authority
+from tools.platform.errors import PlatformError
 from tools.platform.ingest import Ingest
 from tools.platform.service import Layout, ingest_of
 from tools.platform.store import Store
+from tools.sequence import parts
 
 TERMINAL = "gate-001"
 
@@ -201,7 +204,7 @@ def alarms(platform: Path) -> set[str]:
 
 
 @pytest.mark.parametrize(("known", "code"), [(False, "checkpoint-unknown"), (True, "checkpoint-forged")])
-def test_a_checkpoint_by_another_key_is_kept_and_alarms(
+def test_a_checkpoint_by_another_key_brings_nothing_by_stick_and_alarms_by_the_broker(
     state_dir: Path, platform: Path, tmp_path: Path, known: bool, code: str
 ) -> None:
     stick = tmp_path / "stick.batches"
@@ -216,7 +219,12 @@ def test_a_checkpoint_by_another_key_is_kept_and_alarms(
             signer = Es256Signer(Authority.init(Layout(platform).keys).load_ack_key())
             ingest = Ingest(store, signer, lambda: 1, lambda _: {liar.kid: liar})
         customs = sticks.Customs({}, ec.generate_private_key(ec.SECP256R1()), plain=True)
-        assert sticks.bring(ingest, TERMINAL, stick, customs).seq == 618
+        with pytest.raises(PlatformError, match="Records 1 to 618 were not taken"):
+            sticks.bring(ingest, TERMINAL, stick, customs)
+        assert not alarms(platform)
+        with stick.open("rb") as stream:  # as the broker, whose client is known by its certificate, would bring it
+            for payload in parts(stream, MAX_PART_BYTES):
+                ingest.bring(TERMINAL, payload)
     finally:
         store.close()
     assert alarms(platform) == {code}

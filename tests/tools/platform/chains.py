@@ -9,9 +9,9 @@ import cbor2
 
 from agent.cose import Es256Signer, VerifyKey
 from agent.sync.contract import Address, Answer, Channel, Hello, JournalBatch, open_answer
-from offline_store.checkpoint import CHECKPOINT
+from offline_store.checkpoint import CHECKPOINT, Signatory
 from offline_store.genesis import Genesis, Predecessor
-from offline_store.record import NO_HASH, Entry, Record, Value, hash_of, new_id
+from offline_store.record import NO_HASH, Entry, Record, hash_of, new_id
 from tests.agent.seeded import SeededRandom
 from tools.platform.ingest import Ingest
 from tools.platform.store import Store
@@ -27,9 +27,9 @@ def make_chain(
     chain_id: bytes = CHAIN,
     seed: int = 1,
     predecessor: Predecessor | None = None,
-    checkpoint_of: str | None = None,
+    signatory: Signatory | None = None,
 ) -> list[Record]:
-    """A genesis record and `count - 1` passages; record 2 is a checkpoint where that names a terminal."""
+    """A genesis record and `count - 1` passages; with a signatory, 2, every tenth and the last are its checkpoints."""
     random = SeededRandom(seed)
     genesis = Entry(
         id=new_id(NOW_MS, random.token(10)),
@@ -51,8 +51,8 @@ def make_chain(
             profile="gate",
             reason="granted",
         )
-        if seq == 2 and checkpoint_of is not None:
-            public: dict[str, Value] = {"terminal": checkpoint_of, "kid": bytes(8), "signature": bytes(64)}
+        if signatory is not None and (seq in (2, count) or seq % 10 == 0):
+            public = signatory.public(chain_id, seq - 1, records[-1].hash)
             passage = replace(passage, kind=CHECKPOINT, public=public)
         records.append(Record(passage, seq, BOOT, records[-1].hash))
     return records
