@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import os
 import pwd
 import socket
-import struct
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from agent.backoff import Backoff
@@ -30,6 +31,7 @@ from agent.counter_settings import CounterConfig
 from agent.devices import DeviceState
 from agent.handover import CounterBusy, Delivery, IdentityBox
 from agent.logs import log
+from agent.unix_peers import SomebodyListens, free_of_listeners, peer_uid
 from agent.words import why_en
 from drivers.api import ReaderFault
 from profiles.handover import Identity, Undelivered
@@ -37,10 +39,9 @@ from profiles.handover import Identity, Undelivered
 MAX_LINE_BYTES = 256
 MAX_WAIT_S = 300
 SPEAK_S = 10.0
-"""Whoever connects says what it wants within this time; and that it has what it got."""
+"""Whoever connects says what it wants within this time; and that it has what it got.
+For the next request it has ``MAX_WAIT_S``."""
 MAX_CONNECTIONS = 4
-_CREDENTIALS = struct.Struct("3i")
-"""``struct ucred``: pid, uid, gid."""
 
 
 class CounterError(Enum):
@@ -89,25 +90,32 @@ class CounterSocket:
 
     async def run(self) -> None:
         """Serve until cancelled; a place where no socket can stand is tried again, with a growing pause."""
+        path = self._settings.socket
         while True:
             try:
                 server = await asyncio.start_unix_server(self._serve, sock=self._bound(), limit=MAX_LINE_BYTES)
+                own = path.lstat().st_ino
             except OSError as error:
+                fault = ReaderFault.BUSY if isinstance(error, SomebodyListens) else ReaderFault.DENIED
                 retry_ms = self._backoff.next_ms()
-                self._tell("failed", ReaderFault.DENIED.code, why_en(error), retry_ms)
+                self._tell("failed", fault.code, why_en(error), retry_ms)
                 await asyncio.sleep(retry_ms / 1000)
                 continue
             self._tell("ready")
             try:
                 await server.serve_forever()
             finally:
-                self._settings.socket.unlink(missing_ok=True)
+                _remove(path, own)
 
     def _bound(self) -> socket.socket:
-        """The socket, with its mode, before anybody can connect. Raises ``OSError``."""
+        """The socket, with its mode, before anybody can connect.
+
+        Raises ``OSError``, and :class:`SomebodyListens` where another terminal, with a journal of its own, serves.
+        """
         path = self._settings.socket
-        if path.is_socket():  # of a terminal that died; one that lives holds the journal's lock
-            path.unlink(missing_ok=True)
+        if path.is_socket():
+            free_of_listeners(str(path))
+            path.unlink(missing_ok=True)  # of a terminal that died
         bound = socket.socket(socket.AF_UNIX)
         try:
             bound.bind(str(path))
@@ -122,8 +130,10 @@ class CounterSocket:
         self._open += 1
         try:
             self._admit(writer.get_extra_info("socket"))
+            within_s = SPEAK_S
             while True:
-                await self._take(reader, writer)
+                await self._take(reader, writer, within_s)
+                within_s = MAX_WAIT_S
         except _Ends as ends:
             if ends.error is not None:
                 writer.write(ends.error.line)
@@ -142,18 +152,17 @@ class CounterSocket:
             raise _Ends(CounterError.BUSY)
 
     def _may(self, peer: socket.socket) -> bool:
-        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        _, uid, _ = _CREDENTIALS.unpack(credentials)
+        uid = peer_uid(peer)
         if not self._settings.users:
-            return bool(uid == os.geteuid())
+            return uid == os.geteuid()
         try:
             return pwd.getpwuid(uid).pw_name in self._settings.users
         except KeyError:
             return False
 
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, within_s: float) -> None:
         """One request. Raises :class:`_Ends` and ``OSError``."""
-        wait_s = (await _heard(reader, MAX_WAIT_S)).get("take")
+        wait_s = (await _heard(reader, within_s)).get("take")
         if not isinstance(wait_s, int) or isinstance(wait_s, bool) or not 0 <= wait_s <= MAX_WAIT_S:
             raise _Ends(CounterError.MALFORMED)
         delivery = await self._next(reader, wait_s)
@@ -196,6 +205,13 @@ class CounterSocket:
             tell = self._log.info if state == "ready" else self._log.warning
             tell("device", state=state, reason=reason, detail=detail, retry_ms=retry_ms)
         self._report(DeviceState(self.name, state, reason, detail, self._now_ms(), retry_ms))
+
+
+def _remove(path: Path, inode: int) -> None:
+    """Take the socket away, unless another one stands there by now."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.lstat().st_ino == inode:
+            path.unlink()
 
 
 async def _heard(reader: asyncio.StreamReader, within_s: float) -> dict[str, Any]:

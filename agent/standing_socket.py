@@ -11,13 +11,13 @@ import asyncio
 import contextlib
 import os
 import socket
-import struct
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from agent.standing import Standing
 from agent.threads import in_thread
+from agent.unix_peers import free_of_listeners, peer_uid
 
 NAME = "agent.sock"
 MAX_BYTES = 1 << 20
@@ -27,7 +27,6 @@ AGAIN_FIRST_S, AGAIN_CAP_S = 0.1, 5.0
 TELL_S = 2.0
 _BACKLOG = 16
 _ROOT = 0
-_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
 
 class StandingSocket:
@@ -86,9 +85,7 @@ def ask(state_dir: Path, timeout_s: float = TELL_S) -> Standing:
 
 
 def _may_ask(writer: asyncio.StreamWriter) -> bool:
-    channel = writer.get_extra_info("socket")
-    _, uid, _ = _CREDENTIALS.unpack(channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-    return uid in (_ROOT, os.geteuid())
+    return peer_uid(writer.get_extra_info("socket")) in (_ROOT, os.geteuid())
 
 
 @contextlib.contextmanager
@@ -103,14 +100,7 @@ def _address(state_dir: Path) -> Iterator[str]:
 def _listen(state_dir: Path) -> socket.socket:
     """A socket at its place. Raises ``OSError``, also where another agent answers there."""
     with _address(state_dir) as address:
-        with socket.socket(socket.AF_UNIX) as other:
-            other.settimeout(TELL_S)
-            try:
-                other.connect(address)
-            except (FileNotFoundError, ConnectionRefusedError):
-                pass
-            else:
-                raise FileExistsError("another agent listens there")
+        free_of_listeners(address)
         (state_dir / NAME).unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from agent import counter_socket
 from agent.backoff import Backoff
 from agent.clock import SystemRandom
 from agent.counter_settings import CounterConfig, counter_problems
@@ -183,6 +185,54 @@ async def test_a_place_where_something_else_stands_is_reported_and_tried_again(t
             pass
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_a_second_terminal_leaves_the_socket_of_one_that_lives_and_takes_it_when_that_ends(
+    tmp_path: Path,
+) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        first, second = Counter(tmp_path), Counter(tmp_path)
+        serving = asyncio.create_task(first.socket.run())
+        assert (await first.states.get()).state == "ready"
+        trying = asyncio.create_task(second.socket.run())
+        refused = await second.states.get()
+        assert (refused.state, refused.reason) == ("failed", "busy")
+        first.offer()
+        assert (await glance(first.path)).keys() == {"identity", "id"}
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        while (await second.states.get()).state != "ready":
+            pass
+        trying.cancel()
+        await asyncio.gather(trying, return_exceptions=True)
+
+
+async def test_at_its_end_it_leaves_what_another_put_in_its_place(tmp_path: Path) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        made = Counter(tmp_path)
+        serving = asyncio.create_task(made.socket.run())
+        assert (await made.states.get()).state == "ready"
+        made.path.rename(tmp_path / "aside")
+        with socket.socket(socket.AF_UNIX) as another:
+            another.bind(str(made.path))
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            assert made.path.is_socket()
+
+
+async def test_a_socket_that_a_dead_terminal_left_is_taken_over(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "counter.sock"))
+    async with counter(tmp_path) as made:
+        assert await glance(made.path) == {"none": True}
+
+
+async def test_who_connects_and_asks_nothing_is_sent_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counter_socket, "SPEAK_S", 0.05)
+    async with counter(tmp_path) as made:
+        reader, writer = await asyncio.open_unix_connection(made.path)
+        assert (await said(reader))["error"] == "malformed"
+        writer.close()
 
 
 class _Lane:
