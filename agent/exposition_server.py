@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from socketserver import TCPServer
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -16,6 +21,8 @@ from agent.standing import Standing
 from agent.threads import in_thread
 
 _LOOK_S = 2.0
+REQUEST_S = 3.0
+"""For a whole request: who sends a byte now and then keeps the next one waiting no longer."""
 
 
 class Exposition:
@@ -44,13 +51,26 @@ class Exposition:
 
         registry = CollectorRegistry()
         registry.register(Looking())
-        kind = _Server6 if self._config.address.version == 6 else WSGIServer
+        kind = _Server6 if self._config.address.version == 6 else _Server
         server = kind((str(self._config.address), self._config.port), _Quiet)
         server.set_app(make_wsgi_app(registry))
         return server
 
 
-class _Server6(WSGIServer):
+class _Server(WSGIServer):
+    def server_bind(self) -> None:
+        """Without asking DNS for this machine's name, as the library would: the event loop waits here."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who goes away, or is sent away, is no event of the terminal."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
@@ -58,6 +78,20 @@ class _Quiet(WSGIRequestHandler):
     """Who says nothing for two seconds is not waited for; who asks is not logged."""
 
     timeout = _LOOK_S
+
+    def handle(self) -> None:
+        """Answer one request within its time; the connection ends with it."""
+        deadline = threading.Timer(REQUEST_S, self._give_up)
+        deadline.daemon = True
+        deadline.start()
+        try:
+            super().handle()
+        finally:
+            deadline.cancel()
+
+    def _give_up(self) -> None:
+        with contextlib.suppress(OSError):  # it ended by itself meanwhile
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_: object) -> None:
         """Nothing: requests are no event of the terminal."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import re
 import socket
+import threading
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -14,6 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
+from agent import exposition_server
 from agent.exposition import MetricsConfig
 from agent.exposition_server import Exposition
 from agent.standing import BufferNow, BundleNow, ClockNow, DeviceNow, Recorded, Standing
@@ -103,7 +107,8 @@ class Asked:
             return await asyncio.to_thread(asking)
         finally:
             running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            (ended,) = await asyncio.gather(running, return_exceptions=True)
+            assert isinstance(ended, asyncio.CancelledError)  # and it had the port
 
     def get(self, path: str = "/metrics") -> str:
         with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
@@ -178,9 +183,45 @@ async def test_who_connects_and_says_nothing_keeps_nobody_from_asking() -> None:
     assert "onecard_in_service" in await asked.by(beside_a_silent_one)
 
 
+async def test_who_sends_a_byte_now_and_then_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exposition_server, "REQUEST_S", 0.5)
+    asked = Asked()
+    over = threading.Event()
+
+    def drip(dripping: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while not over.wait(0.05):
+                dripping.sendall(b"a")
+
+    def beside_a_dripping_one() -> str:
+        asyncio.run(until_it_listens(asked.port))
+        with socket.create_connection(("127.0.0.1", asked.port)) as dripping:
+            dripping.sendall(b"GET /metrics HTTP/1.1\r\nX: ")
+            dripper = threading.Thread(target=drip, args=(dripping,))
+            dripper.start()
+            try:
+                return asked.get()
+            finally:
+                over.set()
+                dripper.join()
+
+    assert "onecard_in_service" in await asked.by(beside_a_dripping_one)
+
+
+async def test_nobody_is_asked_for_the_name_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dead(*_: object) -> str:
+        raise AssertionError("DNS was asked on the event loop")
+
+    monkeypatch.setattr(socket, "getfqdn", dead)
+    asked = Asked()
+    assert "onecard_in_service" in await asked.by(lambda: ask_when_ready(asked))
+
+
 async def test_it_ends_with_the_terminal_and_leaves_the_port() -> None:
     asked = Asked()
     await asked.by(lambda: ask_when_ready(asked))
+    with socket.socket() as trying:
+        assert trying.connect_ex(("127.0.0.1", asked.port)) == errno.ECONNREFUSED
     await asked.by(lambda: ask_when_ready(asked))
 
 
