@@ -25,7 +25,7 @@ from profiles.return_numbers import FIRST_RETURN_NUMBER, NUMBER_BYTES, RETURN_NU
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.subsidy import share_back
 from tools.platform import row_locks
-from tools.platform.intents import State, intent_table
+from tools.platform.intents import State, intent_table, intent_tail
 from tools.platform.row_locks import Need
 from tools.platform.store import Transaction, metadata
 
@@ -88,7 +88,7 @@ class Returns:
             columns.merchant == question.merchant,
             columns.state == State.CAPTURED,
             columns.business_date >= f"{today - timedelta(days=KEPT_DAYS):%Y%m%d}",
-            sa.func.substr(columns.intent_id, 17 - NUMBER_BYTES, NUMBER_BYTES).in_(tails),
+            intent_tail.in_(tails),
         )
         rows = self._connection.execute(query.limit(2)).all()
         return (rows[0].terminal, rows[0].intent_id) if len(rows) == 1 else None

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -110,6 +111,29 @@ def counter(bank: Bank) -> Counter:
     counter = Counter(bank, name="till-2", seed=2)
     counter.greet()
     return counter
+
+
+def test_a_sale_is_found_by_its_number_without_a_look_at_every_payment(counter: Counter, sale: Payment) -> None:
+    asked: list[tuple[sa.Engine, str, Any]] = []
+
+    def note(connection: sa.Connection, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if "substr" in statement:
+            asked.append((connection.engine, statement, values))
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        counter.claimed(return_number(sale.intent_id))
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    engine, statement, values = asked[0]
+    with engine.begin() as connection:
+        explain = "EXPLAIN QUERY PLAN"
+        if engine.dialect.name == "postgresql":
+            explain = "EXPLAIN"
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")  # it is quicker in a table of one row
+        plan = " ".join(str(row[-1]) for row in connection.exec_driver_sql(f"{explain} {statement}", values))
+    assert "intent_by_number" in plan
+    assert "SCAN intent" not in plan
 
 
 def test_another_till_gives_a_sale_back_to_each_fund_and_once(bank: Bank, counter: Counter, sale: Payment) -> None:
