@@ -243,6 +243,7 @@ class Upward:
         """The platform has every record up to ``seq``; from the link, or by stick."""
         if seq > self._acked_seq:
             self._acked_seq = seq
+            self._head_seq = max(self._head_seq, seq)  # the writer may tell of its record after the platform has
             self._log.info("acknowledged", acked=seq, head=self._head_seq, acked_ns=time.monotonic_ns())
 
     def _report(self) -> Report:

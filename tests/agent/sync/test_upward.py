@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from paho.mqtt.client import MQTTMessage
+from structlog.testing import capture_logs
 
 from agent.backoff import Backoff
 from agent.buffer import BufferState
@@ -157,3 +158,14 @@ async def test_the_state_says_which_broker_of_the_list_is_in_use(
     with watcher(broker, authority, site.platform) as hearing:
         async with site.running(site.upward(link=both(closed_port(), broker.port))):
             await asyncio.to_thread(hearing.wait, at_the_second)
+
+
+def test_what_the_platform_has_is_never_said_to_lie_beyond_the_head(site: Site) -> None:
+    upward = site.upward()
+    upward.recorded(2)
+    with capture_logs() as lines:
+        upward.acknowledged(3)  # its record's writer has not come to the event loop yet
+        upward.recorded(3)
+        upward.recorded(5)
+        upward.acknowledged(4)
+    assert [(line["acked"], line["head"]) for line in lines] == [(3, 3), (4, 5)]
