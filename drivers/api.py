@@ -299,14 +299,6 @@ class Actuator(Device, Protocol):
 
 
 @runtime_checkable
-class Display(Device, Protocol):
-    """Two short lines for the citizen (Chinese and English) and a tone: ``ok``, ``no``, ``wait``."""
-
-    def show(self, zh: str, en: str, tone: str) -> None:
-        """Show until the next call. Raises :class:`ReaderError`."""
-
-
-@runtime_checkable
 class Printer(Device, Protocol):
     """A receipt printer."""
 

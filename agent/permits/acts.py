@@ -20,9 +20,9 @@ class Role(StrEnum):
     """What a permit lets its holder be."""
 
     MAINTAINER = "maintainer"
-    """Sets the clock right."""
+    """Resets the clock's floor."""
     KEYHOLDER = "keyholder"
-    """With another one: ends a terminal and its keys."""
+    """With another one: wipes a terminal, its journal and its keys."""
 
 
 class ServiceAct(ReasonEnum):

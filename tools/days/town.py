@@ -46,7 +46,6 @@ from tools.prices import PriceFile, TariffFile
 NAMESPACE = "city"
 ACCOUNT_END = "4321"
 LIVES_MS = 30 * 86_400_000
-_TTL_H = 24 * 30
 _ISSUER_BYTES = b"\x31\x01"
 
 

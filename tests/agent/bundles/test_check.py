@@ -120,6 +120,7 @@ async def test_a_bundle_for_others_is_refused(terminal: Terminal, audience: str)
 @pytest.mark.parametrize("audience", ["all", "terminal:gate-7", "site:school-3"])
 async def test_a_bundle_for_this_terminal_or_its_site_is_taken(terminal: Terminal, audience: str) -> None:
     await terminal.install(terminal.full(Kind.STATUS, audience=audience))
+    assert list(terminal.standing().values()) == [1]
 
 
 async def test_an_expired_bundle_is_taken_in_its_grace_and_not_beyond(terminal: Terminal) -> None:
