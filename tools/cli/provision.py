@@ -135,7 +135,7 @@ def provision(
     except StepFailed as failed:
         teller.failed(failed)
         sys.exit(1)
-    teller.over(config, ran=plan.tests)
+    teller.over(config, ran=plan.tests, virtual=plan.virtual)
 
 
 def _scanned(config: Path, reader: str | None, switch: str | None, wait_s: float) -> str:
@@ -198,13 +198,17 @@ class _Teller:
         number = f"[{list(Step).index(failed.step) + 1}/{len(Step)}]"
         click.echo(f"{number} ✗ {tell(failed.step)}{say('：', ': ')}{tell(failed)}", err=True)
 
-    def over(self, config: Path, *, ran: bool) -> None:
+    def over(self, config: Path, *, ran: bool, virtual: bool) -> None:
         """All is done."""
         if self._as_json:
             self._line({"enrolled": True, "config": str(config), "tested": ran})
             return
         installed = config.resolve().parent == _SYSTEM_CONFIG
-        start = "systemctl restart onecard" if installed else f"onecard run --config {config}"
+        start = (
+            "systemctl restart onecard"
+            if installed
+            else f"onecard run --config {config}{' --virtual' if virtual else ''}"
+        )
         click.echo(say(f"完成。运行终端：{start}", f"Done. Run the terminal: {start}"))
 
     @staticmethod

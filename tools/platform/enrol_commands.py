@@ -192,12 +192,12 @@ def list_codes(directory: Path, database: str | None, as_json: bool) -> None:
 @directory_option
 @database_option
 def confirm(enrol_id: str, told: str | None, directory: Path, database: str | None) -> None:
-    """Without --fingerprint it is shown, and asked for."""
+    """Without --fingerprint it is asked for."""
     with _transaction(Layout(directory), database) as transaction:
         row = _waiting(transaction, enrol_id)
     known = fingerprint(row.asked)
     if told is None:
-        click.echo(f"{row.terminal}: {known}")
+        click.echo(row.terminal)  # not the fingerprint: whoever types it has it from the box
         told = click.prompt(say("请输入设备显示的指纹", "The fingerprint that the box shows"))
     if not hmac.compare_digest(_plain(told).encode(), _plain(known).encode()):
         raise PlatformError(
