@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from profiles.rules.attendance import NoticeReason
 from tools.platform.ledger import Owner
-from tools.platform.notices import CAME, WENT, day_of, notice_table
+from tools.platform.notices import CAME, IN_TIME, WENT, day_of, notice_table
 from tools.platform.pupils import Enrolled, enrolled
 from tools.platform.store import Transaction
 
@@ -68,7 +68,7 @@ def attendance(transaction: Transaction, day: date, class_name: str | None = Non
     """The day of the whole school, or of one class."""
     begins_ms, ends_ms = day_of(day)
     columns = notice_table.c
-    query = sa.select(notice_table).where(columns.time_ms >= begins_ms, columns.time_ms < ends_ms)
+    query = sa.select(notice_table).where(columns.time_ms >= begins_ms, columns.time_ms < ends_ms, IN_TIME)
     seen: dict[Owner, list[sa.Row[Any]]] = {}
     lessons: bool | None = None
     for row in transaction.connection.execute(query.order_by(columns.time_ms, columns.id)):
@@ -101,7 +101,9 @@ def _boarder(
 ) -> PupilDay:  # fmt: skip
     columns = notice_table.c
     query = sa.select(notice_table).where(columns.namespace == who.owner[0], columns.subject == who.owner[1])
-    query = query.where(columns.time_ms < begins_ms).order_by(columns.time_ms.desc(), columns.id.desc()).limit(1)
+    query = (
+        query.where(columns.time_ms < begins_ms, IN_TIME).order_by(columns.time_ms.desc(), columns.id.desc()).limit(1)
+    )
     before = transaction.connection.execute(query).one_or_none()
     was_out = before is not None and before.reason in WENT
     back = next((row for row in seen if row.reason in CAME), None)

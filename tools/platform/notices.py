@@ -6,7 +6,9 @@ the record, and also where a rescued journal carries it. What the terminal could
 1. the same way again within :data:`AGAIN_MS`, at whichever terminal, is the same passage, and is told once;
 2. who had come to school before that day, by whichever gate, has not come late;
 3. what comes :data:`STALE_MS` after the event, or after something later was told of the same pupil, is told as stale:
-   it is history, and no news.
+   it is history, and no news;
+4. what is more than :data:`AHEAD_MS` ahead of the moment it comes is of a clock that runs wrong: it is told, as stale,
+   and nothing else goes by its time.
 
 Each feed has numbers of its own, without a gap, in the order of telling; whoever has read up to a number asks for what
 follows it. A day of school is China's.
@@ -32,6 +34,7 @@ from tools.platform.store import Transaction, metadata
 
 AGAIN_MS = 5 * 60_000
 STALE_MS = 10 * 60_000
+AHEAD_MS = 10 * 60_000
 CHINA = timezone(timedelta(hours=8))
 _BY_CODE = {reason.code: reason for reason in NoticeReason}
 WENT = frozenset({NoticeReason.WENT_OUT.code, NoticeReason.WENT_ON_LEAVE.code})
@@ -56,6 +59,8 @@ notice_table = sa.Table(
     sa.Column("duplicate_of", sa.LargeBinary, comment="the notice by which this passage was told already"),
     sa.Index("notice_by_pupil", "namespace", "subject", "time_ms"),
 )
+IN_TIME = notice_table.c.time_ms <= notice_table.c.received_ms + AHEAD_MS
+"""Of a clock that may be believed."""
 feed_table = sa.Table(
     "guardian_feed",
     metadata,
@@ -120,7 +125,7 @@ class Notices:
             told = NoticeReason.CAME_IN.code
         self._transaction.connection.execute(sa.insert(notice_table).values(row))
         if row["duplicate_of"] is None:
-            stale = self._now_ms - at_ms > STALE_MS or after is not None
+            stale = not -AHEAD_MS <= self._now_ms - at_ms <= STALE_MS or after is not None
             for guardian in guardians_of(self._transaction, pupil):
                 self._add(guardian, record.entry.id, told, stale)
 
@@ -136,7 +141,7 @@ class Notices:
     def _beside(self, pupil: Owner, at_ms: int) -> tuple[sa.Row[Any] | None, sa.Row[Any] | None]:
         """The pupil's notices just before and just after a moment, by the time of the event."""
         columns = notice_table.c
-        query = sa.select(notice_table).where(columns.namespace == pupil[0], columns.subject == pupil[1])
+        query = sa.select(notice_table).where(columns.namespace == pupil[0], columns.subject == pupil[1], IN_TIME)
         earlier = query.where(columns.time_ms <= at_ms).order_by(columns.time_ms.desc(), columns.id.desc()).limit(1)
         later = query.where(columns.time_ms > at_ms).order_by(columns.time_ms, columns.id).limit(1)
         execute = self._transaction.connection.execute
@@ -146,7 +151,7 @@ class Notices:
         day_ms, _ = day_of(datetime.fromtimestamp(at_ms / 1000, CHINA).date())
         columns = notice_table.c
         query = sa.select(columns.id).where(columns.namespace == pupil[0], columns.subject == pupil[1])
-        query = query.where(columns.time_ms >= day_ms, columns.time_ms < at_ms, columns.reason.in_(CAME))
+        query = query.where(columns.time_ms >= day_ms, columns.time_ms < at_ms, columns.reason.in_(CAME), IN_TIME)
         return self._transaction.connection.execute(query.limit(1)).first() is not None
 
 
