@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -14,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from drivers.discovery import Found, Kind
-from offline_store.durable import sync_directory
+from tools.whole_file import replace_whole
 
 KEYS = {Kind.PCSC: "reader", Kind.SERIAL: "port", Kind.CAMERA: "source"}
 
@@ -83,24 +81,16 @@ def changed(text: str, there: Iterable[Place], new: Mapping[str, str]) -> str:
     return text
 
 
+def read(path: Path) -> str:
+    """The text with its line ends as they are. Raises ``OSError`` and ``UnicodeDecodeError``."""
+    return path.read_bytes().decode("utf-8")
+
+
 def store(path: Path, text: str) -> None:
-    """Let a power cut leave the old file or the new one, with the owner and mode of the old. Raises ``OSError``."""
+    """Write it where a link points to, with the owner and mode of the old file. Raises ``OSError``."""
+    path = path.resolve(strict=True)
     status = path.stat()
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), status.st_mode & 0o7777)
-            with contextlib.suppress(PermissionError):
-                os.fchown(file.fileno(), status.st_uid, status.st_gid)
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
+    replace_whole(path, text.encode(), status.st_mode & 0o7777, (status.st_uid, status.st_gid))
 
 
 def _mapping(node: yaml.Node | None) -> dict[str, yaml.Node]:

@@ -108,7 +108,7 @@ def watch(ports: tuple[str, ...], for_s: int | None, as_json: bool) -> None:
 def write(file: Path, ports: tuple[str, ...], named: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Find, propose, check, ask, write."""
     load(file)
-    text = file.read_text(encoding="utf-8")
+    text = device_config.read(file)
     there = device_config.places(text)
     new = device_config.propose(there, [ask_device(each) for each in discover(ports)], _named(named, there))
     rows = [(place.device, place.address, new[place.device]) for place in there if place.device in new]

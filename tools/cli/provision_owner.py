@@ -30,10 +30,10 @@ class Owner:
         finally:
             os.seteuid(self.uid)
 
-    def give(self, path: Path) -> None:
-        """Root's file, which the terminal's user may read and nobody else may."""
-        os.chown(path, 0, self.gid)
-        path.chmod(0o640)
+    @property
+    def root_and_group(self) -> tuple[int, int]:
+        """Whose the files are that the terminal's user may read and may not change."""
+        return 0, self.gid
 
 
 def act_as_owner(state_dir: Path) -> Owner | None:

@@ -25,10 +25,10 @@ from agent.private_files import KeyStoreError
 from agent.sync.contract.enrol import EnrolCode, Enrolment, fingerprint
 from agent.words import say, why_en, why_zh
 from agent.yaml_file import YamlError, parse_yaml
-from offline_store.durable import sync_directory
 from tools.cli.bench_process import running_devices
 from tools.cli.provision_owner import Owner
 from tools.cli.terminal_process import TerminalProcess
+from tools.whole_file import replace_whole
 
 READY_S = 60.0
 REPORTS_S = 40.0
@@ -154,9 +154,8 @@ class Provisioning:
             )
         text, owner = _placed(enrolment.configuration, self.plan.state_dir), self.plan.owner
         with nullcontext() if owner is None else owner.as_root():
-            _write(path, text)
-            if owner is not None:
-                owner.give(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_whole(path, text.encode(), 0o640, None if owner is None else owner.root_and_group)
         load(path)
         self.done(Step.CONFIGURE, {"file": str(path), "kept": False})
 
@@ -205,7 +204,7 @@ class Provisioning:
         except ConfigError as error:
             raise StepFailed(step, "configuration", str(error), str(error)) from error
         except OSError as error:
-            where = error.filename or ""
+            where = error.filename or self.plan.state_dir
             raise StepFailed(step, "disk", f"{where}：{why_zh(error)}", f"{where}: {why_en(error)}") from error
 
 
@@ -238,18 +237,6 @@ def _placed(configuration: str, state_dir: Path) -> str:
     text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
     parse(text, "configuration", state_dir)
     return text
-
-
-def _write(path: Path, text: str) -> None:
-    """Raises ``OSError``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_directory(path.parent)
 
 
 def _last_error(lines: Iterable[Mapping[str, Any]]) -> tuple[str, str]:

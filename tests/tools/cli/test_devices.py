@@ -106,6 +106,19 @@ def test_who_says_no_changes_nothing(box: Box, config: Path) -> None:
     assert config.read_bytes() == before
 
 
+def test_a_link_stays_a_link_and_line_ends_stay_as_they_are(box: Box, config: Path) -> None:
+    config.write_bytes(config.read_bytes().replace(b"\n", b"\r\n"))
+    link = config.with_name("link.yaml")
+    link.symlink_to(config.name)
+    before = config.read_bytes()
+    code, said = onecard("write", str(link), *box.ports, "--yes")
+    assert code == 0, said
+    assert link.is_symlink()
+    after = config.read_bytes()
+    assert after != before
+    assert after.count(b"\r\n") == after.count(b"\n") == before.count(b"\n")
+
+
 def test_where_two_would_fit_a_person_chooses(box: Box, config: Path) -> None:
     other = VirtualPn532(box.directory / "other")
     other.plug()

@@ -108,6 +108,21 @@ def test_a_box_that_boots_in_1970_is_enrolled_and_reaches_its_platform(
         assert all(row.time_ms < 2 * 86_400_000 for row in transaction.records(chain.chain_id)), "it was not in 1970"
 
 
+def test_no_link_that_somebody_planted_beside_the_configuration_is_written_through(
+    platform: Platform, directory: Path, tmp_path: Path
+) -> None:
+    assert platform.authority.given("planted-1") == []
+    others = tmp_path / "others"
+    others.write_text("not ours")
+    box = tmp_path / "box"
+    box.mkdir()
+    for name in (".terminal.yaml.new", ".terminal.yaml.part", "terminal.yaml.new"):
+        (box / name).symlink_to(others)
+    provisioning(plan_of(box), []).run(code_of(directory, "planted-1", "--unconfirmed", "--profile", "gate"))
+    assert others.read_text() == "not ours"
+    assert (box / "terminal.yaml").stat().st_mode & 0o777 == 0o640
+
+
 class PowerCut(BaseException):
     """Nothing is cleaned up behind it."""
 

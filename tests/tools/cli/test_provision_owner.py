@@ -13,6 +13,7 @@ import pytest
 from agent.keys import FileKeyStore
 from tests.faults.privilege import refused
 from tools.cli.provision_owner import act_as_owner
+from tools.whole_file import replace_whole
 
 OWNER, GROUP = 54_321, 54_322
 
@@ -53,8 +54,7 @@ def test_keys_are_the_terminals_users_and_the_configuration_is_roots(state: Path
         with pytest.raises(PermissionError):
             config.write_text("not by this user")
         with owner.as_root():
-            config.write_text("terminal: {}")
-            owner.give(config)
+            replace_whole(config, b"terminal: {}", 0o640, owner.root_and_group)
         assert os.geteuid() == OWNER
         assert config.read_text() == "terminal: {}"
 

@@ -1,0 +1,51 @@
+"""Files that take another's place: what stays where it fails, and what nobody can plant."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tools.whole_file import replace_whole
+
+
+@contextmanager
+def no_file_grows_beyond(size_bytes: int) -> Iterator[None]:
+    """What a full disk does, at a size of the test's choice (setrlimit(2), ``RLIMIT_FSIZE``)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_it_takes_the_place_of_the_old_one_with_the_mode_that_is_wanted(tmp_path: Path) -> None:
+    path = tmp_path / "terminal.yaml"
+    path.write_text("old")
+    replace_whole(path, b"new", 0o640, (os.geteuid(), os.getegid()))
+    assert (path.read_bytes(), path.stat().st_mode & 0o7777) == (b"new", 0o640)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_where_there_is_no_room_the_old_one_stays_alone_and_the_error_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "terminal.yaml"
+    path.write_text("old")
+    with no_file_grows_beyond(10), pytest.raises(OSError, match="too large") as failed:
+        replace_whole(path, bytes(1_000), 0o640)
+    assert (failed.value.errno, failed.value.filename) == (errno.EFBIG, str(path))
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_in_its_place_goes_and_what_it_points_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "others").write_text("not ours")
+    (tmp_path / "terminal.yaml").symlink_to(tmp_path / "others")
+    replace_whole(tmp_path / "terminal.yaml", b"new", 0o640)
+    assert (tmp_path / "others").read_text() == "not ours"
+    assert not (tmp_path / "terminal.yaml").is_symlink()
