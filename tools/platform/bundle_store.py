@@ -6,7 +6,9 @@ of one name for different audiences are different things; each is kept under its
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +84,10 @@ class BundleStore:
         self.directory = directory
 
     def add(self, file: Path) -> Manifest:
-        """Take a bundle file as `onecard trust build` and the like write it. Raises `PlatformError`."""
+        """Take a bundle file as `onecard trust build` and the like write it. Raises `PlatformError`.
+
+        A version that was given out is never another one: of two that come with one number, the second is refused.
+        """
         try:
             envelope = envelope_of(file)
             manifest = bundles.manifest_of(envelope)
@@ -101,7 +106,7 @@ class BundleStore:
         make_private_directory(folder)
         base = "" if manifest.previous_version is None else f"-from-{manifest.previous_version}"
         audience = "" if manifest.audience == ALL else "-" + manifest.audience.replace(":", "-")
-        copy_private(file, folder / f"{manifest.bundle_version}{base}{audience}{_SUFFIX}")
+        _take(file, folder / f"{manifest.bundle_version}{base}{audience}{_SUFFIX}")
         return manifest
 
     def latest(self) -> list[Latest]:
@@ -128,6 +133,19 @@ class BundleStore:
     def fingerprint(self) -> tuple[tuple[str, int], ...]:
         """Changes when a file comes or goes."""
         return tuple((str(path), _changed_ns(path)) for path in sorted(self.directory.glob(f"*/*{_SUFFIX}")))
+
+
+def _take(file: Path, path: Path) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    copy_private(file, draft)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        if not filecmp.cmp(draft, path, shallow=False):
+            zh, en = "此版本已下发过别的内容；请再试一次。", "This version was given out with other content; try again."
+            raise PlatformError(say(f"{path.name}：{zh}", f"{path.name}: {en}")) from None
+    finally:
+        draft.unlink()
 
 
 def _changed_ns(path: Path) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,14 +22,38 @@ from tools.platform.service import Layout
 
 DAY_MS = 86_400_000
 ALL = "all"
+_FIRST_DAYS = 30
 
 
-def give_out(layout: Layout, kind: Kind, name: str, content: bytes, now_ms: int, days: int, grace_days: int) -> int:
-    """Its version number. Raises `PlatformError`."""
+@contextmanager
+def publishing(layout: Layout) -> Iterator[None]:
+    """Nobody else computes and gives out meanwhile: what is given out last is what the database said last."""
+    layout.directory.mkdir(parents=True, exist_ok=True)
+    lock = os.open(layout.publishing_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def give_out(
+    layout: Layout,
+    kind: Kind,
+    name: str,
+    content: bytes,
+    now_ms: int,
+    days: int | None = None,
+    grace_days: int | None = None,
+) -> int:
+    """Its version number. Raises `PlatformError`. Without a term it has that of the version before."""
     given = BundleStore(layout.bundles)
     before = next((each for each in given.latest() if each.name == name and each.audience == ALL), None)
     version = 1 if before is None else before.version + 1
-    issue = bundles.Issue(kind, name, version, now_ms, now_ms + days * DAY_MS, grace_days * DAY_MS, ALL)
+    lasts_ms, grace_ms = _term_of(before)
+    lasts_ms = lasts_ms if days is None else days * DAY_MS
+    grace_ms = grace_ms if grace_days is None else grace_days * DAY_MS
+    issue = bundles.Issue(kind, name, version, now_ms, now_ms + lasts_ms, grace_ms, ALL)
     signer = bundles.signer_of(Authority.at(layout.keys).role_keys[Role.BUNDLE][0])
     full = bundles.full_bundle(issue, content, signer)
     with TemporaryDirectory() as scratch:
@@ -64,6 +92,14 @@ def give_out_table(
         write_bundle(made, issue, content, changes, base, signer)
         given.add(made)
     return version
+
+
+def _term_of(before: Latest | None) -> tuple[int, int]:
+    """How long it holds, and is in grace after that, in milliseconds."""
+    if before is None:
+        return _FIRST_DAYS * DAY_MS, _FIRST_DAYS * DAY_MS
+    term = before.forms[0].manifest.term
+    return term.expires_ms - term.issued_ms, term.grace_ms
 
 
 def _full_form(latest: Latest | None) -> Published | None:

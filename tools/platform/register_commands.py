@@ -22,7 +22,7 @@ from tools.cli.people import register_rows
 from tools.cli.words import say
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
-from tools.platform.give_out import DAY_MS, give_out_table
+from tools.platform.give_out import DAY_MS, give_out_table, publishing
 from tools.platform.ledger import Owner
 from tools.platform.owners import OwnerType, shown
 from tools.platform.register import Known, Register
@@ -192,7 +192,11 @@ def publish(namespace: str, name: str, days: int, grace_days: int, directory: Pa
     layout = Layout(directory)
     store = Store.open_for_reading(database or layout.database_url)
     try:
-        with store.transaction() as transaction, TemporaryDirectory(prefix="onecard-register-") as scratch:
+        with (
+            publishing(layout),
+            store.transaction() as transaction,
+            TemporaryDirectory(prefix="onecard-register-") as scratch,
+        ):
             content = Path(scratch) / "content"
             known = Register(transaction).rows(namespace)
             rows = (register_row(row.medium, row.owner[1], row.entitlements, row.state) for row in known)

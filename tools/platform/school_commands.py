@@ -21,7 +21,7 @@ from tools.cli.words import say
 from tools.platform import pupils
 from tools.platform.command_options import database_option, directory_option
 from tools.platform.errors import PlatformError
-from tools.platform.give_out import DAY_MS, give_out
+from tools.platform.give_out import DAY_MS, give_out, publishing
 from tools.platform.ledger import Owner
 from tools.platform.owners import owner_of
 from tools.platform.pupils import MAX_GUARDIANS, Enrolled
@@ -100,7 +100,7 @@ def bring_roster(
     content = bundles.roster_content(namespace, list(people.items()), ROW_BYTES)
     store = Store.open(database or layout.database_url)
     try:
-        with store.transaction() as transaction:
+        with publishing(layout), store.transaction() as transaction:
             pupils.replace_all(transaction, bundle, enrolled)
             version = give_out(layout, Kind.ROSTER, bundle, content, _now_ms(), days, grace_days)
     except BundleError as error:

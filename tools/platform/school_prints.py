@@ -17,7 +17,7 @@ from tools.cli import code_files
 from tools.cli.words import say
 from tools.platform.command_options import database_option, directory_option, json_option
 from tools.platform.errors import PlatformError
-from tools.platform.give_out import give_out
+from tools.platform.give_out import give_out, publishing
 from tools.platform.ledger import Owner
 from tools.platform.owners import OwnerType, shown
 from tools.platform.prints import MAX_PRINTS, reprint, revoked
@@ -27,8 +27,6 @@ from tools.platform.store import Store
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _TOKEN_BYTES = 16
-_DAYS = 30
-_GRACE_DAYS = 30
 
 
 @click.command(
@@ -64,7 +62,10 @@ def print_code(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """The status list of the issuer goes out at once; with somebody's first print the register, too."""
+    """The status list of the issuer goes out at once; with somebody's first print the register, too.
+
+    The old code ends when the new one is written and said: what fails before leaves all as it was.
+    """
     issuer = code_files.read(by, code_files.IssuerKeyFile)
     if not issuer.row.static_allowed:
         raise PlatformError(say("此签发者不得签发静态码。", "This issuer may not issue static codes."))
@@ -78,28 +79,26 @@ def print_code(
     now_ms, layout, number = time.time_ns() // 1_000_000, Layout(directory), issuer.row.issuer
     store = Store.open(database or layout.database_url)
     try:
-        with store.transaction() as transaction:
+        with publishing(layout), store.transaction() as transaction:
             made = reprint(transaction, number, owner, secrets.token_bytes(_TOKEN_BYTES), now_ms)
             if made is None:
                 raise PlatformError(say("此签发者的状态名单已用完。", "The issuer's status list has no entry left."))
-            known = Register(transaction)
+            hour = citizen_code.hour_of(now_ms // 1000)
+            grant = Grant(made.token, made.status_index, entitlements=0, iat_h=hour, ttl_h=ttl_hours or longest)
+            text = Ec1(citizen_code.issue(issuer.key(), grant, None)).text
+            if png or svg:
+                from tools.cli import qr
+
+                qr.draw(text, png=png, svg=svg, terminal=False)
+            facts = {"owner": shown(owner), "text": text, "token": made.token.hex(), "replaced": not made.is_first}
+            click.echo(json.dumps(facts) if as_json else text)
             if made.is_first:
+                known = Register(transaction)
                 known.put(Known(made.token, owner), now_ms)
-            rows = [(row.medium, row.owner[1], row.entitlements, row.state) for row in known.rows(owner[0])]
-            ended = revoked(transaction, number)
-        if made.is_first:
-            content = bundles.register_content(owner[0], rows)
-            give_out(layout, Kind.REGISTER, f"{Kind.REGISTER.value}-{register}", content, now_ms, _DAYS, _GRACE_DAYS)
-        content = bundles.status_content(MAX_PRINTS, ended)
-        give_out(layout, Kind.STATUS, f"{Kind.STATUS.value}-{number}", content, now_ms, _DAYS, _GRACE_DAYS)
+                rows = [(row.medium, row.owner[1], row.entitlements, row.state) for row in known.rows(owner[0])]
+                content = bundles.register_content(owner[0], rows)
+                give_out(layout, Kind.REGISTER, f"{Kind.REGISTER.value}-{register}", content, now_ms)
+            content = bundles.status_content(MAX_PRINTS, revoked(transaction, number))
+            give_out(layout, Kind.STATUS, f"{Kind.STATUS.value}-{number}", content, now_ms)
     finally:
         store.close()
-    hour = citizen_code.hour_of(now_ms // 1000)
-    grant = Grant(made.token, made.status_index, entitlements=0, iat_h=hour, ttl_h=ttl_hours or longest)
-    text = Ec1(citizen_code.issue(issuer.key(), grant, None)).text
-    if png or svg:
-        from tools.cli import qr
-
-        qr.draw(text, png=png, svg=svg, terminal=False)
-    facts = {"owner": shown(owner), "text": text, "token": made.token.hex(), "replaced": not made.is_first}
-    click.echo(json.dumps(facts) if as_json else text)

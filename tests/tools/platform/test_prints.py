@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +16,19 @@ from agent.bundles.manifest import Kind
 from agent.bundles.people import CardRegister
 from agent.bundles.table import Table
 from agent.credentials.ec1 import parse
+from agent.keys import Role
 from tools import bundles
 from tools.cli.main import cli
 from tools.platform.bundle_store import BundleStore, Latest
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
+from tools.platform.errors import PlatformError
+from tools.platform.give_out import DAY_MS
 from tools.platform.service import Layout
 
 ZHANG, LI = "city:" + "1a" * 16, "city:" + "2b" * 16
 ISSUER = 77
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -89,6 +96,60 @@ def test_an_issuer_that_may_not_print_and_one_of_another_namespace_print_nothing
         "at most 24" in run(home, ZHANG, issuer(home, "--static", "--max-ttl-hours", "24"), "--ttl-hours", "25").output
     )
     assert given(home) == {}
+
+
+def test_a_print_that_cannot_be_written_leaves_the_old_code_and_takes_no_entry(home: Path) -> None:
+    key = issuer(home, "--static")
+    old = parse(printed(home, ZHANG, key)["text"]).issued
+    for _ in range(2):
+        failed = run(home, ZHANG, key, "--png", str(home / "missing" / "x.png"))
+        assert failed.exit_code != 0
+        assert revoked(home) == set()
+    again = parse(printed(home, ZHANG, key)["text"]).issued
+    assert again.status_index == old.status_index + 1
+    assert revoked(home) == {old.status_index}
+
+
+def test_prints_side_by_side_leave_every_old_code_ended_and_every_version_its_own(home: Path) -> None:
+    key = issuer(home, "--static")
+    old = [parse(printed(home, who, key)["text"]).issued.status_index for who in (ZHANG, LI)]
+    command = [sys.executable, "-P", "-c", "from tools.platform.commands import platform; platform()", "school", "code"]
+    both = [
+        subprocess.Popen(
+            [*command, who, "--by", key, "--dir", str(home)],
+            cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
+        )
+        for who in (ZHANG, LI)
+    ]  # fmt: skip
+    assert [each.wait(60) for each in both] == [0, 0]
+    assert revoked(home) == set(old)
+    assert given(home)[f"status-{ISSUER}"].version == 4
+
+
+def test_a_version_is_given_out_once(home: Path) -> None:
+    key = issuer(home, "--static")
+    printed(home, ZHANG, key)
+    (form,) = given(home)[f"status-{ISSUER}"].forms
+    store, first = BundleStore(Layout(home).bundles), form.path.read_bytes()
+    store.add(form.path)
+    signer = bundles.signer_of(Authority.at(Layout(home).keys).role_keys[Role.BUNDLE][0])
+    issue = bundles.Issue(Kind.STATUS, f"status-{ISSUER}", 1, 1, 2, 0, "all")
+    other = home / "other"
+    other.write_bytes(bundles.full_bundle(issue, bundles.status_content(8, [1]), signer))
+    with pytest.raises(PlatformError, match="other content"):
+        store.add(other)
+    assert form.path.read_bytes() == first
+
+
+def test_the_term_that_the_operator_chose_stays(home: Path) -> None:
+    key = issuer(home, "--static")
+    printed(home, ZHANG, key)
+    publish = ("register", "publish", "--dir", str(home), "--days", "90", "--grace-days", "5")
+    assert CliRunner().invoke(platform, publish).exit_code == 0
+    printed(home, LI, key)
+    latest = given(home)["register-city"]
+    term = latest.forms[0].manifest.term
+    assert (latest.version, term.expires_ms - term.issued_ms, term.grace_ms) == (3, 90 * DAY_MS, 5 * DAY_MS)
 
 
 def test_a_picture_is_written(home: Path) -> None:
