@@ -25,6 +25,8 @@ from agent.private_files import KeyStoreError
 from agent.sync.contract.enrol import EnrolCode, Enrolment, fingerprint
 from agent.words import say, why_en, why_zh
 from agent.yaml_file import YamlError, parse_yaml
+from offline_store.errors import Locked
+from offline_store.lock import take_lock
 from tools.cli.bench_process import running_devices
 from tools.cli.provision_owner import Owner
 from tools.cli.terminal_process import TerminalProcess
@@ -114,8 +116,6 @@ class Provisioning:
 
     def _code(self, text: str | None) -> tuple[EnrolCode, str] | str:
         """The code and its text; or the terminal's name, where this very code has made it a terminal already."""
-        if self.plan.fresh_keys and os.path.lexists(keys_dir(self.plan.state_dir)):
-            self._journey.store.wipe()
         pending = self._journey.pending()
         if text is None and pending is not None:
             self.done(Step.CODE, {"terminal": pending.code.terminal, "id": pending.code.id})
@@ -127,7 +127,23 @@ class Provisioning:
             return code.terminal
         return code, text or ""
 
+    def _wipe(self, code: EnrolCode) -> None:
+        """Destroy the keys, but under no running terminal. Raises :class:`Locked`.
+
+        Those that an earlier run made for this very code stay: the platform answers a code to the keys that asked with
+        it first, and to no others.
+        """
+        pending = self._journey.pending()
+        if os.path.lexists(keys_dir(self.plan.state_dir)) and (pending is None or pending.code != code):
+            lock = take_lock(self.plan.state_dir)
+            try:
+                self._journey.store.wipe()
+            finally:
+                os.close(lock)
+
     def _begin(self, code: EnrolCode, text: str) -> Pending:
+        if self.plan.fresh_keys:
+            self._wipe(code)
         pending = self._journey.begin(text, code, SystemRandom())
         bound_to = self._journey.store.bound_to()
         told = {"fingerprint": fingerprint(pending.asked.encode()), "bound_to": list(bound_to)}
@@ -201,6 +217,8 @@ class Provisioning:
             raise StepFailed(step, error.fault.code, error.zh, error.en) from error
         except KeyStoreError as error:
             raise StepFailed(step, "key-store", error.zh, error.en) from error
+        except Locked as error:
+            raise StepFailed(step, "running", error.zh, error.en) from error
         except ConfigError as error:
             raise StepFailed(step, "configuration", str(error), str(error)) from error
         except OSError as error:

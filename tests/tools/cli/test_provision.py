@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from agent import private_files
 from agent.keys import FileKeyStore
 from agent.words import say
+from offline_store.lock import take_lock
 from tests.faults.wrong_clock import WrongClock
 from tests.tools.platform.mqtt_client import wait_until
 from tools.cli.main import cli
@@ -248,6 +249,50 @@ def test_with_keys_of_another_machine_it_says_so_and_begins_anew_if_asked(
     heard: list[Step] = []
     provisioning(plan_of(tmp_path / "box", fresh_keys=True), heard).run(text)
     assert heard == [Step.CODE, Step.KEYS, Step.ASK, Step.CONFIGURE, Step.INSTALL]
+
+
+def test_keys_are_destroyed_for_no_bad_code_and_under_no_running_terminal(
+    platform: Platform, directory: Path, tmp_path: Path
+) -> None:
+    box = tmp_path / "box"
+    provisioning(plan_of(box), []).run(code_of(directory, "safe-1", "--unconfirmed", "--profile", "gate"))
+    fresh, text = plan_of(box, fresh_keys=True), code_of(directory, "safe-1", "--unconfirmed", "--again")
+    assert failure(fresh, text[:-8]).code in ("code", "forged-code")
+    lock = take_lock(fresh.state_dir)
+    try:
+        refused = failure(fresh, text)
+    finally:
+        os.close(lock)
+    assert (refused.step, refused.code) == (Step.KEYS, "running")
+    FileKeyStore(box / "state" / "keys").tls_files().load_into(ssl.create_default_context())
+    assert len(platform.authority.given("safe-1")) == 1
+
+
+def test_with_fresh_keys_and_cut_short_it_goes_on_with_the_keys_that_asked(
+    platform: Platform, directory: Path, tmp_path: Path
+) -> None:
+    box = tmp_path / "box"
+    provisioning(plan_of(box), []).run(code_of(directory, "anew-1", "--unconfirmed", "--profile", "gate"))
+    before = FileKeyStore(box / "state" / "keys").checkpoint_signer().kid
+    fresh, text = plan_of(box, fresh_keys=True), code_of(directory, "anew-1", "--again")
+    shown: list[str] = []
+
+    def cut(fingerprint: str) -> None:
+        shown.append(fingerprint)
+        raise PowerCut
+
+    with pytest.raises(PowerCut):
+        Provisioning(fresh, lambda _step, _told: None, cut).run(text)
+    confirmed = onecard("platform", "enrol", "confirm", "anew-1", "--fingerprint", shown[0], "--dir", directory)
+    assert confirmed.exit_code == 0, confirmed.output
+    provisioning(fresh, []).run(text)
+    current = FileKeyStore(box / "state" / "keys").checkpoint_signer().kid
+    assert current != before
+    heard: list[Step] = []
+    provisioning(fresh, heard).run(text)
+    assert heard == [Step.CODE], "the code has done its work, and its keys stay"
+    assert FileKeyStore(box / "state" / "keys").checkpoint_signer().kid == current
+    assert len(platform.authority.given("anew-1")) == 2
 
 
 def test_a_device_that_does_not_answer_is_named_with_what_to_do(
