@@ -7,7 +7,7 @@ sell in another merchant's name, nor spend what another's fund pays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated
 
 import sqlalchemy as sa
@@ -52,7 +52,7 @@ class Permit(BaseModel):
     holds: int = Field(default=MAX_HOLDS, ge=0, le=100_000, description="alive at once")
     holds_fen: int = Field(default=MAX_HOLDS_FEN, ge=0, le=2**53, description="their sum")
 
-    def objection(self, merchant: str, account: str | None, funds: Iterable[str]) -> str | None:
+    def objection(self, merchant: str, account: str | None, funds: Collection[str]) -> str | None:
         """What it may not ask for: a code of the contract."""
         if merchant not in self.merchants:
             return "merchant-not-registered"
