@@ -10,7 +10,8 @@ Each terminal is registered for what it may ask (:mod:`tools.platform.permits`).
 4. a balance is told to whom a phone's code proves, and to a card only at terminals that are there for it.
 
 The order is that of the checks, and each refusal is a code of the contract. What is asked is kept for as long as a
-showing could be fresh, and goes then.
+showing could be fresh, and goes then and not before: a row each, for the ids are the terminal's own choice, and none of
+them may make another question be forgotten.
 """
 
 from __future__ import annotations
@@ -40,18 +41,18 @@ MAX_UNPROVEN_BALANCES = 120
 """Told in an hour by one terminal that may tell a balance to cards."""
 
 asked_table = sa.Table(
-    "asked_question",
+    "question_asked",
     metadata,
-    sa.Column("terminal", sa.String(32), primary_key=True),
-    sa.Column("about", sa.LargeBinary, primary_key=True, comment="the intent, or the nonce of a question about none"),
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("terminal", sa.String(32), nullable=False),
+    sa.Column("intent_id", sa.LargeBinary, comment="of a question that pays"),
     sa.Column("namespace", sa.String(64), nullable=False, comment="whose account it is about"),
     sa.Column("subject", sa.LargeBinary, nullable=False),
     sa.Column("proven", sa.Boolean, nullable=False),
-    sa.Column("pays", sa.Boolean, nullable=False),
     sa.Column("showing", sa.LargeBinary, comment="of a dynamic code", index=True),
     sa.Column("asked_ms", sa.BigInteger, nullable=False),
-    sa.Index("asked_by_owner", "namespace", "subject", "asked_ms"),
-    sa.Index("asked_by_time", "terminal", "asked_ms"),
+    sa.Index("asked_about_owner", "namespace", "subject", "asked_ms"),
+    sa.Index("asked_by_terminal", "terminal", "asked_ms"),
 )
 
 
@@ -124,15 +125,15 @@ class Gate:
     def _is_used(self, showing: bytes, question: Authorise | QueryBalance) -> bool:
         """Whether it serves another terminal or another payment already, asked or recorded."""
         asked = sa.select(asked_table).where(asked_table.c.showing == showing)
-        about = _about(question)
+        paying = _paying(question)
         for row in self._connection.execute(asked):
-            if row.terminal != self._terminal or (row.pays and _pays(question) and row.about != about):
+            if row.terminal != self._terminal or (row.intent_id and paying and row.intent_id != paying):
                 return True
         told = sa.select(evidence_table.c.terminal, evidence_table.c.intent_id).where(
             evidence_table.c.showing == showing
         )
         return any(
-            row.terminal != self._terminal or row.intent_id not in {None, about}
+            row.terminal != self._terminal or row.intent_id not in {None, paying}
             for row in self._connection.execute(told)
         )
 
@@ -167,9 +168,9 @@ class Gate:
         query = (
             sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(held.amount_fen), 0))
             .select_from(asked_table)
-            .join(intent_table, sa.and_(columns.terminal == held.terminal, columns.about == held.intent_id))
+            .join(intent_table, sa.and_(columns.terminal == held.terminal, columns.intent_id == held.intent_id))
             .where(columns.namespace == owner[0], columns.subject == owner[1])
-            .where(columns.asked_ms > self._now_ms - HOUR_MS, sa.not_(columns.proven), columns.pays, which)
+            .where(columns.asked_ms > self._now_ms - HOUR_MS, sa.not_(columns.proven), which)
         )
         count, sum_fen = self._connection.execute(query).one()
         return int(count), int(sum_fen)
@@ -178,7 +179,7 @@ class Gate:
         if not (allowed.balances_by_card and self._is_holder(question.medium, person)):
             return "not-proven"
         columns = asked_table.c
-        unproven = (sa.not_(columns.proven), sa.not_(columns.pays))
+        unproven = (sa.not_(columns.proven), columns.intent_id.is_(None))
         return "too-many-unproven" if self._count(HOUR_MS, *unproven) >= MAX_UNPROVEN_BALANCES else None
 
     # Rows -----------------------------------------------------------------------------------------------------------
@@ -192,16 +193,14 @@ class Gate:
     def _keep(self, question: Authorise | QueryBalance, owner: Owner, showing: bytes | None, *, proven: bool) -> None:
         """Remember that it was asked; what is old goes."""
         columns = asked_table.c
-        mine = columns.terminal == self._terminal
-        old = sa.or_(columns.asked_ms < self._now_ms - KEPT_MS, columns.about == _about(question))
-        self._connection.execute(sa.delete(asked_table).where(mine, old))
+        old = columns.asked_ms < self._now_ms - KEPT_MS
+        self._connection.execute(sa.delete(asked_table).where(columns.terminal == self._terminal, old))
         row = {
             "terminal": self._terminal,
-            "about": _about(question),
+            "intent_id": _paying(question),
             "namespace": owner[0],
             "subject": owner[1],
             "proven": proven,
-            "pays": _pays(question),
             "showing": showing,
             "asked_ms": self._now_ms,
         }
@@ -217,9 +216,5 @@ def _funds(question: Authorise) -> set[str]:
     return {fund for fund, _ in (*(question.funds or ()), *(question.accounts or ()))}
 
 
-def _about(question: Authorise | QueryBalance) -> bytes:
-    return question.intent_id if isinstance(question, Authorise) else question.nonce
-
-
-def _pays(question: Authorise | QueryBalance) -> bool:
-    return isinstance(question, Authorise)
+def _paying(question: Authorise | QueryBalance) -> bytes | None:
+    return question.intent_id if isinstance(question, Authorise) else None

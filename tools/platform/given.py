@@ -1,7 +1,8 @@
 """Replies that were given, so that a question which the wire delivers twice is answered once, and alike.
 
 A reply is kept until its question's end: after it a question is answered with `expired`, whatever was said before. Of
-payments the intent itself remembers (:mod:`tools.platform.holds`): a yes to one that has ended must not come again.
+payments only the nonce counts here, and the intent itself remembers what was said (:mod:`tools.platform.holds`): a yes
+to one that has ended must not come again.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from tools.platform.asking import UNREGISTERED, Gate
 from tools.platform.evidence import Judge
 from tools.platform.funds import fund_owner
 from tools.platform.given import MAX_AHEAD_MS, Given
-from tools.platform.holds import Held, Holds
+from tools.platform.holds import TOO_MANY, Held, Holds
 from tools.platform.intents import intent_row
 from tools.platform.ledger import NOBODY, row_of
 from tools.platform.permits import permit
@@ -104,20 +104,22 @@ class Answering:
             return Declined(**bound, code="expired")
         if question.asked_ms > self._now_ms + MAX_AHEAD_MS:
             return Declined(**bound, code="from-future")
-        if isinstance(question, Authorise):
-            return self._authorise(question, bound)
         given = Given(self._transaction, self._terminal, self._now_ms)
         match given.to(question.nonce, bound["question"]):
             case None:
                 reply = self._answer(question, bound) if given.has_room() else None
-                return Declined(**bound, code="too-many") if reply is None else given.keep(question, reply)
+                return Declined(**bound, code=TOO_MANY) if reply is None else given.keep(question, reply)
             case str() as code:
                 return Declined(**bound, code=code)
+            case _ if isinstance(question, Authorise):
+                return self._authorise(question, bound)
             case known:
                 return known
 
     def _answer(self, question: Question, bound: Bound) -> Reply:
         match question:
+            case Authorise():
+                return self._authorise(question, bound)
             case QueryBalance():
                 balance = self._holds.balance(question, self._gate.balance_objection)
                 if isinstance(balance, str):

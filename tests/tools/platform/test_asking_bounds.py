@@ -243,6 +243,45 @@ def test_a_balance_is_told_to_who_is_proven_and_to_a_card_only_where_that_is_all
     assert isinstance(lax.balance(), Balance)
 
 
+# A terminal that chooses its ids --------------------------------------------------------------------------------------
+
+
+def test_no_id_of_another_question_makes_a_hold_be_forgotten_that_nothing_proves(asker: Asker) -> None:
+    held = 0
+    for number in range(10):
+        crossed = number.to_bytes(16, "little")
+        held += isinstance(asker.pay(100, intent_id=crossed, **LIS), Authorised)
+        asker.balance(nonce=crossed, **LIS)
+    assert held == MAX_UNPROVEN_HOLDS
+
+
+def test_one_showing_proves_one_payment_whatever_is_asked_under_its_id(asker: Asker) -> None:
+    text = asker.shown()
+    assert isinstance(asker.pay(100, text, intent_id=b"x" * 16), Authorised)
+    assert isinstance(asker.balance(nonce=b"x" * 16), Balance)
+    assert code_of(asker.pay(100, text, intent_id=b"y" * 16)) == "evidence-reused"
+
+
+def test_balances_are_bounded_also_where_their_ids_are_used_again(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "MAX_UNPROVEN_BALANCES", 5)
+    told = 0
+    for number in range(20):
+        told += isinstance(asker.balance(nonce=b"x" * 16), Balance)
+        asker.till.bank.now_ms += 1_001  # past the question's end, when no reply is kept of it
+        told += isinstance(asker.balance(nonce=number.to_bytes(16, "little")), Balance)
+        asker.pay(1, intent_id=number.to_bytes(16, "little"), **LIS)
+    assert told == 5
+
+
+def test_a_nonce_of_a_payment_serves_no_other_question(asker: Asker) -> None:
+    assert isinstance(asker.pay(nonce=b"x" * 16), Authorised)
+    assert code_of(asker.balance(nonce=b"x" * 16)) == "nonce-reused"
+    assert isinstance(asker.balance(nonce=b"y" * 16), Balance)
+    assert code_of(asker.pay(nonce=b"y" * 16)) == "nonce-reused"
+
+
 # Whom nothing proves --------------------------------------------------------------------------------------------------
 
 

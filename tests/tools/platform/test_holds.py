@@ -221,6 +221,8 @@ def test_one_intent_asked_for_with_other_terms_is_declined(bank: Bank, till: Til
         question = decode_question(payment.question)
         assert isinstance(question, Authorise)
         other = question.model_copy(update=change)
+        assert declined(till.put(other.encode())) == "nonce-reused"
+        other = other.model_copy(update={"nonce": till.random.token(16)})
         assert declined(till.put(other.encode())) == "intent-differs"
     assert bank.intents()[payment.intent_id].amount_fen == 100
 
