@@ -55,6 +55,10 @@ ALARMS: Mapping[str, Sentence] = {
     "payment-differs": _S(
         "收款与询问平台时的金额或付款人不同", "a payment of another amount or person than was asked for"
     ),
+    "pins-guessed": _S(
+        "终端一天内输错的服务密码过多，当日不再答复其补贴查询",
+        "too many wrong service PINs at one terminal within a day; it is told of no subsidies until tomorrow",
+    ),
     "payment-unproven": _S(
         "同一人无证据的收款超过上限，未扣款，须人工核实",
         "more payments of one person than is captured without proof; a person decides about those beyond",

@@ -4,6 +4,7 @@ A city's platform asks its finance department's system there; this one has table
 terminal asks for what it is registered for. Who asks must be there, and the platform sees that for itself:
 
 * a code proves it once: a phone signed this showing, of this medium, to identify, and no other question had it;
+* a terminal asks so often, and guesses so many PINs a day, and no more (:mod:`tools.platform.subsidy_bounds`);
 * a card proves it by the PIN of its holder. :data:`MAX_WRONG` wrong ones, and none is right before the next day, at
   whichever terminal it is typed.
 
@@ -27,8 +28,10 @@ from agent.sealing import SealBroken
 from agent.sync.contract.questions import QuerySubsidies
 from profiles.purpose import Purpose
 from profiles.subsidies import Subsidies, SubsidyPaid
+from tools.platform import subsidy_bounds
 from tools.platform.asking import UNREGISTERED
 from tools.platform.evidence import Judge
+from tools.platform.holds import TOO_MANY
 from tools.platform.ledger import NOBODY, Owner
 from tools.platform.permits import permit
 from tools.platform.register import Register
@@ -39,6 +42,8 @@ MAX_WRONG = 5
 BLOCKED_MS = 24 * 3_600_000
 SHOWING_KEPT_MS = 2 * 3_600_000
 """No showing is fresh for longer."""
+_GUESSES = frozenset({"pin-wrong", "pin-blocked", "pin-unset"})
+"""What a PIN that opens nothing is told, as a terminal that guesses would hear it."""
 _SCRYPT_COST = 4_096
 _SCRYPT_BLOCK = 8
 
@@ -123,6 +128,8 @@ def answer(
     allowed = permit(transaction, terminal)
     if allowed is None or not allowed.subsidies:
         return UNREGISTERED
+    if not subsidy_bounds.may_ask(transaction, terminal, now_ms):
+        return TOO_MANY
     try:
         presence = read_presence(judge.unseal(terminal, question.nonce, question.kid, question.sealed))
     except SealBroken:
@@ -134,6 +141,8 @@ def answer(
         return "not-proven"
     objection = _objection(transaction, question, owner, presence, judge, now_ms)
     if objection is not None:
+        if presence.pin is not None and objection in _GUESSES:
+            subsidy_bounds.guessed(transaction, terminal, now_ms)
         return objection
     row = _holder(transaction, owner)
     if row is None:

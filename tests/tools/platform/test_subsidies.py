@@ -23,7 +23,7 @@ from tests.tools.platform.test_questions import Asking
 from tests.tools.platform.tills import LI, WANG, Bank, Till
 from tools.city import Issuer, Phone
 from tools.cli import code_files
-from tools.platform import issuers, subsidies
+from tools.platform import issuers, subsidies, subsidy_bounds
 from tools.platform.ca import Authority
 from tools.platform.evidence import Judge
 from tools.platform.ledger import Owner
@@ -114,6 +114,34 @@ def test_wrong_pins_block_for_a_day_at_every_terminal_and_the_right_one_begins_a
     query.till.bank.now_ms += 1
     assert query.pin(PIN) == "pin-blocked"
     query.till.bank.now_ms += subsidies.BLOCKED_MS
+    assert isinstance(query.pin(PIN), Subsidies)
+
+
+def test_a_terminal_that_guesses_over_many_cards_is_told_nothing_for_a_day_and_alarms(
+    query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subsidy_bounds, "MAX_WRONG_A_DAY", 6)
+    bank = query.till.bank
+    others: list[Owner] = [("city", bytes([number]) * 16) for number in range(6)]
+    with bank.store.transaction() as transaction:
+        for owner in others:
+            subsidies.set_holder(transaction, owner, "赵六", "1111", PIN)
+    for owner in others:
+        assert "pins-guessed" not in bank.alarms()
+        assert query.pin("000000", owner) == "pin-wrong"
+    assert "pins-guessed" in bank.alarms()
+    assert query.pin(PIN) == "too-many"
+    bank.now_ms += subsidy_bounds.MINUTE_MS
+    assert query.pin(PIN) == "too-many"
+    bank.now_ms += subsidy_bounds.DAY_MS
+    assert isinstance(query.pin(PIN), Subsidies)
+
+
+def test_questions_of_one_terminal_are_bounded_a_minute(query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subsidy_bounds, "MAX_A_MINUTE", 2)
+    assert [isinstance(query.pin(PIN), Subsidies) for _ in range(2)] == [True, True]
+    assert query.pin(PIN) == query.code(PHONE.code(NOW_MS // 1000, Purpose.IDENTIFY)) == "too-many"
+    query.till.bank.now_ms += subsidy_bounds.MINUTE_MS
     assert isinstance(query.pin(PIN), Subsidies)
 
 
