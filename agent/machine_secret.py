@@ -60,10 +60,10 @@ class MachineBox:
         return content.startswith(_MAGIC)
 
     def seal(self, name: str, secret: bytes) -> bytes:
-        """The bytes of a file ``name``; makes the salt where there is none yet."""
+        """The bytes of a file ``name``; makes the salt where there is none, unless another process is first."""
         if not os.path.lexists(self._salt_file):
             known = sorted(name for name, path in sources().items() if _said(path))
-            private_files.write(self._salt_file, cbor.encode({1: secrets.token_bytes(_SALT_BYTES), 2: known}))
+            private_files.create(self._salt_file, cbor.encode({1: secrets.token_bytes(_SALT_BYTES), 2: known}))
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return _MAGIC + nonce + self._key().encrypt(nonce, secret, _MAGIC + name.encode())
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +43,21 @@ def make_directory(directory: Path) -> None:
 
 def write(path: Path, content: bytes) -> None:
     """Put ``content`` in the place of what was there, durable on return. Raises :class:`KeyStoreError`."""
+    _write(path, content, lambda draft: draft.replace(path))
+
+
+def create(path: Path, content: bytes) -> None:
+    """The same where nothing is there: of several who do so at once one wins, and the others' content is dropped."""
+
+    def link(draft: Path) -> None:
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+
+    _write(path, content, link)
+
+
+def _write(path: Path, content: bytes, place: Callable[[Path], object]) -> None:
     check_directory(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -51,7 +66,7 @@ def write(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        draft.replace(path)
+        place(draft)
         sync_directory(path.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)

@@ -43,7 +43,7 @@ def read(text: str, roots: Collection[bytes] = ()) -> EnrolCode:
     if len(text) > MAX_TEXT_CHARS:
         raise EnrolError(EnrolFault.CODE)
     text = "".join(text.split()).upper()
-    if not is_one(text):
+    if not is_one(text) or not text.isascii():
         raise EnrolError(EnrolFault.CODE)
     try:
         message = _bytes_of(text.removeprefix(PREFIX))

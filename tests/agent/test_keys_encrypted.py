@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from agent import machine_secret, sealing
+from agent import machine_secret, private_files, sealing
 from agent.keys import FileKeyStore, KeyStoreError, Own
 
 MEDIUM_KEY = bytes(range(32))
@@ -200,6 +200,27 @@ def test_wiping_leaves_nothing_and_begins_with_what_encrypts_the_rest(
     assert gone[0] == "machine.salt"
     assert set(SECRETS) < set(gone)
     assert list(directory.iterdir()) == []
+
+
+def test_of_two_who_make_the_salt_at_once_one_wins_and_both_can_read(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private_files.make_directory(directory)
+    slow, fast = FileKeyStore(directory), FileKeyStore(directory)
+    lexists = os.path.lexists
+
+    def seen(path: Path) -> bool:
+        """The slow one has seen no salt, and then the fast one does all of it."""
+        there = lexists(path)
+        monkeypatch.setattr(os.path, "lexists", lexists)
+        fast.install("medium-1.key", MEDIUM_KEY)
+        return there
+
+    monkeypatch.setattr(os.path, "lexists", seen)
+    slow.install("medium-2.key", MEDIUM_KEY)
+    again = FileKeyStore(directory)
+    assert again.mac("medium-1", b"") == again.mac("medium-2", b"")
+    assert sorted(path.name for path in directory.iterdir()) == ["machine.salt", "medium-1.key", "medium-2.key"]
 
 
 def test_wiping_follows_no_link_and_stops_at_no_directory(store: FileKeyStore, directory: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import click
 from agent import cose
 from agent.config import load
 from agent.enrolment.code import PREFIX
+from agent.private_files import KeyStoreError
 from agent.process_guard import keep_secrets_in
 from agent.words import say, tell
 from tools.cli.bench_process import use_running_devices
@@ -51,7 +52,7 @@ class _CodeFile(click.File):
 @click.option(
     "--code",
     "code_file",
-    type=_CodeFile("r"),
+    type=_CodeFile("r", encoding="utf-8", errors="replace"),
     help=say(
         "存放注册码的文件，- 为标准输入（默认：询问）", "A file with the code, - for standard input (default: it asks)"
     ),
@@ -124,7 +125,7 @@ def provision(
     config = config or _asked(say("配置文件", "Configuration file"), _default_config(), yes=yes)
     state_dir = state_dir or _asked(say("状态目录", "State directory"), _default_state(config), yes=yes)
     owner = act_as_owner(state_dir)
-    roots = frozenset(cose.VerifyKey.from_pem(read_small(file)).kid for file in root_files)
+    roots = frozenset(map(_root, root_files))
     plan = Plan(config, state_dir, roots, wait_s, overwrite, fresh_keys, not no_test, virtual, owner)
     teller = _Teller(as_json=as_json)
     run = Provisioning(plan, teller.done, teller.waits)
@@ -136,6 +137,15 @@ def provision(
         teller.failed(failed)
         sys.exit(1)
     teller.over(config, ran=plan.tests, virtual=plan.virtual)
+
+
+def _root(file: Path) -> bytes:
+    """The ``kid`` of a root key. Raises :class:`KeyStoreError`."""
+    try:
+        return cose.VerifyKey.from_pem(read_small(file)).kid
+    except cose.CoseError as error:
+        zh, en = f"{file} 应为 P-256 公钥（PEM）", f"{file} must be a P-256 public key in PEM"
+        raise KeyStoreError(zh, en) from error
 
 
 def _scanned(config: Path, reader: str | None, switch: str | None, wait_s: float) -> str:

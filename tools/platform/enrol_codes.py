@@ -122,9 +122,11 @@ def _configuration(wanted: Wanted, broker: Endpoint) -> str | None:
         raise PlatformError(say(f"{source} 无法读取。", f"{source} cannot be read.")) from error
     if not isinstance(document, dict):
         raise PlatformError(say(f"{source} 不是配置。", f"{source} is no configuration."))
-    terminal = document.get("terminal")
+    for key in ("terminal", "platform"):
+        if not isinstance(document.get(key) or {}, dict):
+            raise PlatformError(say(f"{source}：{key} 应为一组键值。", f"{source}: {key} must be a mapping."))
     own = {"id": wanted.terminal, "state_dir": "state"} | ({"site": wanted.site} if wanted.site else {})
-    document["terminal"] = (terminal if isinstance(terminal, dict) else {}) | own
+    document["terminal"] = (document.get("terminal") or {}) | own
     document["platform"] = (document.get("platform") or {}) | {"host": broker.host, "port": broker.port}
     made = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
     try:

@@ -40,7 +40,11 @@ def subsidy_group() -> None:
 @click.argument("owner", type=OwnerType(), metavar=say("持有人", "HOLDER"))
 @click.argument("name", metavar=say("户名", "NAME"))
 @click.argument("account_end", metavar=say("账号末几位", "LAST-DIGITS"))
-@click.option("--pin", type=click.File(encoding="utf-8"), help=say("服务密码所在文件", "A file with the service PIN"))
+@click.option(
+    "--pin",
+    type=click.File(encoding="utf-8", errors="replace"),
+    help=say("服务密码所在文件", "A file with the service PIN"),
+)
 @directory_option
 @database_option
 def holder(

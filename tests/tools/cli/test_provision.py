@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent import private_files
-from agent.keys import FileKeyStore
+from agent.keys import FileKeyStore, KeyStoreError
 from agent.words import say
 from offline_store.lock import take_lock
 from tests.faults.wrong_clock import WrongClock
@@ -131,17 +131,20 @@ class PowerCut(BaseException):
 def test_cut_short_before_any_write_it_goes_on_and_one_certificate_is_issued(
     platform: Platform, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = private_files.write
     left = 0
 
-    def dying(path: Path, content: bytes) -> None:
-        nonlocal left
-        left -= path.is_relative_to(tmp_path)
-        if left < 0:
-            raise PowerCut
-        write(path, content)
+    def dying(act: Callable[[Path, bytes], None]) -> Callable[[Path, bytes], None]:
+        def cut(path: Path, content: bytes) -> None:
+            nonlocal left
+            left -= path.is_relative_to(tmp_path)
+            if left < 0:
+                raise PowerCut
+            act(path, content)
 
-    monkeypatch.setattr(private_files, "write", dying)
+        return cut
+
+    monkeypatch.setattr(private_files, "write", dying(private_files.write))
+    monkeypatch.setattr(private_files, "create", dying(private_files.create))
     cuts = 0
     while True:
         terminal, box = f"cut-{cuts}", tmp_path / f"box-{cuts}"
@@ -314,3 +317,15 @@ def test_codes_are_made_for_new_terminals_and_for_replaced_ones(directory: Path,
     assert replaced.exit_code == 1
     assert say("没有终端", "no terminal") in replaced.output
     assert os.fspath(directory) in os.fspath(platform.authority.ca.certificate)
+
+
+def test_what_is_no_code_and_no_root_is_a_sentence(tmp_path: Path) -> None:
+    noise = tmp_path / "noise"
+    where = ("--config", tmp_path / "terminal.yaml", "--state-dir", tmp_path / "state", "--yes", "--json")
+    for content in (b"\xff\xfe\x00\x81", b"ONECARD:\xff\xfe"):
+        noise.write_bytes(content)
+        refused = onecard("provision", "--code", noise, *where)
+        assert refused.exit_code == 1
+        assert json.loads(refused.output)["step"] == "code"
+    with pytest.raises(KeyStoreError, match="noise must be a P-256 public key in PEM"):
+        onecard("provision", "--code", noise, "--root", noise, *where)

@@ -29,8 +29,11 @@ from tests.tools.platform.enrolling import HOUR_MS, Registry, box
 from tools import bundles
 from tools.cli.main import cli
 from tools.platform import issuers, revocation
+from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority
+from tools.platform.enrol_codes import Brokers, Wanted, new_row
 from tools.platform.enrolments import Stage
+from tools.platform.errors import PlatformError
 from tools.platform.store import Store, sqlite_url
 
 
@@ -240,3 +243,12 @@ def test_the_code_gives_the_secret_away_and_the_database_does_not(registry: Regi
     asked = EnrolAsked.decode(EnrolRequest.decode(enrol_request(box(tmp_path / "box", text)[1].asked, b"")).asked)
     assert code.secret not in asked.encode()
     assert cose.VerifyKey.of(registry.authority.load_root().public_key()).kid == enrol_code.key_of(code.root).kid
+
+
+@pytest.mark.parametrize("key", ["terminal", "platform"])
+def test_a_configuration_with_a_word_in_place_of_a_section_is_a_sentence(tmp_path: Path, key: str) -> None:
+    (tmp_path / "box.yaml").write_text(f"{key}: foo\n")
+    wanted = Wanted("gate-7", None, None, tmp_path / "box.yaml", HOUR_MS, confirms=True, replaces=False, closes=False)
+    endpoint = Endpoint("platform.example", 8883)
+    with pytest.raises(PlatformError, match=key):
+        new_row(wanted, Brokers(endpoint, endpoint), 0)

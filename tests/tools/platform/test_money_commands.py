@@ -120,3 +120,13 @@ def test_states_and_flags_are_said_in_both_languages() -> None:
 
 def test_amounts_are_shown_in_yuan() -> None:
     assert [yuan(fen) for fen in (0, 5, -5, -1250, 123456)] == ["0.00", "0.05", "-0.05", "-12.50", "1234.56"]
+
+
+def test_a_pin_file_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
+    noise = tmp_path / "noise"
+    noise.write_bytes(b"\xff\xfe\x00")
+    holder = ["subsidies", "holder", f"resident:{42:032x}", "Li", "4321", "--pin", str(noise)]
+    refused = CliRunner().invoke(platform, [*holder, "--dir", str(tmp_path)])
+    assert (refused.exit_code, type(refused.exception)) == (1, SystemExit), refused.output
+    assert "4" in refused.output
+    assert "12" in refused.output
