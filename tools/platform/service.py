@@ -14,6 +14,7 @@ from typing import IO, Self
 
 from agent.cose import Es256Signer
 from tools.cli.words import say
+from tools.platform import prints, register_draft  # noqa: F401 - their tables are made with all others
 from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority, make_private_directory, write_private
 from tools.platform.consumer import Consumer, Share
