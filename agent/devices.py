@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
@@ -20,7 +21,7 @@ from agent.backoff import Backoff
 from agent.logs import log
 from agent.queues import drop_superseded
 from agent.threads import post
-from drivers.api import Actuator, CardError, CardFault, InputReading, Pulse, ReaderError, Reading, Source
+from drivers.api import Actuator, CardError, CardFault, Device, InputReading, Pulse, ReaderError, Reading, Source
 
 READ_TIMEOUT_S = 1.0
 EARLY_MAX = 256
@@ -103,48 +104,52 @@ def _input_of(reading: Reading | CardFault) -> str | None:
     return reading.input if isinstance(reading, InputReading) else None
 
 
-class SourceThread:
-    """Runs one source: open, read, deliver; on a reader fault close, wait, open again."""
+class DeviceThread(ABC):
+    """One device at work: opened, worked with until a fault, told of, closed, and after a while opened again."""
 
     def __init__(
         self,
-        source: Source,
+        device: Device,
+        name: str,
+        work: str,
         loop: asyncio.AbstractEventLoop,
-        deliver: Callable[[Reading | CardFault], None],
         report: Callable[[DeviceState], None],
         backoff: Backoff,
         now_ms: Callable[[], int],
     ) -> None:
-        self._source = source
+        self._device = device
+        self._name = name
         self._loop = loop
-        self._deliver = deliver
         self._report = report
         self._backoff = backoff
         self._now_ms = now_ms
         self._stopping = threading.Event()
-        self._under_way = threading.BoundedSemaphore(MAX_UNDER_WAY)
-        self._thread = threading.Thread(target=self._run, name=f"read-{source.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{work}-{name}", daemon=True)
         self._told: tuple[str, str, str] | None = None
-        self._log = log(device=source.name)
+        self._log = log(device=name)
 
     def start(self) -> None:
-        """Begin to read."""
+        """Begin to work."""
         self._thread.start()
 
     def stop(self) -> None:
         """Ask the thread to end; does not wait."""
         self._stopping.set()
-        self._source.cancel()
+        self._device.cancel()
 
     def join(self, timeout_s: float) -> None:
         """Wait for the thread to end; one that hangs in its driver is left behind."""
         self._thread.join(timeout_s)
 
+    @abstractmethod
+    def _work(self) -> None:
+        """Say ``ready``, and work with the open device until it is stopped. Raises :class:`ReaderError`."""
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._source.open()
-                self._read()
+                self._device.open()
+                self._work()
             except ReaderError as error:
                 retry_ms = self._backoff.next_ms()
                 self._tell("failed", error.fault.code, error.detail, retry_ms)
@@ -158,11 +163,39 @@ class SourceThread:
 
     def _close(self) -> None:
         try:
-            self._source.close()
+            self._device.close()
         except Exception as error:  # noqa: BLE001 -- the supervisor: a device that cannot be closed is opened again
             self._log.error("device", state="failed", reason="driver-bug", detail=place_of(error))
 
-    def _read(self) -> None:
+    def _tell(self, state: str, reason: str = "", detail: str = "", retry_ms: int = 0) -> None:
+        if (state, reason, detail) != self._told:
+            self._told = (state, reason, detail)
+            tell = self._log.info if state == "ready" else self._log.warning
+            tell("device", state=state, reason=reason, detail=detail, retry_ms=retry_ms)
+        self._post(self._report, DeviceState(self._name, state, reason, detail, self._now_ms(), retry_ms))
+
+    def _post(self, callback: Callable[[Any], None], value: object) -> None:
+        post(self._loop, callback, value)
+
+
+class SourceThread(DeviceThread):
+    """Runs one source: what it reads is delivered on the event loop."""
+
+    def __init__(
+        self,
+        source: Source,
+        loop: asyncio.AbstractEventLoop,
+        deliver: Callable[[Reading | CardFault], None],
+        report: Callable[[DeviceState], None],
+        backoff: Backoff,
+        now_ms: Callable[[], int],
+    ) -> None:
+        super().__init__(source, source.name, "read", loop, report, backoff, now_ms)
+        self._source = source
+        self._deliver = deliver
+        self._under_way = threading.BoundedSemaphore(MAX_UNDER_WAY)
+
+    def _work(self) -> None:
         self._tell("ready")
         held = False
         while not self._stopping.is_set():
@@ -185,14 +218,6 @@ class SourceThread:
                     self._tell("ready")
                 held = False
                 self._post(self._deliver, reading)
-
-    def _tell(self, state: str, reason: str = "", detail: str = "", retry_ms: int = 0) -> None:
-        if (state, reason, detail) != self._told:
-            self._told = (state, reason, detail)
-            tell = self._log.info if state == "ready" else self._log.warning
-            tell("device", state=state, reason=reason, detail=detail, retry_ms=retry_ms)
-        report = DeviceState(self._source.name, state, reason, detail, self._now_ms(), retry_ms)
-        self._post(self._report, report)
 
     def _post(self, callback: Callable[[Any], None], value: object) -> None:
         while not self._under_way.acquire(timeout=STOP_LOOK_S):

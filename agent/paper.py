@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import threading
 from collections.abc import Callable
 from typing import Protocol
 
 from agent.backoff import Backoff
-from agent.devices import DeviceState, place_of
-from agent.logs import log
+from agent.devices import DeviceState, DeviceThread
 from agent.threads import post
 from drivers.api import Printer, ReaderError, ReaderFault
 from profiles.paper import MAX_LINES, NotPrinted, Print
@@ -36,8 +34,8 @@ class NoPaper:
         """Nothing is printed, and nobody expects it."""
 
 
-class PaperThread:
-    """One printer at work. Implements :class:`Paper`; opened at its start, and again after every fault."""
+class PaperThread(DeviceThread):
+    """One printer at work. Implements :class:`Paper`."""
 
     def __init__(
         self,
@@ -48,17 +46,10 @@ class PaperThread:
         backoff: Backoff,
         now_ms: Callable[[], int],
     ) -> None:
-        self._name = name
+        super().__init__(printer, name, "print", loop, report, backoff, now_ms)
         self._printer = printer
-        self._loop = loop
-        self._report = report
-        self._backoff = backoff
-        self._now_ms = now_ms
         self._slips: queue.Queue[tuple[Print, TellLane]] = queue.Queue(MAX_WAITING)
-        self._stopping = threading.Event()
         self._works = False
-        self._told = ""
-        self._thread = threading.Thread(target=self._run, name=f"print-{name}", daemon=True)
 
     def print(self, effect: Print, tell: TellLane) -> None:
         """See :class:`Paper`. Called on the event loop."""
@@ -67,54 +58,24 @@ class PaperThread:
         else:
             self._loop.call_soon(tell, NotPrinted(effect.about, ReaderFault.BUSY.code))
 
-    def start(self) -> None:
-        """Begin to print."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask the thread to end; does not wait."""
-        self._stopping.set()
-
-    def join(self, timeout_s: float) -> None:
-        """Wait for the thread to end; one that hangs in its driver is left behind."""
-        self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            retry_ms = 0
-            try:
-                self._printer.open()
-                self._works = True
-                self._tell("ready")
-                self._serve()
-            except ReaderError as error:
-                retry_ms = self._backoff.next_ms()
-                self._tell("failed", error.fault.code, error.detail, retry_ms)
-            except Exception as error:  # noqa: BLE001 -- the supervisor: a driver's bug must not take the lane away
-                retry_ms = self._backoff.next_ms()
-                self._tell("failed", "driver-bug", place_of(error), retry_ms)
+    def _work(self) -> None:
+        self._works = True
+        self._tell("ready")
+        try:
+            while not self._stopping.is_set():
+                self._print_next()
+        finally:
             self._works = False
-            self._printer.close()
-            self._stopping.wait(retry_ms / 1000)
 
-    def _serve(self) -> None:
-        """Until a fault, which is told of the slip that met it."""
-        while not self._stopping.is_set():
-            try:
-                effect, tell = self._slips.get(timeout=LOOK_S)
-            except queue.Empty:
-                continue
-            try:
-                self._printer.print_lines(effect.slip.lines[:MAX_LINES])
-            except ReaderError as error:
-                post(self._loop, tell, NotPrinted(effect.about, error.fault.code))
-                raise
-            self._backoff.reset()
-
-    def _tell(self, state: str, reason: str = "", detail: str = "", retry_ms: int = 0) -> None:
-        if f"{state} {reason}" != self._told:
-            self._told = f"{state} {reason}"
-            tell = log(device=self._name).info if state == "ready" else log(device=self._name).warning
-            tell("device", state=state, reason=reason, detail=detail, retry_ms=retry_ms)
-        report = DeviceState(self._name, state, reason, detail, self._now_ms(), retry_ms)
-        post(self._loop, self._report, report)
+    def _print_next(self) -> None:
+        """A fault is told of the slip that met it."""
+        try:
+            effect, tell = self._slips.get(timeout=LOOK_S)
+        except queue.Empty:
+            return
+        try:
+            self._printer.print_lines(effect.slip.lines[:MAX_LINES])
+        except ReaderError as error:
+            post(self._loop, tell, NotPrinted(effect.about, error.fault.code))
+            raise
+        self._backoff.reset()

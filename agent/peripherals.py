@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from agent.backoff import Backoff
-from agent.devices import DeviceState
+from agent.devices import DeviceState, DeviceThread
 from agent.handover import CounterPort, NoCounter
 from agent.paper import NoPaper, Paper, PaperThread
 from agent.screen import NoScreen, Screen, ScreenThread, TextScreenDevice
@@ -57,7 +57,7 @@ class Peripherals:
             self.counters.append(socket)
 
     @property
-    def threads(self) -> tuple[PaperThread | ScreenThread, ...]:
+    def threads(self) -> tuple[DeviceThread, ...]:
         """To be started."""
         return (*self._papers.values(), *self._screens.values())
 

@@ -18,7 +18,7 @@ from agent.bundles.service import Bundles, BundleStanding
 from agent.clock import SystemRandom
 from agent.composition import Board, BundleTellers, Composition
 from agent.config import Resolved
-from agent.devices import DeviceState, SourceThread
+from agent.devices import DeviceState, DeviceThread
 from agent.durable import durable
 from agent.inspector import Inspector
 from agent.keys import KeyStoreError
@@ -26,10 +26,8 @@ from agent.lane import Lane
 from agent.logs import log
 from agent.memory import Memory
 from agent.mending import Mending
-from agent.paper import PaperThread
 from agent.pinning import Pinning
 from agent.records import StoreReason
-from agent.screen import ScreenThread
 from agent.standing import Standing, standing
 from agent.standing_socket import StandingSocket
 from agent.store_health import JOURNAL
@@ -66,7 +64,7 @@ class Terminal:
     def __init__(self, resolved: Resolved) -> None:
         self._clock = TrustedClock()
         self._parts = Composition(resolved, self._clock, SystemRandom())
-        self._threads: list[SourceThread | PaperThread | ScreenThread] = []
+        self._threads: list[DeviceThread] = []
         self._upward: Upward | None = None
         self._bundles: Bundles | None = None
         self._mending: Mending | None = None
@@ -324,7 +322,7 @@ class Terminal:
         if self._upward is not None:
             self._upward.alarm(lane, reason)
 
-    def _start(self, threads: Iterable[SourceThread | PaperThread | ScreenThread]) -> None:
+    def _start(self, threads: Iterable[DeviceThread]) -> None:
         for thread in threads:
             self._threads.append(thread)
             thread.start()

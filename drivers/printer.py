@@ -8,14 +8,13 @@ tried, with ``port: ${virtual}/paper.txt``.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from drivers.api import DriverSettings, ReaderError, ReaderFault
-from drivers.serial_port import SerialPort, open_fault
-from drivers.text_out import is_device, printable
+from drivers.api import DriverSettings
+from drivers.serial_port import open_fault
+from drivers.text_out import TextOut, printable
 
 FILE_MAX_BYTES = 64 * 1024
 BEGIN = b"\x1b@"
@@ -33,37 +32,20 @@ class PrinterSettings(DriverSettings):
     cut: bool = Field(default=True, description="whether it cuts the paper after each slip")
 
 
-class TextPrinter:
+class TextPrinter(TextOut):
     """Driver ``printer``. Implements :class:`drivers.api.Printer`."""
 
     Settings: ClassVar[type[DriverSettings]] = PrinterSettings
 
     def __init__(self, name: str, settings: PrinterSettings) -> None:
-        self.name = name
+        super().__init__(name, settings.port, settings.baud)
         self._settings = settings
-        self._port: SerialPort | None = None
-        self._file: Path | None = None
 
     def open(self) -> None:
         """Open the port, or see that the file can be written. Raises :class:`ReaderError`."""
-        self.close()
-        path = Path(self._settings.port)
-        if is_device(path):
-            port = SerialPort(self._settings.port, self._settings.baud)
-            port.open()
-            self._port = port
-        else:
-            self._file = path
+        super().open()
+        if self._file is not None:
             self._append("")
-
-    def close(self) -> None:
-        """Release the port."""
-        if self._port is not None:
-            self._port.close()
-        self._port = self._file = None
-
-    def cancel(self) -> None:
-        """Nothing waits here for longer than a write takes."""
 
     def print_lines(self, lines: tuple[str, ...]) -> None:
         """Print and cut. Raises :class:`ReaderError`."""
@@ -73,12 +55,11 @@ class TextPrinter:
         elif self._file is not None:
             self._append("".join(f"{printable(line)}\n" for line in (*lines, END_OF_SLIP)))
         else:
-            raise ReaderError(ReaderFault.UNPLUGGED, f"{self._settings.port} is not open")
+            raise self._not_open()
 
     def _append(self, text: str) -> None:
-        path = Path(self._settings.port)
         try:
-            with path.open("a", encoding="utf-8") as file:
+            with self._path.open("a", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), 0o600)
                 if file.tell() + len(text.encode()) > FILE_MAX_BYTES:
                     file.truncate(0)

@@ -7,14 +7,13 @@ it lie where nothing reaches a disk, as ``port: ${virtual}/screen.txt`` does whe
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from drivers.api import DriverSettings, ReaderError, ReaderFault
-from drivers.serial_port import SerialPort, open_fault
-from drivers.text_out import is_device, printable
+from drivers.api import DriverSettings
+from drivers.serial_port import open_fault
+from drivers.text_out import TextOut, printable
 
 CLEAR = b"\x1b[2J\x1b[H"
 
@@ -28,37 +27,19 @@ class ScreenSettings(DriverSettings):
     encoding: Literal["gb18030", "utf-8"] = Field(default="utf-8", description="what the screen reads")
 
 
-class TextScreen:
+class TextScreen(TextOut):
     """Driver ``screen``."""
 
     Settings: ClassVar[type[DriverSettings]] = ScreenSettings
 
     def __init__(self, name: str, settings: ScreenSettings) -> None:
-        self.name = name
+        super().__init__(name, settings.port, settings.baud)
         self._settings = settings
-        self._port: SerialPort | None = None
-        self._file: Path | None = None
 
     def open(self) -> None:
         """Open the port, or see that the file can be written, and clear it. Raises :class:`ReaderError`."""
-        self.close()
-        path = Path(self._settings.port)
-        if is_device(path):
-            port = SerialPort(self._settings.port, self._settings.baud)
-            port.open()
-            self._port = port
-        else:
-            self._file = path
+        super().open()
         self.show_lines(())
-
-    def close(self) -> None:
-        """Release the port."""
-        if self._port is not None:
-            self._port.close()
-        self._port = self._file = None
-
-    def cancel(self) -> None:
-        """Nothing waits here for longer than a write takes."""
 
     def show_lines(self, lines: tuple[str, ...]) -> None:
         """Show these lines instead of what is there; none: an empty screen. Raises :class:`ReaderError`."""
@@ -68,7 +49,7 @@ class TextScreen:
         elif self._file is not None:
             self._replace("".join(f"{line}\n" for line in text).encode())
         else:
-            raise ReaderError(ReaderFault.UNPLUGGED, f"{self._settings.port} is not open")
+            raise self._not_open()
 
     def _replace(self, text: bytes) -> None:
         try:

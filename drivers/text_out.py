@@ -7,10 +7,43 @@ import stat
 from pathlib import Path
 
 from drivers.api import ReaderError, ReaderFault
-from drivers.serial_port import open_fault
+from drivers.serial_port import SerialPort, open_fault
 
 
-def is_device(path: Path) -> bool:
+class TextOut:
+    """A serial port that takes text, or the file in its place; what both drivers do with it is their own."""
+
+    def __init__(self, name: str, port: str, baud: int) -> None:
+        self.name = name
+        self._path = Path(port)
+        self._baud = baud
+        self._port: SerialPort | None = None
+        self._file: Path | None = None
+
+    def open(self) -> None:
+        """Open the port, or take the file. Raises :class:`ReaderError`."""
+        self.close()
+        if _is_device(self._path):
+            port = SerialPort(str(self._path), self._baud)
+            port.open()
+            self._port = port
+        else:
+            self._file = self._path
+
+    def close(self) -> None:
+        """Release the port."""
+        if self._port is not None:
+            self._port.close()
+        self._port = self._file = None
+
+    def cancel(self) -> None:
+        """Nothing waits here for longer than a write takes."""
+
+    def _not_open(self) -> ReaderError:
+        return ReaderError(ReaderFault.UNPLUGGED, f"{self._path} is not open")
+
+
+def _is_device(path: Path) -> bool:
     """Whether a character device stands there. Raises :class:`ReaderError` for a port that is not there."""
     try:
         return stat.S_ISCHR(path.stat().st_mode)
