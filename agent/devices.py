@@ -24,6 +24,8 @@ from agent.threads import post
 from drivers.api import Actuator, CardError, CardFault, Device, InputReading, Pulse, ReaderError, Reading, Source
 
 READ_TIMEOUT_S = 1.0
+DRIVER_BUG = "driver-bug"
+"""The fault of a device whose driver raised what no driver may."""
 EARLY_MAX = 256
 _ROOMS = {"agent", "drivers", "profiles", "offline_store"}
 MAX_UNDER_WAY = 32
@@ -155,7 +157,7 @@ class DeviceThread(ABC):
                 self._tell("failed", error.fault.code, error.detail, retry_ms)
             except Exception as error:  # noqa: BLE001 -- the supervisor: a driver's bug must not take the lane away
                 retry_ms = self._backoff.next_ms()
-                self._tell("failed", "driver-bug", place_of(error), retry_ms)
+                self._tell("failed", DRIVER_BUG, place_of(error), retry_ms)
             else:
                 retry_ms = 0
             self._close()
@@ -165,7 +167,7 @@ class DeviceThread(ABC):
         try:
             self._device.close()
         except Exception as error:  # noqa: BLE001 -- the supervisor: a device that cannot be closed is opened again
-            self._log.error("device", state="failed", reason="driver-bug", detail=place_of(error))
+            self._log.error("device", state="failed", reason=DRIVER_BUG, detail=place_of(error))
 
     def _tell(self, state: str, reason: str = "", detail: str = "", retry_ms: int = 0) -> None:
         if (state, reason, detail) != self._told:
@@ -256,8 +258,8 @@ class LaneOutputs:
         except KeyError:
             post(self._loop, done, None, "no-such-output")
         except Exception as error:  # noqa: BLE001 -- the supervisor: a driver's bug must not stop the lane
-            log().error("actuator", fault="driver-bug", detail=place_of(error))
-            post(self._loop, done, None, "driver-bug")
+            log().error("actuator", fault=DRIVER_BUG, detail=place_of(error))
+            post(self._loop, done, None, DRIVER_BUG)
         else:
             pulse.add_done_callback(lambda ended: self._post(done, ended))
 
@@ -266,7 +268,7 @@ class LaneOutputs:
         if error is None:
             post(self._loop, done, ended.result(), "")
         else:
-            code = error.fault.code if isinstance(error, ReaderError) else "driver-bug"
+            code = error.fault.code if isinstance(error, ReaderError) else DRIVER_BUG
             post(self._loop, done, None, code)
 
 

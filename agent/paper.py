@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from agent.backoff import Backoff
-from agent.devices import DeviceState, DeviceThread
+from agent.devices import DRIVER_BUG, DeviceState, DeviceThread
 from agent.threads import post
 from drivers.api import Printer, ReaderError, ReaderFault
 from profiles.paper import MAX_LINES, NotPrinted, Print
@@ -68,7 +68,7 @@ class PaperThread(DeviceThread):
             self._works = False
 
     def _print_next(self) -> None:
-        """A fault is told of the slip that met it."""
+        """A fault, and a bug, is told of the slip that met it."""
         try:
             effect, tell = self._slips.get(timeout=LOOK_S)
         except queue.Empty:
@@ -77,5 +77,8 @@ class PaperThread(DeviceThread):
             self._printer.print_lines(effect.slip.lines[:MAX_LINES])
         except ReaderError as error:
             post(self._loop, tell, NotPrinted(effect.about, error.fault.code))
+            raise
+        except Exception:  # told of, and then the supervisor's
+            post(self._loop, tell, NotPrinted(effect.about, DRIVER_BUG))
             raise
         self._backoff.reset()

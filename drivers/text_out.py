@@ -32,9 +32,9 @@ class TextOut:
 
     def close(self) -> None:
         """Release the port."""
-        if self._port is not None:
-            self._port.close()
-        self._port = self._file = None
+        port, self._port, self._file = self._port, None, None
+        if port is not None:
+            port.close()
 
     def cancel(self) -> None:
         """Nothing waits here for longer than a write takes."""

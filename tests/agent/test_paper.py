@@ -25,23 +25,30 @@ class _Printer:
     def __init__(self) -> None:
         self.printed: list[tuple[str, ...]] = []
         self.paper = True
+        self.buggy = False
         self.goes_on = threading.Event()
         self.goes_on.set()
+        self.cut = threading.Event()
 
     def open(self) -> None:
         """Nothing to do."""
 
     def close(self) -> None:
-        """Nothing to do."""
+        if self.buggy:
+            self.buggy = False
+            raise ValueError("张三")
 
     def cancel(self) -> None:
         """Nothing to do."""
 
     def print_lines(self, lines: tuple[str, ...]) -> None:
         assert self.goes_on.wait(DEADLINE_S)
+        if self.buggy:
+            raise ValueError("张三")
         if not self.paper:
             raise ReaderError(ReaderFault.NOT_FOUND, "paper")
         self.printed.append(lines)
+        self.cut.set()
 
 
 async def _ready(states: asyncio.Queue[DeviceState], state: str) -> None:
@@ -73,6 +80,27 @@ async def test_slips_come_out_in_order_and_one_without_paper_is_said_not_to() ->
         thread.stop()
     thread.join(DEADLINE_S)
     assert printer.printed == [(str(number),) for number in range(len(printer.printed))]
+
+
+async def test_a_slip_that_meets_a_bug_in_a_driver_is_told_and_the_printer_is_opened_again() -> None:
+    printer, states = _Printer(), asyncio.Queue[DeviceState]()
+    failed: asyncio.Queue[NotPrinted] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    thread = PaperThread("printer", printer, loop, states.put_nowait, Backoff(SystemRandom()), lambda: 0)
+    async with asyncio.timeout(DEADLINE_S):
+        thread.start()
+        await _ready(states, "ready")
+        printer.buggy = True
+        thread.print(Print(Lines(("a",)), b"1"), failed.put_nowait)
+        assert await failed.get() == NotPrinted(b"1", "driver-bug")
+        state = await states.get()
+        assert (state.state, state.reason, "张三" in state.detail) == ("failed", "driver-bug", False)
+        await _ready(states, "ready")
+        thread.print(Print(Lines(("b",)), b"2"), failed.put_nowait)
+        assert await asyncio.to_thread(printer.cut.wait, DEADLINE_S)
+        thread.stop()
+    thread.join(DEADLINE_S)
+    assert printer.printed == [("b",)]
 
 
 def test_a_lane_without_a_printer_expects_nothing() -> None:
