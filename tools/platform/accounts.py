@@ -72,7 +72,10 @@ class Purse:
     """What live holds take of the account of a kind."""
 
     def divide(self, amount_fen: int, offers: Iterable[Offer]) -> tuple[dict[str, int], int] | str:
-        """Who pays what, and what remains in these accounts without credit; or the contract's code why nobody can."""
+        """Who pays what, and what remains in these accounts without credit; or the contract's code why nobody can.
+
+        Nothing is paid by nobody, of accounts that are there all the same.
+        """
         wanted = list(offers)
         accounts = lock_accounts(self.transaction, {account_of(self.person, kind) for kind, _ in wanted})
         open_kinds = [kind for kind, _ in wanted if account_of(self.person, kind) in accounts]
@@ -86,7 +89,8 @@ class Purse:
             for kind in open_kinds
             if kind not in blocked
         }
-        shares = spread(amount_fen, [Offer(kind, min(most, room[kind])) for kind, most in wanted if kind in room])
+        most = [Offer(kind, min(most_fen, room[kind])) for kind, most_fen in wanted if kind in room]
+        shares = spread(amount_fen, most) if amount_fen else {}
         if shares is None:
             return "insufficient-funds"
         left_fen = sum(fen - shares.get(kind, 0) for kind, fen in room.items() if kind != CREDIT)

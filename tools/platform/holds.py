@@ -150,21 +150,22 @@ class Holds:
         return max(0, int(account.balance_fen) - self._held_fen(owner))
 
     def _afford(self, owner: Owner, question: Authorise, shares: Mapping[str, int]) -> Held | str:
-        """Whoever stands behind another fund has promised to pay; the holder's share must be there."""
-        others = {fund: fund_owner(fund, owner, question.merchant) for fund in shares if not is_own(fund)}
-        own_fen, until_ms = own_share_fen(question.amount_fen, shares), self.now_ms + HOLD_MS
-        if question.accounts is not None and own_fen:
-            if any(account.blocked for account in lock_accounts(self._transaction, others.values()).values()):
-                return "account-blocked"
-            found = self._purse(owner).divide(own_fen, [Offer(*offer) for offer in question.accounts])
-            return found if isinstance(found, str) else Held(until_ms, found[1], found[0])
-        accounts = lock_accounts(self._transaction, {owner, *others.values()})
-        if owner not in accounts or owner == NOBODY:
+        """Whoever stands behind another fund has promised to pay; the holder's share must be there.
+
+        Where no accounts are offered the question names them itself: each pays its share and no more.
+        """
+        others = {fund_owner(fund, owner, question.merchant) for fund in shares if not is_own(fund)}
+        if owner == NOBODY:
             return "account-unknown"
-        if any(account.blocked for account in accounts.values()):
+        if any(account.blocked for account in lock_accounts(self._transaction, others).values()):
             return "account-blocked"
-        remaining_fen = int(accounts[owner].balance_fen) - self._held_fen(owner) - own_fen
-        return "insufficient-funds" if remaining_fen < 0 else Held(until_ms, remaining_fen)
+        named = [Offer(fund, fen) for fund, fen in shares.items() if is_own(fund)] or [Offer(ACCOUNT, 0)]
+        offers = named if question.accounts is None else [Offer(*offer) for offer in question.accounts]
+        found = self._purse(owner).divide(own_share_fen(question.amount_fen, shares), offers)
+        if isinstance(found, str):
+            return found
+        divided_fen, remaining_fen = found
+        return Held(self.now_ms + HOLD_MS, remaining_fen, {} if question.accounts is None else divided_fen)
 
     def _held(self, intent: Intent, question: Authorise) -> Held:
         """The same yes once more."""

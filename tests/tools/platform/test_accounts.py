@@ -119,6 +119,35 @@ def test_nobody_owes_more_than_was_granted_and_what_a_terminal_lent_alone_is_fla
     assert balance(till, "credit") == 0
 
 
+@pytest.mark.parametrize("kind", ["credit", "wallet", "account"])
+def test_a_share_that_a_question_names_itself_is_held_on_the_account_it_names(
+    bank: Bank, till: Till, kind: str
+) -> None:
+    bank.pay_in(LI, 50_000 if kind != "account" else 300)
+    fen = {"credit": CEILING_FEN, "wallet": 300, "account": 300}[kind]
+    first = till.put(till.ask(LI, fen, {kind: fen}).question)
+    assert isinstance(first, Authorised)
+    assert (first.balance_fen, first.accounts) == (0, None)
+    assert held(till, till.ask(LI, 1, {kind: 1})) == "insufficient-funds"
+
+
+def test_an_account_that_a_question_names_must_be_there_and_open(bank: Bank, till: Till) -> None:
+    bank.pay_in(LI, 50_000)
+    assert held(till, till.ask(LI, 1, {"bank": 1})) == "account-unknown"
+    assert held(till, till.ask(LI, 1, {"bank": 1}, accounts={"bank": 1})) == "account-unknown"
+    with bank.store.transaction() as transaction:
+        block(transaction, account_of(LI, "wallet"), blocked=True)
+    assert held(till, till.ask(LI, 100, {"wallet": 50, "account": 50})) == "insufficient-funds"
+
+
+def test_what_somebody_else_pays_wholly_is_held_on_nothing_of_the_persons(bank: Bank, till: Till) -> None:
+    assert held(till, till.ask(LI, 400, {"subsidy": 400})) == "account-unknown", "nobody knows the person"
+    bank.pay_in(LI, 0)
+    for offered in (None, OFFERS):
+        assert isinstance(till.put(till.ask(LI, 400, {"subsidy": 400}, accounts=offered).question), Authorised)
+    assert balance(till, "medical") == 500
+
+
 def test_a_settlement_pays_the_debt_and_taken_back_owes_it_again(bank: Bank, till: Till) -> None:
     till.pay(till.ask(LI, 250, {"credit": 250}))
     till.send()
