@@ -25,7 +25,7 @@ from tools.cli.clock import recall
 from tools.cli.own_files import is_a_terminals, remove_own
 from tools.cli.permits import are_asked_for_at, ask_beside
 from tools.cli.place import existing, state_dir_option
-from tools.cli.provision_owner import act_as_owner
+from tools.owner import act_as_owner
 
 _GRANTED, _WIPE = "permit.granted", ServiceAct.WIPE.code.encode()
 _GRANTED_MS = 86_400_000

@@ -16,10 +16,10 @@ from agent.words import say, tell
 from tools.cli.bench_process import BenchError, use_running_devices
 from tools.cli.place import config_options, installed, resolve
 from tools.doctor import installation, relay, report, shown_code
-from tools.doctor.account import as_owner
 from tools.doctor.examine import CHECKS, examine
 from tools.doctor.finding import Finding, Verdict
 from tools.doctor.patient import Patient, meet
+from tools.owner import as_owner
 
 _WORDS = {
     Verdict.OK: ("正常", "ok", "green"),

@@ -18,9 +18,9 @@ from agent.private_files import KeyStoreError
 from agent.process_guard import keep_secrets_in
 from agent.words import say, tell
 from tools.cli.bench_process import use_running_devices
-from tools.cli.provision_owner import act_as_owner
 from tools.cli.provision_scan import scanned
 from tools.cli.provision_steps import Plan, Provisioning, Step, StepFailed
+from tools.owner import act_as_owner
 from tools.small_files import read_small
 
 _SYSTEM_CONFIG, _SYSTEM_STATE = Path("/etc/onecard"), Path("/var/lib/onecard")

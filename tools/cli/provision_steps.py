@@ -28,8 +28,8 @@ from agent.yaml_file import YamlError, parse_yaml
 from offline_store.errors import Locked
 from offline_store.lock import take_lock
 from tools.cli.bench_process import running_devices
-from tools.cli.provision_owner import Owner
 from tools.cli.terminal_process import TerminalProcess
+from tools.owner import Owner
 from tools.whole_file import replace_whole
 
 READY_S = 60.0

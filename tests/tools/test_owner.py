@@ -1,7 +1,8 @@
-"""Root provisions what is to be another user's: in a child, since it changes who the process is."""
+"""Root acts as the terminal's user: for good in a child of the test, since it changes who the process is."""
 
 from __future__ import annotations
 
+import grp
 import os
 import subprocess
 import traceback
@@ -12,10 +13,12 @@ import pytest
 
 from agent.keys import FileKeyStore
 from tests.faults.privilege import refused
-from tools.cli.provision_owner import act_as_owner
+from tools.owner import UNIT_GROUPS, act_as_owner, as_owner
 from tools.whole_file import replace_whole
 
+ROOT = Path(__file__).parents[2]
 OWNER, GROUP = 54_321, 54_322
+SOMEBODY = 4711
 
 
 @pytest.fixture
@@ -72,6 +75,7 @@ def test_what_it_starts_is_that_user_for_good(state: Path) -> None:
         said = dict(line.split(":", 1) for line in done.stdout.decode().splitlines())
         assert set(said["Uid"].split()) == {str(OWNER)}
         assert set(said["Gid"].split()) == {str(GROUP)}
+        assert {grp.getgrnam(name).gr_gid for name in UNIT_GROUPS} <= set(map(int, said["Groups"].split()))
         assert int(said["CapEff"], 16) == int(said["CapPrm"], 16) == 0
 
     assert in_child(start)
@@ -80,3 +84,28 @@ def test_what_it_starts_is_that_user_for_good(state: Path) -> None:
 def test_roots_own_directory_stays_roots(tmp_path: Path) -> None:
     assert act_as_owner(tmp_path) is None
     assert act_as_owner(tmp_path / "nothing") is None
+
+
+def test_the_groups_that_reach_devices_are_those_of_the_unit() -> None:
+    unit = (ROOT / "packaging/debian/onecard-terminal.onecard.service").read_text(encoding="utf-8")
+    assert f"SupplementaryGroups={' '.join(UNIT_GROUPS)}\n" in unit
+
+
+def test_root_is_the_owner_within_and_root_again_afterwards(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        refused("root becomes another user")
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    os.chown(tmp_path, SOMEBODY, -1)
+    others = tmp_path / "others"
+    others.touch()
+    others.chmod(0o600)
+    with as_owner(tmp_path):
+        assert (os.geteuid(), os.getegid()) == (SOMEBODY, SOMEBODY)
+        assert not os.access(others, os.R_OK, effective_ids=True)
+    assert (os.geteuid(), os.getegid(), os.getgroups()) == before
+
+
+def test_a_directory_that_is_not_there_changes_nobody(tmp_path: Path) -> None:
+    before = os.geteuid()
+    with as_owner(tmp_path / "none"):
+        assert os.geteuid() == before
