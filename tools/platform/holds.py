@@ -257,6 +257,10 @@ class Holds:
     def _seller(self, claim: Claim) -> Holds:
         return Holds(self._transaction, claim.of_terminal, self.now_ms)
 
+    def knows(self, intent_id: bytes) -> bool:
+        """Whether a question or a record has named this intent."""
+        return bool(self._intents([intent_id]))
+
     def left(self, intent_id: bytes) -> tuple[Intent, dict[str, int]] | None:
         """A captured payment, and what of each share has not gone back; ``None`` for any other intent. It is locked."""
         known = self._intents([intent_id]).get(intent_id)

@@ -85,7 +85,7 @@ class Answering:
                 return {loans.row_of(loan)}
             case ClaimReturn():
                 sale = Returns(self._transaction, self._terminal, self._now_ms).find(question)
-                return set() if sale is None else {intent_row(*sale)}
+                return set() if sale is None else {intent_row(*sale), intent_row(self._terminal, question.return_id)}
             case QuerySubsidies():
                 return subsidies.rows_of(self._transaction, question, self._now_ms)
             case _:
@@ -149,6 +149,8 @@ class Answering:
         code = UNREGISTERED if allowed is None else allowed.objection(question.merchant, None, ())
         if code is not None:
             return code
+        if self._holds.knows(question.return_id):
+            return "intent-ended"  # its end came before it: what is claimed now would stay claimed
         returns = Returns(self._transaction, self._terminal, self._now_ms)
         where = returns.find(question)
         sale = None if where is None else Holds(self._transaction, where[0], self._now_ms).left(where[1])

@@ -1,7 +1,9 @@
 """What one terminal gives back of a sale that another one made.
 
-Asked, the platform finds the sale by the number on its receipt, and claims what is to go back, fund by fund: nobody
-else gives that back meanwhile. Money moves with the record alone, as ever: a `refund` under the claim's id gives it
+Asked, the platform finds the sale by the number on its receipt, and claims what is to go back, fund by fund: no other
+claim holds that meanwhile, though the terminal that sold it may still give it back itself, and then this one's record
+moves nothing and alarms. A question of which the journal has told the end already, however late the broker delivers
+it, claims nothing. Money moves with the record alone, as ever: a `refund` under the claim's id gives it
 back, a `release` gives the claim up. A claim of which the journal tells nothing stays, since its record may still lie
 on a terminal without a network. Of one that will never report again the operator frees it (:func:`free`): what it may
 have given back then moves nothing, and alarms if it comes after all.
@@ -171,10 +173,12 @@ def free(transaction: Transaction, claim: Claim, now_ms: int) -> bool:
 
 def becomes(claim: Claim, entry: Entry) -> tuple[Claimed, str | None]:
     """What a record makes of a claim, before any money is looked at, and what is wrong with it."""
+    if entry.kind not in (Kind.REFUND, Kind.RELEASE):
+        return claim.state, "refund-differs"  # nothing is sold under a claim's id
     if claim.state is not Claimed.OPEN:
-        same = claim.state is Claimed.DONE and entry.kind == Kind.REFUND
-        return claim.state, None if same or entry.kind != Kind.REFUND else "refund-differs"
-    if entry.kind != Kind.REFUND:
+        is_again = claim.state is Claimed.DONE and back_of(entry) == dict(claim.funds)
+        return claim.state, None if is_again or entry.kind == Kind.RELEASE else "refund-differs"
+    if entry.kind == Kind.RELEASE:
         return Claimed.GIVEN_UP, None
     return (Claimed.DONE, None) if back_of(entry) == dict(claim.funds) else (Claimed.OPEN, "refund-differs")
 

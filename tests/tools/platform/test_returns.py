@@ -39,12 +39,18 @@ def bank(store: Store, signer: Es256Signer) -> Bank:
 class Counter(Till):
     """A till that gives back what others sold."""
 
-    def claim(self, number: int, amount_fen: int | None = None, cashier: tuple[str, bytes] = CASHIER) -> Reply:
+    def claim(
+        self,
+        number: int,
+        amount_fen: int | None = None,
+        cashier: tuple[str, bytes] = CASHIER,
+        return_id: bytes | None = None,
+    ) -> Reply:
         question = ClaimReturn(
             nonce=self.random.token(16),
             asked_ms=self.bank.now_ms,
             expires_ms=self.bank.now_ms + 2_000,
-            return_id=self.random.token(16),
+            return_id=return_id or self.random.token(16),
             number=number,
             amount_fen=amount_fen,
             merchant=MERCHANT,
@@ -171,6 +177,32 @@ def test_a_claim_that_is_given_up_frees_what_it_held(bank: Bank, counter: Counte
     counter.tell(Kind.REFUND, claim.return_id, dict(claim.funds))
     assert (bank.balance(LI), "refund-differs" in bank.alarms()) == (1_750, True), "what was given up moves nothing"
     counter.tell(Kind.REFUND, again.return_id, dict(again.funds))
+    assert bank.balance(LI) == 2_000
+
+
+def test_a_claim_that_the_broker_delivers_after_its_end_holds_nothing(
+    bank: Bank, counter: Counter, sale: Payment
+) -> None:
+    given_up = counter.random.token(16)
+    counter.tell(Kind.RELEASE, given_up, {})
+    late = counter.claim(return_number(sale.intent_id), return_id=given_up)
+    assert isinstance(late, Declined)
+    assert late.code == "intent-ended"
+    with bank.store.transaction() as transaction:
+        assert open_claims(transaction) == []
+    other = Counter(bank, name="till-3", seed=3)
+    other.greet()
+    other.claimed(return_number(sale.intent_id))
+
+
+@pytest.mark.parametrize("kind", [Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL])
+def test_nothing_is_sold_under_a_claims_id_and_the_claim_stays(
+    bank: Bank, counter: Counter, sale: Payment, kind: Kind
+) -> None:
+    claim = counter.claimed(return_number(sale.intent_id))
+    counter.tell(kind, claim.return_id, {"account": 250})
+    assert (bank.balance(LI), bank.alarms()) == (1_750, {"refund-differs"})
+    counter.tell(Kind.REFUND, claim.return_id, dict(claim.funds))
     assert bank.balance(LI) == 2_000
 
 
