@@ -19,6 +19,7 @@ from profiles.api import Kind, Reason
 from profiles.metro_reasons import MetroReason
 from profiles.passage import PassageReason
 from profiles.rules.funds import is_own
+from tools.platform.evidence import inner
 from tools.platform.ledger import Owner
 from tools.platform.store import Transaction, metadata
 
@@ -68,8 +69,8 @@ def tells(fields: Mapping[int, Any]) -> bool:
 
 
 def follow(transaction: Transaction, terminal: str, records: Sequence[Record], now_ms: int) -> None:
-    """Keep what these records tell."""
-    for record in records:
+    """Keep what these records tell, and what a rescued journal carried over: each once, whichever way it came first."""
+    for record in map(inner, records):
         entry, line = record.entry, _word(record, "line")
         if entry.kind == Kind.OUTCOME and entry.profile == _METRO and entry.reason in _FAILED:
             _forget(transaction, entry.refers_to)
@@ -79,13 +80,11 @@ def follow(transaction: Transaction, terminal: str, records: Sequence[Record], n
             same = sa.and_(ride_table.c.terminal == terminal, ride_table.c.intent_id == entry.money.intent_id)
             transaction.connection.execute(sa.delete(ride_table).where(same))
         elif entry.kind == Kind.PAYMENT or (entry.kind == Kind.DECISION and entry.reason == MetroReason.LEFT_FREE.code):
-            _forget_old(transaction, entry.subject, now_ms)
-            transaction.connection.execute(sa.insert(ride_table).values(_ride(terminal, record, line)))
+            _add(transaction, ride_table, _ride(terminal, record, line), now_ms)
         elif entry.reason == MetroReason.ENTERED.code and (station := _word(record, "station")) is not None:
-            _forget_old(transaction, entry.subject, now_ms)
-            row = {"record_id": entry.id, "line": line, "station": station, "at_ms": entry.time_ms}
             namespace, subject = entry.subject
-            transaction.connection.execute(sa.insert(entry_table).values(**row, namespace=namespace, subject=subject))
+            row = {"record_id": entry.id, "line": line, "station": station, "at_ms": entry.time_ms}
+            _add(transaction, entry_table, {**row, "namespace": namespace, "subject": subject}, now_ms)
 
 
 def told(transaction: Transaction, person: Owner, line: str, now_ms: int, bound: Bound) -> Travelled:
@@ -106,6 +105,14 @@ def told(transaction: Transaction, person: Owner, line: str, now_ms: int, bound:
         spent_fen=sum(ride.own_fen for ride in paid if ride.business_date == date),
         spent_date=date,
     )
+
+
+def _add(transaction: Transaction, table: sa.Table, row: Mapping[str, Any], now_ms: int) -> None:
+    """Keep a row that is not kept yet; what is old of the same person goes."""
+    _forget_old(transaction, (row["namespace"], row["subject"]), now_ms)
+    known = sa.select(table.c.record_id).where(table.c.record_id == row["record_id"])
+    if transaction.connection.execute(known).first() is None:
+        transaction.connection.execute(sa.insert(table).values(row))
 
 
 def _between(

@@ -144,6 +144,31 @@ def test_what_came_to_nothing_is_forgotten(bank: Bank, square: Gate, lake: Gate)
     assert lake.trip() == ("square", entered_ms)
 
 
+def test_what_a_rescued_journal_carries_over_counts_once_whichever_way_it_came_first(
+    bank: Bank, square: Gate, lake: Gate
+) -> None:
+    entered_ms = bank.now_ms
+    entered = square.told("entered-station")
+    square.carry(entered)
+    square.drop(entered)
+    square.send()
+    assert lake.trip() == ("square", entered_ms)
+    bank.now_ms += MINUTE_MS
+    intent = lake.ride()
+    paid = lake.records[-1].entry.id
+    lake.send()
+    lake.carry(paid)
+    lake.send()
+    assert (lake.trip(), lake.ask().spent_fen) == ((None, None), 300)
+    lake.money(Kind.REVERSAL, intent, -300, -100, "metro")
+    reversed_by = lake.records[-1].entry.id
+    lake.carry(reversed_by)
+    lake.drop(reversed_by)
+    lake.send()
+    assert (lake.trip(), lake.ask().spent_fen) == (("square", entered_ms), 0)
+    assert bank.alarms() == set()
+
+
 def test_the_day_is_summed_over_lines_and_a_trip_ends_on_its_own_line_alone(bank: Bank, square: Gate) -> None:
     square.told("entered-station")
     bank.now_ms += MINUTE_MS
