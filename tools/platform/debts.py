@@ -7,6 +7,7 @@ the payment's record, which the terminal's chain and its signed checkpoints prov
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -22,30 +23,49 @@ from tools.platform.store import Transaction, record_table
 
 
 @dataclass(frozen=True, slots=True)
-class Debt:
-    """One payment of which something is owed still."""
+class Uncovered:
+    """One payment of which an account below zero has not covered everything."""
 
     intent: Intent
     owed_fen: int
-    """What of it was put on credit and has not gone back."""
+    """What of it that account paid and did not get back."""
     left_fen: int
-    """What of that is not settled."""
+    """What of that is not covered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Debt(Uncovered):
+    """A payment that was put on credit, and is not settled."""
+
     due: str
     """``YYYYMMDD``; empty where its record does not say."""
+
+
+def uncovered(transaction: Transaction, payments: Iterable[Intent], kind: str, missing_fen: int) -> Iterator[Uncovered]:
+    """Which of a person's payments make up what the account of a kind is below zero, the latest first.
+
+    What comes in covers the oldest, by their business date, and of what went back nothing is owed.
+    """
+    for intent in sorted(payments, key=_age, reverse=True):
+        share = Funds(transaction.connection, intent.terminal).read(intent.intent_id, intent.amount_fen).get(kind)
+        left_fen = 0 if share is None else min(missing_fen, share.left_fen)
+        if share is not None and left_fen > 0:
+            yield Uncovered(intent, share.left_fen, left_fen)
+            missing_fen -= left_fen
 
 
 def debts(transaction: Transaction, person: Owner) -> list[Debt]:
     """What a person has not settled, the oldest first."""
     account = lock_accounts(transaction, [account_of(person, CREDIT)]).get(account_of(person, CREDIT))
-    left_fen = 0 if account is None else max(0, -int(account.balance_fen))
-    found: list[Debt] = []
-    for intent in reversed(_on_credit(transaction, person)):  # what came in covers the oldest: the latest are left
-        share = Funds(transaction.connection, intent.terminal).read(intent.intent_id, intent.amount_fen)[CREDIT]
-        mine_fen = min(left_fen, share.left_fen)
-        if mine_fen > 0:
-            found.append(Debt(intent, share.left_fen, mine_fen, _due(transaction, intent)))
-            left_fen -= mine_fen
-    return found[::-1]
+    missing_fen = 0 if account is None else max(0, -int(account.balance_fen))
+    found = uncovered(transaction, _on_credit(transaction, person), CREDIT, missing_fen)
+    listed = [Debt(each.intent, each.owed_fen, each.left_fen, _due(transaction, each.intent)) for each in found]
+    return listed[::-1]
+
+
+def _age(intent: Intent) -> tuple[str, bytes, str]:
+    """An intent's id begins with its moment (UUIDv7)."""
+    return intent.business_date, intent.intent_id, intent.terminal
 
 
 def _on_credit(transaction: Transaction, person: Owner) -> list[Intent]:
@@ -55,7 +75,6 @@ def _on_credit(transaction: Transaction, person: Owner) -> list[Intent]:
         .join(fund_table, sa.and_(columns.terminal == shares.terminal, columns.intent_id == shares.intent_id))
         .where(columns.namespace == person[0], columns.subject == person[1])
         .where(columns.state == State.CAPTURED.value, shares.fund == CREDIT)
-        .order_by(columns.business_date, columns.intent_id)
     )
     return [intent_of(row) for row in transaction.connection.execute(query)]
 

@@ -6,6 +6,7 @@ import pytest
 
 from agent.cose import Es256Signer
 from tests.tools.platform.tills import LI, WANG, Bank, Payment, Till
+from tools.platform.accounts import account_of
 from tools.platform.arrears import pay_in
 from tools.platform.store import Store
 
@@ -15,9 +16,9 @@ def bank(store: Store, signer: Es256Signer) -> Bank:
     return Bank(store, signer)
 
 
-def more(bank: Bank, amount_fen: int) -> None:
+def more(bank: Bank, amount_fen: int, kind: str = "account") -> None:
     with bank.store.transaction() as transaction:
-        pay_in(transaction, LI, amount_fen, bank.now_ms)
+        pay_in(transaction, LI, amount_fen, bank.now_ms, kind)
 
 
 def recovered(bank: Bank, *payments: Payment) -> list[bool]:
@@ -54,3 +55,32 @@ def test_another_persons_money_and_a_debt_that_is_none_recover_nothing(bank: Ban
     till.send()
     more(bank, 1000)
     assert recovered(bank, owed) == [False]
+
+
+def test_what_went_back_of_a_sale_makes_it_no_younger_and_is_owed_no_more(bank: Bank) -> None:
+    till = Till(bank)
+    till.greet()
+    first, second = till.ask(LI, 500), till.ask(LI, 300)
+    for payment in (first, second):
+        till.pay(payment)
+    till.send()
+    bank.now_ms += 1
+    till.refund(first, {"account": 100})
+    till.send()
+    assert bank.balance(LI) == -700
+    more(bank, 400)
+    assert recovered(bank, first, second) == [True, False]
+
+
+def test_money_in_one_account_recovers_nothing_that_another_did_not_cover(bank: Bank) -> None:
+    bank.pay_in(account_of(LI, "medical"), 200)
+    till = Till(bank)
+    till.greet()
+    bill = till.ask(LI, 500, {"medical": 200, "account": 300})
+    till.pay(bill)
+    till.send()
+    for kind in ("medical", "credit"):
+        more(bank, 1_000, kind)
+        assert recovered(bank, bill) == [False]
+    more(bank, 300)
+    assert recovered(bank, bill) == [True]
