@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults import ROUNDS, SEED
-from tests.faults.invariants import platform_has_it_all, pulses_follow_their_records, whole_journal
-from tests.faults.site import City, FaultySite, city, faulty_gate, is_drained, wait_until
+from tests.faults.invariants import GRANTS, platform_has_it_all, pulses_follow_their_records, whole_journal
+from tests.faults.site import City, FaultySite, city, faulty_gate, is_drained, tap, wait_until
 from tools.cli.bench_process import BenchError
 
 CARDS = ("gen3-chen", "gen3-transit", "t-union")
@@ -47,6 +47,12 @@ def conduct(site: FaultySite, running: City, dice: random.Random) -> None:
         taps(site, dice)
 
 
+def is_settled(site: FaultySite) -> bool:
+    """Whether the last opening has its outcome."""
+    said = [line for line in site.terminal.lines if line.get("event") == "outcome" or line.get("reason") in GRANTS]
+    return bool(said) and said[-1]["event"] == "outcome"
+
+
 @pytest.mark.timeout(120 + 10 * ROUNDS)
 def test_killed_agents_brokers_and_platforms_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     dice = random.Random(SEED)
@@ -54,10 +60,8 @@ def test_killed_agents_brokers_and_platforms_lose_nothing_and_double_nothing(tmp
         for _ in range(-(-ROUNDS // 2)):
             conduct(site, running, dice)
         wait_until(lambda: site.said("ready"), "the terminal serves")
-        site.insert(CARDS[0])
-        site.expect("decision")
-        site.remove()
-        site.expect("outcome")  # nobody passes: on a busy machine a sensor would come too late
+        wait_until(lambda: tap(site, CARDS[0]), "the gate opens")
+        wait_until(lambda: is_settled(site), "nobody passes: on a busy machine a sensor would come too late")
         wait_until(lambda: is_drained(site), "the platform acknowledges everything")
         with running.store() as store:
             platform_has_it_all(store, site.state_dir)

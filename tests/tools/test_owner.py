@@ -7,6 +7,7 @@ import os
 import subprocess
 import traceback
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def state(tmp_path: Path) -> Path:
     """A state directory as the package makes it, on a path that its owner reaches."""
     if os.geteuid() != 0:
         refused("directories of another user are made")
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    for parent in takewhile(lambda path: not path.stat().st_mode & 0o001, (tmp_path, *tmp_path.parents)):
         parent.chmod(0o711)
     state = tmp_path / "state"
     state.mkdir(mode=0o700)

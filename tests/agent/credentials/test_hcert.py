@@ -7,6 +7,7 @@ import hmac
 import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from random import Random as Seeded
 
 import cbor2
@@ -263,6 +264,7 @@ COSE = issuer.message(ES256, issuer.cwt(issuer.vaccination()))
         issuer.text(b"\xd2" + cbor2.dumps([cbor2.dumps({1: "ES256", 4: ES256.kid}), {}, b"payload", b"signature"])),
         issuer.text(b"\xd2\x84\x43\xa1\x01\x26\xa2\x04\x41\x31\x04\x41\x32\x40\x40"),
     ],
+    ids=count(),
 )
 def test_what_is_no_certificate_is_unreadable(text: str) -> None:
     assert reason(text) is HealthReason.UNREADABLE

@@ -118,7 +118,7 @@ def forged(records: Sequence[Record], seq: int, signature: bytes, kid: bytes = T
     return made
 
 
-@pytest.mark.parametrize("kid", [b"k" * 8, TERMINALS_KEY.kid])
+@pytest.mark.parametrize("kid", [b"k" * 8, TERMINALS_KEY.kid], ids=["made-up", "the-terminals"])
 def test_a_checkpoint_that_merely_names_the_terminal_brings_nothing(
     ingest: Ingest, store: Store, tmp_path: Path, kid: bytes
 ) -> None:
