@@ -7,6 +7,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PYTHON3 ?= python3
+# Half of their time tests wait for devices, brokers and disks; a file's tests stay together for what they share.
+TEST_PROCESSES ?= 2
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 BIN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
@@ -30,8 +32,8 @@ demo: install ## show cards and codes, from reader and camera to the platform's 
 
 .PHONY: test
 test: $(VENV)/.dev $(CWT_VENV)/.tools ## run every test
-	@echo "test: pytest"
-	@$(PYTHON) -P -m pytest
+	@echo "test: pytest, in $(TEST_PROCESSES) processes"
+	@$(PYTHON) -P -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 .PHONY: faults
 faults: $(VENV)/.dev ## break it on purpose, for long: ONECARD_FAULT_ROUNDS=100 ONECARD_FAULT_SEED=1

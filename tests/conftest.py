@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from drivers.virtual.pcscd import VirtualPcscd
 from tests.faults.privilege import CHOICE, left_out
@@ -14,6 +15,14 @@ from tests.faults.privilege import CHOICE, left_out
 def pytest_report_header() -> list[str]:
     """What this run leaves out by somebody's choice."""
     return [f"{CHOICE} is set: networks, power cuts, full disks and the cluster are NOT tested"] if left_out() else []
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """How a command under test set up logging, for the whole process, ends with its test."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")
