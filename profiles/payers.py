@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from profiles.amounts import yuan
-from profiles.api import Credential, Facts, State
+from profiles.api import Credential, Facts, State, Subject
 from profiles.reasons import Sentence
 from profiles.rules.accounts import Accounts, Offer
+from profiles.rules.credit import room_fen
 from profiles.rules.funds import ACCOUNT, AccountKind, is_own
 
 CREDIT = AccountKind.CREDIT.value
@@ -37,6 +38,8 @@ class Payers(State):
     unasked: tuple[Offer, ...] = ()
     due: str = ""
     """``YYYYMMDD``, of what falls to credit."""
+    ceiling_fen: int = 0
+    """Of what the holder may owe without the platform."""
 
     @classmethod
     def of(
@@ -48,7 +51,13 @@ class Payers(State):
             offers=offers.asked,
             unasked=offers.unasked,
             due="" if accounts.credit is None else accounts.credit.due(facts.local_time),
+            ceiling_fen=0 if accounts.credit is None else accounts.credit.ceiling_fen,
         )
+
+    def unasked_now(self, subject: Subject, facts: Facts) -> tuple[Offer, ...]:
+        """Who may pay without the platform at this moment: another lane may have lent since the offer was made."""
+        room = room_fen(self.ceiling_fen, subject, facts)
+        return tuple(Offer(kind, min(fen, room) if kind == CREDIT else fen) for kind, fen in self.unasked)
 
     def without(self, kind: AccountKind) -> Payers:
         """The same, but for one account: no debt is paid by a debt."""

@@ -324,7 +324,7 @@ class Cashier(Generic[P]):
         verdict = _SILENT
         paid = payment
         if payment.payers is not None:
-            shares = spread(payment.own_fen, payment.payers.unasked)
+            shares = spread(payment.own_fen, payment.payers.unasked_now(payment.subject, facts))
             verdict = verdict.then([(Rule.OFFLINE_ACCOUNTS, shares is not None, PaymentReason.OFFLINE_ACCOUNTS)])
             paid = payment.by(shares or {})
         verdict = verdict.then(self._pay.offline.rules(paid.at_risk_fen, paid.subject, facts, refusal))

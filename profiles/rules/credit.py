@@ -41,11 +41,16 @@ class Credit(BaseModel):
 
     def room_fen(self, credential: Credential, facts: Facts) -> int:
         """How much more may be owed, as far as this terminal knows."""
-        return max(0, self.ceiling_fen - owed_fen(credential.subject, facts)) if self.is_for(credential) else 0
+        return room_fen(self.ceiling_fen, credential.subject, facts) if self.is_for(credential) else 0
 
     def due(self, moment: datetime) -> str:
         """When a debt of this moment is due, ``YYYYMMDD``."""
         return compact(moment + timedelta(days=self.due_days))
+
+
+def room_fen(ceiling_fen: int, subject: Subject, facts: Facts) -> int:
+    """How much more a person may owe now, under a ceiling."""
+    return max(0, ceiling_fen - owed_fen(subject, facts))
 
 
 def owed_fen(subject: Subject, facts: Facts) -> int:
