@@ -41,17 +41,17 @@ from profiles.api import (
 )
 from profiles.counter import Counter
 from profiles.counter_reasons import CounterReason
-from profiles.counter_state import SALES_KEPT
 from profiles.foreign import ForeignReason, ForeignShown
 from profiles.hospital_reasons import BY_COLOUR, HospitalReason, HospitalRule
 from profiles.hospital_settings import USE_WORDS, Desk, HospitalSettings, Use
-from profiles.hospital_state import Collected, Foreign, HospitalState, Medicine, Order, Query
+from profiles.hospital_state import Collected, Foreign, HospitalState, Order, Query
 from profiles.payers import CREDIT, KIND_WORDS, Payers
 from profiles.payment import Bill, Kept, Payment
 from profiles.payment_reasons import PaymentReason
 from profiles.questions import Answer, Answered, Balance, NotRecorded, QueryBalance, Resolve, Resolved, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules import prescriptions
+from profiles.rules.bills import PaidOnce
 from profiles.rules.codes import ForeignCode
 from profiles.rules.credit import covered_fen, owes, sure_fen
 from profiles.rules.funds import AccountKind
@@ -62,6 +62,7 @@ from profiles.waiting import Waiting
 
 ORDER_TIMER = "order"
 QUEUE_SCOPE = "hospital.queue"
+PRESCRIPTIONS = PaidOnce("hospital.paid", prescriptions.KEPT_MS)
 HEALTH_CERTIFICATE = "hcert"
 MEDIUM_BYTES = 16
 DEBT = "debt"
@@ -255,6 +256,8 @@ class Hospital(Counter[HospitalState]):
         yield HospitalRule.ATTENDED, self.is_attended(state), CounterReason.NOBODY_AT_THE_TILL
         if order.prescription is not None:
             yield Rule.AMOUNT, order.amount_fen > 0, PaymentReason.NO_AMOUNT
+            is_open = PRESCRIPTIONS.is_open(order.named, facts)
+            yield HospitalRule.UNPAID, is_open, HospitalReason.PRESCRIPTION_PAID
             yield HospitalRule.ROOM, prescriptions.has_room(subject, facts), HospitalReason.COLLECT_FIRST
         if order.amount_fen > 0 or order.use is Use.SETTLEMENT:
             pays = credential.source not in _FOREIGN
@@ -283,8 +286,10 @@ class Hospital(Counter[HospitalState]):
             operator=booked["operator"],
             shift=booked["shift"],
             payers=payers,
+            number=order.named,
         )
         before = state.model_copy(update={"order": None, "first": None, "asked_order": order, "collected": None})
+        marks = (*marks, *PRESCRIPTIONS.taken(order.named, facts))
         step = self.ask(before, credential, bill, trace, facts, order.public(), marks)
         return Step(step.state, (*records, *step.effects))
 
@@ -434,22 +439,19 @@ class Hospital(Counter[HospitalState]):
     def paid(self, state: HospitalState, payment: Payment, facts: Facts) -> Kept[HospitalState]:
         """A prescription waits at the pharmacy from now on; what is sold there is handed over at once."""
         after, marks = super().paid(state, payment, facts)
-        order = state.asked_order
-        if order is None or order.prescription is None or self._settings.desk is Desk.PHARMACY:
+        if not payment.number or self._settings.desk is Desk.PHARMACY:
             return after, marks
-        sold = Medicine(intent_id=payment.intent_id, prescription=order.prescription)
-        after = after.model_copy(update={"medicine": (*state.medicine, sold)[-SALES_KEPT:]})
-        return after, (*prescriptions.paid(order.prescription, payment.subject, facts), *marks)
+        return after, (*prescriptions.paid(int(payment.number), payment.subject, facts), *marks)
 
     def undone(self, state: HospitalState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[HospitalState]:
         """Another card may pay the same; of what was paid and goes back nothing waits at the pharmacy."""
         after, marks = super().undone(state, payment, facts, was_paid)
+        marks = (*marks, *PRESCRIPTIONS.opened(payment.number, facts))
         if not was_paid:
             return after.model_copy(update={"order": state.order or state.asked_order, "asked_order": None}), marks
-        numbers = tuple(each.prescription for each in state.medicine if each.intent_id == payment.intent_id)
-        left = tuple(each for each in state.medicine if each.intent_id != payment.intent_id)
-        taken = prescriptions.taken(numbers, payment.subject, facts)
-        return after.model_copy(update={"medicine": left}), (*taken, *marks)
+        if not payment.number:
+            return after, marks
+        return after, (*prescriptions.taken((int(payment.number),), payment.subject, facts), *marks)
 
     def said(self, state: HospitalState, what: Sentence, payment: Payment) -> Sentence:
         """With the number in the queue, or where the medicine is."""

@@ -59,6 +59,14 @@ class HospitalReason(ReasonEnum):
         _S("取药记录落盘太迟，处方仍待取", "the record became durable too late; the medicine still waits"),
         True,
     )
+    PRESCRIPTION_PAID = (
+        "prescription-paid",
+        _S(
+            "此处方已付款，请向收银员咨询处方号",
+            "This prescription is paid already; please ask the cashier about its number",
+        ),
+        _S("此处方号已付款，或正在另一窗口付款", "this number was paid here, or is being paid at another lane"),
+    )
     COLLECT_FIRST = (
         "collect-first",
         _S("待取的处方太多，请先到药房取药", "Too many prescriptions wait; please collect some at the pharmacy first"),
@@ -98,6 +106,7 @@ class HospitalRule(RuleEnum):
     PAID = (OWN + 2, _S("此人有已付款而未取的处方？", "Has this person a paid prescription to collect?"))
     ROOM = (OWN + 3, _S("待取的处方未满？", "Is there room for one more prescription to collect?"))
     PAYS = (OWN + 4, _S("此凭证可用于付款？", "May this kind of credential pay?"))
+    UNPAID = (OWN + 5, _S("此处方尚未在本机付款？", "Was this prescription not paid here before?"))
 
 
 BY_COLOUR = {

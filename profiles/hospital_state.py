@@ -21,6 +21,11 @@ class Order(State):
     number: int | None = Field(default=None, description="in the clinic's queue, once it is drawn")
     prescription: int | None = Field(default=None, description="that is collected with it")
 
+    @property
+    def named(self) -> str:
+        """The prescription's number, as the payment keeps it."""
+        return "" if self.prescription is None else str(self.prescription)
+
     def public(self) -> dict[str, str | int | bool]:
         """What of it stands in the record."""
         named = {"clinic": self.clinic, "number": self.number, "prescription": self.prescription}
@@ -43,13 +48,6 @@ class Foreign(State):
 
     about: bytes
     source: str
-
-
-class Medicine(State):
-    """Which prescription a payment paid, as long as it can be taken back here."""
-
-    intent_id: bytes
-    prescription: int
 
 
 class Collected(State):
@@ -75,5 +73,4 @@ class HospitalState(CounterState):
     asked_order: Order | None = Field(default=None, description="of whoever is paying: another card may pay it")
     query: Query | None = None
     foreign: Foreign | None = None
-    medicine: tuple[Medicine, ...] = ()
     collected: Collected | None = None

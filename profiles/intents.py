@@ -34,6 +34,8 @@ class Bill:
     payers: Payers | None = None
     """The accounts among which the holder's share is divided; without, the funds say who pays."""
     ride: Ride | None = None
+    number: str = ""
+    """Of the bill or prescription that it pays."""
 
 
 class Payment(State):
@@ -61,6 +63,7 @@ class Payment(State):
     due: str = Field(default="", description="by when what was put on credit is to be settled")
     spent_on: str = Field(default="", description="the business date of the sale, whenever it is given back")
     ride: Ride | None = Field(default=None, description="what it takes of the person's day and trip")
+    number: str = Field(default="", description="of the bill or prescription that it pays")
 
     @property
     def public(self) -> Mapping[str, str | int | bool]:

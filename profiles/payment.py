@@ -271,6 +271,7 @@ class Cashier(Generic[P]):
             payers=bill.payers,
             shown_in=shown_in,
             ride=bill.ride,
+            number=bill.number,
             spent_on=bill.business_date,
         )
         guarded = guardian.rules(subject, payment.guarded_fen, payment.spent_on, facts)

@@ -20,7 +20,6 @@ from profiles.api import (
     Credential,
     Event,
     Facts,
-    Mark,
     Presented,
     ProfileSettings,
     Show,
@@ -31,21 +30,20 @@ from profiles.api import (
 from profiles.barcodes import ONE_DIMENSIONAL, Barcode
 from profiles.basket import Basket
 from profiles.counter_reasons import CounterReason
-from profiles.counter_state import SALES_KEPT, Sale
+from profiles.counter_state import Sale
 from profiles.ordering import Ordering, OrderState, due
 from profiles.payers import KIND_WORDS, Payers
 from profiles.payment import Bill, Kept, Payment
 from profiles.payment_reasons import PaymentReason
 from profiles.published import Promotion
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules.bills import PaidOnce
 from profiles.rules.funds import ACCOUNT, AccountKind
 from profiles.shop_reasons import ShopReason, ShopRule
 from profiles.shop_settings import GOODS, UTILITIES, ShopSettings
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
-BILL_SCOPE = "shop.bill"
-BILL_KEPT_MS = 400 * 86_400_000
-"""So long a terminal knows that a bill was paid here."""
+BILLS = PaidOnce("shop.bill", 400 * 86_400_000)
 MAX_ITEM_DIGITS = 14
 _CODE_PREFIXES = ("EC1:", "HC1:")
 _THINGS_FIRST = Sentence(
@@ -68,13 +66,6 @@ class ShopState(OrderState):
     """State of one shop till, saved with every record."""
 
     deal: Deal | None = Field(default=None, description="of the intent that was asked about last")
-    bills: tuple[tuple[bytes, str], ...] = Field(
-        default=(), description="bills of the latest intents, by the record that asked"
-    )
-
-    def bill_of(self, asked_id: bytes) -> str:
-        """The number of the bill that an intent pays; empty if it pays none."""
-        return next((number for about, number in self.bills if about == asked_id), "")
 
 
 class Shop(Ordering[ShopState]):
@@ -156,7 +147,7 @@ class Shop(Ordering[ShopState]):
             return Step(state, (Show(_NO_BILL, Tone.NO),))
         if state.order is not None and state.order.lines:
             return Step(state, (Show(_THINGS_FIRST, Tone.NO),))
-        if facts.mark(BILL_SCOPE, number.encode()) is not None:
+        if not BILLS.is_open(number, facts):
             return self.refuse(state.model_copy(update={"order": None}), facts, ShopReason.BILL_PAID)
         order = Basket(id=facts.new_id(), bill=number)
         return Step(state.model_copy(update={"order": order}), (Show(_amount_of(number), Tone.WAIT),))
@@ -194,13 +185,14 @@ class Shop(Ordering[ShopState]):
             shift=booked["shift"],
             funds={} if payers is not None else {ACCOUNT: order.amount_fen - off_fen},
             payers=payers,
+            number=order.bill,
         )
         deal = None if promotion is None else Deal(zh=promotion.name.zh, en=promotion.name.en, off_fen=off_fen)
         before = state.model_copy(update={"order": None, "asked_order": state.order, "deal": deal})
         public: dict[str, str | int | bool] = {"use": _use(order), **order.public()}
         public |= self._reduced(order, promotion, facts)
-        step = self.ask(before, credential, bill, trace, facts, public, _claimed(order.bill, facts))
-        return Step(_with_bill(step.state, order.bill), (*records, *step.effects))
+        step = self.ask(before, credential, bill, trace, facts, public, BILLS.taken(order.bill, facts))
+        return Step(step.state, (*records, *step.effects))
 
     def _rules(
         self, state: ShopState, credential: Credential, order: Basket, payers: Payers | None, facts: Facts
@@ -209,8 +201,7 @@ class Shop(Ordering[ShopState]):
         yield ShopRule.ATTENDED, self.is_attended(state), CounterReason.NOBODY_AT_THE_TILL
         yield Rule.AMOUNT, order.amount_fen > 0, PaymentReason.NO_AMOUNT
         if order.bill:
-            is_open = facts.mark(BILL_SCOPE, order.bill.encode()) is None
-            yield ShopRule.BILL_OPEN, is_open, ShopReason.BILL_PAID
+            yield ShopRule.BILL_OPEN, BILLS.is_open(order.bill, facts), ShopReason.BILL_PAID
         if payers is not None:
             yield ShopRule.ACCOUNTS, bool(payers.offers), ShopReason.NO_ACCOUNT_HERE
 
@@ -264,14 +255,7 @@ class Shop(Ordering[ShopState]):
     def undone(self, state: ShopState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[ShopState]:
         """A bill of which nothing came is open again."""
         after, marks = super().undone(state, payment, facts, was_paid)
-        bill = state.bill_of(payment.asked_id)
-        return after, ((*marks, Mark(BILL_SCOPE, bill.encode(), None, facts.now_ms)) if bill else marks)
-
-
-def _with_bill(state: ShopState, bill: str) -> ShopState:
-    if not bill or state.asking is None:
-        return state
-    return state.model_copy(update={"bills": (*state.bills, (state.asking.asked_id, bill))[-SALES_KEPT - 1 :]})
+        return after, (*marks, *BILLS.opened(payment.number, facts))
 
 
 def _use(order: Basket) -> str:
@@ -280,8 +264,3 @@ def _use(order: Basket) -> str:
 
 def _amount_of(number: str) -> Sentence:
     return Sentence(f"账单 {number}：请输入金额", f"Bill {number}: enter its amount")
-
-
-def _claimed(bill: str, facts: Facts) -> tuple[Mark, ...]:
-    """The bill's number is taken with the intent, so that no second lane takes it."""
-    return (Mark(BILL_SCOPE, bill.encode(), 1, facts.now_ms + BILL_KEPT_MS),) if bill else ()

@@ -248,25 +248,6 @@ def test_what_is_lent_while_the_platform_is_asked_is_in_no_answer() -> None:
     assert owed_fen(PATIENT, lane.facts) == 9_000
 
 
-def test_two_lanes_that_lend_to_one_person_at_once_keep_to_the_ceiling_together() -> None:
-    lanes = [Lane(), Lane()]
-    lanes[1].facts = lanes[0].facts
-    for lane in lanes:
-        lane.tell(AmountEntered(6_000))
-        lane.key(ACCOUNT, 3)
-        lane.present(LI, LATER)
-    for lane in lanes:
-        lane.silence()
-    assert [lane.codes()[-1] for lane in lanes] == ["paid-offline", "paid-offline"]
-    assert [lane.money().funds for lane in lanes] == [{"credit": 6_000}, {"credit": 4_000, "wallet": 2_000}]
-    assert owed_fen(PATIENT, lanes[0].facts) == 10_000, "the ceiling of this terminal"
-    lanes[1].tell(AmountEntered(6_000))
-    lanes[1].key(ACCOUNT, 3)
-    lanes[1].present(LI, LATER)
-    lanes[1].silence()
-    assert lanes[1].codes()[-1] == "offline-accounts"
-
-
 def test_without_the_platform_a_debt_that_may_stand_twice_is_settled_once() -> None:
     lane = borrowed(1_500)
     lane.facts.delivered = False
