@@ -117,10 +117,7 @@ class Gate:
         """A showing proves the medium; whose that is must not be the terminal's word alone."""
         if verdict is not Verdict.PROVEN or person is None or question.medium is None:
             return False
-        return person[1] == question.medium or self._is_holder(question.medium, person)
-
-    def _is_holder(self, medium: bytes | None, person: Owner) -> bool:
-        return any(row.owner == person for row in self._register.of(medium))
+        return self._register.vouches(question.medium, person)
 
     def _is_used(self, showing: bytes, question: Authorise | QueryBalance) -> bool:
         """Whether it serves another terminal or another payment already, asked or recorded."""
@@ -176,7 +173,7 @@ class Gate:
         return int(count), int(sum_fen)
 
     def _of_card(self, question: QueryBalance, person: Owner, allowed: Permit) -> str | None:
-        if not (allowed.balances_by_card and self._is_holder(question.medium, person)):
+        if not (allowed.balances_by_card and self._register.is_holder(question.medium, person)):
             return "not-proven"
         columns = asked_table.c
         unproven = (sa.not_(columns.proven), columns.intent_id.is_(None))

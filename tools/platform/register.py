@@ -87,6 +87,14 @@ class Register:
             return None
         return WRONG_PERSON
 
+    def vouches(self, medium: bytes, person: Owner) -> bool:
+        """Whether a medium is this person's by more than a terminal's word: it names itself, or is known as theirs."""
+        return person[1] == medium or self.is_holder(medium, person)
+
+    def is_holder(self, medium: bytes | None, person: Owner) -> bool:
+        """Whether a medium is known as this person's."""
+        return any(row.owner == person for row in self.of(medium))
+
     def payer(self, medium: bytes | None) -> Owner:
         """Whose a medium is; nobody's, if it is unknown."""
         known = self.of(medium)

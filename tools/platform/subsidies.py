@@ -3,7 +3,8 @@
 A city's platform asks its finance department's system there; this one has tables, for tests and demonstrations. A
 terminal asks for what it is registered for. Who asks must be there, and the platform sees that for itself:
 
-* a code proves it once: a phone signed this showing, of this medium, to identify, and no other question had it;
+* a code proves it once: a phone signed this showing, of this medium, to identify, and no other question had it; whose
+  the medium is, the register says, or the code itself where it names nobody else, and never the terminal alone;
 * a terminal asks so often, and guesses so many PINs a day, and no more (:mod:`tools.platform.subsidy_bounds`);
 * a card proves it by the PIN of its holder. :data:`MAX_WRONG` wrong ones, and none is right before the next day, at
   whichever terminal it is typed.
@@ -44,6 +45,8 @@ SHOWING_KEPT_MS = 2 * 3_600_000
 """No showing is fresh for longer."""
 _GUESSES = frozenset({"pin-wrong", "pin-blocked", "pin-unset"})
 """What a PIN that opens nothing is told, as a terminal that guesses would hear it."""
+_PURPOSES = frozenset({Purpose.ANY, Purpose.IDENTIFY})
+"""What a till was shown reads nobody's affairs."""
 _SCRYPT_COST = 4_096
 _SCRYPT_BLOCK = 8
 
@@ -166,12 +169,11 @@ def _objection(
         return "not-proven"
     if not isinstance(found, Proof) or found.showing is None:
         return "not-proven"
-    if found.purpose not in (
-        Purpose.ANY,
-        Purpose.IDENTIFY,
-    ):  # what a till was shown reads nobody's affairs
+    if found.purpose not in _PURPOSES:
         return "not-proven"
     if found.token != question.medium or found.namespace != owner[0]:
+        return "not-proven"
+    if not Register(transaction).vouches(found.token, owner):  # the terminal's word alone reads nobody's affairs
         return "not-proven"
     return None if _first(transaction, found.showing, now_ms) else "not-proven"
 

@@ -155,6 +155,7 @@ def test_a_question_that_comes_twice_counts_one_wrong_pin_and_gets_the_same_repl
 
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 def test_a_code_proves_once_that_its_holder_is_there(query: Query) -> None:
+    query.till.bank.card(LI, PHONE.grant.token)
     code = PHONE.code(NOW_MS // 1000, Purpose.IDENTIFY)
     assert query.code(code) == Subsidies("李小四", "4321", (PAID,), 0)
     assert query.code(code) == "not-proven"
@@ -189,8 +190,20 @@ def test_who_has_no_pin_or_no_account_is_told_so(query: Query) -> None:
     assert query.pin(PIN, WANG) == "pin-unset"
     assert query.pin(PIN, ("city", b"?" * 16)) == "pin-unset"
     assert query.pin(PIN, None) == "not-proven"
+    query.till.bank.card(("city", b"?" * 16), PHONE.grant.token)
     code = PHONE.code(NOW_MS // 1000, Purpose.IDENTIFY)
     assert query.code(code, owner=("city", b"?" * 16)) == "account-unknown"
+
+
+def test_a_code_reads_nobody_elses_affairs_also_where_no_register_knows_it(query: Query) -> None:
+    code = PHONE.code(NOW_MS // 1000, Purpose.IDENTIFY)
+    assert query.code(code) == "not-proven", "that the code is Li's is the terminal's word alone"
+    itself = (LI[0], PHONE.grant.token)
+    with query.till.bank.store.transaction() as transaction:
+        subsidies.set_holder(transaction, itself, "赵六", "1111", None)
+    query.till.bank.now_ms += 5_000
+    own = PHONE.code(NOW_MS // 1000 + 5, Purpose.IDENTIFY)
+    assert query.code(own, owner=itself) == Subsidies("赵六", "1111", (), 0)
 
 
 def test_a_terminal_that_is_there_for_something_else_is_told_nothing_and_counts_no_pin(query: Query) -> None:
