@@ -48,7 +48,7 @@ def fund_owner(fund: str, payer: Owner, merchant: str) -> Owner:
     """Whose ledger account a fund is: the payer's of that kind, or that of whoever stands behind it."""
     if is_own(fund):
         return account_of(payer, fund)
-    return f"{FUND}{fund}"[:64], hashlib.sha256(merchant.encode()).digest()[:16]
+    return f"{FUND}{fund}", hashlib.sha256(merchant.encode()).digest()[:16]
 
 
 def shares_of(amount_fen: int, funds: Mapping[str, int]) -> dict[str, int]:

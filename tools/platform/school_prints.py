@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -64,7 +66,8 @@ def print_code(
 ) -> None:
     """The status list of the issuer goes out at once; with somebody's first print the register, too.
 
-    The old code ends when the new one is written and said: what fails before leaves all as it was.
+    The old code ends when the new one is written; what fails before leaves all as it was. The new one is said, and its
+    pictures stand under their names, once the database has it: nobody holds a code that the platform does not know.
     """
     issuer = code_files.read(by, code_files.IssuerKeyFile)
     if not issuer.row.static_allowed:
@@ -79,7 +82,7 @@ def print_code(
     now_ms, layout, number = time.time_ns() // 1_000_000, Layout(directory), issuer.row.issuer
     store = Store.open(database or layout.database_url)
     try:
-        with publishing(layout), store.transaction() as transaction:
+        with _pictures(png, svg) as drawn, publishing(layout), store.transaction() as transaction:
             made = reprint(transaction, number, owner, secrets.token_bytes(_TOKEN_BYTES), now_ms)
             if made is None:
                 raise PlatformError(say("此签发者的状态名单已用完。", "The issuer's status list has no entry left."))
@@ -89,9 +92,7 @@ def print_code(
             if png or svg:
                 from tools.cli import qr
 
-                qr.draw(text, png=png, svg=svg, terminal=False)
-            facts = {"owner": shown(owner), "text": text, "token": made.token.hex(), "replaced": not made.is_first}
-            click.echo(json.dumps(facts) if as_json else text)
+                qr.draw(text, png=drawn.get(png), svg=drawn.get(svg), terminal=False)
             if made.is_first:
                 known = Register(transaction)
                 known.put(Known(made.token, owner), now_ms)
@@ -102,3 +103,19 @@ def print_code(
             give_out(layout, Kind.STATUS, f"{Kind.STATUS.value}-{number}", content, now_ms)
     finally:
         store.close()
+    facts = {"owner": shown(owner), "text": text, "token": made.token.hex(), "replaced": not made.is_first}
+    click.echo(json.dumps(facts) if as_json else text)
+
+
+@contextmanager
+def _pictures(*paths: Path | None) -> Iterator[Mapping[Path | None, Path]]:
+    """Where to draw each picture; it takes its own name when the block ends well, and else it never was."""
+    drawn: dict[Path | None, Path] = {path: path.with_name(f".{path.name}.new") for path in paths if path is not None}
+    try:
+        yield drawn
+        for path, new in drawn.items():
+            if path is not None:
+                new.replace(path)
+    finally:
+        for new in drawn.values():
+            new.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -143,37 +144,32 @@ class Platform:
         """Start the platform of `directory` and return when it consumes. Raises `PlatformError`."""
         settings = settings or Settings()
         layout = Layout(directory)
+        outside = Endpoint.parse_all(settings.broker) if settings.broker else ()
+        enrol_endpoint = Endpoint.parse(settings.enrol_broker) if settings.enrol_broker else None
         make_private_directory(directory)
-        lock = _take_lock(layout.lock)
-        try:
+        with ExitStack() as begun:
+            lock = begun.enter_context(_take_lock(layout.lock))
             authority = Authority.init(layout.keys, settings.names)
             store = Store.open(settings.database or layout.database_url)
-        except PlatformError:
-            lock.close()
-            raise
-        with store.transaction() as transaction:
-            transaction.forget_presence()
-        broker = None if settings.broker else Broker(layout.broker, authority, settings.port, settings.listen)
-        enrolment = None
-        if settings.enrol_port is not None and settings.enrol_broker is None and broker is not None:
-            enrolment = Broker(layout.enrolment, authority, settings.enrol_port, settings.listen, enrols=True)
-        try:
+            begun.callback(store.close)
+            with store.transaction() as transaction:
+                transaction.forget_presence()
+            broker = None if outside else Broker(layout.broker, authority, settings.port, settings.listen)
+            enrolment = None
+            if settings.enrol_port is not None and enrol_endpoint is None and broker is not None:
+                enrolment = Broker(layout.enrolment, authority, settings.enrol_port, settings.listen, enrols=True)
             for each in filter(None, (broker, enrolment)):
+                begun.callback(each.stop)
                 each.start()
-            endpoints = (broker.endpoint,) if broker is not None else Endpoint.parse_all(settings.broker or "")
-        except PlatformError:
-            if broker is not None:
-                broker.stop()
-            store.close()
-            lock.close()
-            raise
-        write_private(layout.endpoint, ",".join(map(str, endpoints)).encode())
-        enrol_endpoint = Endpoint.parse(settings.enrol_broker) if settings.enrol_broker else None
-        if enrolment is not None:
-            enrol_endpoint = enrolment.inner
-            write_private(layout.enrol_endpoint, str(enrolment.endpoint).encode())
-        publisher = Publisher(endpoints, authority, layout.bundles)
-        platform = cls(lock, authority, store, broker, endpoints, publisher, enrolment, enrol_endpoint, settings.shards)
+            endpoints = outside if broker is None else (broker.endpoint,)
+            write_private(layout.endpoint, ",".join(map(str, endpoints)).encode())
+            if enrolment is not None:
+                enrol_endpoint = enrolment.inner
+                write_private(layout.enrol_endpoint, str(enrolment.endpoint).encode())
+            publisher = Publisher(endpoints, authority, layout.bundles)
+            shards = settings.shards
+            platform = cls(lock, authority, store, broker, endpoints, publisher, enrolment, enrol_endpoint, shards)
+            begun.pop_all()
         platform._run()
         return platform
 

@@ -162,3 +162,11 @@ def test_whatever_is_paid_and_given_back_each_fund_has_what_its_shares_say(
         taken = [taken[0] + left.get("account", 0), taken[1] + left.get("subsidy", 0)]
     till.send()
     assert (bank.balance(LI), bank.balance(SUBSIDY)) == (before[0] - taken[0], before[1] - taken[1])
+
+
+def test_two_funds_whose_long_names_differ_at_the_end_are_two_accounts(bank: Bank) -> None:
+    names = ["e" * 63 + "1", "e" * 63 + "2"]
+    owners = [fund_owner(name, LI, "canteen-1") for name in names]
+    for owner in owners:
+        bank.pay_in(owner, 100)
+    assert [bank.balance(owner) for owner in owners] == [100, 100]

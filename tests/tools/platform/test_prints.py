@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from agent.bundles.manifest import Kind
@@ -108,6 +109,27 @@ def test_a_print_that_cannot_be_written_leaves_the_old_code_and_takes_no_entry(h
     again = parse(printed(home, ZHANG, key)["text"]).issued
     assert again.status_index == old.status_index + 1
     assert revoked(home) == {old.status_index}
+
+
+def test_a_code_is_neither_said_nor_drawn_before_the_database_has_it(home: Path) -> None:
+    key, picture = issuer(home, "--static"), home / "code.png"
+    assert run(home, ZHANG, key, "--png", str(picture)).exit_code == 0
+    before = picture.read_bytes()
+
+    def breaks(connection: sa.Connection) -> None:
+        if connection.exec_driver_sql("SELECT count(*) FROM printed_code").scalar_one() == 2:
+            raise OSError("the disk is gone")
+
+    sa.event.listen(sa.Engine, "commit", breaks)
+    try:
+        failed = run(home, ZHANG, key, "--png", str(picture))
+    finally:
+        sa.event.remove(sa.Engine, "commit", breaks)
+    assert (failed.exit_code, failed.stdout) == (1, "")
+    assert picture.read_bytes() == before
+    assert run(home, ZHANG, key, "--png", str(picture)).exit_code == 0
+    assert picture.read_bytes() != before
+    assert not list(home.glob(".code*"))
 
 
 def test_prints_side_by_side_leave_every_old_code_ended_and_every_version_its_own(home: Path) -> None:

@@ -187,3 +187,10 @@ def test_a_broker_that_does_not_answer_is_a_sentence(tmp_path: Path, monkeypatch
     monkeypatch.setattr(service, "_READY_TIMEOUT_S", 0.2)
     with pytest.raises(PlatformError, match="Cannot work with the broker"):
         Platform.start(tmp_path / "platform", Settings(broker=f"mqtts://localhost:{free_port()}"))
+
+
+@pytest.mark.parametrize("wrong", [{"broker": "tcp://nowhere"}, {"enrol_port": 0, "enrol_broker": "mqtts://:x"}])
+def test_an_address_that_is_none_is_said_before_anything_is_begun(tmp_path: Path, wrong: dict[str, str]) -> None:
+    with pytest.raises(PlatformError, match="mqtts://"):
+        Platform.start(tmp_path / "platform", Settings(**wrong))  # type: ignore[arg-type]
+    assert not (tmp_path / "platform").exists()
