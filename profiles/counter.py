@@ -46,7 +46,7 @@ from profiles.counter_state import (
     Shift,
 )
 from profiles.dates import compact
-from profiles.elsewhere import Returning
+from profiles.elsewhere import GivenBack, Returning
 from profiles.intents import money_marks
 from profiles.paper import NotPrinted, Print
 from profiles.payers import CREDIT, own_share_fen, shared
@@ -124,6 +124,8 @@ class Counter(Cashier[C], Generic[C]):
                 return self._no_return(state, state.returning, CounterReason.RETURN_NOT_NOW, facts)
             case NotPrinted():
                 return Step(state, (Show(_NOT_PRINTED, Tone.WAIT),))
+            case RecordedLate(about) if (gone := state.given_back) is not None and gone.asked_id == about:
+                return Step(state, (Show(_given_back(gone.number, sum(gone.funds.values()), gone.funds), Tone.OK),))
             case RecordedLate(about) if state.latest is None and _went_back(state, about):
                 return Step(state, (self._sales(state),))
             case Restarted() if state.returning is not None:
@@ -353,7 +355,9 @@ class Counter(Cashier[C], Generic[C]):
         reason = CounterReason.REFUNDED
         record = Record(facts.new_id(), Kind.REFUND, reason, refers_to=returning.asked_id, money=money)
         told = _given_back(returning.number, amount_fen, funds)
-        return Step(_with_return(state, funds), (*records, record, Show(told, Tone.OK)))
+        gone = GivenBack(asked_id=returning.asked_id, number=returning.number, funds=funds)
+        after = _with_return(state, funds).model_copy(update={"given_back": gone})
+        return Step(after, (*records, record, Show(told, Tone.OK)))
 
     def _no_return(self, state: C, returning: Returning, reason: ReasonEnum, facts: Facts) -> Step[C]:
         record = elsewhere.give_up(returning, self._pay.merchant, self.business_date(facts), reason, facts)

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from profiles.amounts import yuan
 from profiles.api import State, Subject
-from profiles.elsewhere import Returning
+from profiles.elsewhere import GivenBack, Returning
 from profiles.payment import Payment, PaySettings, PayState
 from profiles.reasons import Sentence
 from profiles.return_numbers import return_number
@@ -193,6 +193,7 @@ class CounterState(PayState):
     sales: tuple[Sale, ...] = ()
     pending: Pending | None = Field(default=None, description="what the cashier does next")
     returning: Returning | None = Field(default=None, description="the platform is asked about another till's sale")
+    given_back: GivenBack | None = None
 
     @property
     def awaits_card(self) -> bool:

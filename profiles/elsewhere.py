@@ -35,6 +35,14 @@ class Returning(State):
     amount_fen: int | None = Field(default=None, description="null: all that is left")
 
 
+class GivenBack(State):
+    """What went back last of another till's sale: its record may still prove late."""
+
+    asked_id: bytes
+    number: int
+    funds: dict[str, int]
+
+
 def ask(returning: Returning, merchant: str, date: str, cashier: Subject, deadline_ms: int) -> tuple[Record, Show, Ask]:
     """Record the question, then put it."""
     record = Record(

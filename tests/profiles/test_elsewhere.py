@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from profiles.amounts import FunctionKey
-from profiles.api import AmountEntered, Kind, Restarted, Subject
+from profiles.api import AmountEntered, Kind, RecordedLate, Restarted, Subject
 from profiles.questions import Answered, ClaimReturn, Declined, NotRecorded, ReturnClaimed, Unanswered
 from profiles.return_numbers import return_number
 from tests.profiles.test_shop import OPERATOR, Till
@@ -115,6 +115,19 @@ def test_without_a_clear_yes_nothing_goes_back_the_claim_is_given_up_and_the_cas
         assert till.said == "Another till's sale cannot be refunded now; please go to the till that sold it"
     till.tell(Answered(about, ReturnClaimed(claim.return_id, {"account": 5})))
     assert till.journal[-1] is record, "an answer that comes later moves nothing"
+
+
+def test_what_went_back_though_its_record_was_late_is_told_to_the_cashier_after_all() -> None:
+    till = Counter()
+    till.key(FunctionKey.VOID, NUMBER)
+    about = till.asks[-1].about
+    till.agree_to(account=500, subsidy=1_000)
+    journal, told = len(till.journal), till.said
+    till.key(FunctionKey.SALES)
+    assert till.said != told
+    till.tell(RecordedLate(about))
+    assert till.said == told == "No. 12345678: 15.00 yuan were given back (subsidy 10.00, account 5.00)"
+    assert len(till.journal) == journal, "it went back: nothing more is recorded"
 
 
 def test_only_a_cashier_asks_and_one_return_at_a_time() -> None:
