@@ -108,7 +108,8 @@ class Metro(PaidWay[MetroState]):
     rules: ClassVar[type[RuleEnum]] = MetroRule
 
     def __init__(self, settings: MetroSettings) -> None:
-        super().__init__(settings, settings.station, settings.output, settings.open_pulse_ms)
+        at = f"{settings.station}/{settings.direction.value}"  # who paid to leave is owed no way in
+        super().__init__(settings, at, settings.output, settings.open_pulse_ms)
         self._settings = settings
 
     def idle(self) -> MetroState:
@@ -213,10 +214,14 @@ class Metro(PaidWay[MetroState]):
         return None if has_left(credential.subject, trip, facts) else trip
 
     def _both(self, here: Rides, told: Travelled, facts: Facts) -> Rides:
-        """What this terminal and the platform know together; what both know is not counted twice."""
-        today = told.spent_date == compact(facts.local_time)
+        """What this terminal and the platform know together; what both know is not counted twice.
+
+        While the last ride here is on its way, nobody knows which of the others are: then the passenger has the doubt.
+        """
+        told_fen = told.spent_fen if told.spent_date == compact(facts.local_time) else 0
         last_ms = max((each for each in (here.last_ms, told.last_ms) if each is not None), default=None)
-        return Rides(last_ms, max(here.spent_fen, told.spent_fen if today else 0))
+        is_on_its_way = here.last_ms is not None and (told.last_ms is None or told.last_ms < here.last_ms)
+        return Rides(last_ms, here.spent_fen + told_fen if is_on_its_way else max(here.spent_fen, told_fen))
 
     def _known(
         self,

@@ -72,7 +72,9 @@ class MetroSettings(PaySettings):
     without_answer: WithoutAnswer = Field(
         default=WithoutAnswer.LOWEST, description="what an exit charges while the platform does not tell the entry"
     )
-    signed_fares: SignedFares | None = Field(default=None, description="instead of fare, which then is only the most")
+    signed_fares: SignedFares | None = Field(
+        default=None, description="instead of fare, which then tells what is charged where an end is not known"
+    )
     concessions: tuple[Concession, ...] = Field(default=(), max_length=16, description="the first that fits holds")
     discounts: Discounts = Field(default=Discounts(), description="off the holder's own share")
     free_minutes: int = Field(

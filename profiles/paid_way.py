@@ -99,7 +99,7 @@ class PaidWay(Cashier[W], Generic[W]):
     """Base of the reducers that open a way."""
 
     def __init__(self, settings: PaySettings, at: str, output: str, pulse_ms: int) -> None:
-        """``at``: the car park or station, within which an opening is owed."""
+        """``at``: the car park, or the station and its way in or out, where an opening is owed."""
         super().__init__(settings)
         self._at = at
         self._output = output

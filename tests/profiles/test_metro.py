@@ -179,6 +179,18 @@ def test_the_full_fare_stands_in_the_record_with_who_pays_it() -> None:
     assert line.ride(20, "lake", 3) == {"cap-fund": 400}
 
 
+def test_who_paid_to_leave_is_owed_no_way_in() -> None:
+    line = Line()
+    line.enter()
+    line.later(12)
+    assert line.tap("home") == ["asked"]
+    line.agree()
+    line.opened("home", "stuck")
+    line.enter()
+    assert line.is_inside()
+    assert line.tap("home") == ["granted-again"], "what was paid for is owed still"
+
+
 def test_one_trip_is_charged_by_one_gate_and_open_again_when_nothing_comes_of_it() -> None:
     line = Line()
     line.enter()

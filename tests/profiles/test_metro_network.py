@@ -82,6 +82,23 @@ def test_what_was_travelled_elsewhere_counts_for_the_transfer_and_the_day() -> N
     assert line.funds() == {"account": 400}, "neither yesterday's, nor a ride of long ago"
 
 
+@pytest.mark.parametrize(("heard", "funds"), [(True, {"account": 300, "cap-fund": 100}), (False, {"cap-fund": 400})])
+def test_a_ride_here_that_the_platform_has_not_heard_of_counts_beside_what_it_tells(
+    heard: bool, funds: dict[str, int]
+) -> None:
+    line = Asking(discounts={"day_cap": {"fen": 800, "fund": "cap-fund"}})
+    today = line.facts.local_time.strftime("%Y%m%d")
+    line.tap("lake")
+    line.told(Travelled("square", line.ago(25)))
+    line.agree()
+    line.opened("lake")
+    line.later(60)
+    line.tap("lake")
+    last_ms = line.ago(60) if heard else line.ago(99)
+    line.told(Travelled("square", line.ago(25), last_ms=last_ms, spent_fen=500, spent_date=today))
+    assert line.funds() == funds
+
+
 @pytest.mark.parametrize(("rule", "fen"), [("lowest", 300), ("highest", 400)])
 def test_without_an_answer_the_exit_charges_what_the_settings_say(rule: str, fen: int) -> None:
     line = Asking(without_answer=rule)
