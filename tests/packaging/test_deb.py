@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -103,6 +104,14 @@ def test_what_is_installed_is_roots_and_the_state_is_the_terminals_alone(debian:
     assert entry[-1] == "/usr/sbin/nologin"
     assert debian.do("find", "/opt/onecard/bin", "-name", "pip*", "-o", "-name", "swig*") == ""
     assert (debian.path / "etc/systemd/system/multi-user.target.wants/onecard.service").is_symlink()
+
+
+def test_the_pages_lie_where_the_unit_says_and_lead_to_each_other(debian: DebianRoot) -> None:
+    (said,) = re.findall(r"^Documentation=file://(.+)$", UNIT.read_text(), re.MULTILINE)
+    operations = debian.path / said.lstrip("/")
+    led_to = re.findall(r"\]\(([\w./-]+\.md)", operations.read_text(encoding="utf-8"))
+    assert led_to
+    assert all((operations.parent / page).is_file() for page in led_to)
 
 
 def test_the_unit_is_sound_and_closed_to_all_but_its_work(debian: DebianRoot) -> None:
