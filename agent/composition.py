@@ -66,6 +66,7 @@ from offline_store.record import Entry
 from offline_store.rescue import Rescued, open_or_rescue
 from offline_store.writer import JournalWriter, Writer
 from profiles.api import ClockState, Subject
+from profiles.orders import Obeyed
 from profiles.person import Person
 
 if TYPE_CHECKING:  # a terminal without a library never loads it
@@ -290,6 +291,7 @@ class Composition:
         upward: Upward | None,
         library: Library | None,
         peripherals: Peripherals,
+        obeyed: Callable[[Obeyed], None],
     ) -> dict[str, Lane]:
         """Every lane; none accepts anybody before its :meth:`~agent.lane.Lane.begin_service`."""
         loop = asyncio.get_running_loop()
@@ -312,6 +314,7 @@ class Composition:
                 counter=peripherals.counter(name),
                 paper=peripherals.paper(settings.printer),
                 screen=peripherals.screen(settings.screen),
+                obeyed=obeyed,
             )
             profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])
             full_disk = self._resolved.profiles[name].on_full_disk()

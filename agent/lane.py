@@ -77,6 +77,7 @@ from profiles.foreign import ForeignShown
 from profiles.full_disk import FullDisk
 from profiles.handover import HandOver, Release, Withdraw
 from profiles.loans import AskLibrary, Defer, LibraryAnswered, LibrarySilent
+from profiles.orders import Obeyed, OpenOnce
 from profiles.paper import Print
 from profiles.questions import Answered, Confirmed, NotRecorded, Unanswered
 from profiles.reasons import ReasonEnum
@@ -100,11 +101,11 @@ _ANSWERS = Answered | Unanswered | LibraryAnswered | LibrarySilent
 _WAITS = Presented | Rejected | ForeignShown | AmountEntered | Typed | PinEntered | Barcode | _ANSWERS
 """After these somebody stands there and waits to hear what became of it."""
 
-_ONLY_IN_TIME = Show | Ask | AskLibrary | HandOver | Release | Print | ShowPrivately
+_ONLY_IN_TIME = Show | Ask | AskLibrary | HandOver | Release | Print | ShowPrivately | Obeyed
 """Nobody is told to pass through a gate that did not move; the fault itself follows as an event. What was refused asks
 nobody, gives nothing away and prints nothing: that it came to nothing follows as an event too."""
 
-Presentation = CardReading | CodeReading | AmountReading | NoAmount | KeyReading | PinReading | CardFault
+Presentation = CardReading | CodeReading | AmountReading | NoAmount | KeyReading | PinReading | CardFault | OpenOnce
 
 
 class Lane:
@@ -147,8 +148,8 @@ class Lane:
         """Accept what citizens present. Until then they are told to go to the next lane, while inputs are served."""
         self._verifier = verifier
 
-    def offer(self, reading: Reading | CardFault) -> None:
-        """Take a reading from a driver, or the fault of one presentation."""
+    def offer(self, reading: Reading | CardFault | OpenOnce) -> None:
+        """Take a reading from a driver, the fault of one presentation, or an order: it waits no longer than a tap."""
         match reading:
             case InputReading():
                 self._input(InputChanged(reading.input, reading.active))
@@ -280,15 +281,15 @@ class Lane:
             self._show(NOT_RECORDED)
             return
         facts = self._ports.facts()
-        read_ns = None if isinstance(reading, CardFault) else reading.at_ns
+        read_ns = None if isinstance(reading, CardFault | OpenOnce) else reading.at_ns
         verdict = self._verdict(self._verifier, reading, facts)
-        if isinstance(verdict, Presented | Rejected | ForeignShown) and not isinstance(reading, CardFault):
+        if isinstance(verdict, Presented | Rejected | ForeignShown) and not isinstance(reading, CardFault | OpenOnce):
             verdict = replace(verdict, reader=reading.reader)
         await self._decide(verdict, facts, left_s, read_ns)
 
     def _verdict(
         self, verifier: Verifier, reading: Presentation, facts: TerminalFacts
-    ) -> Presented | Rejected | ForeignShown | AmountEntered | Typed | Barcode | PinEntered:
+    ) -> Presented | Rejected | ForeignShown | AmountEntered | Typed | Barcode | PinEntered | OpenOnce:
         match reading:
             case CardReading():
                 return verifier.card(reading, facts.local_time)
@@ -306,6 +307,8 @@ class Lane:
                 return KeyPressed(FunctionKey[reading.key.name], reading.number)
             case PinReading():
                 return PinEntered(reading.digits)
+            case OpenOnce():
+                return reading
 
     def _thing(self, reading: CodeReading) -> Barcode | Rejected | None:
         """What the profile takes for the barcode of a thing, or refuses as one."""
@@ -445,6 +448,8 @@ class Lane:
             case ShowPrivately(lines, keep_ms):
                 self._ports.screen.show_privately(lines, keep_ms)
                 self._log.info("show", kind="private")
+            case Obeyed():
+                self._ports.obeyed(effect)
             case WipeScreen():
                 self._ports.screen.wipe()
             case Record() | Actuate():

@@ -17,6 +17,7 @@ from agent.store_health import JournalCondition
 from drivers.api import Pulse
 from offline_store.writer import JournalWriter
 from profiles.api import Show
+from profiles.orders import Obeyed
 from profiles.reasons import ReasonEnum
 from profiles.staff import whole
 
@@ -28,6 +29,10 @@ Alarm = Callable[[str, ReasonEnum, bytes], None]
 
 def _nobody_looks(show: Show) -> None:
     """A lane without a screen."""
+
+
+def _nobody_orders(effect: Obeyed) -> None:
+    """A terminal without a platform."""
 
 
 class Outputs(Protocol):
@@ -59,6 +64,8 @@ class LanePorts:
     counter: CounterPort = field(default_factory=NoCounter)
     paper: Paper = field(default_factory=NoPaper)
     screen: Screen = field(default_factory=NoScreen)
+    obeyed: Callable[[Obeyed], None] = _nobody_orders
+    """Told what became of the platform's order."""
 
     def show(self, effect: Show) -> None:
         """Put it before the citizen. Whose name stands beside it is gone from the screen before the next one comes."""

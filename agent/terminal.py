@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 from agent import systemd
 from agent.bundles.service import Bundles, BundleStanding
 from agent.clock import SystemRandom
+from agent.commanding import CommandParts, commands_of
+from agent.commands import Commands
 from agent.composition import Board, BundleTellers, Composition
 from agent.config import Resolved
 from agent.devices import DeviceState, DeviceThread
@@ -42,6 +44,7 @@ from offline_store.rescue import Rescued
 from offline_store.writer import Writer
 from profiles.api import Reason
 from profiles.code_reasons import CodeReason
+from profiles.orders import Obeyed
 from profiles.reasons import ReasonEnum
 
 JOURNAL_PATIENCE_S = 5.0
@@ -61,7 +64,10 @@ T = TypeVar("T")
 class Terminal:
     """One terminal, from its start to :meth:`stop`."""
 
-    def __init__(self, resolved: Resolved) -> None:
+    def __init__(self, resolved: Resolved, reread: Callable[[], Resolved] | None = None) -> None:
+        """``reread`` reads the configuration as the next start would, for whoever is about to begin anew."""
+        self._reread = reread
+        self._commands: Commands | None = None
         self._clock = TrustedClock()
         self._parts = Composition(resolved, self._clock, SystemRandom())
         self._threads: list[DeviceThread] = []
@@ -111,6 +117,10 @@ class Terminal:
             if writer is not None and not await in_thread(partial(writer.close, JOURNAL_DRAIN_S), "close-journal"):
                 self._log.error("journal did not close in time")
             self._log.info("stopped")
+
+    def _obeyed(self, effect: Obeyed) -> None:
+        if self._commands is not None:
+            self._commands.obeyed(effect)
 
     def _standing(self) -> Standing:
         return standing(
@@ -162,8 +172,21 @@ class Terminal:
             upward.doubted = inspector.doubt
         library = self._parts.library(writer, memory, self._alarm, upward)
         peripherals = self._parts.peripherals()
-        lanes = self._parts.lanes(writer, memory, self._alarm, upward, library, peripherals)
+        lanes = self._parts.lanes(writer, memory, self._alarm, upward, library, peripherals, self._obeyed)
         self._lanes = tuple(lanes.values())
+        if upward is not None:
+            reached = CommandParts(
+                config=self._parts.config,
+                writer=writer,
+                memory=memory,
+                clock=self._clock,
+                upward=upward,
+                lanes=lanes,
+                reread=self._reread,
+                again=self.begin_again,
+                standing=self._standing,
+            )
+            self._commands = commands_of(reached)
         self._start(peripherals.threads)
         self._parts.connect(boards, lanes)
         if self._parts.rescued is not None:
@@ -220,6 +243,8 @@ class Terminal:
         pinning = Pinning(self._parts.context, writer, memory.reload, self._recorded)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._supervised("pinning", pinning.run))
+            if self._commands is not None:
+                group.create_task(self._supervised("commands", self._commands.run))
             if self._bundles is not None:
                 group.create_task(self._supervised("bundles", self._bundles.run))
                 returned = self._parts.stick(writer, self._bundles, self._acknowledged)

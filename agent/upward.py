@@ -30,6 +30,7 @@ from agent.renewal import Renewal
 from agent.sync.complaints import Complaints
 from agent.sync.contract import Alarm, Buffer, BundleState, ClockQuality, Condition, Configured, Report
 from agent.sync.contract import DeviceState as ReportedDevice
+from agent.sync.contract.commands import Result
 from agent.sync.faults import LinkError
 from agent.sync.link import LinkSettings
 from agent.sync.metrics import LinkMetrics, link_metrics
@@ -91,10 +92,12 @@ class Upward:
         self._anew = False
         self._alarms: deque[Alarm] = deque(maxlen=MAX_ALARMS)
         self.questions = Questions(
-            terminal, self._ask, self._answer_keys, code_sealer(terminal, self._sealing_keys), self._send, clock, random
+            terminal, self._ask, self._answer_keys, code_sealer(terminal, self._sealing_keys), self.send, clock, random
         )
         self.doubted: Callable[[], None] = _nobody
         """Told, on the event loop, that the platform goes on taking nothing of what it is sent."""
+        self.commanded: Callable[[bytes], None] = _nobody_obeys
+        """Told, on the event loop, what came on ``down/command``."""
         self._complaints = Complaints(clock)
         self.downloads = Downloads(Incoming(state_dir).directory, judge, self._bundle_refused)
         self._head_seq = 0
@@ -137,6 +140,7 @@ class Upward:
                 downloads=self.downloads,
                 doubted=self.doubted,
                 certificates=renewal,
+                commanded=self.commanded,
             )
             while self._alarms:
                 self._sync.alarm(self._alarms.popleft())
@@ -179,9 +183,15 @@ class Upward:
 
     def alarm(self, lane: str, reason: ReasonEnum) -> None:
         """Tell the platform at once, beside the record; the latest few wait for the sync where it does not run."""
-        self._send(Alarm(code=reason.code, at_ms=self._clock.now_ms(), source=lane))
+        self.send(Alarm(code=reason.code, at_ms=self._clock.now_ms(), source=lane))
 
-    def _send(self, alarm: Alarm) -> None:
+    def tell_result(self, result: Result) -> None:
+        """Say what became of a command; while the link is down the journal alone says it."""
+        if self._sync is not None:
+            self._sync.tell_result(result.encode())
+
+    def send(self, alarm: Alarm) -> None:
+        """An alarm about the wire itself."""
         if self._sync is not None:
             self._sync.alarm(alarm)
         else:
@@ -190,12 +200,17 @@ class Upward:
     def _bundle_refused(self, code: str) -> None:
         alarm = self._complaints.about("bundle-refused", code)
         if alarm is not None:
-            self._send(alarm)
+            self.send(alarm)
 
     def _answer_keys(self) -> Mapping[bytes, cose.VerifyKey]:
         """Of the bundles in force; before they are loaded, of what the disk says that will be in force."""
         rings = self._rings()
         return (self._rings_on_disk if rings is None else rings).get(Role.ACKNOWLEDGEMENT, {})
+
+    def command_keys(self) -> Mapping[bytes, cose.VerifyKey]:
+        """Whose commands are carried out."""
+        rings = self._rings()
+        return (self._rings_on_disk if rings is None else rings).get(Role.COMMAND, {})
 
     def _sealing_keys(self) -> Mapping[bytes, cose.VerifyKey]:
         rings = self._rings()
@@ -274,6 +289,10 @@ class Upward:
             broker=None if self._sync is None else self._sync.status.link.broker,
             configured=self._configured(),
         )
+
+
+def _nobody_obeys(payload: bytes) -> None:
+    """Nobody carries out commands yet."""
 
 
 def _nobody() -> None:

@@ -7,11 +7,12 @@ from profiles.barcodes import Barcode
 from profiles.foreign import ForeignShown
 from profiles.handover import HandoverEffect, HandoverEvent
 from profiles.loans import LibraryEffect, LibraryReply
+from profiles.orders import Obeyed, OpenOnce
 from profiles.paper import NotPrinted, Print
 from profiles.questions import Reply
 from profiles.screen import ScreenEffect
 from profiles.subsidies import PinEntered
 
-_Shown = Barcode | ForeignShown
+_Shown = Barcode | ForeignShown | OpenOnce
 FamilyEvent = Reply | Typed | Weighed | _Shown | LibraryReply | HandoverEvent | NotPrinted | PinEntered
-FamilyEffect = LibraryEffect | HandoverEffect | Print | ScreenEffect
+FamilyEffect = LibraryEffect | HandoverEffect | Print | ScreenEffect | Obeyed

@@ -46,7 +46,8 @@ from profiles.api import (
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
 from profiles.doors import DoorSettings
-from profiles.helping import PLEASE_PASS, act, awaited, may_help
+from profiles.helping import PLEASE_PASS, act, awaited, may_help, opened_by
+from profiles.orders import Obeyed, OpenOnce
 from profiles.passage import PASSAGE_TIMER, Crossing, PassageReason, fire_told
 from profiles.reasons import ReasonEnum
 from profiles.refusals import REPEATS_TIMER, counts, record_once, shown
@@ -147,6 +148,8 @@ class Gate:
                 return self._escort_missing(state, about, facts)
             case RecordedLate(about):
                 return self._close(state, about, Reason.NOT_ACTUATED, facts)
+            case OpenOnce() as order:
+                return self.ordered(state, order, facts)
             case Restarted():
                 return self._restarted(state, facts)
             case _:
@@ -240,6 +243,16 @@ class Gate:
             granted_ms=facts.now_ms,
         )
         return Step(_opened(state, crossing), (record, *self._open(crossing, facts, PLEASE_PASS)))
+
+    def ordered(self, state: GateState, order: OpenOnce, facts: Facts) -> Step[GateState]:
+        """One person passes on the platform's word."""
+        settings, about = self._settings, order.about
+        if state.fire or state.crossing is not None:
+            return Step(state, (Obeyed(about, Reason.FIRE if state.fire else Reason.BUSY),))
+        record = opened_by(settings, settings.direction, about, self._public(None), facts)
+        crossing = Crossing.by_order(about, facts.now_ms)
+        opens = self._open(crossing, facts, PLEASE_PASS)
+        return Step(_opened(state, crossing), (record, *opens, Obeyed(about, record.reason)))
 
     def _replayed(self, state: GateState, rejected: Rejected, presentation: bytes, facts: Facts) -> Step[GateState]:
         """A showing that was accepted before: only the crossing that it opened may be taken up again."""
@@ -393,12 +406,13 @@ class Gate:
         if crossing is None or crossing.record_id != about:
             return Step(state)
         used = reason in (PassageReason.PASSED, Reason.ACTUATED)
+        medium, subject = crossing.known
         record = Record(
             id=facts.new_id(),
             kind=Kind.OUTCOME,
             reason=reason,
-            medium=crossing.medium,
-            subject=crossing.subject,
+            medium=medium,
+            subject=subject,
             refers_to=about,
             marks=self._ending(crossing, reason, used, facts),
         )
@@ -406,15 +420,19 @@ class Gate:
             "crossing": None,
             "latest": crossing if reason is Reason.ACTUATED else None,
             # What was cut off by a restart is never actuated again.
-            "unused": None if used or crossing.escorted or reason is Reason.OUTCOME_UNKNOWN else crossing,
+            "unused": None if used or crossing.gives_nothing_back or reason is Reason.OUTCOME_UNKNOWN else crossing,
         }
-        told = self._settings.school_told(self._settings.direction, crossing.subject, about, facts) if used else ()
+        told = (
+            ()
+            if not used or subject is None
+            else self._settings.school_told(self._settings.direction, subject, about, facts)
+        )
         return Step(state.model_copy(update=ended), (record, *told))
 
     def _ending(self, crossing: Crossing, reason: ReasonEnum, used: bool, facts: Facts) -> tuple[Mark, ...]:
         """A passage that was not used gives every right back. Nobody knows what a restart cut off: that gives none."""
         area, direction = self._settings.area, self._settings.direction
-        if reason is Reason.OUTCOME_UNKNOWN:
+        if reason is Reason.OUTCOME_UNKNOWN or (crossing.ordered and not used):
             return ()
         if used:
             return area.moved(direction, 1, facts) if area is not None and direction is Direction.OUT else ()

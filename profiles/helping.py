@@ -12,6 +12,8 @@ from dataclasses import replace
 from profiles.api import Credential, Facts, Kind, Mark, Reason, Record, Show, Tone
 from profiles.direction import Direction
 from profiles.doors import DoorSettings
+from profiles.orders import OrderReason
+from profiles.passage import Public
 from profiles.rules.assisted import AssistedReason, Helping
 from profiles.trace import Asked, Rule, Verdict, judge
 
@@ -70,6 +72,14 @@ def act(
         marks=(helping.used(operator, facts), *operator.marks, *coming),
         trace=trace,
     )
+
+
+def opened_by(settings: DoorSettings, direction: Direction, about: bytes, public: Public, facts: Facts) -> Record:
+    """The record of a way that opens by the platform's order; whoever comes in by it is counted."""
+    coming: tuple[Mark, ...] = ()
+    if settings.area is not None and direction is Direction.IN:
+        coming = settings.area.moved(direction, 1, facts)
+    return Record(facts.new_id(), Kind.DECISION, OrderReason.OPENED, refers_to=about, public=public, marks=coming)
 
 
 def once(operator: Credential) -> Credential:

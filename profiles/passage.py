@@ -54,11 +54,29 @@ class Crossing(State):
     presentation: bytes | None = Field(default=None, description="the showing of a code that opened, the newest one")
     taken: Taken = Taken()
     escorted: bool = Field(default=False, description="its code alone does not open again")
+    ordered: bool = Field(default=False, description="by the platform's command: nobody knows who passes")
+
+    @classmethod
+    def by_order(cls, about: bytes, now_ms: int) -> Crossing:
+        """Whoever passes by the order whose record this is; no medium is the order's id."""
+        return cls(
+            record_id=about, medium=about, subject_namespace="", subject_id=about, granted_ms=now_ms, ordered=True
+        )
 
     @property
     def subject(self) -> Subject:
         """The person who crosses."""
         return Subject(self.subject_namespace, self.subject_id)
+
+    @property
+    def gives_nothing_back(self) -> bool:
+        """Whether it cannot be taken up again where nobody passed."""
+        return self.escorted or self.ordered
+
+    @property
+    def known(self) -> tuple[bytes, Subject] | tuple[None, None]:
+        """Medium and person as records name them; nothing of an order."""
+        return (None, None) if self.ordered else (self.medium, self.subject)
 
 
 def fire_told(active: bool, record: Record) -> tuple[Effect, ...]:

@@ -30,7 +30,7 @@ from agent.keys import TlsFiles
 from agent.sync.contract import BUNDLES, MANIFESTS, Address, Channel
 from agent.sync.faults import LinkError, LinkFault, fault_of
 
-_DOWN = (Channel.ACK, Channel.ANSWER, Channel.OFFER, Channel.CERTIFIED)
+_DOWN = (Channel.ACK, Channel.ANSWER, Channel.OFFER, Channel.CERTIFIED, Channel.COMMAND)
 _MAX_BUNDLE_MESSAGES = 32
 """Of these no more wait for the event loop: a flood of chunks keeps no answer out."""
 """What is subscribed to; anything else that a broker delivers is dropped."""

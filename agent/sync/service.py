@@ -92,6 +92,10 @@ class Certificates(Protocol):
         """Something came on ``down/certified``."""
 
 
+def _nobody_obeys(payload: bytes) -> None:
+    """Nobody carries out commands."""
+
+
 class _NobodyCertifies:
     def connected(self) -> None:
         """Nobody asks."""
@@ -150,6 +154,7 @@ class Sync:
         downloads: Downloads | None = None,
         doubted: Callable[[], None] = _nobody_doubts,
         certificates: Certificates | None = None,
+        commanded: Callable[[bytes], None] = _nobody_obeys,
     ) -> None:
         self._clock = clock
         self._state_source = state_source
@@ -169,6 +174,8 @@ class Sync:
         self._downloads = downloads or _NobodyDownloads()
         self._doubted = doubted
         self._certificates = certificates or _NobodyCertifies()
+        self._commanded = commanded
+        self._commands = Address(terminal).topic(Channel.COMMAND)
         self._certified = Address(terminal).topic(Channel.CERTIFIED)
         self._answers = Address(terminal).topic(Channel.ANSWER)
         self._offers = Address(terminal).topic(Channel.OFFER)
@@ -209,6 +216,10 @@ class Sync:
     def certify(self, payload: bytes) -> bool:
         """Publish a request for the next certificate; ``False`` while the link is down."""
         return self._link.publish(Channel.CERTIFY, payload)
+
+    def tell_result(self, payload: bytes) -> bool:
+        """Publish what became of a command; ``False`` while the link is down, when the journal alone says it."""
+        return self._link.publish(Channel.RESULT, payload)
 
     def hear(self, topic_filter: str) -> None:
         """Subscribe to something below the bundles."""
@@ -252,6 +263,8 @@ class Sync:
                 await self._step(self._uplink.disconnected)
             case Received() if event.topic == self._certified:
                 self._certificates.answered(event.payload)
+            case Received() if event.topic == self._commands:
+                self._commanded(event.payload)
             case Received() if event.topic == self._answers:
                 self._replies.answered(event.payload)
             case Received() if event.topic == self._offers or event.topic.endswith(_MANIFEST):

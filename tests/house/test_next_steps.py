@@ -38,8 +38,8 @@ _WENT_WELL = """
     duress entered entered-again entered-station escorted fire-cleared foreign-asked granted granted-again
     handed-over handover-confirmed health-shown-green identified left-free left-station-free lent lent-offline
     library-goodbye library-scan library-scan-offline library-welcome loan-asked meal-counted nothing-owed
-    opened-again paid paid-offline passed patron-unblocked receipt-copied refunded registered renewal-asked
-    renewed repeated return-asked returned returned-offline shift-closed shift-opened signed-in signed-out
+    opened-again opened-by-command paid paid-offline passed patron-unblocked receipt-copied refunded registered
+    renewal-asked renewed repeated return-asked returned returned-offline shift-closed shift-opened signed-in signed-out
     subsidy-asked subsidy-shown ticket ticket-called ticket-valid trip-asked voided went-on-leave went-out
 """
 GOES_ON = frozenset(_WENT_WELL.split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
+from agent.command_reasons import COMMAND, CommandReason
 from agent.config import profile_names, profile_type
 from agent.permits.acts import SERVICE_ACT, ServiceAct
 from agent.permits.reasons import PermitReason
@@ -33,6 +34,7 @@ KINDS: Mapping[str, Sentence] = {
     CONTEXT: _S("软件与配置版本", "versions in force"),
     SERVICE: _S("维护", "service"),
     SERVICE_ACT: _S("凭许可的操作", "act under a permit"),
+    COMMAND: _S("平台的命令", "command of the platform"),
     Kind.DECISION: _S("决定", "decision"),
     Kind.OUTCOME: _S("结果", "outcome"),
     Kind.ALARM: _S("告警", "alarm"),
@@ -55,7 +57,7 @@ def reasons() -> Mapping[str, ReasonEnum]:
     """Every reason of every installed profile, by code."""
     for name in profile_names():
         profile_type(name)  # its reasons are known once it is imported
-    kinds: set[type[ReasonEnum]] = {UploadReason, ServiceAct, PermitReason, *ReasonEnum.__subclasses__()}
+    kinds: set[type[ReasonEnum]] = {UploadReason, ServiceAct, PermitReason, CommandReason, *ReasonEnum.__subclasses__()}
     return {reason.code: reason for kind in kinds for reason in kind}
 
 

@@ -100,6 +100,7 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "source": _S("凭证类型", "kind of credential"),
         "terminal": _S("终端", "terminal"),
         "year": _S("年份", "year"),
+        "command": _S("命令的编号", "id of the command"),
         "act": _S("操作", "act"),
         "role": _S("角色", "role"),
         "permit": _S("许可", "permit"),

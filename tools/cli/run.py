@@ -6,14 +6,16 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import click
 import uvloop
 
 from agent.config import Resolved
-from agent.configuration.choice import begin
+from agent.configuration.choice import as_it_runs, begin
 from agent.logs import configure, log
 from agent.process_guard import keep_secrets_in
 from agent.words import say
@@ -81,7 +83,8 @@ def run(
             )
         # A tap crosses the event loop: uvloop takes half of asyncio's own time for that.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            again = runner.run(serve(resolved))
+            reread = partial(_read_again, config, preset, overrides)
+            again = runner.run(serve(resolved, reread))
     if again:
         # The same process for systemd, and nothing left in it of the configuration before.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- no shell
@@ -93,11 +96,16 @@ def _is_virtual(resolved: Resolved) -> bool:
     return any(place in str(settings) for settings in (*resolved.devices.values(), resolved.config.library))
 
 
-async def serve(resolved: Resolved) -> bool:
+def _read_again(config: Path | None, preset: str | None, overrides: tuple[str, ...]) -> Resolved:
+    """What the next start would go by. Raises :class:`~agent.config.ConfigError`."""
+    return as_it_runs(own_file(config, preset, overrides), overrides)
+
+
+async def serve(resolved: Resolved, reread: Callable[[], Resolved] | None = None) -> bool:
     """Run one terminal until it is told to stop by a signal; whether it is to begin anew."""
     from agent.terminal import Terminal
 
-    terminal = Terminal(resolved)
+    terminal = Terminal(resolved, reread)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, _stop, terminal.stop, number)

@@ -75,6 +75,7 @@ ALARMS: Mapping[str, Sentence] = {
         "操作员放弃了一笔没有结果的退货占用", "the operator freed a return of which no journal told the end"
     ),
     "reversal-differs": _S("冲正金额与收款不同，已全额退回", "a reversal of another amount; all of it was given back"),
+    "result-unknown": _S("终端答复了一条未曾下达给它的命令", "the terminal answers a command that it was not given"),
     "rolled-back": _S(
         "终端的日志比平台的短：被截断或由旧副本恢复", "the terminal's journal is older than the platform's"
     ),

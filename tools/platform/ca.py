@@ -44,7 +44,7 @@ PUBLISHER = MAX_WORKERS + 1
 """The number of the client that gives out bundles."""
 REGISTRAR = MAX_WORKERS + 2
 """And of the one that enrols and certifies terminals."""
-ROLES = (Role.ROOT, Role.BUNDLE, Role.SEALING, Role.TECHNICIAN)
+ROLES = (Role.ROOT, Role.BUNDLE, Role.SEALING, Role.TECHNICIAN, Role.COMMAND)
 """Beside the acknowledgement's, whose files have names of their own."""
 _PEM_BLOCK = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n?", re.DOTALL)
 LOCAL_NAMES = ("localhost", "127.0.0.1")

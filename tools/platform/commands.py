@@ -43,6 +43,7 @@ from tools.platform.lease_commands import lease_group
 from tools.platform.loan_commands import loan_group
 from tools.platform.money_commands import account, decide_intent, list_intents
 from tools.platform.mosquitto_command import mosquitto
+from tools.platform.order_commands import command_group
 from tools.platform.person_command import person
 from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
@@ -210,7 +211,17 @@ def journal(directory: Path, database: str | None, as_json: bool, terminal_id: s
 _FURTHER = (
     *(bring, publish, list_bundles, worker, dead_letter_group, reconcile, mosquitto, rabbitmq),
     *(issuer, evidence, account, list_intents, decide_intent, loan_group, foreign_code_group, register_group),
-    *(terminal_group, school_group, subsidy_group, technician_group, configure, configurations, lease_group, person),
+    *(
+        terminal_group,
+        school_group,
+        subsidy_group,
+        technician_group,
+        command_group,
+        configure,
+        configurations,
+        lease_group,
+        person,
+    ),
 )
 for further in (*_FURTHER, enrol_group):
     platform.add_command(further)

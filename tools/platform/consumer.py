@@ -41,7 +41,7 @@ from tools.platform.shards import EVERY, Served
 
 MAX_GROUP = 100
 """No more messages in one transaction; the broker has no more of them under way anyway."""
-_UP = (Channel.HELLO, Channel.JOURNAL, Channel.STATE, Channel.ALARM, Channel.ASK)
+_UP = (Channel.HELLO, Channel.JOURNAL, Channel.STATE, Channel.ALARM, Channel.ASK, Channel.RESULT)
 _KEEPALIVE_S = 20
 _SESSION_EXPIRY_S = 7 * 86_400
 # An answer is bound to one hello; a terminal that was away longer says hello anew.

@@ -33,6 +33,7 @@ from typing import Any
 
 from agent import cose
 from agent.checkpoints import proof
+from agent.command_reasons import COMMAND
 from agent.sync.contract import (
     WANT,
     Ack,
@@ -49,6 +50,7 @@ from agent.sync.contract import (
     kind_of,
     question_hash,
 )
+from agent.sync.contract.commands import Result
 from offline_store.checkpoint import CHECKPOINT, holds
 from offline_store.errors import RecordInvalid, UnknownSuite
 from offline_store.fields import KIND, MONEY, SEALED
@@ -58,7 +60,7 @@ from offline_store.record import CARRIED, NO_HASH, Record
 from offline_store.sealing import SEALING_KEY
 from profiles.api import Kind
 from tools.cli.figures import openings_of
-from tools.platform import dead_letters, heard, holes, travel
+from tools.platform import dead_letters, heard, holes, orders, travel
 from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.closed_chains import is_closed
 from tools.platform.evidence import Judge
@@ -69,7 +71,7 @@ from tools.platform.store import Position, Transaction
 
 PLATFORM_SOURCE = "platform"
 _MAX_ALARM_COUNT = 1_000_000
-_FOLLOWED = frozenset({CHECKPOINT, SEALING_KEY, CARRIED, UNRECORDED, Kind.LOAN.value, Kind.NOTICE.value})
+_FOLLOWED = frozenset({COMMAND, CHECKPOINT, SEALING_KEY, CARRIED, UNRECORDED, Kind.LOAN.value, Kind.NOTICE.value})
 
 CheckpointKeys = Callable[[str], Mapping[bytes, cose.VerifyKey]]
 """The keys that a terminal was enrolled with, by `kid`."""
@@ -130,6 +132,8 @@ class Desk:
                     self._state(State.decode(payload), payload)
                 case Channel.ALARM:
                     self._alarm(Alarm.decode(payload), payload)
+                case Channel.RESULT:
+                    self._result(Result.decode(payload))
                 case _:
                     raise Refused("malformed", "a terminal does not send this")
         except ContractError as error:
@@ -167,6 +171,10 @@ class Desk:
         count = min(alarm.count, _MAX_ALARM_COUNT)
         detail = None if alarm.detail is None else _printable(alarm.detail)
         self.transaction.alarm(self.terminal, alarm.source or "terminal", alarm.code, self.now_ms, detail, count)
+
+    def _result(self, result: Result) -> None:
+        if not orders.told(self.transaction, self.terminal, result):
+            self.alarm("result-unknown", "the terminal answers a command that it was not given")
 
     def _hello(self, hello: Hello) -> Answer:
         if is_closed(self.transaction, hello.chain_id):
@@ -255,6 +263,7 @@ class Desk:
         if self.judge is not None:
             for record in self.judge.take(self.transaction, self.terminal, records, self.now_ms):
                 self.alarm("evidence-doubtful", f"record {record.seq}")
+        orders.recorded(self.transaction, self.terminal, records)
         travel.follow(self.transaction, self.terminal, records, self.now_ms)
         money = Holds(self.transaction, self.terminal, self.now_ms)
         if needs := money.needs(records):

@@ -182,7 +182,7 @@ class Ingest:
             _, channel = parse_topic(message.topic)
             if channel is Channel.JOURNAL:
                 return isinstance(desk.commit(JournalBatch.decode(message.payload)), Position)
-            if channel not in (Channel.STATE, Channel.ALARM):
+            if channel not in (Channel.STATE, Channel.ALARM, Channel.RESULT):
                 return False
             desk.take(channel, message.payload)
         except (ContractError, Refused):

@@ -1,4 +1,4 @@
-"""Gives out bundles over MQTT: offers are retained or sent to whom they concern, chunks follow on demand.
+"""Gives out bundles and commands over MQTT: offers are retained or sent to whom they concern, chunks follow on demand.
 
 A client of its own, so that a flood of chunks holds up no acknowledgement. Retained offers are a hint that brokers
 lose: whenever a terminal reports its state, what it lacks is offered to it again, soon at first and then ever more
@@ -20,6 +20,7 @@ from typing import Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from sqlalchemy.exc import SQLAlchemyError
 
 from agent.bundles.chunk_tree import ChunkTree
 from agent.sync.contract import (
@@ -38,6 +39,7 @@ from agent.sync.contract import (
 from tools.platform.broker import Endpoint
 from tools.platform.bundle_store import BundleStore, Latest, Published
 from tools.platform.ca import PUBLISHER, Authority, worker_name
+from tools.platform.dispatcher import Dispatcher
 from tools.platform.leases import renew
 
 LOOK_S = 0.5
@@ -60,7 +62,10 @@ log = logging.getLogger(__name__)
 class Publisher:
     """Runs in a thread of its own from `start` until `stop`."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], authority: Authority, directory: Path) -> None:
+    def __init__(
+        self, endpoints: Sequence[Endpoint], authority: Authority, directory: Path, dispatcher: Dispatcher
+    ) -> None:
+        self._dispatcher = dispatcher
         self._endpoints = tuple(endpoints)
         self._at = 0
         self.store = BundleStore(directory)
@@ -121,6 +126,7 @@ class Publisher:
             return
         client.subscribe([(subscription(Channel.ASK), 1), (subscription(Channel.STATE), 1)])
         self._seen = None  # what the broker retains may be gone
+        self._dispatcher.begin_anew()
         self._connected.set()
 
     def _on_disconnect(self, client: mqtt.Client, *_: object) -> None:
@@ -145,6 +151,11 @@ class Publisher:
                 self._renew()
                 if self._connected.is_set():
                     self._look()
+                    for topic, payload in self._dispatcher.due():
+                        self._publish(topic, payload)
+            except SQLAlchemyError as error:
+                # Its text may quote the statement's values.
+                log.error("commands cannot be read (%s)", type(error).__name__)  # noqa: TRY400
             except OSError as error:
                 log.error("the bundles cannot be read: %s", error.strerror)  # noqa: TRY400 - a sentence for the operator
 

@@ -19,6 +19,7 @@ from tools.platform import prints, register_draft  # noqa: F401 - their tables a
 from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority, make_private_directory, write_private
 from tools.platform.consumer import Consumer, Share
+from tools.platform.dispatcher import Dispatcher
 from tools.platform.enrol_desk import EnrolDesk
 from tools.platform.errors import PlatformError
 from tools.platform.evidence import Judge
@@ -166,7 +167,7 @@ class Platform:
             if enrolment is not None:
                 enrol_endpoint = enrolment.inner
                 write_private(layout.enrol_endpoint, str(enrolment.endpoint).encode())
-            publisher = Publisher(endpoints, authority, layout.bundles)
+            publisher = Publisher(endpoints, authority, layout.bundles, Dispatcher(store, _now_ms))
             shards = settings.shards
             platform = cls(lock, authority, store, broker, endpoints, publisher, enrolment, enrol_endpoint, shards)
             begun.pop_all()

@@ -33,6 +33,8 @@ class Channel(StrEnum):
     OFFER = "down/offer"
     CERTIFY = "up/certify"
     CERTIFIED = "down/certified"
+    COMMAND = "down/command"
+    RESULT = "up/result"
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ from agent.sync.contract.questions import QuerySubsidies, Subsidies, decode_repl
 from agent.sync.contract.wire import Message
 from offline_store.genesis import GENESIS, Genesis
 from offline_store.record import Entry, Money, Record, new_id
+from tests.agent.ordering import COMMANDING
 from tests.agent.permits.parts import PERMITTING
 from tests.agent.sync.enrolling import ENROLLING
 
@@ -176,7 +177,7 @@ DOWNLOADS: list[Message] = [
     Chunk(body_sha256=HASH, number=32767, data=b"d" * CHUNK_BYTES),
     Chunk(body_sha256=HASH, number=32767, data=b"d" * CHUNK_BYTES, path=(HASH,) * 15),
 ]
-MESSAGES = [*UPLINKS, *ANSWERS, *QUESTIONS, *REPLIES, *DOWNLOADS, *ENROLLING, *PERMITTING]
+MESSAGES = [*UPLINKS, *ANSWERS, *QUESTIONS, *REPLIES, *DOWNLOADS, *ENROLLING, *PERMITTING, *COMMANDING]
 SIGNER = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
 KEYS = cose.keyring([cose.VerifyKey.of(SIGNER.key.public_key())])
 

@@ -1,0 +1,244 @@
+"""`onecard platform command`: signed commands to terminals, and what became of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import sqlalchemy as sa
+import zstandard
+
+from agent.keys import Role
+from agent.sync.contract.commands import LIFE_MS, LONGEST_LIFE_MS, CommandAct
+from agent.sync.contract.errors import ContractError
+from agent.sync.contract.messages import MAX_RECORD_BYTES
+from agent.sync.contract.topics import Address
+from tools.bundles import signer_of
+from tools.cli.codes import reason_words
+from tools.cli.times import iso
+from tools.cli.words import say
+from tools.platform import orders
+from tools.platform.ca import Authority
+from tools.platform.command_options import database_option, directory_option, json_option, print_table
+from tools.platform.errors import PlatformError
+from tools.platform.service import Layout
+from tools.platform.store import Store
+
+_MAX_JSON_BYTES = 16 * MAX_RECORD_BYTES
+_MINUTE_MS = 60_000
+
+_terminal = click.argument("terminal", metavar="ID")
+_minutes = click.option(
+    "--minutes",
+    type=click.IntRange(1, LONGEST_LIFE_MS // _MINUTE_MS),
+    help=say("命令的有效期（分钟，默认一天）", "How long it may wait, in minutes (default: a day)"),
+)
+
+
+@click.group(name="command", help=say("向终端下达签名命令", "Signed commands to terminals"))
+def command_group() -> None:
+    """Hold the commands."""
+
+
+@command_group.command(
+    name="open",
+    help=say(
+        "让终端的一个通道开放一次。命令一分钟后失效，终端离线则不开放",
+        "Have one lane of a terminal open once. It holds for a minute: what does not reach the terminal opens nothing",
+    ),
+)
+@_terminal
+@click.argument("lane", metavar=say("通道", "LANE"))
+@directory_option
+@database_option
+@json_option
+def open_lane(terminal: str, lane: str, directory: Path, database: str | None, as_json: bool) -> None:
+    """For one person."""
+    _issue(directory, database, terminal, CommandAct.OPEN, lane, LIFE_MS[CommandAct.OPEN], as_json)
+
+
+@command_group.command(name="restart", help=say("让终端重新启动其程序", "Have a terminal's program begin anew"))
+@_terminal
+@_minutes
+@directory_option
+@database_option
+@json_option
+def restart(terminal: str, minutes: int | None, directory: Path, database: str | None, as_json: bool) -> None:
+    """Unless its configuration is not valid."""
+    _issue(directory, database, terminal, CommandAct.RESTART, None, _life_ms(minutes), as_json)
+
+
+@command_group.command(
+    name="re-read",
+    help=say(
+        "让终端重新读取配置；有变化才重新启动",
+        "Have a terminal read its configuration again; it begins anew only if that has changed",
+    ),
+)
+@_terminal
+@_minutes
+@directory_option
+@database_option
+@json_option
+def re_read(terminal: str, minutes: int | None, directory: Path, database: str | None, as_json: bool) -> None:
+    """Its own file, and what the platform gave it."""
+    _issue(directory, database, terminal, CommandAct.RE_READ, None, _life_ms(minutes), as_json)
+
+
+@command_group.command(
+    name="report",
+    help=say("让终端报告自身状况（不含个人信息）", "Have a terminal say how it is; nothing personal is in it"),
+)
+@_terminal
+@_minutes
+@directory_option
+@database_option
+@json_option
+def report(terminal: str, minutes: int | None, directory: Path, database: str | None, as_json: bool) -> None:
+    """What `onecard status --json` says there."""
+    _issue(directory, database, terminal, CommandAct.REPORT, None, _life_ms(minutes), as_json)
+
+
+@command_group.command(name="list", help=say("列出命令及其结果", "List the commands, and what became of them"))
+@click.argument("terminal", metavar="ID", required=False)
+@directory_option
+@database_option
+@json_option
+def list_orders(terminal: str | None, directory: Path, database: str | None, as_json: bool) -> None:
+    """Of one terminal or of all, the latest first."""
+    with _reading(directory, database).transaction() as transaction:
+        rows = orders.all_of(transaction, terminal)
+    if as_json:
+        click.echo(json.dumps([_facts(row) for row in rows]))
+        return
+    titles = (
+        ("命令", "id"),
+        ("终端", "terminal"),
+        ("操作", "act"),
+        ("通道", "lane"),
+        ("下达", "issued"),
+        ("结果", "result"),
+    )
+    print_table(
+        [say(zh, en) for zh, en in titles],
+        [[row.id.hex()[:8], row.terminal, row.act, row.lane or "", iso(row.issued_ms), _became(row)] for row in rows],
+        say("没有下达过命令。", "No commands were given."),
+    )
+
+
+@command_group.command(
+    name="show", help=say("显示一条命令、其结果和报告", "Show one command, its result and its report")
+)
+@click.argument("command", metavar=say("命令", "COMMAND"))
+@directory_option
+@database_option
+@json_option
+def show(command: str, directory: Path, database: str | None, as_json: bool) -> None:
+    """By its id, or the beginning of it."""
+    with _reading(directory, database).transaction() as transaction:
+        found = [row for row in orders.all_of(transaction) if row.id.hex().startswith(command.lower())]
+    if len(found) != 1:
+        raise PlatformError(
+            say(
+                f"没有（或不止一条）以 {command} 开头的命令；见 onecard platform command list。",
+                f"No command, or more than one, begins with {command}: see `onecard platform command list`.",
+            )
+        )
+    facts = _facts(found[0]) | {"report": _report(found[0])}
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    click.echo(_became(found[0]))
+    for name, value in facts.items():
+        if value is not None and name != "report":
+            click.echo(f"{name}: {iso(value) if name.endswith('_ms') else value}")
+    if facts["report"] is not None:
+        click.echo(json.dumps(facts["report"], ensure_ascii=False, indent=2))
+
+
+def _issue(
+    directory: Path, database: str | None, terminal: str, act: CommandAct, lane: str | None, life_ms: int, as_json: bool
+) -> None:
+    layout = Layout(directory)
+    signer = signer_of(Authority.at(layout.keys).role_keys[Role.COMMAND][0])
+    store = Store.open(database or layout.database_url)
+    try:
+        Address(terminal)
+        with store.transaction() as transaction:
+            issued = orders.issue(transaction, signer, terminal, act, lane, time.time_ns() // 1_000_000, life_ms)
+    except (orders.NotHeardOf, ContractError) as error:
+        raise PlatformError(
+            say(
+                f"终端 {terminal} 从未连接过平台，命令无法指明它的日志链。",
+                f"{terminal} has never connected, so that no command can name the chain of its journal.",
+            )
+        ) from error
+    except orders.TooMany as error:
+        raise PlatformError(
+            say(
+                f"终端 {terminal} 已有 {orders.MAX_OPEN} 条命令未答复，请待其答复或过期。",
+                f"{terminal} has {orders.MAX_OPEN} commands without an answer: wait for answers, or for their end.",
+            )
+        ) from error
+    except ValueError as error:
+        raise PlatformError(say(f"通道名 {lane} 不可能存在。", f"No lane can be called {lane}.")) from error
+    finally:
+        store.close()
+    if as_json:
+        click.echo(json.dumps({"id": issued.hex()}))
+    else:
+        click.echo(
+            say(
+                f"命令 {issued.hex()[:8]} 已下达；结果见 onecard platform command show {issued.hex()[:8]}",
+                f"command {issued.hex()[:8]} is given; its result: onecard platform command show {issued.hex()[:8]}",
+            )
+        )
+
+
+def _reading(directory: Path, database: str | None) -> Store:
+    return Store.open_for_reading(database or Layout(directory).database_url)
+
+
+def _life_ms(minutes: int | None) -> int:
+    return orders.DEFAULT_LIFE_MS if minutes is None else minutes * _MINUTE_MS
+
+
+def _became(row: sa.Row[Any]) -> str:
+    if row.reason is not None:
+        said: str = reason_words(row.reason)
+        return said if row.seq is not None else say(f"{said}（尚未见于日志）", f"{said} (not in the journal yet)")
+    if time.time_ns() // 1_000_000 >= row.expires_ms:
+        return say("没有答复，已过期", "no answer, and it has ended")
+    return say("等待答复", "waits for an answer") if row.accepted_ms is None else say("执行中", "is carried out")
+
+
+def _facts(row: sa.Row[Any]) -> dict[str, Any]:
+    names = (
+        "terminal",
+        "number",
+        "act",
+        "lane",
+        "issued_ms",
+        "expires_ms",
+        "accepted_ms",
+        "reason",
+        "answered_ms",
+        "seq",
+    )
+    return {"id": row.id.hex(), **{name: getattr(row, name) for name in names}}
+
+
+def _report(row: sa.Row[Any]) -> Any:
+    """What the terminal said, if it is what a terminal says."""
+    if row.report is None:
+        return None
+    try:
+        size = zstandard.get_frame_parameters(row.report).content_size
+        if not 0 < size <= _MAX_JSON_BYTES:
+            return None
+        return json.loads(zstandard.ZstdDecompressor().decompress(row.report, max_output_size=_MAX_JSON_BYTES))
+    except (zstandard.ZstdError, ValueError, RecursionError):
+        return None
