@@ -304,7 +304,7 @@ class Lane:
             case NoAmount():
                 return AmountRefused(AmountProblem[reading.problem.name])
             case KeyReading():
-                return KeyPressed(FunctionKey[reading.key.name], reading.number)
+                return KeyPressed(FunctionKey[reading.key.name], reading.number, reading.digits)
             case PinReading():
                 return PinEntered(reading.digits)
             case OpenOnce():

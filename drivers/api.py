@@ -168,10 +168,14 @@ class FunctionKey(StrEnum):
 
 
 class KeyReading(_Reading):
-    """A function key of a keypad, with the number that was typed before it."""
+    """A function key of a keypad, with the number that was typed before it.
+
+    ``digits`` are those of a number that is a name, a bill's: as they were typed, and perhaps too many for a number.
+    """
 
     key: FunctionKey
     number: int | None = Field(default=None, ge=0, le=99_999_999)
+    digits: str = Field(default="", pattern=r"^[0-9]{0,32}\z")
 
 
 class PinReading(_Reading):

@@ -43,7 +43,10 @@ FUNCTIONS = MappingProxyType(
         "h": FunctionKey.ASSIST,
     }
 )
-_NUMBERED = re.compile(rb"([0-9]{0,8})([a-z])")
+_NUMBERED = re.compile(rb"([0-9]{0,32})([a-z])")
+_NUMBER_DIGITS = 8
+_NAMES = frozenset({FunctionKey.BILL})
+"""The keys before which a number is a name: its zeros count, and it may be long."""
 _PIN = re.compile(rb"[0-9]{4,12}")
 _YUAN = re.compile(rb"(?=\.?[0-9])([0-9]*)(?:\.([0-9]{0,2}))?")
 
@@ -78,8 +81,11 @@ class SerialKeypad(LineSource):
             return PinReading(reader=self.name, at_ns=at_ns, digits=typed.decode())
         pressed = _NUMBERED.fullmatch(typed)
         if pressed is not None and (key := self._functions.get(pressed[2])) is not None:
-            number = int(pressed[1]) if pressed[1] else None
-            return KeyReading(reader=self.name, at_ns=at_ns, key=key, number=number)
+            if key in _NAMES:
+                return KeyReading(reader=self.name, at_ns=at_ns, key=key, digits=pressed[1].decode())
+            if len(pressed[1]) <= _NUMBER_DIGITS:
+                number = int(pressed[1]) if pressed[1] else None
+                return KeyReading(reader=self.name, at_ns=at_ns, key=key, number=number)
         amount_fen = fen(typed)
         if amount_fen is None:
             return NoAmount(reader=self.name, at_ns=at_ns, problem=AmountProblem.UNREADABLE)

@@ -77,6 +77,8 @@ class KeyPressed:
 
     key: FunctionKey
     number: int | None = None
+    digits: str = ""
+    """Of a number that is a name, a bill's: as they were typed, with the zeros before it."""
 
 
 @dataclass(frozen=True, slots=True)

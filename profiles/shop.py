@@ -112,8 +112,8 @@ class Shop(Ordering[ShopState]):
                 return self._bill(state, number, facts)
             case Barcode(number):
                 return self.add_item(state, number, facts)
-            case KeyPressed(FunctionKey.BILL, number) if self._settings.bills is not None:
-                return self._bill(state, str(number or ""), facts)
+            case KeyPressed(FunctionKey.BILL, _, digits) if self._settings.bills is not None:
+                return self._bill(state, digits, facts)
             case KeyPressed(FunctionKey.ACCOUNT, number) if self._settings.accounts is not None:
                 return self._choose(state, number, facts)
             case _:

@@ -120,7 +120,14 @@ def test_a_letter_before_enter_is_a_function_key_with_the_number_before_it(
     assert (reading.key, reading.number) == (key, number)
 
 
-@pytest.mark.parametrize("typed", ["1.5v", "123456789v", "12z", "v12", "12vv"])
+@pytest.mark.parametrize("digits", ["", "00123456", "00126000000123456789", "9" * 32])
+def test_a_bills_number_keeps_its_zeros_and_may_be_long(digits: str) -> None:
+    reading = SerialKeypad("keys", KeypadSettings(port="/nowhere")).parse(f"{digits}b".encode(), 0)
+    assert isinstance(reading, KeyReading)
+    assert (reading.key, reading.number, reading.digits) == (FunctionKey.BILL, None, digits)
+
+
+@pytest.mark.parametrize("typed", ["1.5v", "123456789v", f"{1:033d}b", "12z", "v12", "12vv"])
 def test_what_is_no_function_key_does_nothing_but_is_said(
     device: VirtualKeypad, keypad: SerialKeypad, typed: str
 ) -> None:
