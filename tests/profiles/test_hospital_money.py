@@ -25,7 +25,7 @@ from profiles.questions import Answered, AnsweredLate, Authorised, Unanswered
 from tests.agent.seeded import SeededRandom
 from tests.profiles.facts import HeldFacts
 from tests.profiles.hospitals import LATER, LI, WANG, Lane
-from tests.tools.platform.tills import PERMIT, Bank, Till
+from tests.tools.platform.tills import REGISTRATION, Bank, Till
 from tools.platform.accounts import CREDIT, account_of, grant_credit, person_of
 from tools.platform.debts import debts
 from tools.platform.intents import OPEN
@@ -68,7 +68,7 @@ class Ward:
     def __init__(self, bank: Bank) -> None:
         self.bank = bank
         self.lane = Lane(Facts(), offline={"payment_fen": 3_000, "subject_fen": 9_000, "terminal_fen": 20_000})
-        self.till = Till(bank, permit=PERMIT.model_copy(update={"merchants": frozenset({"hospital-1"})}))
+        self.till = Till(bank, registration=REGISTRATION.model_copy(update={"merchants": frozenset({"hospital-1"})}))
         self.bank.now_ms = self.lane.facts.now_ms
         self.written = 0
         self.answered = 0

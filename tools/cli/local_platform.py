@@ -11,8 +11,8 @@ from tools.cli.place import state_home
 from tools.cli.words import say
 from tools.platform.broker import DEFAULT_PORT, Endpoint
 from tools.platform.ca import Authority
-from tools.platform.permit_of import permit_of
-from tools.platform.permits import Permit, allow, permit
+from tools.platform.registration_of import registration_of
+from tools.platform.registrations import Registration, allow, registration
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -28,13 +28,13 @@ def link_overrides() -> tuple[str, ...]:
 
 def register(resolved: Resolved) -> None:
     """Let the terminal ask the local platform for what its own configuration has it ask for, and nothing else."""
-    wanted = permit_of(resolved)
-    if wanted == Permit():
+    wanted = registration_of(resolved)
+    if wanted == Registration():
         return
     store = Store.open(Layout(state_home() / "platform").database_url)
     try:
         with store.transaction() as transaction:
-            known = permit(transaction, resolved.config.terminal.id)
+            known = registration(transaction, resolved.config.terminal.id)
             joined = wanted if known is None else known.joined(wanted)
             if joined != known:
                 allow(transaction, resolved.config.terminal.id, joined)

@@ -43,7 +43,7 @@ from tools.days.terminal import Place, Terminal, Wrap
 from tools.days.town import Bank, Town
 from tools.platform.accounts import account_of
 from tools.platform.intents import OPEN, State
-from tools.platform.permit_of import permit_of
+from tools.platform.registration_of import registration_of
 
 BEFORE_S = 10
 """So long before its first step a day begins."""
@@ -175,7 +175,7 @@ class _Stage:
         signer = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
         key = cose.VerifyKey.of(signer.key.public_key())
         self.bank = Bank(directory, self.town, self.clock, key)
-        self.bank.register(resolved.config.terminal.id, permit_of(resolved))
+        self.bank.register(resolved.config.terminal.id, registration_of(resolved))
         self._place = Place(
             directory / "journal", resolved, self.town, self.bank, self.clock, signer, Shelf(self.clock, self._zone)
         )

@@ -37,9 +37,9 @@ from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
 from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, accounts, enter
-from tools.platform.permits import Permit, allow
 from tools.platform.register import Known
 from tools.platform.register_draft import replace_all
+from tools.platform.registrations import Registration, allow
 from tools.platform.store import Store, sqlite_url
 from tools.prices import PriceFile, TariffFile
 
@@ -168,10 +168,10 @@ class Bank:
         with self.store.transaction() as transaction:
             replace_all(transaction, NAMESPACE, town.media(), clock.now_ms())
 
-    def register(self, terminal: str, permit: Permit) -> None:
+    def register(self, terminal: str, registration: Registration) -> None:
         """Say what a terminal may ask for."""
         with self.store.transaction() as transaction:
-            allow(transaction, terminal, permit)
+            allow(transaction, terminal, registration)
 
     def pay_in(self, subject: Subject, amount_fen: int, kind: str = ACCOUNT) -> None:
         """Open somebody's account of a kind."""

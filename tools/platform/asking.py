@@ -1,6 +1,6 @@
 """Whether a terminal may ask what it asks: bounds that a stolen one meets, and one that somebody asks in the name of.
 
-Each terminal is registered for what it may ask (:mod:`tools.platform.permits`). Beyond that:
+Each terminal is registered for what it may ask (:mod:`tools.platform.registrations`). Beyond that:
 
 1. it has so many holds alive, of so much in all, and asks so many questions about money a minute;
 2. evidence that comes with a question is verified as a record's is. What is wrong with it is a no, and a showing serves
@@ -24,8 +24,8 @@ from tools.platform.given import MAX_AHEAD_MS
 from tools.platform.holds import TOO_MANY, UNPROVEN_CAP_FEN
 from tools.platform.intents import State, intent_table
 from tools.platform.ledger import Owner
-from tools.platform.permits import Permit, permit
 from tools.platform.register import Register
+from tools.platform.registrations import Registration, registration
 from tools.platform.store import Transaction, metadata
 
 UNREGISTERED = "terminal-not-registered"
@@ -78,7 +78,7 @@ class Gate:
         return code
 
     def _refusal(self, question: Authorise, owner: Owner, verdict: Verdict, *, proven: bool) -> str | None:
-        allowed = permit(self._transaction, self._terminal)
+        allowed = registration(self._transaction, self._terminal)
         if allowed is None:
             return UNREGISTERED
         return (
@@ -94,7 +94,7 @@ class Gate:
             return TOO_MANY
         verdict, showing = self._verdict(question)
         proven = self._proves(verdict, question, person)
-        allowed = permit(self._transaction, self._terminal)
+        allowed = registration(self._transaction, self._terminal)
         if allowed is None:
             code: str | None = UNREGISTERED
         else:
@@ -136,7 +136,7 @@ class Gate:
 
     # Bounds ---------------------------------------------------------------------------------------------------------
 
-    def _of_terminal(self, question: Authorise, allowed: Permit) -> str | None:
+    def _of_terminal(self, question: Authorise, allowed: Registration) -> str | None:
         columns = intent_table.c
         held = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(columns.amount_fen), 0)).where(
             columns.terminal == self._terminal, columns.state == State.HELD.value, columns.until_ms > self._now_ms
@@ -172,7 +172,7 @@ class Gate:
         count, sum_fen = self._connection.execute(query).one()
         return int(count), int(sum_fen)
 
-    def _of_card(self, question: QueryBalance, person: Owner, allowed: Permit) -> str | None:
+    def _of_card(self, question: QueryBalance, person: Owner, allowed: Registration) -> str | None:
         if not (allowed.balances_by_card and self._register.is_holder(question.medium, person)):
             return "not-proven"
         columns = asked_table.c

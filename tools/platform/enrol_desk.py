@@ -57,8 +57,8 @@ from tools.platform.closed_chains import close_all
 from tools.platform.enrol_lists import lists_for
 from tools.platform.enrolments import Stage
 from tools.platform.ingest import UNKNOWN_TERMINAL, Reply
-from tools.platform.permit_of import permit_of
-from tools.platform.permits import allow_new
+from tools.platform.registration_of import registration_of
+from tools.platform.registrations import allow_new
 from tools.platform.store import Store, Transaction
 
 PLATFORM_SOURCE = "platform"
@@ -150,7 +150,7 @@ class EnrolDesk:
         der = certificate.public_bytes(Encoding.DER)
         if row.configuration is not None:
             # whoever chose a new terminal's configuration said with it what it may ask for
-            allow_new(transaction, row.terminal, permit_of(config.parse(row.configuration, row.terminal, Path())))
+            allow_new(transaction, row.terminal, registration_of(config.parse(row.configuration, row.terminal, Path())))
         enrolments.revoke(transaction, row.terminal)
         granted = {"stage": Stage.GRANTED.value, "granted_ms": self._now_ms(), "certificate": der}
         enrolments.change(transaction, row.id, **granted)

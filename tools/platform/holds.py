@@ -41,8 +41,8 @@ from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
 from tools.platform.funds import Funds, fund_owner, fund_table, is_split, shares_of
 from tools.platform.intents import OPEN, REFUNDED, SETTLES, SPLIT, Intent, State, intent_of, intent_row, intent_table
 from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts, row_of
-from tools.platform.permits import may_sell
 from tools.platform.register import WRONG_PERSON, Register
+from tools.platform.registrations import may_sell
 from tools.platform.returns import Claim, Claimed, Returns, becomes, claim_row
 from tools.platform.row_locks import Need
 from tools.platform.store import Transaction

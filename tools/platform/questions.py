@@ -33,8 +33,8 @@ from tools.platform.given import MAX_AHEAD_MS, Given
 from tools.platform.holds import TOO_MANY, Held, Holds
 from tools.platform.intents import intent_row
 from tools.platform.ledger import NOBODY, row_of
-from tools.platform.permits import permit
 from tools.platform.register import Register
+from tools.platform.registrations import registration
 from tools.platform.returns import Returns
 from tools.platform.row_locks import Need
 from tools.platform.store import Transaction
@@ -145,7 +145,7 @@ class Answering:
 
     def _claim(self, question: ClaimReturn) -> dict[str, int] | str:
         """What goes back of another till's sale, claimed; or why nothing does."""
-        allowed = permit(self._transaction, self._terminal)
+        allowed = registration(self._transaction, self._terminal)
         code = UNREGISTERED if allowed is None else allowed.objection(question.merchant, None, ())
         if code is not None:
             return code
@@ -159,7 +159,7 @@ class Answering:
         return "own-sale" if sale[0].owner == question.subject else returns.claim(question, where, sale[1])
 
     def _travel(self, question: QueryTravel, bound: Bound) -> Reply:
-        allowed = permit(self._transaction, self._terminal)
+        allowed = registration(self._transaction, self._terminal)
         if allowed is None or question.line not in allowed.lines:
             code = "terminal-not-registered" if allowed is None else "line-not-registered"
             return Declined(**bound, code=code)

@@ -34,8 +34,8 @@ from tools.platform.asking import UNREGISTERED
 from tools.platform.evidence import Judge
 from tools.platform.holds import TOO_MANY
 from tools.platform.ledger import NOBODY, Owner
-from tools.platform.permits import permit
 from tools.platform.register import Register
+from tools.platform.registrations import registration
 from tools.platform.row_locks import Need
 from tools.platform.store import Transaction, metadata
 
@@ -128,7 +128,7 @@ def answer(
     """The sealed answer, or the code of the contract that says why there is none."""
     if judge is None:
         return "unsupported"
-    allowed = permit(transaction, terminal)
+    allowed = registration(transaction, terminal)
     if allowed is None or not allowed.subsidies:
         return UNREGISTERED
     if not subsidy_bounds.may_ask(transaction, terminal, now_ms):

@@ -18,8 +18,8 @@ from tools.platform.command_options import database_option, directory_option, js
 from tools.platform.errors import PlatformError
 from tools.platform.leases import end
 from tools.platform.money_commands import FenType, yuan
-from tools.platform.permit_of import permit_of
-from tools.platform.permits import Permit, allow, forbid, permits
+from tools.platform.registration_of import registration_of
+from tools.platform.registrations import Registration, allow, forbid, registrations
 from tools.platform.revocation import revoke
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -102,7 +102,7 @@ def allow_terminal(
     """Counts at once, also on a running platform, and in place of what was said before."""
     limits = {"holds": holds, "holds_fen": holds_fen}
     try:
-        given = Permit.model_validate(
+        given = Registration.model_validate(
             {"merchants": merchants, "funds": funds, "accounts": accounts, "lines": lines}
             | {"balances_by_card": balances_by_card, "subsidies": subsidies}
             | {name: value for name, value in limits.items() if value is not None}
@@ -113,7 +113,7 @@ def allow_terminal(
         ) from error
     if config is not None:
         try:
-            given = given.joined(permit_of(load(config)))
+            given = given.joined(registration_of(load(config)))
         except ConfigError as error:
             raise PlatformError(str(error)) from error
     store = Store.open(database or Layout(directory).database_url)
@@ -176,16 +176,16 @@ def retire_terminal(terminal_id: str, directory: Path, database: str | None) -> 
     )
 
 
-@terminal_group.command(name="permits", help=say("列出各终端可以收取什么", "List what each terminal may ask for"))
+@terminal_group.command(name="registrations", help=say("列出各终端可以收取什么", "List what each terminal may ask for"))
 @directory_option
 @database_option
 @json_option
-def list_permits(directory: Path, database: str | None, as_json: bool) -> None:
+def list_registrations(directory: Path, database: str | None, as_json: bool) -> None:
     """Those that were registered."""
     store = Store.open_for_reading(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
-            found = permits(transaction)
+            found = registrations(transaction)
     finally:
         store.close()
     if as_json:
@@ -202,7 +202,7 @@ def list_permits(directory: Path, database: str | None, as_json: bool) -> None:
     )
 
 
-def _words(given: Permit) -> str:
+def _words(given: Registration) -> str:
     """One line."""
     named = [
         (say("商户", "merchants"), given.merchants),

@@ -11,8 +11,8 @@ from agent.keys import FileKeyStore
 from tools.cli.local_platform import enrol, link_overrides, register
 from tools.cli.place import state_home
 from tools.cli.presets import preset_text
-from tools.platform.permit_of import permit_of
-from tools.platform.permits import Permit, allow, permit
+from tools.platform.registration_of import registration_of
+from tools.platform.registrations import Registration, allow, registration
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -54,11 +54,11 @@ def test_a_preset_is_registered_for_what_it_asks_for_and_keeps_what_an_operator_
     register(canteen)
     terminal, store = canteen.config.terminal.id, Store.open(layout.database_url)
     with store.transaction() as transaction:
-        assert permit(transaction, terminal) == permit_of(canteen)
-        allow(transaction, terminal, Permit(merchants=frozenset({"shop-2"}), holds=3))
+        assert registration(transaction, terminal) == registration_of(canteen)
+        allow(transaction, terminal, Registration(merchants=frozenset({"shop-2"}), holds=3))
     register(canteen)
     with store.transaction() as transaction:
-        joined = permit(transaction, terminal)
+        joined = registration(transaction, terminal)
     store.close()
     assert joined is not None
     assert joined.merchants == {"shop-2", "canteen-1"}

@@ -21,8 +21,8 @@ from offline_store.record import Entry, new_id
 from offline_store.writer import Writer
 from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority
-from tools.platform.permit_of import permit_of
-from tools.platform.permits import allow
+from tools.platform.registration_of import registration_of
+from tools.platform.registrations import allow
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -116,7 +116,7 @@ def register(authority: Authority, resolved: Resolved) -> None:
     store = Store.open(Layout(authority.terminals.parent.parent).database_url)
     try:
         with store.transaction() as transaction:
-            allow(transaction, resolved.config.terminal.id, permit_of(resolved))
+            allow(transaction, resolved.config.terminal.id, registration_of(resolved))
     finally:
         store.close()
 

@@ -25,8 +25,8 @@ from tests.tools.platform.tills import LI
 from tools.platform import foreign_codes, loans
 from tools.platform.ledger import enter
 from tools.platform.loans import DAY_MS
-from tools.platform.permits import Permit, allow
 from tools.platform.register import Known, Register
+from tools.platform.registrations import Registration, allow
 from tools.platform.service import Platform
 
 TERMINAL, CODE, ITEM = "library-1", "2" * 28, "31415926"
@@ -93,7 +93,7 @@ async def test_a_terminal_asks_for_a_balance_a_renewal_and_a_codes_holder(platfo
         loans.add(transaction, ITEM, LI, now_ms + DAY_MS, 30, 1)
         foreign_codes.add(transaction, CODE, LI, now_ms + DAY_MS)
         Register(transaction).put(Known(MEDIUM, LI), now_ms)
-        allow(transaction, TERMINAL, Permit(balances_by_card=True))
+        allow(transaction, TERMINAL, Registration(balances_by_card=True))
     async with questions(platform, tmp_path) as asked:
         assert await ask(asked, QueryBalance()) == Balance(1250)
         assert await ask(asked, Renew(ITEM)) == Renewed(now_ms + 31 * DAY_MS)

@@ -16,7 +16,7 @@ from agent.signatures import Algorithm
 from agent.sync.contract import Authorise, Authorised, Balance, Declined, QueryBalance, Reply
 from tests.tools.platform.chains import NOW_MS
 from tests.tools.platform.test_evidence import row_file
-from tests.tools.platform.tills import DATE, LI, MERCHANT, PERMIT, WANG, Bank, Till
+from tests.tools.platform.tills import DATE, LI, MERCHANT, REGISTRATION, WANG, Bank, Till
 from tools.city import Issuer, Phone
 from tools.cli import code_files
 from tools.platform import asking, issuers
@@ -27,7 +27,7 @@ from tools.platform.evidence import Judge
 from tools.platform.holds import HOLD_MS, UNPROVEN_CAP_FEN
 from tools.platform.intents import State
 from tools.platform.ledger import Owner
-from tools.platform.permits import Permit, forbid
+from tools.platform.registrations import Registration, forbid
 from tools.platform.store import Store
 
 CITY = Issuer.found(1, Algorithm.ES256, NOW_MS)
@@ -57,8 +57,10 @@ def bank(tmp_path: Path, store: Store, signer: Es256Signer, authority: Authority
 class Asker:
     """The questions of one till, with a phone before it."""
 
-    def __init__(self, bank: Bank, authority: Authority, name: str = "till-1", permit: Permit | None = PERMIT) -> None:
-        self.till = Till(bank, name, permit=permit)
+    def __init__(
+        self, bank: Bank, authority: Authority, name: str = "till-1", registration: Registration | None = REGISTRATION
+    ) -> None:
+        self.till = Till(bank, name, registration=registration)
         self.till.greet()
         key = VerifyKey.of(authority.load_sealing_key().public_key())
         self.seal: Seal = code_sealer(name, lambda: cose.keyring([key]))
@@ -103,7 +105,7 @@ def code_of(reply: Reply) -> str:
 def test_a_terminal_that_nobody_registered_asks_for_nothing_and_what_it_sells_is_contested(
     bank: Bank, authority: Authority
 ) -> None:
-    thief = Asker(bank, authority, "thief", permit=None)
+    thief = Asker(bank, authority, "thief", registration=None)
     assert code_of(thief.pay()) == "terminal-not-registered"
     assert code_of(thief.balance(thief.shown())) == "terminal-not-registered"
     thief.till.medium = LIS["medium"]
@@ -126,7 +128,7 @@ def test_a_terminal_asks_for_its_own_merchant_funds_and_accounts_only(asker: Ask
 def test_a_terminal_asks_which_of_a_persons_accounts_pay_only_among_those_it_is_registered_for(
     bank: Bank, authority: Authority
 ) -> None:
-    asker = Asker(bank, authority, permit=PERMIT.model_copy(update={"accounts": frozenset({"medical"})}))
+    asker = Asker(bank, authority, registration=REGISTRATION.model_copy(update={"accounts": frozenset({"medical"})}))
     bank.pay_in(account_of(PERSON, "medical"), 500)
     assert isinstance(asker.pay(400, accounts=(("medical", 1_000),)), Authorised)
     assert code_of(asker.pay(100, accounts=(("medical", 50), ("wallet", 50)))) == "account-not-registered"
@@ -160,7 +162,7 @@ def test_a_terminal_that_was_stolen_is_forbidden_at_once(asker: Asker) -> None:
 
 
 def test_a_terminals_holds_are_bounded_in_number_and_in_sum_until_they_expire(bank: Bank, authority: Authority) -> None:
-    small = Asker(bank, authority, permit=PERMIT.model_copy(update={"holds": 2, "holds_fen": 1_000}))
+    small = Asker(bank, authority, registration=REGISTRATION.model_copy(update={"holds": 2, "holds_fen": 1_000}))
     assert isinstance(small.pay(600), Authorised)
     assert code_of(small.pay(401)) == "holds-exceed-limit"
     assert isinstance(small.pay(400, **LIS), Authorised)
@@ -229,7 +231,7 @@ def test_one_showing_serves_one_payment_of_one_terminal(asker: Asker, authority:
 def test_a_balance_is_told_to_who_is_proven_and_to_a_card_only_where_that_is_allowed(
     bank: Bank, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strict = Asker(bank, authority, permit=PERMIT.model_copy(update={"balances_by_card": False}))
+    strict = Asker(bank, authority, registration=REGISTRATION.model_copy(update={"balances_by_card": False}))
     assert isinstance(strict.balance(strict.shown()), Balance)
     assert code_of(strict.balance()) == "not-proven"
     lax = Asker(bank, authority, "desk-1")

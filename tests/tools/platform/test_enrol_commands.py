@@ -15,7 +15,7 @@ from tools.platform import enrolments
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.enrolments import MAX_LISTED, Stage, enrolment_table
-from tools.platform.permits import Permit, permits
+from tools.platform.registrations import Registration, registrations
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -39,9 +39,9 @@ def typed(layout: Layout, *arguments: str) -> Result:
     return CliRunner().invoke(platform, [*arguments, "--dir", str(layout.directory)])
 
 
-def permits_of(registry: Registry) -> Mapping[str, Permit]:
+def registrations_of(registry: Registry) -> Mapping[str, Registration]:
     with registry.store.transaction() as transaction:
-        return permits(transaction)
+        return registrations(transaction)
 
 
 def test_a_code_that_is_revoked_while_its_fingerprint_is_asked_for_stays_revoked(
@@ -86,12 +86,14 @@ def test_a_retired_terminals_codes_bring_back_neither_certificate_nor_registrati
     layout: Layout, registry: Registry, tmp_path: Path
 ) -> None:
     registry.ask(box(tmp_path / "till", registry.code("till-1", profile="canteen"))[1])
-    assert permits_of(registry) == {"till-1": Permit(merchants=frozenset({"canteen-1"}), funds=frozenset({"subsidy"}))}
+    assert registrations_of(registry) == {
+        "till-1": Registration(merchants=frozenset({"canteen-1"}), funds=frozenset({"subsidy"}))
+    }
     _, open_one = box(tmp_path / "next", registry.code("till-1", profile="canteen", replaces=True))
     assert typed(layout, "terminal", "retire", "till-1").exit_code == 0
     refused = registry.ask(open_one)
     assert isinstance(refused, EnrolRefused)
-    assert (refused.code, len(registry.authority.given("till-1")), permits_of(registry)) == ("revoked", 1, {})
+    assert (refused.code, len(registry.authority.given("till-1")), registrations_of(registry)) == ("revoked", 1, {})
 
 
 def test_what_an_operator_forbade_comes_back_with_no_new_certificate(
@@ -101,9 +103,9 @@ def test_what_an_operator_forbade_comes_back_with_no_new_certificate(
     assert typed(layout, "terminal", "forbid", "till-1").exit_code == 0
     again = registry.code("till-1", profile="canteen", replaces=True)
     assert isinstance(registry.ask(box(tmp_path / "again", again)[1]), EnrolGranted)
-    assert permits_of(registry) == {}
+    assert registrations_of(registry) == {}
     assert typed(layout, "terminal", "allow", "till-1", "--merchant", "canteen-1").exit_code == 0
-    assert permits_of(registry) == {"till-1": Permit(merchants=frozenset({"canteen-1"}))}
+    assert registrations_of(registry) == {"till-1": Registration(merchants=frozenset({"canteen-1"}))}
 
 
 def test_an_operators_limits_outlive_a_new_certificate(layout: Layout, registry: Registry, tmp_path: Path) -> None:
@@ -112,4 +114,6 @@ def test_an_operators_limits_outlive_a_new_certificate(layout: Layout, registry:
     assert typed(layout, "terminal", "allow", "till-1", *limits).exit_code == 0
     again = registry.code("till-1", profile="canteen", replaces=True)
     assert isinstance(registry.ask(box(tmp_path / "again", again)[1]), EnrolGranted)
-    assert permits_of(registry) == {"till-1": Permit(merchants=frozenset({"canteen-1"}), holds=2, holds_fen=5_000)}
+    assert registrations_of(registry) == {
+        "till-1": Registration(merchants=frozenset({"canteen-1"}), holds=2, holds_fen=5_000)
+    }

@@ -21,7 +21,7 @@ from tests.tools.platform.chains import NOW_MS
 from tests.tools.platform.test_money_together import at_once
 from tests.tools.platform.tills import DATE, LI, MERCHANT, Bank, Payment, Till
 from tools.platform.commands import platform
-from tools.platform.permits import Permit
+from tools.platform.registrations import Registration
 from tools.platform.returns import free, open_claims
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -292,10 +292,10 @@ def test_who_may_not_and_what_is_not_there(bank: Bank, counter: Counter, sale: P
     assert counter.refused(number, cashier=LI) == "own-sale"
     assert counter.refused(number + 1) == "sale-unknown"
     assert counter.refused(number, 1_251) == "refund-too-much"
-    stranger = Counter(bank, name="till-4", seed=4, permit=Permit(merchants=frozenset({"shop-9"})))
+    stranger = Counter(bank, name="till-4", seed=4, registration=Registration(merchants=frozenset({"shop-9"})))
     stranger.greet()
     assert stranger.refused(number) == "merchant-not-registered"
-    nobody = Counter(bank, name="till-5", seed=5, permit=None)
+    nobody = Counter(bank, name="till-5", seed=5, registration=None)
     nobody.greet()
     assert nobody.refused(number) == "terminal-not-registered"
     bank.now_ms = NOW_MS + 90 * 86_400_000

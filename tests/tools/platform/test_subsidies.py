@@ -27,7 +27,7 @@ from tools.platform import issuers, subsidies, subsidy_bounds
 from tools.platform.ca import Authority
 from tools.platform.evidence import Judge
 from tools.platform.ledger import Owner
-from tools.platform.permits import Permit, allow, forbid
+from tools.platform.registrations import Registration, allow, forbid
 from tools.platform.store import Store, sqlite_url
 
 PIN = "135790"
@@ -88,7 +88,7 @@ def query(store: Store, signer: Es256Signer, authority: Authority, tmp_path: Pat
         subsidies.add(transaction, LI, PAID)
     till = Till(bank, "subsidy-1")
     with store.transaction() as transaction:
-        allow(transaction, till.name, Permit(subsidies=True))
+        allow(transaction, till.name, Registration(subsidies=True))
     return Query(till, authority.load_sealing_key().public_key())
 
 
@@ -207,11 +207,11 @@ def test_a_code_reads_nobody_elses_affairs_also_where_no_register_knows_it(query
 
 
 def test_a_terminal_that_is_there_for_something_else_is_told_nothing_and_counts_no_pin(query: Query) -> None:
-    for permit in (Permit(merchants=frozenset({"canteen"})), None):
+    for registration in (Registration(merchants=frozenset({"canteen"})), None):
         with query.till.bank.store.transaction() as transaction:
             forbid(transaction, query.till.name)
-            if permit is not None:
-                allow(transaction, query.till.name, permit)
+            if registration is not None:
+                allow(transaction, query.till.name, registration)
         assert query.pin("000000") == "terminal-not-registered"
     with query.till.bank.store.transaction() as transaction:
         (row, *_) = subsidies.holders(transaction)

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from tools.cli.presets import preset_text
 from tools.platform.commands import platform
-from tools.platform.permits import MAX_HOLDS, MAX_HOLDS_FEN
+from tools.platform.registrations import MAX_HOLDS, MAX_HOLDS_FEN
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def typed(directory: Path, *arguments: str) -> Result:
     return CliRunner().invoke(platform, [*arguments, "--dir", str(directory)])
 
 
-def permits(directory: Path) -> dict[str, Any]:
-    rows = json.loads(typed(directory, "terminal", "permits", "--json").output)
+def registrations(directory: Path) -> dict[str, Any]:
+    rows = json.loads(typed(directory, "terminal", "registrations", "--json").output)
     return {row.pop("terminal"): row for row in rows}
 
 
@@ -35,23 +35,23 @@ def test_a_terminal_is_registered_shown_and_forbidden(directory: Path) -> None:
                     "--account", "medical", "--holds", "5", "--holds-yuan", "99.50", "--balances-by-card")  # fmt: skip
     assert allowed.exit_code == 0, allowed.output
     assert "merchants canteen-1" in allowed.output
-    assert permits(directory) == {
+    assert registrations(directory) == {
         "till-1": {"merchants": ["canteen-1"], "funds": ["subsidy"], "accounts": ["medical"], "lines": [],
                    "subsidies": False,
                    "balances_by_card": True, "holds": 5, "holds_fen": 9950}
     }  # fmt: skip
-    assert "canteen-1" in typed(directory, "terminal", "permits").output
+    assert "canteen-1" in typed(directory, "terminal", "registrations").output
     assert typed(directory, "terminal", "forbid", "till-1").exit_code == 0
     gone = typed(directory, "terminal", "forbid", "till-1")
     assert (gone.exit_code, "not registered" in gone.output) == (1, True)
-    assert permits(directory) == {}
+    assert registrations(directory) == {}
 
 
 def test_what_a_terminal_may_ask_for_is_read_from_its_own_configuration(directory: Path) -> None:
     config = directory / "canteen.yaml"
     config.write_text(preset_text("canteen"), encoding="utf-8")
     assert typed(directory, "terminal", "allow", "till-1", "--config", str(config)).exit_code == 0
-    found = permits(directory)["till-1"]
+    found = registrations(directory)["till-1"]
     assert (found["merchants"], found["funds"]) == (["canteen-1"], ["subsidy"])
     assert (found["holds"], found["holds_fen"]) == (MAX_HOLDS, MAX_HOLDS_FEN)
     config.write_text("lanes: {}", encoding="utf-8")

@@ -11,17 +11,19 @@ from agent.cose import Es256Signer
 from agent.sync.contract import Declined, QueryTravel, Travelled
 from offline_store.record import Entry, Money
 from profiles.api import Kind
-from tests.tools.platform.tills import ASKED_FOR_MS, DATE, LI, PERMIT, WANG, Bank, Till
+from tests.tools.platform.tills import ASKED_FOR_MS, DATE, LI, REGISTRATION, WANG, Bank, Till
 from tools.platform.ledger import Owner
-from tools.platform.permits import Permit
 from tools.platform.register import Known
 from tools.platform.register_draft import replace_all
+from tools.platform.registrations import Registration
 from tools.platform.store import Store
 from tools.platform.travel import DAY_MS, KEPT_MS, entry_table, ride_table
 
 MINUTE_MS = 60_000
 MEDIUM = b"m" * 16
-LINES = Permit(merchants=frozenset({"metro-company"}), funds=frozenset({"senior-fund"}), lines=frozenset({"metro"}))
+LINES = Registration(
+    merchants=frozenset({"metro-company"}), funds=frozenset({"senior-fund"}), lines=frozenset({"metro"})
+)
 _NUMBERS = itertools.count(1)
 
 
@@ -83,12 +85,12 @@ class Gate(Till):
 
 @pytest.fixture
 def square(bank: Bank) -> Gate:
-    return Gate(bank, "square-1", seed=1, permit=LINES).greeted()
+    return Gate(bank, "square-1", seed=1, registration=LINES).greeted()
 
 
 @pytest.fixture
 def lake(bank: Bank) -> Gate:
-    return Gate(bank, "lake-1", seed=2, permit=LINES).greeted()
+    return Gate(bank, "lake-1", seed=2, registration=LINES).greeted()
 
 
 def test_an_entry_at_one_terminal_is_told_at_another_until_the_ride_is_paid(
@@ -213,8 +215,8 @@ def test_words_that_no_column_holds_are_no_travel_and_wedge_no_chain(
 def test_a_terminal_that_is_not_registered_for_the_line_is_told_nothing(bank: Bank, square: Gate) -> None:
     square.told("entered-station")
     square.send()
-    for permit, code in ((PERMIT, "line-not-registered"), (None, "terminal-not-registered")):
-        stranger = Gate(bank, f"stranger-{code[:4]}", seed=3, permit=permit)
+    for registration, code in ((REGISTRATION, "line-not-registered"), (None, "terminal-not-registered")):
+        stranger = Gate(bank, f"stranger-{code[:4]}", seed=3, registration=registration)
         reply = stranger.ask()
         assert isinstance(reply, Declined)
         assert reply.code == code

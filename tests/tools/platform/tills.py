@@ -16,8 +16,8 @@ from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
 from tools.platform.intents import Intent, intents
 from tools.platform.ledger import Owner, account_table, enter
-from tools.platform.permits import Permit, allow
 from tools.platform.register import Known, Register
+from tools.platform.registrations import Registration, allow
 from tools.platform.store import Store
 
 LI: Owner = ("city", b"l" * 16)
@@ -25,7 +25,7 @@ WANG: Owner = ("city", b"w" * 16)
 STRANGER: Owner = ("site", b"x" * 16)
 ASKED_FOR_MS = 2_000
 MERCHANT = "canteen-1"
-PERMIT = Permit(
+REGISTRATION = Registration(
     merchants=frozenset({MERCHANT}),
     funds=frozenset({"subsidy", "employer", "city"}),
     accounts=frozenset(kind.value for kind in AccountKind),
@@ -52,9 +52,9 @@ class Bank:
         self.store = store
         self.ingest = Ingest(store, self._signer, lambda: self.now_ms, judge=self._judge)
 
-    def register(self, terminal: str, permit: Permit) -> None:
+    def register(self, terminal: str, registration: Registration) -> None:
         with self.store.transaction() as transaction:
-            allow(transaction, terminal, permit)
+            allow(transaction, terminal, registration)
 
     def pay_in(self, owner: Owner, amount_fen: int) -> None:
         with self.store.transaction() as transaction:
@@ -106,12 +106,12 @@ class Till:
     patience_ms: int = ASKED_FOR_MS
     medium: bytes | None = None
     """Of whoever pays."""
-    permit: Permit | None = PERMIT
+    registration: Registration | None = REGISTRATION
     records: list[Record] = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.permit is not None:
-            self.bank.register(self.name, self.permit)
+        if self.registration is not None:
+            self.bank.register(self.name, self.registration)
         self.random = SeededRandom(self.seed)
         self.chain_id = self.random.token(16)
         self.records = make_chain(1, chain_id=self.chain_id, seed=self.seed)

@@ -11,17 +11,17 @@ from profiles.metro_settings import MetroSettings
 from profiles.payment import PaySettings
 from profiles.rules.accounts import Account
 from profiles.subsidy import SubsidySettings
-from tools.platform.permits import Permit
+from tools.platform.registrations import Registration
 
 
-def permit_of(terminal: Resolved) -> Permit:
+def registration_of(terminal: Resolved) -> Registration:
     """The merchants of its tills, and whoever pays according to any of their rules.
 
     A rule that has somebody else pay names the fund as ``fund``, whichever scene it is of.
     """
     tills = [settings for settings in terminal.profiles.values() if isinstance(settings, PaySettings)]
     rules = [rule for till in tills for rule in _within(till)]
-    return Permit(
+    return Registration(
         merchants=frozenset(till.merchant for till in tills),
         funds=frozenset(fund for rule in rules if isinstance(fund := getattr(rule, "fund", None), str)),
         accounts=frozenset(rule.kind.value for rule in rules if isinstance(rule, Account)),

@@ -20,23 +20,25 @@ from tools.platform.store import Transaction, metadata
 
 MAX_NAMES = 64
 MAX_HOLDS, MAX_HOLDS_FEN = 64, 2_000_000
-"""Of one terminal at once, unless its permit says otherwise: as many as it has questions open, and 20,000 yuan."""
-MAX_PERMIT_CHARS = 16_384
+"""Of one terminal at once, unless its registration says else: as many as it has questions open, and 20,000 yuan."""
+MAX_REGISTRATION_CHARS = 16_384
 _FORBIDDEN = ""
-"""In place of a permit, so that an enrolment does not give back what an operator took."""
+"""In place of a registration, so that an enrolment does not give back what an operator took."""
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Names = Annotated[frozenset[Name], Field(max_length=MAX_NAMES)]
 
-permit_table = sa.Table(
-    "permit",
+registration_table = sa.Table(
+    "permit",  # its first name, which the databases that exist have
     metadata,
     sa.Column("terminal", sa.String(32), primary_key=True),
-    sa.Column("body", sa.String(MAX_PERMIT_CHARS), nullable=False, comment="a Permit, as JSON; empty: forbidden"),
+    sa.Column(
+        "body", sa.String(MAX_REGISTRATION_CHARS), nullable=False, comment="a Registration, as JSON; empty: forbidden"
+    ),
 )
 
 
-class Permit(BaseModel):
+class Registration(BaseModel):
     """What one terminal may ask for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,7 +70,7 @@ class Permit(BaseModel):
         named = {DEBT: CREDIT}.get(account or ACCOUNT, account or ACCOUNT)
         return None if named in self.accounts | {ACCOUNT} else "account-not-registered"
 
-    def joined(self, other: Permit) -> Permit:
+    def joined(self, other: Registration) -> Registration:
         """What either of them lets it ask for; the limits of this one."""
         return self.model_copy(
             update={
@@ -82,45 +84,49 @@ class Permit(BaseModel):
         )
 
 
-def permit(transaction: Transaction, terminal: str) -> Permit | None:
+def registration(transaction: Transaction, terminal: str) -> Registration | None:
     """What a terminal may ask for; ``None`` if nobody said, or an operator forbade it."""
-    query = sa.select(permit_table.c.body).where(permit_table.c.terminal == terminal)
+    query = sa.select(registration_table.c.body).where(registration_table.c.terminal == terminal)
     body = transaction.connection.execute(query).scalar_one_or_none()
-    return Permit.model_validate_json(body) if body else None
+    return Registration.model_validate_json(body) if body else None
 
 
 def may_sell(transaction: Transaction, terminal: str, money: Money) -> bool:
     """Whether a terminal is registered for what a record of its journal says was sold."""
-    allowed = permit(transaction, terminal)
+    allowed = registration(transaction, terminal)
     return allowed is not None and allowed.objection(money.merchant, money.account, money.funds) is None
 
 
-def permits(transaction: Transaction) -> Mapping[str, Permit]:
+def registrations(transaction: Transaction) -> Mapping[str, Registration]:
     """Of every terminal that is registered."""
-    query = sa.select(permit_table).where(permit_table.c.body != _FORBIDDEN).order_by(permit_table.c.terminal)
+    query = (
+        sa.select(registration_table)
+        .where(registration_table.c.body != _FORBIDDEN)
+        .order_by(registration_table.c.terminal)
+    )
     rows = transaction.connection.execute(query)
-    return {row.terminal: Permit.model_validate_json(row.body) for row in rows}
+    return {row.terminal: Registration.model_validate_json(row.body) for row in rows}
 
 
-def allow(transaction: Transaction, terminal: str, permit: Permit) -> None:
+def allow(transaction: Transaction, terminal: str, registration: Registration) -> None:
     """This is what the terminal may ask for from now on."""
-    _say(transaction, terminal, permit.model_dump_json())
+    _say(transaction, terminal, registration.model_dump_json())
 
 
-def allow_new(transaction: Transaction, terminal: str, permit: Permit) -> None:
+def allow_new(transaction: Transaction, terminal: str, registration: Registration) -> None:
     """The same, of a terminal of which nobody said anything: what was allowed or forbidden before stands."""
-    said = sa.select(permit_table.c.terminal).where(permit_table.c.terminal == terminal)
+    said = sa.select(registration_table.c.terminal).where(registration_table.c.terminal == terminal)
     if transaction.connection.execute(said).one_or_none() is None:
-        allow(transaction, terminal, permit)
+        allow(transaction, terminal, registration)
 
 
 def forbid(transaction: Transaction, terminal: str) -> bool:
     """It may ask for nothing until it is allowed anew; whether it might."""
-    might = permit(transaction, terminal) is not None
+    might = registration(transaction, terminal) is not None
     _say(transaction, terminal, _FORBIDDEN)
     return might
 
 
 def _say(transaction: Transaction, terminal: str, body: str) -> None:
-    transaction.connection.execute(sa.delete(permit_table).where(permit_table.c.terminal == terminal))
-    transaction.connection.execute(sa.insert(permit_table).values(terminal=terminal, body=body))
+    transaction.connection.execute(sa.delete(registration_table).where(registration_table.c.terminal == terminal))
+    transaction.connection.execute(sa.insert(registration_table).values(terminal=terminal, body=body))
