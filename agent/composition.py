@@ -34,7 +34,7 @@ from agent.day_keys import DayKeys
 from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
 from agent.durable import durable
 from agent.enrolment.note import enrolled
-from agent.facts import Delivered, Marks, TerminalFacts, not_delivered
+from agent.facts import IsDelivered, Marks, TerminalFacts, not_delivered
 from agent.kernel_time import boot_id
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, KeyStoreError, Role
 from agent.lane import Lane
@@ -119,7 +119,7 @@ class Composition:
         self._bundles: Bundles | None = None
         self._buffer: BufferWatch | None = None
         self._condition: JournalCondition | None = None
-        self._delivered: Delivered = not_delivered
+        self._delivered: IsDelivered = not_delivered
         self.rescued: Rescued | None = None
         """Of a journal that was found damaged when it was opened."""
         readers = {name for lane in self.config.lanes.values() for name in lane.readers}

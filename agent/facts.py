@@ -21,7 +21,7 @@ People = Callable[[Subject], Person | None]
 """Where the site's rosters are asked."""
 
 
-Delivered = Callable[[], bool]
+IsDelivered = Callable[[], bool]
 """Whether the platform has acknowledged all that was handed to the journal."""
 
 
@@ -88,7 +88,7 @@ class TerminalFacts:
         zone: tzinfo,
         people: People = nobody,
         lists: Lists | None = None,
-        delivered: Delivered = not_delivered,
+        delivered: IsDelivered = not_delivered,
     ) -> None:
         self.moment = clock.moment()
         self.now_ms = self.moment.now_ms

@@ -51,7 +51,7 @@ class Campus(BaseModel):
         if person is None or person.pupil is None or person.pupil.consent is Consent.MISSING:
             return ()
         day = self.term.day(facts)
-        return self.attendance.noted(direction, subject, person, person.pupil, day, about, facts)
+        return self.attendance.noted(direction, subject, person, day, about, facts)
 
     def said(self, direction: Direction, subject: Subject, facts: Facts) -> Sentence:
         """What the screen says to whoever may pass."""

@@ -65,6 +65,8 @@ _DECLINED = {
     "expired": SubsidyReason.NOT_REACHED,
 }
 """What the platform may say no with; anything else is :data:`SubsidyReason.REFUSED`."""
+_COUNTED = frozenset({"pin-wrong", "pin-blocked"})
+"""After these a PIN was wrong, or not even looked at; after any other nobody says so."""
 
 
 class SubsidySettings(ProfileSettings):
@@ -242,7 +244,7 @@ class Subsidy:
         code = answer.code if isinstance(answer, Declined) else ""
         reason: ReasonEnum = _DECLINED.get(code, SubsidyReason.REFUSED)
         if reason is not SubsidyReason.PIN_WRONG or session is None:
-            return self._over(state, about, reason, facts)
+            return self._over(state, about, reason, facts, given_back=code not in _COUNTED)
         left = self._settings.pins.left(session.subject, facts)
         if left == 0:
             return self._over(state, about, SubsidyReason.PIN_BLOCKED, facts)
@@ -256,8 +258,8 @@ class Subsidy:
     def _over(
         self, state: SubsidyState, about: bytes, reason: ReasonEnum, facts: Facts, *, given_back: bool = False
     ) -> Step[SubsidyState]:
-        """The session ends without an answer. A try that the platform may not have heard of is given back: it counts
-        what it heard itself."""
+        """The session ends without an answer. A try of which nobody says that it was wrong is given back: the platform
+        counts what it heard itself."""
         marks: tuple[Mark, ...] = ()
         if given_back and state.by_pin and state.session is not None:
             marks = self._settings.pins.given_back(state.session.subject, facts)

@@ -17,8 +17,8 @@ DONE = Sentence("已退出，屏幕已清除", "Over; the screen is wiped")
 def tries_left(left: int, wait_s: int) -> Sentence:
     """After a wrong PIN."""
     return Sentence(
-        f"服务密码不正确，还可输入 {left} 次，请等 {wait_s} 秒后重新输入",
-        f"The service PIN is wrong; {left} more may be tried: please type it again after {wait_s} s",
+        f"服务密码不正确，今天在本机还可输错 {left} 次，请等 {wait_s} 秒后重新输入",
+        f"The service PIN is wrong; {left} more may be wrong here today: please type it again after {wait_s} s",
     )
 
 

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from profiles.api import Facts, Kind, Mark, Record, Subject
 from profiles.direction import Direction
 from profiles.person import Person
-from profiles.pupil import Pupil
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules import leave
 from profiles.rules.admission import Code
@@ -71,11 +70,10 @@ class Attendance(BaseModel):
     again_min: int = Field(default=5, ge=0, le=120, description="the same way again within it is not told again")
 
     def noted(
-        self, direction: Direction, subject: Subject, person: Person, pupil: Pupil, day: SchoolDay, about: bytes,
-        facts: Facts,
-    ) -> tuple[Record, ...]:  # fmt: skip
-        """The record of a passage that the decision ``about`` granted; none if it was told just now."""
-        if self._told_just_now(direction, subject, facts):
+        self, direction: Direction, subject: Subject, person: Person, day: SchoolDay, about: bytes, facts: Facts
+    ) -> tuple[Record, ...]:
+        """The record of a passage that the decision ``about`` granted; none if it was told just now, or of no pupil."""
+        if person.pupil is None or self._told_just_now(direction, subject, facts):
             return ()
         public: dict[str, str | int | bool] = {"class": person.unit, "lessons": day is SchoolDay.LESSONS}
         midnight_ms = facts.now_ms + until_midnight_ms(facts.local_time)
@@ -87,7 +85,7 @@ class Attendance(BaseModel):
             marks = (came, leave.came(subject, facts)) if is_back else (came,)
             public |= {"minutes_late": late_min} if late_min else {}
         else:
-            permit = leave.current(pupil, facts.now_ms)
+            permit = leave.current(person.pupil, facts.now_ms)
             reason = NoticeReason.WENT_OUT if permit is None else NoticeReason.WENT_ON_LEAVE
             marks = () if permit is None else (leave.went(permit, subject, facts),)
             public |= {} if permit is None else {"back_by_ms": permit.until_ms}

@@ -86,6 +86,8 @@ class Network(BaseModel):
     def metres(self, start: str, end: str) -> int:
         """On the shortest way."""
         known = self._known
+        if start not in known and end in known:
+            start, end = end, start  # the tracks go both ways
         if start not in known:
             known[start] = self._metres_from(start)
         return known[start][end]

@@ -200,6 +200,16 @@ def test_whoever_comes_next_sees_nothing_of_whoever_was_there() -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "left"), [("account-unknown", 3), ("unreadable", 3), ("pin-wrong", 2), ("pin-blocked", 2)]
+)
+def test_only_a_pin_that_was_wrong_is_counted_in_the_end(code: str, left: int) -> None:
+    kiosk = Kiosk()
+    kiosk.tell(Presented(person()))
+    kiosk.tell(Answered(kiosk.pin(), Declined(code)))
+    assert kiosk.lane._settings.pins.left(person().subject, kiosk.facts) == left
+
+
+@pytest.mark.parametrize(
     ("code", "came"),
     [
         ("pin-unset", "pin-unset"), ("pin-blocked", "pin-blocked"), ("account-unknown", "no-subsidies"),

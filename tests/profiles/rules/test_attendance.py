@@ -27,14 +27,13 @@ class Gate:
 
     def __init__(self, pupil: Pupil | None = None, day: SchoolDay = SchoolDay.LESSONS, **settings: Any) -> None:
         self.rule = Attendance.model_validate({"starts": "08:00"} | settings)
-        self.pupil = pupil or Pupil(Consent.GIVEN)
-        self.person = Person("class-3-2", pupil=self.pupil)
+        self.person = Person("class-3-2", pupil=pupil or Pupil(Consent.GIVEN))
         self.day = day
         self.facts = HeldFacts(NINE_MS)
 
     def walk(self, direction: Direction = Direction.IN, after_min: float = 0) -> Record | None:
         self.facts.now_ms += round(after_min * MINUTE_MS)
-        told = self.rule.noted(direction, ZHANG, self.person, self.pupil, self.day, ABOUT, self.facts)
+        told = self.rule.noted(direction, ZHANG, self.person, self.day, ABOUT, self.facts)
         self.facts.keep(told)
         assert len(told) < 2
         return told[0] if told else None

@@ -38,6 +38,13 @@ def test_the_way_is_the_shortest_one_either_way() -> None:
     assert (ring.numbered(3), ring.numbered(9), ring.numbered(None)) == ("c", None, None)
 
 
+def test_the_ways_to_one_station_are_looked_for_once() -> None:
+    network = Network.model_validate(RING)
+    to = {name: network.metres("a", name) for name in network.stations}
+    assert {name: network.metres(name, "a") for name in network.stations} == to
+    assert set(network._known) == {"a"}
+
+
 @given(st.randoms(use_true_random=False), st.integers(2, 9))
 def test_in_any_network_no_detour_is_shorter(chance: random.Random, size: int) -> None:
     names = [f"s{number}" for number in range(size)]
