@@ -57,12 +57,13 @@ from profiles.questions import Answer, Answered, Declined, NotRecorded, QueryTra
 from profiles.reasons import Sentence
 from profiles.ride import Ride
 from profiles.riding import given_back, taken, ticket_of, ticket_said, with_lamp
+from profiles.rules import lease
 from profiles.rules.concession import Concession, concession_of
 from profiles.rules.discounts import Discounts, Rides, travelled
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.impossible import is_possible
 from profiles.rules.trips import OpenTrip, Seen, begun, has_left, left, open_trip, over, seen, seen_here
-from profiles.trace import Asked, RuleEnum, Verdict, judge
+from profiles.trace import Asked, Rule, RuleEnum, Verdict, judge
 
 MINUTE_MS = 60_000
 _REFUSED = {"medium-lost": Reason.MEDIUM_LOST, "wrong-person": Reason.MEDIUM_DENIED}
@@ -331,6 +332,11 @@ class Metro(PaidWay[MetroState]):
             since_ms, station = trip or (None, None)
             grant = Grant(MetroReason.LEFT_FREE, public, ended, since_ms, station)
             return self.let_through(self._fresh(state), credential, grant, facts, trace)
+        if lease.refusal(facts) is not None:  # money stops, and nobody is kept for it
+            since_ms, station = trip or (None, None)
+            grant = Grant(MetroReason.LEFT_UNPAID, public | {"unpaid_fen": fare_fen}, ended, since_ms, station)
+            unpaid = judge([(Rule.LEASE, False, None)], trace)
+            return self.let_through(self._fresh(state), credential, grant, facts, unpaid.trace)
         is_a_fare = trip is not None or state.typed_fen is None
         concessions, discounts = (settings.concessions, settings.discounts) if is_a_fare else ((), Discounts())
         began_ms = facts.now_ms if trip is None else trip.since_ms

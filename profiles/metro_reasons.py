@@ -26,6 +26,11 @@ class MetroReason(ReasonEnum):
         _S("请出站，本次免费", "Please go out; nothing is due"),
         _S("票价为零", "the trip costs nothing"),
     )
+    LEFT_UNPAID = (
+        "left-station-unpaid",
+        _S("可以出站，车费请到客服中心付款", "You may go out; please pay the fare at the station's desk"),
+        _S("租约已到期，不收款，放行；unpaid_fen 未收", "the lease has ended: let out, and unpaid_fen was not taken"),
+    )
     NO_ENTRY = (
         "no-station-entry",
         _S("没有进站记录，请到客服中心补登", "There is no record of your entry; please go to the station's desk"),

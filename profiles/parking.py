@@ -56,6 +56,7 @@ from profiles.passage import PassageReason
 from profiles.payers import Payers
 from profiles.payment import Bill, Kept, Payment, PaySettings, with_amount
 from profiles.reasons import ReasonEnum, Sentence
+from profiles.rules import lease
 from profiles.rules.accounts import Accounts
 from profiles.rules.admission import Entitlement
 from profiles.rules.occupancy import Occupancy
@@ -195,12 +196,16 @@ class Parking(PaidWay[ParkingState]):
             fee_fen = state.typed_fen or 0
         else:
             fee_fen = self._settings.tariff.fee_fen(facts.now_ms - since_ms, self._waived(credential, facts))
+        left = (self._stay(credential.subject, None, facts), *self._counted(-1, facts), *self._seen(facts))
         if fee_fen == 0:
-            marks = (self._stay(credential.subject, None, facts), *self._counted(-1, facts))
-            grant = Grant(ParkingReason.LEFT_FREE, self._public(), (*marks, *self._seen(facts)), since_ms)
+            grant = Grant(ParkingReason.LEFT_FREE, self._public(), left, since_ms)
             return self._granted(state, credential, grant, facts, verdict.trace)
         if credential.source == PLATE and plates is not Plates.PAY:
             return Step(state, (Show(with_amount(ParkingReason.PLATE_PAYS_NOT.citizen, fee_fen), Tone.WAIT),))
+        if lease.refusal(facts) is not None:  # money stops, and nobody is kept for it
+            grant = Grant(ParkingReason.LEFT_UNPAID, self._public() | {"unpaid_fen": fee_fen}, left, since_ms)
+            unpaid = judge([(Rule.LEASE, False, None)], verdict.trace)
+            return self._granted(state, credential, grant, facts, unpaid.trace)
         accounts = self._settings.accounts
         payers = None if accounts is None else Payers.of(accounts, credential, USE, facts)
         bill = Bill(fee_fen, compact(facts.local_time), payers=payers)

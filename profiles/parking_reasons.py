@@ -21,6 +21,11 @@ class ParkingReason(ReasonEnum):
         _S("免费停车，一路平安", "Nothing is due; have a good journey"),
         _S("停车费为零", "the stay costs nothing"),
     )
+    LEFT_UNPAID = (
+        "left-unpaid",
+        _S("可以出场，停车费请到服务台付款", "You may leave; please pay the fee at the service desk"),
+        _S("租约已到期，不收款，放行；unpaid_fen 未收", "the lease has ended: let out, and unpaid_fen was not taken"),
+    )
     INSIDE_ALREADY = (
         "inside-already",
         _S("您的车已在场内，请按呼叫按钮", "Your car is inside already; please press the call button"),

@@ -36,7 +36,8 @@ CHOICE = re.compile("或(?!放卡|出示市民码|出示码)| or (?!a card|the c
 _WENT_WELL = """
     actuated answered-late assisted area-reset asked came-back came-back-late came-in came-in-late collected debt-asked
     duress entered entered-again entered-station escorted fire-cleared foreign-asked granted granted-again
-    handed-over handover-confirmed health-shown-green identified left-free left-station-free lent lent-offline
+    handed-over handover-confirmed health-shown-green identified left-free left-station-free
+    left-station-unpaid left-unpaid lent lent-offline
     library-goodbye library-scan library-scan-offline library-welcome loan-asked meal-counted nothing-owed
     opened-again opened-by-command paid paid-offline passed patron-unblocked receipt-copied refunded registered
     renewal-asked renewed repeated return-asked returned returned-offline shift-closed shift-opened signed-in signed-out

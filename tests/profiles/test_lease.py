@@ -10,10 +10,12 @@ from profiles.api import Actuate, Assurance, Credential, Kind, Presented, Subjec
 from profiles.gate import Gate, GateSettings
 from profiles.payment import Cashier
 from profiles.rules.lease import LeaseReason
-from profiles.trace import Rule
+from profiles.trace import OBJECTED, Rule
 from tests.profiles.canteens import LI
 from tests.profiles.facts import HeldFacts
 from tests.profiles.test_counter import Counter
+from tests.profiles.test_metro import Line
+from tests.profiles.test_parking import CarPark
 from tests.profiles.test_till import Lane
 
 CASHIERS = [kind for name in profile_names() if (kind := profile_type(name)) and issubclass(kind, Cashier)]
@@ -51,6 +53,30 @@ def test_nothing_is_given_back_either() -> None:
     before = lane.kinds()
     lane.key(FunctionKey.VOID, lane.state.sold)
     assert lane.kinds() == [*before, (Kind.DECISION, "lease-ended")]
+
+
+def test_nobody_is_kept_inside_a_car_park_or_a_station_for_money_that_is_not_taken() -> None:
+    park = CarPark()
+    park.enter(1)
+    park.later(95)
+    park.facts.leased = False
+    assert park.present("out", 1) == ["left-unpaid"]
+    assert (park.journal[-1].public["unpaid_fen"], park.journal[-1].money) == (800, None)
+    assert park.shown == ["You may leave; please pay the fee at the service desk"]
+    assert park.journal[-1].trace[-1] == Rule.LEASE.number | OBJECTED
+    assert park.opened("out", "stuck") == ["actuator-failed"]
+    assert park.cars() == 1, "the barrier stayed shut"
+    assert park.present("out", 1) == ["left-unpaid"]
+    assert park.opened("out") == ["actuated"]
+    assert park.cars() == 0
+    line = Line()
+    line.enter()
+    line.later(12)
+    line.facts.leased = False
+    assert line.tap("out") == ["left-station-unpaid"]
+    assert (line.journal[-1].public["unpaid_fen"], line.asked) == (300, None)
+    assert line.opened("out") == ["actuated"]
+    assert not line.is_inside()
 
 
 def test_a_gate_opens_as_ever() -> None:

@@ -55,6 +55,7 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "from": _S("进站车站", "came in at"),
         "missing_exit": _S("未出站行程的进站车站", "entry of the trip without an exit"),
         "stayed_minutes": _S("停放分钟数", "minutes of the stay"),
+        "unpaid_fen": _S("未收金额", "not taken"),
         "counter": _S("窗口", "counter"),
         "matter": _S("事项", "matter"),
         "ticket": _S("排队号", "ticket"),

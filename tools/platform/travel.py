@@ -1,7 +1,7 @@
 """What people have travelled, as all terminals' journals tell: who came in where, and which rides were paid.
 
 Rows are only added, in whatever order the journals come, and everything else is read from them: a trip is open while
-no ride of its line was paid, or left for nothing, at or after its entry. A reversal takes its ride away, a gate that
+no ride of its line was paid, or left without money, at or after its entry. A reversal takes its ride away, a gate that
 failed its entry. They are kept for :data:`KEPT_MS` and no longer.
 """
 
@@ -32,7 +32,8 @@ AHEAD_MS = 600_000
 MAX_WORD = 64
 _METRO = "metro"
 _FAILED = frozenset({Reason.ACTUATOR_FAILED.code, Reason.NOT_ACTUATED.code, PassageReason.TIMED_OUT.code})
-_TOLD = _FAILED | {MetroReason.ENTERED.code, MetroReason.LEFT_FREE.code}
+_LEFT = frozenset({MetroReason.LEFT_FREE.code, MetroReason.LEFT_UNPAID.code})
+_TOLD = _FAILED | _LEFT | {MetroReason.ENTERED.code}
 
 entry_table = sa.Table(
     "travel_entry",
@@ -51,7 +52,7 @@ ride_table = sa.Table(
     metadata,
     sa.Column("record_id", sa.LargeBinary, primary_key=True),
     sa.Column("terminal", sa.String(32), nullable=False),
-    sa.Column("intent_id", sa.LargeBinary, comment="null: it cost nothing"),
+    sa.Column("intent_id", sa.LargeBinary, comment="null: nothing was paid"),
     sa.Column("namespace", sa.String(64), nullable=False),
     sa.Column("subject", sa.LargeBinary, nullable=False),
     sa.Column("line", sa.String(MAX_WORD), nullable=False),
@@ -79,7 +80,7 @@ def follow(transaction: Transaction, terminal: str, records: Sequence[Record], n
         elif entry.kind == Kind.REVERSAL and entry.money is not None:
             same = sa.and_(ride_table.c.terminal == terminal, ride_table.c.intent_id == entry.money.intent_id)
             transaction.connection.execute(sa.delete(ride_table).where(same))
-        elif entry.kind == Kind.PAYMENT or (entry.kind == Kind.DECISION and entry.reason == MetroReason.LEFT_FREE.code):
+        elif entry.kind == Kind.PAYMENT or (entry.kind == Kind.DECISION and entry.reason in _LEFT):
             _add(transaction, ride_table, _ride(terminal, record, line), now_ms)
         elif entry.reason == MetroReason.ENTERED.code and (station := _word(record, "station")) is not None:
             namespace, subject = entry.subject

@@ -138,12 +138,13 @@ def test_what_came_to_nothing_is_forgotten(bank: Bank, square: Gate, lake: Gate)
     lake.send()
     assert lake.trip() == ("square", entered_ms)
     assert lake.ask().spent_fen == 0
-    free = lake.told("left-station-free")
-    lake.send()
-    assert lake.trip() == (None, None)
-    lake.told("actuator-failed", Kind.OUTCOME, None, refers_to=free)
-    lake.send()
-    assert lake.trip() == ("square", entered_ms)
+    for without_money in ("left-station-free", "left-station-unpaid"):
+        left = lake.told(without_money)
+        lake.send()
+        assert lake.trip() == (None, None)
+        lake.told("actuator-failed", Kind.OUTCOME, None, refers_to=left)
+        lake.send()
+        assert lake.trip() == ("square", entered_ms)
 
 
 def test_what_a_rescued_journal_carries_over_counts_once_whichever_way_it_came_first(
