@@ -31,9 +31,9 @@ from agent.sync.contract import BUNDLES, MANIFESTS, Address, Channel
 from agent.sync.faults import LinkError, LinkFault, fault_of
 
 _DOWN = (Channel.ACK, Channel.ANSWER, Channel.OFFER, Channel.CERTIFIED, Channel.COMMAND)
+"""What is subscribed to, with bundles; anything else that a broker delivers is dropped."""
 _MAX_BUNDLE_MESSAGES = 32
-"""Of these no more wait for the event loop: a flood of chunks keeps no answer out."""
-"""What is subscribed to; anything else that a broker delivers is dropped."""
+"""No more manifests and chunks wait for the event loop: a flood of them keeps no answer out."""
 _MAX_WAITING = 256
 _MAX_OUTGOING = 64
 _MAX_IN_FLIGHT = 20

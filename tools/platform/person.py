@@ -1,12 +1,15 @@
-"""Everything that the platform keeps under one person's pseudonym, as the person may ask to see it (PIPL art. 45).
+"""What the platform keeps under one person's pseudonym, as the person may ask to see it (PIPL art. 45).
 
-Tables are found by their columns, so that one that is added is searched as well. A journal's records bear the person in
-their bodies: they are all read, which takes its time and is asked for seldom.
+Tables are found by their columns, so that one that is added is searched as well, and what belongs to a payment by the
+payment. A journal's records bear the person in their bodies: they are all read, which takes its time and is asked for
+seldom. Not found is what the platform itself cannot read or take apart by person: dead letters, sealed evidence within
+its record, and replies, which go when their question ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,10 +18,13 @@ from offline_store.errors import RecordInvalid
 from offline_store.fields import ID, KIND, LANE, MONEY, PROFILE, PUBLIC, REASON, TIME_MS, record_fields
 from offline_store.record import CARRIED, Money
 from tools.platform.evidence import evidence_table
+from tools.platform.funds import fund_table
+from tools.platform.intents import intent_table
 from tools.platform.ledger import Owner
 from tools.platform.owners import shown
 from tools.platform.pupils import guardian_table
 from tools.platform.register import register_table
+from tools.platform.returns import return_table
 from tools.platform.store import Transaction, metadata, record_table
 
 Row = Mapping[str, object]
@@ -27,6 +33,10 @@ _MEDIUM, _SUBJECT = 11, 12
 _PIECE = 1_000
 _SECRET = frozenset({"salt", "pin"})
 """What checks a PIN is told to nobody, the person among them."""
+_OF_A_PAYMENT: Mapping[sa.Table, tuple[str, str]] = MappingProxyType(
+    {fund_table: ("terminal", "intent_id"), return_table: ("of_terminal", "of_intent")}
+)
+"""Tables that name a person by a payment, and where it stands in them."""
 
 
 def kept_about(transaction: Transaction, person: Owner) -> dict[str, list[Row]]:
@@ -46,6 +56,10 @@ def _is_about(table: sa.Table, person: Owner) -> sa.ColumnElement[bool] | None:
     columns = table.c
     if table is evidence_table:
         return columns.subject == shown(person)
+    if table in _OF_A_PAYMENT:
+        theirs = sa.select(intent_table.c.terminal, intent_table.c.intent_id)
+        paid = theirs.where(intent_table.c.namespace == person[0], intent_table.c.subject == person[1])
+        return sa.tuple_(*(columns[name] for name in _OF_A_PAYMENT[table])).in_(paid)
     if "namespace" not in columns or "subject" not in columns:
         return None
     # A person's accounts by kind have the kind behind a slash, which no namespace holds.

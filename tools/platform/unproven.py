@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from tools.platform.evidence import evidence_table
 from tools.platform.intents import State, intent_table
 from tools.platform.ledger import NOBODY, Owner
 from tools.platform.store import Transaction
@@ -43,9 +44,15 @@ def is_beyond(transaction: Transaction, owner: Owner, business_date: str, amount
     columns = intent_table.c
     windows = (
         (OF_ONE_DATE, columns.business_date == business_date),
-        (OF_ANY_DATES, columns.changed_ms > now_ms - _DAY_MS),
+        (OF_ANY_DATES, _came_after(now_ms - _DAY_MS)),
     )
     return any(_exceeds(transaction, owner, bound, within, amount_fen) for bound, within in windows)
+
+
+def _came_after(at_ms: int) -> sa.ColumnElement[bool]:
+    """When a payment reached the platform its evidence tells; the payment itself, when it last changed."""
+    columns = evidence_table.c
+    return sa.exists().where(columns.id == intent_table.c.record_id, columns.judged_ms > at_ms)
 
 
 def _exceeds(

@@ -16,6 +16,7 @@ from tools.platform.commands import platform
 from tools.platform.ledger import Owner
 from tools.platform.person import kept_about
 from tools.platform.pupils import guardian_table
+from tools.platform.returns import return_table
 from tools.platform.store import Store, metadata
 from tools.platform.subsidies import subsidy_holder_table
 
@@ -81,6 +82,25 @@ def test_every_table_that_names_a_person_is_searched(till: Till, store: Store) -
     assert {"account", "ledger", "intent", "record", "loan", "subsidy_holder", "guardian"} <= kept.keys()
     assert kept["subsidy_holder"][0]["holder"] == "张小三"
     assert not {"salt", "pin"} & kept["subsidy_holder"][0].keys()
+
+
+def test_who_paid_what_of_a_persons_payment_and_what_was_claimed_of_it_is_found(
+    till: Till, bank: Bank, store: Store
+) -> None:
+    mine, other = (till.ask(owner, 500, {"subsidy": 400, "account": 100}) for owner in (LI, WANG))
+    for payment in (mine, other):
+        till.pay(payment)
+    till.send()
+    claim = {"terminal": "till-2", "return_id": b"r" * 16, "of_terminal": till.name, "of_intent": mine.intent_id}
+    with store.transaction() as transaction:
+        row = {**claim, "funds": "{}", "state": "open", "changed_ms": bank.now_ms}
+        transaction.connection.execute(sa.insert(return_table).values(row))
+    with store.transaction() as transaction:
+        kept, others = kept_about(transaction, LI), kept_about(transaction, WANG)
+    assert {row["fund"]: row["amount_fen"] for row in kept["intent_fund"]} == {"subsidy": 400, "account": 100}
+    assert {row["intent_id"] for row in kept["intent_fund"]} == {mine.intent_id}
+    assert [row["return_id"] for row in kept["sale_return"]] == [b"r" * 16]
+    assert "sale_return" not in others
 
 
 def test_no_table_has_a_persons_columns_under_other_names() -> None:

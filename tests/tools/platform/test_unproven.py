@@ -79,6 +79,25 @@ def test_dates_that_a_till_invents_take_no_more_than_what_may_come_in_a_day(bank
     assert taken_fen(bank) == OF_ANY_DATES.sum_fen + 1
 
 
+def test_a_refund_makes_no_payment_one_that_came_today(bank: Bank) -> None:
+    till = till_of(bank, 1)
+    payments = [
+        till.ask(LI, UNPROVEN_CAP_FEN, {"account": UNPROVEN_CAP_FEN}, date=f"202612{day:02d}")
+        for day in range(1, 6)
+        for _ in range(2)
+    ]
+    for payment in payments:
+        till.pay(payment)
+    till.send()
+    assert taken_fen(bank) == OF_ANY_DATES.sum_fen
+    bank.now_ms += DAY_MS
+    for payment in payments:
+        till.refund(payment, {"account": 1})
+    sell(till, [UNPROVEN_CAP_FEN])
+    assert taken_fen(bank) == OF_ANY_DATES.sum_fen - len(payments) + UNPROVEN_CAP_FEN
+    assert bank.alarms() == set()
+
+
 def test_what_a_person_decides_is_captured_and_leaves_the_bound_as_it_was(bank: Bank) -> None:
     till = till_of(bank, 1)
     sell(till, [1] * (OF_ONE_DATE.payments + 1))
