@@ -337,7 +337,7 @@ def tls_context(terminal: str, files: TlsFiles | None) -> ssl.SSLContext:
         )
     try:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=files.ca)
-        context.sslsocket_class = _ClosingSocket
+        context.sslsocket_class = ClosingSocket
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         files.load_into(context)
         certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
@@ -376,7 +376,7 @@ def can_be_reached(endpoint: Endpoint) -> bool:
     return True
 
 
-class _ClosingSocket(ssl.SSLSocket):
+class ClosingSocket(ssl.SSLSocket):
     """paho forgets a socket whose handshake failed and leaves it open until it is collected."""
 
     def do_handshake(self, block: bool = False) -> None:

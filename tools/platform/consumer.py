@@ -19,7 +19,6 @@ from __future__ import annotations
 import logging
 import queue
 import socket
-import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -38,6 +37,7 @@ from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority, worker_name
 from tools.platform.ingest import Ingest, Message
 from tools.platform.shards import EVERY, Served
+from tools.platform.tls import context_of
 
 MAX_GROUP = 100
 """No more messages in one transaction; the broker has no more of them under way anyway."""
@@ -81,11 +81,8 @@ class Consumer:
         self._endpoints = tuple(endpoints)
         self._at = 0
         self._ingest = ingest
-        pair = authority.worker(self._share.number)
         self._served = Served(authority.workers, self._share.number)
-        self._context = ssl.create_default_context(cafile=authority.ca.certificate)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_cert_chain(pair.certificate, pair.key)
+        self._context = context_of(authority, self._share.number)
         self._is_v5 = True
         self._proven = False
         self._ungranted = 0

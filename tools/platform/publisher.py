@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import ssl
 import threading
 import time
 from collections import OrderedDict
@@ -41,6 +40,7 @@ from tools.platform.bundle_store import BundleStore, Latest, Published
 from tools.platform.ca import PUBLISHER, Authority, worker_name
 from tools.platform.dispatcher import Dispatcher
 from tools.platform.leases import renew
+from tools.platform.tls import context_of
 
 LOOK_S = 0.5
 RENEW_S = 60.0
@@ -71,10 +71,7 @@ class Publisher:
         self.store = BundleStore(directory)
         self._authority = authority
         self._renewed_s = -RENEW_S
-        pair = authority.worker(PUBLISHER)
-        self._context = ssl.create_default_context(cafile=authority.ca.certificate)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_cert_chain(pair.certificate, pair.key)
+        self._context = context_of(authority, PUBLISHER)
         self._wanted: queue.Queue[tuple[str, bytes]] = queue.Queue(MAX_WANTED)
         self._latest: list[Latest] | None = None
         self._bodies: dict[bytes, Published] = {}

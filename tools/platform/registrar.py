@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import queue
 import secrets
-import ssl
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from tools.platform.broker import Endpoint
 from tools.platform.ca import REGISTRAR, Authority, worker_name
 from tools.platform.enrol_desk import EnrolDesk
 from tools.platform.errors import PlatformError
+from tools.platform.tls import context_of
 
 CERTIFYING = subscription(Channel.CERTIFY)
 __all__ = ["CERTIFYING", "ENROLLING", "Registrar"]
@@ -47,10 +47,7 @@ class Registrar:
         self._endpoints = tuple(endpoints)
         self._at = 0
         self._desk = desk
-        pair = authority.worker(REGISTRAR)
-        self._context = ssl.create_default_context(cafile=authority.ca.certificate)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._context.load_cert_chain(pair.certificate, pair.key)
+        self._context = context_of(authority, REGISTRAR)
         self._waiting: queue.Queue[tuple[str, bytes]] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
         self._client = self._make_client()
