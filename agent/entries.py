@@ -10,8 +10,8 @@ import cbor2
 from agent.facts import TerminalFacts
 from offline_store.figures import Instead
 from offline_store.journal import Append
-from offline_store.journal import Mark as StoredMark
 from offline_store.loans import Loan
+from offline_store.marks import Mark as StoredMark
 from offline_store.record import Entry
 from offline_store.record import Money as StoredMoney
 from profiles.api import Actuate, Ask, Kind, Record, State, Step

@@ -310,8 +310,8 @@ class _Told:
         self._tell = acknowledged
 
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
-        """See :meth:`offline_store.journal.Journal.acknowledge`."""
-        future = self._writer.acknowledge(chain_id, seq, record_hash)
+        """See :meth:`offline_store.journal.Journal.acknowledge_soon`."""
+        future = self._writer.acknowledge_soon(chain_id, seq, record_hash)
         future.add_done_callback(self._done)
         return future
 

@@ -16,7 +16,8 @@ from offline_store.errors import Busy, Damaged, DiskFull, IoFailed, StoreError
 
 DATABASE_NAME = "journal.db"
 BUSY_TIMEOUT_S = 1.0
-PAGE_BYTES = 4096
+PAGE_BYTES = 1024
+"""Of a new file: a commit writes whole pages, and a tap changes some hundred bytes of each (decision 0026)."""
 
 _PRIMARY_CODE = 0xFF  # https://www.sqlite.org/rescode.html#primary_result_codes_versus_extended_result_codes
 _BUSY = (
@@ -118,21 +119,24 @@ def open_writing(path: Path, size_limit_bytes: int) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         if fresh:
+            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
             # Pruning gives pages back only if this stands before the first table.
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA max_page_count = {pages(size_limit_bytes)}")
+        limit_size(connection, size_limit_bytes)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def pages(size_bytes: int) -> int:
-    """How many pages fit into so many bytes; at least one, since 0 would ask SQLite and set nothing."""
-    return max(1, size_bytes // PAGE_BYTES)
+def limit_size(connection: sqlite3.Connection, size_bytes: int) -> None:
+    """Bound the file, which may have larger pages than a new one. Raises ``sqlite3.Error``."""
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    # At least one page: 0 would ask SQLite and set nothing.
+    connection.execute(f"PRAGMA max_page_count = {max(1, size_bytes // page_bytes)}")
 
 
 def open_reading(path: Path) -> sqlite3.Connection:

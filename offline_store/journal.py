@@ -15,44 +15,32 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Protocol, Self
 
+from offline_store.acknowledged import Acknowledged
 from offline_store.aside import settle
 from offline_store.bundles import PUT as _PUT_BUNDLE
 from offline_store.bundles import InstalledBundle
 from offline_store.checkpoint import Proof, Signatory
-from offline_store.database import DATABASE_NAME, Doing, open_writing, os_error, pages, store_error
+from offline_store.database import DATABASE_NAME, Doing, limit_size, open_writing, os_error, store_error
 from offline_store.draft import Draft, Head
-from offline_store.errors import AcknowledgementRefused, Damaged, DiskFull, RecordInvalid, UnknownSuite
+from offline_store.errors import Damaged, DiskFull, RecordInvalid, StoreError, UnknownSuite
 from offline_store.figures import Instead
 from offline_store.genesis import GENESIS, Genesis, Predecessor
 from offline_store.loans import LoanChange
 from offline_store.loans import write as _write_loan
 from offline_store.lock import take_lock
+from offline_store.marks import PORTION, Mark, Marks
 from offline_store.migrate import migrate
 from offline_store.pruning import give_back, prune
-from offline_store.record import MAX_INTEGER, MAX_TEXT_CHARS, NO_HASH, Entry, Record, Value, hash_of, new_id
+from offline_store.record import MAX_TEXT_CHARS, NO_HASH, Entry, Record, Value, hash_of, new_id
 from offline_store.sealing import Sealer
 from offline_store.verify import Verdict, verify
 from offline_store.wal import DEFAULT_LOG_LIMIT_BYTES, WriteAheadLog
 
 DEFAULT_SIZE_LIMIT_BYTES = 4 * 1024**3
 MAX_SAVED_BYTES = 65_536
-MAX_MARK_BYTES = 1_024
-MARK_GRACE_MS = 48 * 3_600_000
-"""How long a mark outlives its end: a clock that was a day ahead and is wound back finds its replay marks again."""
-
-_PRUNE_PORTION = 500
-PRUNE_AFTER = 32
 
 _INSERT_CHAIN = "INSERT INTO chain (number, chain_id, base, anchor_hash, acked_hash) VALUES (?, ?, ?, ?, ?)"
 _SAVE = "INSERT INTO saved (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-_MARK = (
-    "INSERT INTO mark (scope, key, value, expires_ms) VALUES (?, ?, ?, ?)"
-    " ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value, expires_ms = excluded.expires_ms"
-)
-_PRUNE_MARKS = (
-    "DELETE FROM mark WHERE (scope, key) IN"
-    " (SELECT scope, key FROM mark WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?)"
-)
 
 
 class Clock(Protocol):
@@ -73,30 +61,6 @@ class Random(Protocol):
 
     def token(self, size_bytes: int) -> bytes:
         """Unpredictable bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A small fact with an end: a replay mark, a double tap, a counter. ``value=None`` removes it."""
-
-    scope: str
-    key: bytes = field(repr=False)
-    value: int | bytes | None = field(repr=False)
-    expires_ms: int
-
-    def __post_init__(self) -> None:
-        if not 0 < len(self.scope) <= MAX_TEXT_CHARS or not 0 < len(self.key) <= MAX_MARK_BYTES:
-            raise RecordInvalid.at(
-                "mark",
-                f"至多 {MAX_TEXT_CHARS} 个字符的范围和至多 {MAX_MARK_BYTES} 字节的键",
-                f"a scope of 1 to {MAX_TEXT_CHARS} and a key of 1 to {MAX_MARK_BYTES}",
-            )
-        if isinstance(self.value, bytes):
-            fits = len(self.value) <= MAX_MARK_BYTES
-        else:
-            fits = self.value is None or abs(self.value) <= MAX_INTEGER
-        if not fits or not 0 <= self.expires_ms <= MAX_INTEGER:
-            raise RecordInvalid.at(f"mark {self.scope}", "界限之内的值和期限", "a value and an end within bounds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +127,13 @@ class Journal:
         self.clock = clock
         self.random = random
         self._limits = limits
-        self._connection, self.log = self._connect()
+        self._connect()
         self._head: Head | None = None
         self._signatory: Signatory | None = None
         self._sealer: Sealer | None = None
         self._handed_over: bytes | None = None
         self._unsigned = 0
         self._signed_ms = 0
-        self._marks_since_pruning = 0
 
     @classmethod
     def open(
@@ -209,26 +172,28 @@ class Journal:
 
     def lay_down(self) -> None:
         """Close the file and keep the lock, so that the file can be exchanged; :meth:`take_up` goes on."""
+        self._settle_if_possible()
         self._connection.close()
         self._head = None
 
     def take_up(self) -> None:
         """Open what lies there now."""
-        self._connection, self.log = self._connect()
+        self._connect()
         self._begin(None, None)
         self._unsigned = self._signatory.every_records if self._signatory else 0
         self._handed_over = None  # the record that did may be among what was lost
 
-    def _connect(self) -> tuple[sqlite3.Connection, WriteAheadLog]:
+    def _connect(self) -> None:
         path = self.directory / DATABASE_NAME
         try:
             settle(self.directory)
             connection = open_writing(path, self._limits.size_bytes)
-            return connection, WriteAheadLog(connection, path, self._limits.size_bytes, self._limits.log_bytes)
+            self.log = WriteAheadLog(connection, path, self._limits.size_bytes, self._limits.log_bytes)
         except sqlite3.Error as error:
             raise store_error(error, Doing.OPENING, path) from error
         except OSError as error:
             raise os_error(error, path, "无法建立", "it cannot be made") from error
+        self._connection, self._marks, self._acknowledged = connection, Marks(connection), Acknowledged(connection)
 
     def _begin(self, schema: Traversable | None, predecessor: Predecessor | None) -> None:
         with self._faults(Doing.MIGRATING):
@@ -278,7 +243,7 @@ class Journal:
         """From now on the database stays so far below its size limit, if it is not larger already."""
         self.log.limit(self._limits.size_bytes - below_bytes)
         with self._faults(Doing.OPENING):
-            self._connection.execute(f"PRAGMA max_page_count = {pages(self._limits.size_bytes - below_bytes)}")
+            limit_size(self._connection, self._limits.size_bytes - below_bytes)
 
     def has_room(self, size_bytes: int) -> bool:
         """Whether the database could grow so much before its size limit."""
@@ -321,31 +286,28 @@ class Journal:
         Raises :class:`AcknowledgementRefused` for a chain, record or hash that this journal does not hold.
         """
         with self._transaction(Doing.ACKNOWLEDGING):
-            query = "SELECT number, base, acked_seq, last_seq FROM chain_span WHERE chain_id = ?"
-            chain = self._connection.execute(query, (chain_id,)).fetchone()
-            if chain is None:
-                raise AcknowledgementRefused(
-                    "平台回执所指的链不在本日志中", "an acknowledgement names a chain that is not in this journal"
-                )
-            number, base, acked_seq, last_seq = chain
-            if seq <= acked_seq:
-                return int(acked_seq)
-            query = "SELECT body FROM record WHERE place = ?"
-            row = self._connection.execute(query, (base + seq,)).fetchone()
-            if row is None or seq > last_seq:
-                raise AcknowledgementRefused(
-                    f"平台回执所指的第 {seq} 条记录超出了链的末尾",
-                    f"record {seq} was acknowledged, which is beyond the end of its chain",
-                )
-            if hash_of(row[0]) != record_hash:
-                raise AcknowledgementRefused(
-                    f"平台回执中第 {seq} 条记录的摘要不符",
-                    f"record {seq} was acknowledged with a hash that is not its own",
-                )
-            self._connection.execute(
-                "UPDATE chain SET acked_seq = ?, acked_hash = ? WHERE number = ?", (seq, record_hash, number)
-            )
-            return seq
+            acked_seq = self._acknowledged.note(chain_id, seq, record_hash)
+            self._acknowledged.write()
+        return acked_seq
+
+    def acknowledge_soon(self, chain_id: bytes, seq: int, record_hash: bytes) -> int:
+        """The same, written with the next transaction or by :meth:`settle`; at once where another chain leaves then."""
+        with self._faults(Doing.ACKNOWLEDGING):
+            acked_seq = self._acknowledged.note(chain_id, seq, record_hash)
+        if chain_id != self.head.chain_id:
+            self.settle()
+        return acked_seq
+
+    @property
+    def settled(self) -> bool:
+        """Whether the disk has every acknowledgement."""
+        return not self._acknowledged.waits
+
+    def settle(self) -> None:
+        """Write the acknowledgement that waits for an append, if one does."""
+        if self._acknowledged.waits:
+            with self._transaction(Doing.ACKNOWLEDGING):
+                pass
 
     def load_saved(self) -> dict[str, bytes]:
         """Lane state by key."""
@@ -354,16 +316,16 @@ class Journal:
 
     def load_marks(self, now_ms: int) -> list[Mark]:
         """The marks that have not ended, or ended less than ``MARK_GRACE_MS`` ago; older ones leave the disk."""
-        ended_ms = now_ms - MARK_GRACE_MS
-        pruned = _PRUNE_PORTION
-        while pruned == _PRUNE_PORTION:
+        self._marks.rewind()
+        more = True
+        while more:
             try:
                 with self._transaction(Doing.PRUNING_MARKS):
-                    pruned = self._connection.execute(_PRUNE_MARKS, (ended_ms, _PRUNE_PORTION)).rowcount
+                    more = self._marks.sweep(now_ms, PORTION)
             except DiskFull:
                 break  # no lane waits for that room
         with self._faults(Doing.READING_MARKS):
-            return [Mark(*row) for row in self._connection.execute("SELECT scope, key, value, expires_ms FROM mark")]
+            return self._marks.all()
 
     def restore(self, now_ms: int) -> Restored:
         """Take head, saved state and marks from the disk afresh: after a fault memory is what the disk says."""
@@ -379,6 +341,7 @@ class Journal:
     def close(self) -> None:
         """Close the file and release the lock; harmless when closed."""
         if self._lock >= 0:
+            self._settle_if_possible()
             self._connection.close()
             os.close(self._lock)
             self._lock = -1
@@ -408,20 +371,15 @@ class Journal:
                 execute("DELETE FROM saved WHERE key = ?", (key,))
             else:
                 execute(_SAVE, (key, value))
-        for mark in item.marks:
-            if mark.value is None:
-                execute("DELETE FROM mark WHERE scope = ? AND key = ?", (mark.scope, mark.key))
-            else:
-                execute(_MARK, (mark.scope, mark.key, mark.value, mark.expires_ms))
+        self._marks.put(item.marks, self.clock.now_ms())
         for bundle in item.bundles:
             execute(_PUT_BUNDLE, (bundle.name, bundle.version, bundle.manifest))
         for loan in item.loans:
             _write_loan(execute, loan)
-        self._marks_since_pruning += len(item.marks)
-        if self._marks_since_pruning >= PRUNE_AFTER:
-            # Two out for each one in: the table stays bounded and no append pays for many.
-            execute(_PRUNE_MARKS, (self.clock.now_ms() - MARK_GRACE_MS, 2 * self._marks_since_pruning))
-            self._marks_since_pruning = 0
+
+    def _settle_if_possible(self) -> None:
+        with suppress(StoreError):  # the platform says it again
+            self.settle()
 
     def _begin_chain(self, predecessor: Predecessor | None) -> Head:
         """Write record 1 of a new chain, in one transaction with the chain itself."""
@@ -478,6 +436,7 @@ class Journal:
         """One transaction; on any fault it is undone and the head is taken from the disk before its next use."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            self._acknowledged.write()
             yield
             self._connection.execute("COMMIT")
         except BaseException as error:
@@ -487,6 +446,7 @@ class Journal:
             if isinstance(error, sqlite3.Error):
                 raise store_error(error, doing) from error
             raise
+        self._acknowledged.written()
         self.log.committed()
 
     @contextmanager

@@ -22,9 +22,10 @@ from offline_store.database import DATABASE_NAME, open_reading, os_error
 from offline_store.durable import sync_directory
 from offline_store.errors import Damaged, DiskFull, IoFailed, RecordInvalid
 from offline_store.genesis import Genesis, Predecessor
-from offline_store.journal import Append, Clock, Journal, Mark, Random
+from offline_store.journal import Append, Clock, Journal, Random
 from offline_store.loans import READ as READ_LOANS
 from offline_store.loans import Loan
+from offline_store.marks import Mark
 from offline_store.record import CARRIED, Entry, Record, Value, new_id
 from offline_store.reserve import give_opening_room, is_full
 

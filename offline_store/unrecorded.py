@@ -24,7 +24,8 @@ from offline_store.database import os_error
 from offline_store.errors import DiskFull, RecordInvalid
 from offline_store.figures import UNRECORDED, Instead, Tally
 from offline_store.in_place import InPlace
-from offline_store.journal import Append, Journal, Mark, Restored
+from offline_store.journal import Append, Journal, Restored
+from offline_store.marks import Mark
 from offline_store.record import Entry, new_id
 from offline_store.reserve import FULL
 from offline_store.saved import saved_value

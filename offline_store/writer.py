@@ -32,6 +32,8 @@ DEFAULT_QUEUE_LIMIT = 1_024
 GROUP_LIMIT = 128
 _RECHECK_S = 2.0
 """How often a log that is held up is tried again while nothing is appended."""
+SETTLED_WITHIN_S = 5.0
+"""So long an acknowledgement waits for an append to go along with: most who tap have passed by then."""
 
 Tell = Callable[[Health], None]
 
@@ -57,6 +59,9 @@ class JournalWriter(Protocol):
 
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
         """See :meth:`offline_store.journal.Journal.acknowledge`."""
+
+    def acknowledge_soon(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+        """The same; the future is done when it was checked, and the disk has it with the next append, or soon."""
 
     def reload(self, now_ms: int) -> Future[Restored]:
         """State and marks from the disk. After a fault this, once it succeeds, opens the writer again."""
@@ -274,7 +279,14 @@ class Writer:
 
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
         """Move the outbox forward. Raises :class:`QueueFull` and :class:`Closed`."""
-        return self._call(lambda: self._acknowledge(chain_id, seq, record_hash))
+        return self._call(
+            lambda: self._delivered_to(self._desk.journal.acknowledge(chain_id, seq, record_hash), chain_id)
+        )
+
+    def acknowledge_soon(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+        """The same, without a commit of its own where appends follow. Raises :class:`QueueFull`, :class:`Closed`."""
+        soon = self._desk.journal.acknowledge_soon
+        return self._call(lambda: self._delivered_to(soon(chain_id, seq, record_hash), chain_id))
 
     def is_delivered(self) -> bool:
         """Whether the platform has acknowledged all that was handed over; from any thread."""
@@ -353,9 +365,8 @@ class Writer:
             open_ = item is not None
         self._desk.close()
 
-    def _acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> int:
+    def _delivered_to(self, acked_seq: int, chain_id: bytes) -> int:
         journal = self._desk.journal
-        acked_seq = journal.acknowledge(chain_id, seq, record_hash)
         if (chain_id, acked_seq) == (journal.head.chain_id, journal.head.seq):
             self._delivered = self._stored
         return acked_seq
@@ -372,11 +383,16 @@ class Writer:
             self._desk.checkpoint()
         while True:
             held_up = log.health.state is not LogState.FREE
+            patience_s = _RECHECK_S if held_up else self._upkeep.due_in_s()
+            if not self._desk.journal.settled:
+                patience_s = min(patience_s, SETTLED_WITHIN_S)
             try:
-                return self._queue.get(timeout=_RECHECK_S if held_up else self._upkeep.due_in_s())
+                return self._queue.get(timeout=patience_s)
             except queue.Empty:
                 if held_up:
                     self._desk.checkpoint()
+                with suppress(StoreError):  # the next append tries again, and says so
+                    self._desk.journal.settle()
                 self._upkeep.do()
 
 
@@ -401,6 +417,10 @@ class InlineWriter:
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
         """Move the outbox forward. Raises :class:`Closed`."""
         return self._call(lambda: self._desk.journal.acknowledge(chain_id, seq, record_hash))
+
+    def acknowledge_soon(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+        """The same as :meth:`acknowledge`: here no quiet moment follows. Raises :class:`Closed`."""
+        return self.acknowledge(chain_id, seq, record_hash)
 
     def reload(self, now_ms: int) -> Future[Restored]:
         """State and marks from the disk, and after a fault the way back. Raises :class:`Closed`."""

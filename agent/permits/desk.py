@@ -14,7 +14,8 @@ from agent.permits import tries
 from agent.permits.entries import act_entry, refusal_entry
 from agent.permits.judge import Believed, Question, judge
 from agent.permits.reasons import PermitReason
-from offline_store.journal import Append, Mark
+from offline_store.journal import Append
+from offline_store.marks import Mark
 from offline_store.record import Entry
 
 

@@ -5,7 +5,7 @@ The count is a durable mark, so that neither a restart nor a pulled plug begins 
 
 from __future__ import annotations
 
-from offline_store.journal import Mark
+from offline_store.marks import Mark
 
 SCOPE, KEY = "permit.refused", b"terminal"
 MOST, WINDOW_MS = 5, 600_000

@@ -7,7 +7,8 @@ Every call is one thing that happened and returns what is to be published. The r
 3. Only the platform's signed acknowledgement moves the outbox: for this terminal, this chain, the latest hello's nonce,
    at or below the head, with the hash that the journal has there. Anything else is counted, alarms, and moves nothing.
    Who names another hash in the answer to a hello is sent our records all the same, so that it can say where they part.
-   The next batch leaves while that is made durable here, and nothing is believed before it is.
+   The next batch leaves while the journal takes it down, and nothing is believed before that is done. The disk may have
+   it later than memory: after a crash the platform says it again.
 4. An acknowledgement may go beyond what was sent here, since records also travel by other ways; the hash proves it.
 5. ``expect`` below the acknowledged position sends again from there, or from the first record retained; above it, only
    if the hash proves that the platform has what lies between.
@@ -81,7 +82,7 @@ class Acknowledgements(Protocol):
     """Where the outbox is moved forward (``offline_store.writer.Writer``)."""
 
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
-        """Note durably that the platform has every record up to ``seq``."""
+        """Note that the platform has every record up to ``seq``; the outbox may show it somewhat later."""
 
     def rescue(self) -> Future[None]:
         """Go on in a new chain that carries every record which the platform has not acknowledged."""
@@ -179,6 +180,8 @@ class Uplink:
         self._complaints = Complaints(clock)
         self._believed: Ack | None = None
         self._noted: Future[int] | None = None
+        self._noted_of = b""
+        self._taken_down = (b"", 0)
         self._begun_anew_ms: int | None = None
         self._prepared: _Prepared | None = None
         self._asked_ms = 0
@@ -203,7 +206,7 @@ class Uplink:
     def wake(self) -> tuple[Publish, ...]:
         """The journal has grown."""
         if self.state.phase is Phase.IDLE:
-            return self._send_next(self._outbox.position())
+            return self._send_next(self._position())
         return ()
 
     def tick(self) -> tuple[Publish, ...]:
@@ -224,7 +227,7 @@ class Uplink:
 
     def exchanged(self) -> tuple[Publish, ...]:
         """The journal is another file now, with another chain: no answer that is waited for says anything of it."""
-        if self.state.phase is Phase.OFFLINE or self._outbox.position().chain_id == self.state.chain_id:
+        if self.state.phase is Phase.OFFLINE or self._position().chain_id == self.state.chain_id:
             return ()
         return self._greet()
 
@@ -246,7 +249,7 @@ class Uplink:
             answer = open_answer(payload, self._keys(), self._terminal)
         except ContractError:
             return self._refuse(Refusal.UNVERIFIED)
-        position = self._outbox.position()
+        position = self._position()
         if answer.terminal == self._terminal and answer.nonce in self._past_nonces:
             self.counters["late"] += 1
             return ()
@@ -265,11 +268,11 @@ class Uplink:
                 return self._forked(answer, position)
 
     def prepare(self) -> None:
-        """While a batch is under way: see the last acknowledgement durable, and make the next batch ready."""
+        """While a batch is under way: see the last acknowledgement taken down, and make the next batch ready."""
         self._note()
         in_flight = self.state.in_flight
         if in_flight is not None:
-            position = self._outbox.position()
+            position = self._position()
             first = in_flight[1] + 1
             if position.chain_id == self.state.chain_id and position.head_seq - first >= self._settings.batch_records:
                 self._prepared = self._batch(position.chain_id, first)
@@ -280,13 +283,21 @@ class Uplink:
         ack, self._believed = self._believed, None
         if ack is not None:
             self._noted = self._acknowledgements.acknowledge(ack.chain_id, ack.seq, ack.hash)
+            self._noted_of = ack.chain_id
 
     def _settle(self) -> None:
-        """Wait until it is on the disk."""
+        """Wait until the journal has taken it down."""
         self._note()
         noted, self._noted = self._noted, None
         if noted is not None:
-            noted.result(_DURABLE_WITHIN_S)
+            self._taken_down = self._noted_of, noted.result(_DURABLE_WITHIN_S)
+
+    def _position(self) -> Position:
+        """Where sending stands, with what was taken down and is not on the disk yet."""
+        position = self._outbox.position()
+        chain_id, seq = self._taken_down
+        ahead = chain_id == position.chain_id and seq > position.acked_seq
+        return replace(position, acked_seq=seq) if ahead else position
 
     def _greet(self) -> tuple[Publish, ...]:
         if self.state.nonce:
@@ -296,7 +307,7 @@ class Uplink:
         # Before the disk is asked: whatever it says, there is a deadline, and it is asked again.
         self.state = UplinkState(Phase.GREETING, b"", nonce, greeted_ms, deadline_ms=self._deadline())
         self._settle()
-        position = self._outbox.position()
+        position = self._position()
         self.state = replace(self.state, chain_id=position.chain_id)
         hello = Hello(
             chain_id=position.chain_id,
@@ -320,7 +331,7 @@ class Uplink:
             self._believed = ack
             if ack.seq >= position.head_seq:
                 self._settle()  # which chain leaves next depends on it
-                position = self._outbox.position()
+                position = self._position()
             self.counters["acknowledgements"] += 1
         elif not self._settles(ack.seq, advances):
             self.counters["duplicates"] += 1

@@ -92,6 +92,9 @@ class HeldWriter:
     def acknowledge(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
         return self._behind.acknowledge(chain_id, seq, record_hash)
 
+    def acknowledge_soon(self, chain_id: bytes, seq: int, record_hash: bytes) -> Future[int]:
+        return self._behind.acknowledge_soon(chain_id, seq, record_hash)
+
     def reload(self, now_ms: int) -> Future[Restored]:
         return self._behind.reload(now_ms)
 

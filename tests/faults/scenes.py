@@ -19,7 +19,8 @@ from agent.sync.contract import Ack, Address, Channel, Expect, open_answer
 from offline_store.bundles import InstalledBundle, installed
 from offline_store.checkpoint import CHECKPOINT, Signatory
 from offline_store.database import DATABASE_NAME
-from offline_store.journal import Append, Journal, Mark
+from offline_store.journal import Append, Journal
+from offline_store.marks import Mark
 from offline_store.record import Record
 from offline_store.rescue import CARRIED, DAMAGE, open_or_rescue
 from tests.agent.bundles import parts as bundle_parts

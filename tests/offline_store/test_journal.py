@@ -23,7 +23,8 @@ from offline_store.errors import (
     UnknownSuite,
 )
 from offline_store.genesis import Genesis
-from offline_store.journal import MARK_GRACE_MS, PRUNE_AFTER, Append, Journal, Mark
+from offline_store.journal import Append, Journal
+from offline_store.marks import MARK_GRACE_MS, SWEEP_AFTER, Mark
 from offline_store.record import NO_HASH, Record
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry, fill, spoil
 
@@ -136,10 +137,10 @@ def test_marks_long_past_their_end_leave_and_others_stay_through_a_clock_wound_b
 
 
 def test_appends_prune_the_marks_that_ended(journal: Journal, clock: SteppingClock) -> None:
-    for number in range(3 * PRUNE_AFTER):
+    for number in range(3 * SWEEP_AFTER):
         clock.time_ms = START_MS + number * MARK_GRACE_MS
         journal.append([Append(marks=(Mark("replay", bytes([number]), 1, clock.time_ms + 1),))])
-    assert len(journal.load_marks(START_MS)) <= PRUNE_AFTER + 2
+    assert len(journal.load_marks(START_MS)) <= SWEEP_AFTER + 2
 
 
 def test_a_second_agent_is_refused_and_told_who_holds_the_store(journal: Journal, directory: Path) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from sqlite_utils import Database
 
 import offline_store
 from offline_store.database import DATABASE_NAME
-from offline_store.errors import MigrationFailed, NewerSchema
-from offline_store.journal import Journal
+from offline_store.errors import DiskFull, MigrationFailed, NewerSchema
+from offline_store.journal import Append, Journal, Restored
+from offline_store.marks import Mark
 from offline_store.migrate import migrate
-from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
+from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry, fill, spoil
 
 SCHEMA = Path(offline_store.__file__).parent / "schema"
 NEWEST = len(list(SCHEMA.glob("*.sql")))
@@ -85,6 +87,42 @@ def test_a_good_migration_keeps_the_chain(directory: Path, schema: Path) -> None
         assert again.verify().broken is None
     finally:
         again.close()
+
+
+def test_a_journal_of_large_pages_and_the_schema_before_goes_on_with_all_it_has(directory: Path, schema: Path) -> None:
+    directory.mkdir(mode=0o700)
+    with closing(sqlite3.connect(directory / DATABASE_NAME)) as old:
+        old.execute("PRAGMA page_size = 4096")
+        old.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        old.execute("PRAGMA journal_mode = WAL")
+    newest = (schema / "0005_fewer_pages.sql").rename(schema.parent / "0005_fewer_pages.sql")
+    journal = open_with(directory, schema)
+    mark = Mark("gate.in", b"medium", 1, START_MS)
+    journal.append([Append((entry(1),), {"lane/gate-1/gate": b"open"}, (mark,))])
+    head = journal.head
+    journal.close()
+    newest.rename(schema / newest.name)
+    again = Journal.open(
+        directory, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1), schema=schema, size_limit_bytes=256 * 1024
+    )
+    try:
+        assert again.head == head
+        assert again.restore(START_MS) == Restored({"lane/gate-1/gate": b"open"}, [mark])
+        with pytest.raises(DiskFull):
+            _fill_one_by_one(again, 2_000)
+        assert again.head.place > 300
+        assert again.verify().broken is None
+    finally:
+        again.close()
+    with closing(sqlite3.connect(directory / DATABASE_NAME)) as database:
+        assert database.execute("PRAGMA page_size").fetchone() == (4096,)
+        assert database.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'mark_by_end'").fetchone() == (0,)
+    assert (directory / DATABASE_NAME).stat().st_size <= 256 * 1024
+
+
+def _fill_one_by_one(journal: Journal, count: int) -> None:
+    for number in range(2, count):
+        fill(journal, 1, number)
 
 
 def test_a_newer_schema_is_refused_and_left_untouched(directory: Path, schema: Path) -> None:

@@ -14,7 +14,8 @@ from offline_store.bundles import InstalledBundle, installed
 from offline_store.database import DATABASE_NAME
 from offline_store.errors import Damaged, RecordInvalid, StoreError
 from offline_store.genesis import Genesis
-from offline_store.journal import Append, Appended, Journal, Mark
+from offline_store.journal import Append, Appended, Journal
+from offline_store.marks import Mark
 from offline_store.outbox import Outbox
 from offline_store.record import MAX_OWN_BYTES, Record
 from offline_store.rescue import CARRIED, DAMAGE, Rescued, heal, open_or_rescue, rescue

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from agent.cose import Es256Signer
 from offline_store.checkpoint import Signatory
 from offline_store.errors import DiskFull, IoFailed
-from offline_store.journal import MARK_GRACE_MS, Append, Journal, Mark
+from offline_store.journal import Append, Journal
 from offline_store.lock import LOCK_NAME
+from offline_store.marks import MARK_GRACE_MS, Mark
 from offline_store.outbox import Outbox
 from offline_store.rescue import open_or_rescue
 from offline_store.reserve import OPENING_BYTES, OPENING_NAME, OPENING_PORTION_BYTES, RESERVE_NAME, Reserve, is_full
@@ -138,12 +139,13 @@ def test_a_disk_is_full_when_not_even_a_little_can_be_had(small_disk: Path) -> N
 def test_on_a_full_disk_old_marks_wait_for_room_and_nobody_waits_for_them(small_disk: Path) -> None:
     journal = opened(small_disk / "journal")
     writer = InlineWriter(journal)
-    old = Mark("code", b"token", 1, START_MS)
-    writer.submit(Append((entry(1),), marks=(old,))).result()
+    # More pages than the rest of a block could take.
+    old = [Mark("code", number.to_bytes(16, "big"), 1, START_MS) for number in range(200)]
+    writer.submit(Append((entry(1),), marks=tuple(old))).result()
     others = fill(small_disk)
     until_full(writer, 2)
     much_later_ms = START_MS + 2 * MARK_GRACE_MS
-    assert writer.reload(much_later_ms).result().marks == [old]
+    assert writer.reload(much_later_ms).result().marks == old
     others.unlink()
     assert writer.reload(much_later_ms).result().marks == []
     writer.close(0)

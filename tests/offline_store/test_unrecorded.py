@@ -13,7 +13,8 @@ import pytest
 
 from offline_store.errors import DiskFull, IoFailed, RecordInvalid
 from offline_store.figures import MAX_FIGURES, OTHERS, UNRECORDED, Instead
-from offline_store.journal import Append, Journal, Mark
+from offline_store.journal import Append, Journal
+from offline_store.marks import Mark
 from offline_store.outbox import Outbox
 from offline_store.record import Money, Record
 from offline_store.reserve import RESERVE_NAME

@@ -181,7 +181,8 @@ def test_the_log_is_checkpointed_and_stays_small(journal: Journal, directory: Pa
 CHILD = """
 import sys
 from pathlib import Path
-from offline_store.journal import Append, Journal, Mark
+from offline_store.journal import Append, Journal
+from offline_store.marks import Mark
 from offline_store.writer import Writer
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry
 

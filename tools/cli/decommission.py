@@ -18,8 +18,9 @@ from agent.timekeeper import SAVED_KEY
 from agent.trusted_clock import TrustedClock
 from agent.words import say, why_en, why_zh
 from offline_store.database import DATABASE_NAME
-from offline_store.journal import Append, Journal, Mark
+from offline_store.journal import Append, Journal
 from offline_store.lock import take_lock
+from offline_store.marks import Mark
 from offline_store.outbox import Outbox
 from tools.cli.clock import recall
 from tools.cli.own_files import is_a_terminals, remove_own
