@@ -30,6 +30,7 @@ from profiles.api import (
     Tone,
     Wiring,
 )
+from profiles.by_hand import TYPED_TIMER, ByHand, gone, typed
 from profiles.dates import compact
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
 from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
@@ -105,7 +106,7 @@ class BusSettings(PaySettings):
         return Wiring(outputs=lamps)
 
 
-class BusState(PayState, Inspected):
+class BusState(PayState, Inspected, ByHand):
     """State of one vehicle, saved with every record."""
 
     fare_fen: int | None = Field(default=None, description="what the driver typed, for whoever comes next")
@@ -138,15 +139,17 @@ class Bus(Cashier[BusState]):
                 return begin(state)
             case TimerFired(name) if name == CHECK_TIMER:
                 return Step(end(state))
+            case TimerFired(name, about) if name == TYPED_TIMER:
+                return gone(state, self._fresh(state), about)
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
             case AmountEntered(amount_fen):
-                return self._typed(state, amount_fen)
+                return self._typed(state, amount_fen, facts)
             case AmountRefused(problem):
                 return Step(self._fresh(state), (Show(problem.sentence, Tone.NO),))
             case KeyPressed(FunctionKey.GUESTS, number):
-                return self._companions(state, number or 1)
+                return self._companions(state, number or 1, facts)
             case _:
                 step = super().handle(state, event, facts)
                 paying = None if state.asking is None else self._concession(state.asking)
@@ -186,21 +189,21 @@ class Bus(Cashier[BusState]):
         public: dict[str, str | int | bool] = {"line": self._settings.line}
         return Step(end(state), inspection(credential, reason, last_ms, line, concession, facts, public))
 
-    def _typed(self, state: BusState, fare_fen: int) -> Step[BusState]:
+    def _typed(self, state: BusState, fare_fen: int, facts: Facts) -> Step[BusState]:
         """The full fare of whoever comes next; 0 takes back what was typed."""
         if fare_fen == 0:
             return Step(self._fresh(state), (Show(NOTHING_DUE, Tone.NO),))
         due = Sentence(f"票价 {yuan(fare_fen)} 元", f"Fare: {yuan(fare_fen)} yuan")
-        return Step(state.model_copy(update={"fare_fen": fare_fen}), (Show(due, Tone.WAIT),))
+        return typed(state, {"fare_fen": fare_fen}, due, facts)
 
-    def _companions(self, state: BusState, people: int) -> Step[BusState]:
+    def _companions(self, state: BusState, people: int, facts: Facts) -> Step[BusState]:
         if people > MAX_PEOPLE:
             return Step(state, (Show(BusReason.TOO_MANY.citizen, Tone.NO),))
         said = Sentence(f"共 {people} 人，请刷卡", f"{people} people: please tap")
-        return Step(state.model_copy(update={"people": people}), (Show(said, Tone.WAIT),))
+        return typed(state, {"people": people}, said, facts)
 
     def _fresh(self, state: BusState) -> BusState:
-        return state.model_copy(update={"fare_fen": None, "people": 1})
+        return state.model_copy(update={"fare_fen": None, "people": 1, "typed": b""})
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.by_hand import TYPED_GONE
 from profiles.counter import Counter
 from profiles.counter_reasons import CounterReason
 from profiles.foreign import ForeignReason, ForeignShown
@@ -67,7 +68,6 @@ HEALTH_CERTIFICATE = "hcert"
 MEDIUM_BYTES = 16
 DEBT = "debt"
 """What the platform is asked for, to hear what is owed (docs/contract.md)."""
-ORDER_GONE = Sentence("等候太久，已取消，请重新输入", "Nobody came, so it was taken back; please type it again")
 _SHOW_TO_SETTLE = Sentence("请出示卡或码，结清欠款", "Present a card or code to settle what is owed")
 _NEEDS_AMOUNT = Sentence("请输入药费金额", "Enter what the medicine costs")
 
@@ -114,7 +114,7 @@ class Hospital(Counter[HospitalState]):
                 return self._typed(state, key, number, facts)
             case TimerFired(name, about) if name == ORDER_TIMER:
                 is_due = state.order is not None and state.order.id == about
-                return self._no_order(state, ORDER_GONE) if is_due else Step(state)
+                return self._no_order(state, TYPED_GONE) if is_due else Step(state)
             case Answered(about, Balance(fen)) if query is not None and query.about == about:
                 return self._owed(state, query, fen, facts)
             case Answered(about, _) | Unanswered(about) if query is not None and query.about == about:

@@ -46,6 +46,7 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
+from profiles.by_hand import TYPED_TIMER, ByHand, gone, typed
 from profiles.dates import compact
 from profiles.direction import Direction
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
@@ -91,7 +92,7 @@ class Known(NamedTuple):
     """The platform was asked, and has not told in time."""
 
 
-class MetroState(WayState, Inspected):
+class MetroState(WayState, Inspected, ByHand):
     """State of one lane, saved with every record; who is looked up is not, since the evidence may lie in no state."""
 
     typed_fen: int | None = Field(default=None, description="what the staff typed, for whoever comes next")
@@ -126,15 +127,17 @@ class Metro(PaidWay[MetroState]):
                 return begin(state)
             case TimerFired(name) if name == CHECK_TIMER:
                 return Step(end(state))
+            case TimerFired(name, about) if name == TYPED_TIMER:
+                return gone(state, self._fresh(state), about)
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
             case AmountEntered(amount_fen) if self._settings.direction is Direction.OUT:
-                return self._typed(state, amount_fen)
+                return self._typed(state, amount_fen, facts)
             case AmountRefused(problem):
                 return Step(self._fresh(state), (Show(problem.sentence, Tone.NO),))
             case KeyPressed(FunctionKey.STATION, number):
-                return self._declared(state, number)
+                return self._declared(state, number, facts)
             case Answered(about, answer) if state.looking is not None and state.looking.about == about:
                 return self._answer(state, state.looking.credential, answer, facts)
             case Unanswered(about) if state.looking is not None and state.looking.about == about:
@@ -391,14 +394,14 @@ class Metro(PaidWay[MetroState]):
 
     # What the staff types -------------------------------------------------------------------------------------------
 
-    def _typed(self, state: MetroState, amount_fen: int) -> Step[MetroState]:
+    def _typed(self, state: MetroState, amount_fen: int, facts: Facts) -> Step[MetroState]:
         """What is due from whoever comes next without an entry; 0 takes it back."""
         if amount_fen == 0:
             return Step(self._fresh(state), (Show(NOTHING_DUE, Tone.NO),))
         due = Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
-        return Step(state.model_copy(update={"typed_fen": amount_fen}), (Show(due, Tone.WAIT),))
+        return typed(state, {"typed_fen": amount_fen}, due, facts)
 
-    def _declared(self, state: MetroState, number: int | None) -> Step[MetroState]:
+    def _declared(self, state: MetroState, number: int | None, facts: Facts) -> Step[MetroState]:
         """Where the trip of whoever comes next began; at the way in, where the last one ended."""
         name = self._settings.network.numbered(number)
         if name is None:
@@ -408,10 +411,10 @@ class Metro(PaidWay[MetroState]):
             said = Sentence(f"上次出站：{told.zh}，请刷卡", f"Last exit: {told.en}; please tap")
         else:
             said = Sentence(f"进站：{told.zh}，请刷卡", f"Entry: {told.en}; please tap")
-        return Step(state.model_copy(update={"declared": name}), (Show(said, Tone.WAIT),))
+        return typed(state, {"declared": name}, said, facts)
 
     def _fresh(self, state: MetroState) -> MetroState:
-        return state.model_copy(update={"typed_fen": None, "declared": None})
+        return state.model_copy(update={"typed_fen": None, "declared": None, "typed": b""})
 
     def anew(self, state: MetroState) -> MetroState:
         """The staff types again."""

@@ -48,6 +48,7 @@ from profiles.api import (
     Tone,
     Wiring,
 )
+from profiles.by_hand import TYPED_TIMER, ByHand, gone, typed
 from profiles.dates import compact
 from profiles.direction import Direction
 from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState, is_failure
@@ -124,7 +125,7 @@ class ParkingSettings(PaySettings):
         return Wiring(outputs={"output": self.output}, inputs={key: name for key, name in loops.items() if name})
 
 
-class ParkingState(WayState):
+class ParkingState(WayState, ByHand):
     """State of one lane, saved with every record; the loops say anew how they are after a start."""
 
     typed_fen: int | None = Field(default=None, description="what the staff typed, for whoever comes next")
@@ -159,9 +160,11 @@ class Parking(PaidWay[ParkingState]):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
             case AmountEntered(amount_fen) if self._settings.direction is Direction.OUT:
-                return self._typed(state, amount_fen)
+                return self._typed(state, amount_fen, facts)
             case AmountRefused(problem):
-                return Step(state.model_copy(update={"typed_fen": None}), (Show(problem.sentence, Tone.NO),))
+                return Step(self._fresh(state), (Show(problem.sentence, Tone.NO),))
+            case TimerFired(name, about) if name == TYPED_TIMER:
+                return gone(state, self._fresh(state), about)
             case InputChanged(name, active) if name == self._settings.loop_input:
                 return Step(state.model_copy(update={"car": active, "served": state.served and active}))
             case InputChanged(name, active) if name == self._settings.beyond_input:
@@ -211,7 +214,7 @@ class Parking(PaidWay[ParkingState]):
         bill = Bill(fee_fen, compact(facts.local_time), payers=payers)
         public = self._public()
         public |= {} if since_ms is None else {"stayed_minutes": max(0, facts.now_ms - since_ms) // MINUTE_MS}
-        fresh = state.model_copy(update={"typed_fen": None, "lost_entry": since_ms is None})
+        fresh = self._fresh(state).model_copy(update={"lost_entry": since_ms is None})
         return self.ask(fresh, credential, bill, verdict.trace, facts, public=public, marks=self._seen(facts))
 
     def _rules(
@@ -251,15 +254,18 @@ class Parking(PaidWay[ParkingState]):
     def _granted(
         self, state: ParkingState, credential: Credential, grant: Grant, facts: Facts, trace: bytes
     ) -> Step[ParkingState]:
-        fresh = state.model_copy(update={"typed_fen": None, "served": True})
+        fresh = self._fresh(state).model_copy(update={"served": True})
         return self.let_through(fresh, credential, grant, facts, trace)
 
-    def _typed(self, state: ParkingState, amount_fen: int) -> Step[ParkingState]:
+    def _typed(self, state: ParkingState, amount_fen: int, facts: Facts) -> Step[ParkingState]:
         """What is due from whoever comes next, whatever the marks say; 0 takes it back."""
         if amount_fen == 0:
-            return Step(state.model_copy(update={"typed_fen": None}), (Show(NOTHING_DUE, Tone.NO),))
+            return Step(self._fresh(state), (Show(NOTHING_DUE, Tone.NO),))
         due = Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
-        return Step(state.model_copy(update={"typed_fen": amount_fen}), (Show(due, Tone.WAIT),))
+        return typed(state, {"typed_fen": amount_fen}, due, facts)
+
+    def _fresh(self, state: ParkingState) -> ParkingState:
+        return state.model_copy(update={"typed_fen": None, "typed": b""})
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
@@ -285,7 +291,7 @@ class Parking(PaidWay[ParkingState]):
 
     def anew(self, state: ParkingState) -> ParkingState:
         """The staff types again."""
-        return state.model_copy(update={"typed_fen": None})
+        return self._fresh(state)
 
     # What became of it ----------------------------------------------------------------------------------------------
 
