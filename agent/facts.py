@@ -57,7 +57,8 @@ class Marks:
 
     def get(self, scope: str, key: bytes, now_ms: int) -> int | None:
         """The value of a mark that has not expired."""
-        mark = self._scopes.get(scope, {}).get(key)
+        held = self._scopes.get(scope)
+        mark = None if held is None else held.get(key)
         return mark[0] if mark is not None and mark[1] > now_ms else None
 
     def count(self, scope: str) -> int:

@@ -152,7 +152,7 @@ class RosterTable:
         """What the site says of a subject of this roster's namespace. Raises :class:`ListLost`."""
         value = self._table.get(subject.id) if subject.namespace == self._table.shape.label else None
         try:
-            return None if value is None else _decode(value)
+            return None if value is None else _person(_PersonWire.decode_again, value)
         except BundleError as error:  # it was whole when it was put in force
             raise ListLost from error
 
@@ -172,7 +172,7 @@ def check_roster(table: Table) -> None:
         raise BundleError(BundleFault.CONTENT, Sentence("不是名册的行", "these are not the rows of a roster"))
     table.check()
     for row in table.rows():
-        _decode(row[ID_BYTES:])
+        _person(_PersonWire.decode, row[ID_BYTES:])
 
 
 def check_emergency(table: Table) -> None:
@@ -198,12 +198,12 @@ def _encode(person: Person) -> bytes:
     ).encode()
 
 
-def _decode(value: bytes) -> Person:
+def _person(decode: Callable[[bytes], _PersonWire], value: bytes) -> Person:
     end = _LENGTH_BYTES + int.from_bytes(value[:_LENGTH_BYTES], "big")
     if end > len(value) or any(value[end:]):
         raise BundleError(BundleFault.CONTENT, Sentence("名册条目与其行不符", "a person does not fit the row"))
     try:
-        wire = _PersonWire.decode(value[_LENGTH_BYTES:end])
+        wire = decode(value[_LENGTH_BYTES:end])
     except ContractError as error:
         raise BundleError(BundleFault.CONTENT, error) from error
     return Person(

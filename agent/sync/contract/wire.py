@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -53,12 +53,23 @@ class Wire(BaseModel):
         if not all(type(key) is int and key in names for key in value):
             raise ValueError("unknown key")
         named = {names[key]: item for key, item in value.items()}
-        for name, field in cls.model_fields.items():
-            if field.default is None and name in named and named[name] is None:
-                raise ValueError(f"{name}: an absent field is left out")
-            if field.default is not None and name not in named:
+        for name in cls._required():
+            if name not in named:
                 raise ValueError(f"{name}: is missing")
+        for name in cls._optional():
+            if name in named and named[name] is None:
+                raise ValueError(f"{name}: an absent field is left out")
         return named
+
+    @classmethod
+    @cache
+    def _required(cls) -> Sequence[str]:
+        return tuple(name for name, field in cls.model_fields.items() if field.default is not None)
+
+    @classmethod
+    @cache
+    def _optional(cls) -> Sequence[str]:
+        return tuple(name for name, field in cls.model_fields.items() if field.default is None)
 
 
 class Message(Wire):
@@ -77,6 +88,11 @@ class Message(Wire):
         return cls.from_value(decode_map(data, cls.MAX_BYTES))
 
     @classmethod
+    def decode_again(cls, data: bytes) -> Self:
+        """Read what :meth:`decode` took before (:func:`agent.cbor.decode_again`). Raises :class:`ContractError`."""
+        return cls.from_value(_map_of(cbor.decode_again, data, cls.MAX_BYTES))
+
+    @classmethod
     def from_value(cls, value: Mapping[Any, object]) -> Self:
         """Read a decoded map. Raises :class:`ContractError`."""
         try:
@@ -89,8 +105,12 @@ class Message(Wire):
 
 def decode_map(data: bytes, max_bytes: int) -> Mapping[Any, object]:
     """One deterministic CBOR map. Raises :class:`ContractError`."""
+    return _map_of(cbor.decode, data, max_bytes)
+
+
+def _map_of(decode: Callable[..., object], data: bytes, max_bytes: int) -> Mapping[Any, object]:
     try:
-        value = cbor.decode(data, max_bytes=max_bytes, max_depth=_MAX_DEPTH)
+        value = decode(data, max_bytes=max_bytes, max_depth=_MAX_DEPTH)
     except cbor.CborError as error:
         raise ContractError(str(error)) from error
     if not isinstance(value, Mapping):

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent import cbor
 from agent.bundles import bitmap, people, signer_list, table, trust_list
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Kind
 from agent.bundles.people import MAX_AREAS, MediumState, RosterTable, register_row, register_shape, roster_rows
 from agent.bundles.table import Shape, Table
-from agent.credentials.lists import Lists
+from agent.credentials.lists import ListLost, Lists
 from agent.credentials.status import EmergencyList, StatusList
 from agent.credentials.trust import Freshness, Term
 from profiles.api import Subject
@@ -190,6 +191,15 @@ def test_the_first_roster_by_name_that_knows_somebody_speaks_and_a_damaged_one_k
     asked = Subject("city", some_id(1))
     assert Lists(rosters={"roster-a": broken, "roster-b": whole}).person(asked) == Person(unit="kitchen")
     assert Lists(rosters={"roster-a": broken}).person(asked) is None
+
+
+@pytest.mark.parametrize("item", [{0: 1, 1: 7}, {0: 1, 1: "kitchen"}, {0: 1, 9: ""}, [1], 1])
+def test_a_row_that_was_spoiled_after_it_was_in_force_is_nobody(item: object) -> None:
+    encoded = cbor.encode(item)
+    row = some_id(1) + len(encoded).to_bytes(2, "big") + encoded
+    roster = RosterTable(Table.open(table.encode(Shape(16, len(row), "city"), [row])))
+    with pytest.raises(ListLost):
+        roster.person(Subject("city", some_id(1)))
 
 
 async def test_a_trust_list_comes_with_the_reading_keys_that_were_sealed_for_this_terminal(terminal: Terminal) -> None:
