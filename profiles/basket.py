@@ -83,3 +83,7 @@ class Basket(State):
             f"{item.name.zh}{weight}：{price} 元，请付款 {due} 元",
             f"{item.name.en}{weight}: {price}; please pay {due} yuan",
         )
+
+
+NO_ORDER = Basket()
+"""Nothing was put together, as where a price is fixed."""

@@ -31,7 +31,7 @@ from profiles.api import (
     TimerFired,
     Tone,
 )
-from profiles.basket import Basket
+from profiles.basket import NO_ORDER, Basket
 from profiles.canteen_reasons import BY_LIMIT, CanteenReason, CanteenRule
 from profiles.canteen_settings import MAX_GUESTS, CanteenSettings, Pricing
 from profiles.canteen_state import CanteenState
@@ -89,7 +89,7 @@ class Canteen(Ordering[CanteenState]):
                 return self._guests(state, number or 0, facts)
             case TimerFired(name, about) if name == WAITING_TIMER:
                 is_due = state.waiting is not None and state.waiting.id == about
-                return Step(state.model_copy(update={"waiting": None})) if is_due else Step(state)
+                return Step(state.cleared("waiting")) if is_due else Step(state)
             case RecordedLate(about) if state.counted is not None and state.counted.about == about:
                 return self._uncount(state, state.counted, facts)
             case _:
@@ -104,10 +104,10 @@ class Canteen(Ordering[CanteenState]):
     def _presented(self, state: CanteenState, credential: Credential, facts: Facts) -> Step[CanteenState]:
         if state.asking is not None and state.asking.medium == credential.medium:
             return Step(state, (Show(PaymentReason.ASKED.citizen, Tone.WAIT),))
-        order = state.order or Basket()
+        order, date = state.order or NO_ORDER, self.business_date(facts)
         period = self._settings.meals.at(facts.local_time)
         amount_fen = self._amount(order, period, credential, facts)
-        verdict = judge(self._rules(state, credential, period, amount_fen, facts))
+        verdict = judge(self._rules(state, credential, period, amount_fen, date, facts))
         if verdict.refusal is PaymentReason.NO_AMOUNT and credential.evidence is None:
             return self._wait(state, credential, facts)
         if verdict.refusal is not None or period is None or amount_fen is None:
@@ -115,9 +115,9 @@ class Canteen(Ordering[CanteenState]):
             return self.refuse(state, facts, reason, credential.medium, credential.subject, verdict.trace)
         state, records = self.in_shift(state, facts)
         if self._settings.pricing is Pricing.COUNT:
-            step = self._count(state, credential, period, verdict.trace, facts)
+            step = self._count(state, credential, period, date, verdict.trace, facts)
         else:
-            step = self._sell(state, credential, period, order, amount_fen, verdict.trace, facts)
+            step = self._sell(state, credential, period, date, order, amount_fen, verdict.trace, facts)
         return Step(step.state, (*records, *step.effects))
 
     def _sell(
@@ -125,17 +125,18 @@ class Canteen(Ordering[CanteenState]):
         state: CanteenState,
         credential: Credential,
         period: MealPeriod,
+        date: str,
         order: Basket,
         amount_fen: int,
         trace: bytes,
         facts: Facts,
     ) -> Step[CanteenState]:
         """A guest's meal has no subsidy, and is no meal of the one who pays it."""
-        subsidies, date = self._settings.subsidies, self.business_date(facts)
+        subsidies = self._settings.subsidies
         subsidy = None if order.guests else subsidy_of(subsidies, credential, period.name, date, facts)
         trace = judge([(CanteenRule.SUBSIDY, subsidy is not None, None)], trace).trace
         meals = 0 if order.guests else 1
-        meal = self._meal(b"", credential, period, facts, amount_fen, meals, subsidised=subsidy is not None)
+        meal = self._meal(b"", credential, period, date, facts, amount_fen, meals, subsidised=subsidy is not None)
         booked = self.books(state)
         bill = Bill(
             amount_fen=amount_fen,
@@ -154,6 +155,7 @@ class Canteen(Ordering[CanteenState]):
         credential: Credential,
         period: MealPeriod | None,
         amount_fen: int | None,
+        date: str,
         facts: Facts,
     ) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
@@ -165,7 +167,7 @@ class Canteen(Ordering[CanteenState]):
         reached = self._settings.limits.reached(
             credential.subject,
             "" if period is None else period.name,
-            self.business_date(facts),
+            date,
             facts,
             amount_fen=amount_fen or 0,
             meals=0 if state.order and state.order.guests else 1,
@@ -193,6 +195,7 @@ class Canteen(Ordering[CanteenState]):
         about: bytes,
         credential: Credential,
         period: MealPeriod,
+        date: str,
         facts: Facts,
         amount_fen: int = 0,
         meals: int = 1,
@@ -205,7 +208,7 @@ class Canteen(Ordering[CanteenState]):
             subject_namespace=credential.subject.namespace,
             subject_id=credential.subject.id,
             period=period.name,
-            business_date=self.business_date(facts),
+            business_date=date,
             ends_ms=facts.now_ms + self._settings.meals.day_left_ms(facts.local_time),
             amount_fen=amount_fen,
             meals=meals,
@@ -227,7 +230,7 @@ class Canteen(Ordering[CanteenState]):
         if state.order is None or state.order.amount_fen == 0:
             return Step(state, (Show(NOTHING_DUE, Tone.NO),))
         if state.waiting is not None and state.asking is None:
-            return self._presented(state.model_copy(update={"waiting": None}), state.waiting.credential, facts)
+            return self._presented(state.cleared("waiting"), state.waiting.credential, facts)
         return Step(state, (Show(due(state.order.amount_fen), Tone.WAIT),))
 
     def _guests(self, state: CanteenState, guests: int, facts: Facts) -> Step[CanteenState]:
@@ -237,7 +240,7 @@ class Canteen(Ordering[CanteenState]):
             return self.refuse(state, facts, CounterReason.NOBODY_AT_THE_TILL)
         if period is None or guests == 0:
             nothing = CanteenReason.NO_MEAL_NOW.citizen if period is None else NOTHING_DUE
-            return Step(state.model_copy(update={"order": None}), (Show(nothing, Tone.NO),))
+            return Step(state.cleared("order"), (Show(nothing, Tone.NO),))
         if guests > MAX_GUESTS:
             return Step(state, (Show(AmountProblem.TOO_MUCH.sentence, Tone.NO),))
         price = due(guests * (period.guest_price_fen or 0))
@@ -248,7 +251,7 @@ class Canteen(Ordering[CanteenState]):
 
     def no_order(self, state: CanteenState, why: Sentence) -> Step[CanteenState]:
         """Nor does a card wait for it any more."""
-        return super().no_order(state.model_copy(update={"waiting": None}), why)
+        return super().no_order(state.cleared("waiting"), why)
 
     def _wait(self, state: CanteenState, credential: Credential, facts: Facts) -> Step[CanteenState]:
         """Card first: it waits for the amount, in place of a card that waited before."""
@@ -270,10 +273,10 @@ class Canteen(Ordering[CanteenState]):
     # By count -------------------------------------------------------------------------------------------------------
 
     def _count(
-        self, state: CanteenState, credential: Credential, period: MealPeriod, trace: bytes, facts: Facts
+        self, state: CanteenState, credential: Credential, period: MealPeriod, date: str, trace: bytes, facts: Facts
     ) -> Step[CanteenState]:
         """A meal that is counted and costs nothing: no platform is asked."""
-        meal = self._meal(facts.new_id(), credential, period, facts)
+        meal = self._meal(facts.new_id(), credential, period, date, facts)
         record = Record(
             id=meal.about,
             kind=Kind.COUNTER,
@@ -302,7 +305,7 @@ class Canteen(Ordering[CanteenState]):
             public={"period": meal.period, "business_date": meal.business_date, "meals": -meal.meals},
             marks=(*meal.marks(facts, -1), not_used(PAID_SCOPE, meal.medium, facts)),
         )
-        return Step(self._with_count(state, -meal.meals).model_copy(update={"counted": None}), (record,))
+        return Step(self._with_count(state, -meal.meals).cleared("counted"), (record,))
 
     def _with_count(self, state: CanteenState, meals: int) -> CanteenState:
         if state.shift is None:
@@ -324,10 +327,9 @@ class Canteen(Ordering[CanteenState]):
 
     def paid(self, state: CanteenState, payment: Payment, facts: Facts) -> Kept[CanteenState]:
         """The moment in which the same card pays nothing begins anew."""
-        after, marks = super().paid(state.model_copy(update={"counted": None}), payment, facts)
+        after, marks = super().paid(state.cleared("counted"), payment, facts)
         return after, (*marks, self.just_paid_mark(payment, facts)) if self.one_price else marks
 
     def anew(self, state: CanteenState) -> CanteenState:
         """The cashier types again, and a card that waited is presented again."""
-        gone = ("waiting", "counted")
-        return super().anew(state).model_copy(update=dict.fromkeys(gone))
+        return super().anew(state).cleared("waiting", "counted")

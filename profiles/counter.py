@@ -61,7 +61,7 @@ from profiles.rules.subsidy import share_back
 COUNTER_TIMER = "counter"
 SIGN_OUT_TIMER = "sign-out"
 PATIENCE_MS = 30_000
-_ON_PAPER = frozenset({Kind.PAYMENT, Kind.REVERSAL, Kind.REFUND})
+_ON_PAPER = (Kind.PAYMENT, Kind.REVERSAL, Kind.REFUND)
 _CASHIERS_CARD = Sentence("请收银员出示卡", "Cashier, please present your card")
 _ITS_AMOUNT = Sentence("请输入退款金额", "Enter the refund")
 _NOT_PRINTED = Sentence(
@@ -205,7 +205,7 @@ class Counter(Cashier[C], Generic[C]):
         record = Record(
             facts.new_id(), Kind.COUNTER, reason, subject=Subject(who.namespace, who.id), refers_to=about or None
         )
-        return Step(_done(state).model_copy(update={"operator": None}), (record, Show(reason.citizen, Tone.WAIT)))
+        return Step(_done(state).cleared("operator"), (record, Show(reason.citizen, Tone.WAIT)))
 
     def is_attended(self, state: C) -> bool:
         """Whether somebody is there to sell, where somebody has to be."""
@@ -240,7 +240,7 @@ class Counter(Cashier[C], Generic[C]):
             after, records = self.in_shift(state, facts)
             return Step(after, (*records, Show(CounterReason.SHIFT_OPENED.citizen, Tone.OK)))
         record = self._shift_record(state, state.shift, facts, is_over=True)
-        after = state.model_copy(update={"shift": None, "operator": None, "latest": None})
+        after = state.cleared("shift", "operator", "latest")
         return Step(after, (record, Show(state.shift.sentence(), Tone.OK)))
 
     def _shift_record(self, state: C, shift: Shift, facts: Facts, *, is_over: bool) -> Record:
@@ -291,7 +291,7 @@ class Counter(Cashier[C], Generic[C]):
         """
         if (ended := lease.refusal(facts)) is not None:
             return self.refuse(state, facts, ended)
-        state, records = self.in_shift(state.model_copy(update={"latest": None}), facts)
+        state, records = self.in_shift(state.cleared("latest"), facts)
         payment = self._booked(state, sale, facts)
         if amount_fen == payment.amount_fen:
             after, record = self.take_back(state, payment, CounterReason.VOIDED, facts)
@@ -335,13 +335,13 @@ class Counter(Cashier[C], Generic[C]):
             case ReturnClaimed(return_id, funds) if return_id == returning.return_id and state.operator is not None:
                 return self._give_back_elsewhere(state, returning, dict(funds), facts)
             case Declined(code) if code in elsewhere.DECLINED:
-                return self.refuse(state.model_copy(update={"returning": None}), facts, elsewhere.DECLINED[code])
+                return self.refuse(state.cleared("returning"), facts, elsewhere.DECLINED[code])
             case _:
                 return self._no_return(state, returning, CounterReason.RETURN_NOT_NOW, facts)
 
     def _give_back_elsewhere(self, state: C, returning: Returning, funds: dict[str, int], facts: Facts) -> Step[C]:
         """Booked on this shift, under the claim's id."""
-        state, records = self.in_shift(state.model_copy(update={"returning": None}), facts)
+        state, records = self.in_shift(state.cleared("returning"), facts)
         booked, amount_fen = self.books(state), sum(funds.values())
         money = Money(
             amount_fen=-amount_fen,
@@ -361,7 +361,7 @@ class Counter(Cashier[C], Generic[C]):
 
     def _no_return(self, state: C, returning: Returning, reason: ReasonEnum, facts: Facts) -> Step[C]:
         record = elsewhere.give_up(returning, self._pay.merchant, self.business_date(facts), reason, facts)
-        return Step(state.model_copy(update={"returning": None}), (record, Show(reason.citizen, Tone.NO)))
+        return Step(state.cleared("returning"), (record, Show(reason.citizen, Tone.NO)))
 
     def _booked(self, state: C, sale: Sale, facts: Facts) -> Payment:
         """The payment as it goes back now. What was sold offline on another day is in no ceiling of today."""
@@ -407,7 +407,7 @@ class Counter(Cashier[C], Generic[C]):
 
     def anew(self, state: C) -> C:
         """After a restart nobody is signed in."""
-        return _done(state).model_copy(update={"operator": None})
+        return _done(state).cleared("operator")
 
     # On paper -------------------------------------------------------------------------------------------------------
 
@@ -415,9 +415,9 @@ class Counter(Cashier[C], Generic[C]):
         """Of each payment and of what was given back: printed once the record is on the disk."""
         if not self._counter.receipts:
             return ()
-        moved = (effect for effect in step.effects if isinstance(effect, Record) and effect.kind in _ON_PAPER)
+        moved = [effect for effect in step.effects if isinstance(effect, Record) and effect.kind in _ON_PAPER]
         found = (self._slip(step.state, record, facts) for record in moved)
-        return tuple(slip for slip in found if slip is not None)
+        return tuple(slip for slip in found if slip is not None) if moved else ()
 
     def _slip(self, state: C, record: Record, facts: Facts) -> Print | None:
         money = record.money
@@ -450,7 +450,7 @@ class Counter(Cashier[C], Generic[C]):
 
 def _done(state: C) -> C:
     """Nothing waits for the cashier."""
-    return state.model_copy(update={"pending": None})
+    return state.cleared("pending")
 
 
 def _went_back(state: C, asked_id: bytes) -> bool:

@@ -107,7 +107,7 @@ class Shift(State):
 
     number: int
     business_date: str
-    sums: Sums = Sums()
+    sums: Sums = Field(default_factory=Sums)
 
     @property
     def name(self) -> str:

@@ -23,9 +23,17 @@ class Frozen(BaseModel):
         """As ``BaseModel.model_copy``, at half its cost: what is not changed is shared, and nothing is validated."""
         if deep or update is None:
             return super().model_copy(update=update, deep=deep)
-        copied = type(self).__new__(type(self))
+        model = type(self)
+        copied = model.__new__(model)
         _set(copied, "__dict__", {**self.__dict__, **update})
         _set(copied, "__pydantic_fields_set__", self.__pydantic_fields_set__.union(update))
         _set(copied, "__pydantic_extra__", None)
         _set(copied, "__pydantic_private__", None)
         return copied
+
+    def cleared(self, *names: str) -> Self:
+        """With nothing (``None``) in these fields: most often it is so already, and then it is the very same."""
+        held = self.__dict__
+        if all(held[name] is None for name in names):
+            return self
+        return self.model_copy(update=dict.fromkeys(names))

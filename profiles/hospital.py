@@ -136,7 +136,7 @@ class Hospital(Counter[HospitalState]):
     # What is typed --------------------------------------------------------------------------------------------------
 
     def _typed(self, state: HospitalState, key: FunctionKey, number: int | None, facts: Facts) -> Step[HospitalState]:
-        state = state.model_copy(update={"pending": None})
+        state = state.cleared("pending")
         match key:
             case FunctionKey.REGISTER:
                 return self._register(state, number, facts)
@@ -184,7 +184,7 @@ class Hospital(Counter[HospitalState]):
         return Step(state.model_copy(update={"order": order}), (Show(told, Tone.WAIT),))
 
     def _no_order(self, state: HospitalState, why: Sentence) -> Step[HospitalState]:
-        return Step(state.model_copy(update={"order": None, "first": None}), (Show(why, Tone.NO),))
+        return Step(state.cleared("order", "first"), (Show(why, Tone.NO),))
 
     # Who shows a card or code ---------------------------------------------------------------------------------------
 
@@ -234,13 +234,13 @@ class Hospital(Counter[HospitalState]):
             return self._refuse_foreign(state, foreign, ForeignReason.UNKNOWN, facts)
         subject = Subject(answer.namespace, answer.subject)
         who = Credential(answer.subject, subject, foreign.source, Assurance.DYNAMIC_CODE)
-        return self._presented(state.model_copy(update={"foreign": None}), who, facts)
+        return self._presented(state.cleared("foreign"), who, facts)
 
     def _refuse_foreign(
         self, state: HospitalState, foreign: Foreign, reason: ForeignReason, facts: Facts
     ) -> Step[HospitalState]:
         record = Record(facts.new_id(), Kind.OUTCOME, reason, refers_to=foreign.about)
-        return Step(state.model_copy(update={"foreign": None}), (record, Show(reason.citizen, Tone.NO)))
+        return Step(state.cleared("foreign"), (record, Show(reason.citizen, Tone.NO)))
 
     def _rules(
         self, state: HospitalState, credential: Credential, order: Order | None, payers: Payers | None, facts: Facts
@@ -308,7 +308,7 @@ class Hospital(Counter[HospitalState]):
         """At a clinic that costs nothing."""
         order, marks = self._drawn(order, facts)
         record = self._seen(credential, HospitalReason.REGISTERED, facts, trace, order.public(), marks)
-        after = state.model_copy(update={"order": None, "first": None})
+        after = state.cleared("order", "first")
         told = self._with_number(HospitalReason.REGISTERED.citizen, order)
         return Step(after, (record, Show(told, Tone.OK)))
 
@@ -322,7 +322,7 @@ class Hospital(Counter[HospitalState]):
         record = self._seen(credential, reason, facts, trace)
         if self._settings.accounts.credit is None:
             told = HospitalReason.NOTHING_OWED if settles else reason
-            return Step(state.model_copy(update={"order": None, "first": None}), (record, Show(told.citizen, Tone.OK)))
+            return Step(state.cleared("order", "first"), (record, Show(told.citizen, Tone.OK)))
         who = Waiting.of(credential, record.id)
         covered = covered_fen(credential.subject, facts)
         query = Query(about=record.id, who=who, settles=settles, first=state.first, covered_fen=covered)
@@ -338,7 +338,7 @@ class Hospital(Counter[HospitalState]):
 
     def _owed(self, state: HospitalState, query: Query, told_fen: int | None, facts: Facts) -> Step[HospitalState]:
         """The platform's word, or without it what this terminal knows; then it is said, or settled."""
-        state, credential = state.model_copy(update={"query": None}), query.who.credential
+        state, credential = state.cleared("query"), query.who.credential
         fen = sure_fen(credential.subject, facts) if told_fen is None else told_fen
         corrected = () if told_fen is None else self._corrected(query, fen, facts)
         if query.settles and fen:
@@ -374,7 +374,7 @@ class Hospital(Counter[HospitalState]):
             account=CREDIT,
             payers=payers,
         )
-        before = state.model_copy(update={"first": None, "asked_order": None, "collected": None})
+        before = state.cleared("first", "asked_order", "collected")
         public = {"use": Use.SETTLEMENT.value}
         step = self.ask(before, credential, bill, b"", facts, public, shown_in=query.about)
         return Step(step.state, (*records, *step.effects))
@@ -382,7 +382,7 @@ class Hospital(Counter[HospitalState]):
     def _query_gone(self, state: HospitalState, query: Query, facts: Facts) -> Step[HospitalState]:
         """The citizen was told that it came to nothing."""
         record = Record(facts.new_id(), Kind.OUTCOME, HospitalReason.QUERY_GONE, refers_to=query.about)
-        return Step(state.model_copy(update={"query": None}), (record,))
+        return Step(state.cleared("query"), (record,))
 
     # What is collected ----------------------------------------------------------------------------------------------
 
@@ -410,7 +410,7 @@ class Hospital(Counter[HospitalState]):
         record = Record(
             facts.new_id(), Kind.OUTCOME, HospitalReason.NOT_COLLECTED, refers_to=was.record_id, marks=marks
         )
-        return Step(state.model_copy(update={"collected": None}), (record,))
+        return Step(state.cleared("collected"), (record,))
 
     def _seen(
         self,

@@ -144,7 +144,7 @@ class Metro(PaidWay[MetroState]):
                 known = Known(None, travelled(state.looking.credential.subject, facts), unanswered=True)
                 return self._known(state, state.looking.credential, known, facts)
             case RecordedLate(about) | NotRecorded(about) if state.looking is not None and state.looking.about == about:
-                return Step(state.model_copy(update={"looking": None}))
+                return Step(state.cleared("looking"))
             case _:
                 step = super().handle(state, event, facts)
                 paying = None if state.asking is None else self._concession(state.asking)
@@ -205,7 +205,7 @@ class Metro(PaidWay[MetroState]):
                 return self._known(state, credential, known, facts)
             case Declined(code) if code in _REFUSED:
                 verdict = judge([(MetroRule.TRIP_TOLD, False, _REFUSED[code])])
-                return self._refused(state.model_copy(update={"looking": None}), credential, verdict, facts)
+                return self._refused(state.cleared("looking"), credential, verdict, facts)
             case _:
                 return self._known(state, credential, Known(None, here, unanswered=True), facts)
 
@@ -236,7 +236,7 @@ class Metro(PaidWay[MetroState]):
         trace: bytes = b"",
     ) -> Step[MetroState]:
         """At the way out, once it is known where the person came in, or that nobody tells."""
-        fresh = state.model_copy(update={"looking": None})
+        fresh = state.cleared("looking")
         if state.looking is not None and state.looking.inspects:
             return self._told_inspector(fresh, credential, known, facts)
         verdict = judge(self._exit_rules(fresh, known, facts), trace)
@@ -437,7 +437,7 @@ class Metro(PaidWay[MetroState]):
         if ride.entered_ms is not None and ride.station is not None:
             trip = OpenTrip(ride.entered_ms, ride.station)
             marks = (*marks, *begun(payment.subject, trip, facts), *left(payment.subject, None, facts))
-        after = state.model_copy(update={"passage": None}) if was_paid else state
+        after = state.cleared("passage") if was_paid else state
         return after, marks
 
     def said(self, state: MetroState, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002 -- the protocol's

@@ -116,20 +116,22 @@ class Ordering(Counter[O], Generic[O]):
 
     def no_order(self, state: O, why: Sentence) -> Step[O]:
         """Nothing waits to be paid any more."""
-        return Step(state.model_copy(update={"order": None}), (Show(why, Tone.NO),))
+        return Step(state.cleared("order"), (Show(why, Tone.NO),))
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
     def details(self, state: O, sale: Sale) -> Sale:
         """With the things that were sold."""
         lines = () if state.asked_order is None else state.asked_order.lines
+        if not lines:
+            return sale
         items = (SoldItem(label=line.label, zh=line.zh, en=line.en, amount_fen=line.amount_fen) for line in lines)
         return sale.model_copy(update={"items": tuple(items)})
 
     def paid(self, state: O, payment: Payment, facts: Facts) -> Kept[O]:
         """The order is paid."""
         after, marks = super().paid(state, payment, facts)
-        return after.model_copy(update={"asked_order": None}), marks
+        return after.cleared("asked_order"), marks
 
     def undone(self, state: O, payment: Payment, facts: Facts, was_paid: bool) -> Kept[O]:
         """Another card may pay the same order; but guests are their host's, and no bill of who stands behind him."""
@@ -141,8 +143,7 @@ class Ordering(Counter[O], Generic[O]):
 
     def anew(self, state: O) -> O:
         """The cashier types again."""
-        gone: dict[str, None] = dict.fromkeys(("order", "asked_order"))
-        return super().anew(state).model_copy(update=gone)
+        return super().anew(state).cleared("order", "asked_order")
 
 
 def no_such_number(code: str) -> Sentence:

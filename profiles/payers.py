@@ -67,7 +67,7 @@ class Payers(State):
 
 def own_share_fen(amount_fen: int, funds: Mapping[str, int]) -> int:
     """What of an amount is the holder's own to pay, whichever account it comes from."""
-    return sum(fen for fund, fen in funds.items() if is_own(fund)) if funds else amount_fen
+    return sum([fen for fund, fen in funds.items() if is_own(fund)]) if funds else amount_fen
 
 
 def divided(funds: Mapping[str, int], shares: Mapping[str, int]) -> dict[str, int]:

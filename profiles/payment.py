@@ -346,7 +346,7 @@ class Cashier(Generic[P]):
 
     def _give_up(self, state: P, payment: Payment, reason: ReasonEnum, facts: Facts, trace: bytes = b"") -> Step[P]:
         """Nothing is paid, and nothing may stay held."""
-        after, marks = self.undone(state.model_copy(update={"asking": None}), payment, facts, False)
+        after, marks = self.undone(state.cleared("asking"), payment, facts, False)
         marks = (*marks, not_used(PAID_SCOPE, payment.medium, facts)) if self.one_price else marks
         marks = (*limit_marks(payment, facts, -1), *marks)
         money = payment.money(self._pay.merchant).back()

@@ -28,7 +28,7 @@ from profiles.api import (
     Tone,
 )
 from profiles.barcodes import ONE_DIMENSIONAL, Barcode
-from profiles.basket import Basket
+from profiles.basket import NO_ORDER, Basket
 from profiles.counter_reasons import CounterReason
 from profiles.counter_state import Sale
 from profiles.ordering import Ordering, OrderState, due
@@ -148,7 +148,7 @@ class Shop(Ordering[ShopState]):
         if state.order is not None and state.order.lines:
             return Step(state, (Show(_THINGS_FIRST, Tone.NO),))
         if not BILLS.is_open(number, facts):
-            return self.refuse(state.model_copy(update={"order": None}), facts, ShopReason.BILL_PAID)
+            return self.refuse(state.cleared("order"), facts, ShopReason.BILL_PAID)
         order = Basket(id=facts.new_id(), bill=number)
         return Step(state.model_copy(update={"order": order}), (Show(_amount_of(number), Tone.WAIT),))
 
@@ -168,7 +168,7 @@ class Shop(Ordering[ShopState]):
     def _presented(self, state: ShopState, credential: Credential, facts: Facts) -> Step[ShopState]:
         if state.asking is not None and state.asking.medium == credential.medium:
             return Step(state, (Show(PaymentReason.ASKED.citizen, Tone.WAIT),))
-        order = state.order or Basket()
+        order = state.order or NO_ORDER
         payers = self._payers(order, credential, facts)
         verdict = judge(self._rules(state, credential, order, payers, facts))
         if verdict.refusal is not None:

@@ -106,7 +106,7 @@ class Till(Cashier[TillState]):
             reason = verdict.refusal or PaymentReason.NO_AMOUNT
             return self.refuse(state, facts, reason, credential.medium, credential.subject, verdict.trace)
         bill = Bill(amount_fen, compact(facts.local_time))
-        return self.ask(state.model_copy(update={"amount_fen": None}), credential, bill, verdict.trace, facts)
+        return self.ask(state.cleared("amount_fen"), credential, bill, verdict.trace, facts)
 
     def _rules(self, state: TillState, credential: Credential, amount_fen: int | None, facts: Facts) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
@@ -122,7 +122,7 @@ class Till(Cashier[TillState]):
         return Step(state.model_copy(update=changed), (Show(due, Tone.WAIT),))
 
     def _no_amount(self, state: TillState, why: Sentence) -> Step[TillState]:
-        return Step(state.model_copy(update={"amount_fen": None}), (Show(why, Tone.NO),))
+        return Step(state.cleared("amount_fen"), (Show(why, Tone.NO),))
 
     @property
     def one_price(self) -> bool:

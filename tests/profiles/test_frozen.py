@@ -40,3 +40,10 @@ def test_a_deep_copy_shares_nothing() -> None:
 def test_a_copy_is_frozen_too() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         setattr(STATE.model_copy(update={"sold": 4}), "sold", 5)  # noqa: B010 -- mypy knows it too
+
+
+def test_a_copy_without_what_is_not_there_is_the_very_same() -> None:
+    assert STATE.cleared("order", "query") is STATE
+    ordered = STATE.model_copy(update={"order": ORDER})
+    assert ordered.cleared("order", "query") == STATE
+    assert ordered.order is ORDER
