@@ -7,10 +7,16 @@ lane decides: whoever a decision asks about is read from the roster's table once
 WAL, ``synchronous=FULL``, one insert, in a process of its own. The rate, and the ratio that is promised, are those of
 the repeated calls beside the repeated commits; the first call, right behind a commit of the journal and with every
 cache cold, is told as ``at_work``.
+
+What else the machine does meanwhile is kept out in the same way on both sides: each call and each commit is timed by
+itself, by the same clock, and the median counts: of a decision that of its calls in all rounds, of the peer that of all
+commits. A profile's figure is the mean of its day's decisions. What lives as long as the process is not searched for
+garbage between two decisions, as on a terminal (``agent/terminal.py``).
 """
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,12 +41,18 @@ _NS_PER_US = 1_000
 
 
 @dataclass
-class _Times:
-    """Of one profile, in nanoseconds: each decision at work, the same repeated, and the commits of the raw peer."""
+class Times:
+    """Of one play of a profile's day, in nanoseconds: each decision at work, the same repeated, the peer's commits."""
 
     at_work: list[int] = field(default_factory=list)
-    repeated: list[float] = field(default_factory=list)
+    repeated: list[list[int]] = field(default_factory=list)
     committed: list[int] = field(default_factory=list)
+
+
+def day_mean_ns(rounds: list[Times]) -> float:
+    """What the decisions of one day take in the mean, each of them by the median of all rounds."""
+    decisions = list(zip(*(played.repeated for played in rounds), strict=True))
+    return sum(median([call for calls in decision for call in calls]) for decision in decisions) / len(decisions)
 
 
 def run(rounds: int) -> Report:
@@ -48,20 +60,23 @@ def run(rounds: int) -> Report:
     logs.configure(level="error")
     known = scene_files(DAYS)
     days = {name: parse_day(known[name].read_text(encoding="utf-8"), name) for name in profile_names() if name in known}
-    times = {name: _Times() for name in days}
+    times: dict[str, list[Times]] = {name: [] for name in days}
     with bench_directory() as directory, RawPeer(directory, RECORD_BYTES) as peer:
         for number in range(rounds + 1):
             for name, day in days.items():
-                _play(day, name, directory / f"{name}-{number}", peer, times[name] if number else _Times())
-    counts = {f"{name}_decisions": len(each.at_work) for name, each in times.items()}
+                times[name].append(_play(day, name, directory / f"{name}-{number}", peer))
+            if number == 0:
+                times = {name: [] for name in days}
+                gc.freeze()
+    counts = {f"{name}_decisions": sum(len(each.at_work) for each in played) for name, played in times.items()}
     left_out = ", ".join(sorted(set(profile_names()) - set(days)))
     conditions: dict[str, str | int | float] = {"rounds": rounds, **counts}
     return Report("profiles", _figures(times), conditions | ({"without_a_day": left_out} if left_out else {}))
 
 
-def _figures(times: dict[str, _Times]) -> tuple[Figure, ...]:
-    commit_ns = median([each for held in times.values() for each in held.committed])
-    means = {name: sum(held.repeated) / len(held.repeated) for name, held in times.items()}
+def _figures(times: dict[str, list[Times]]) -> tuple[Figure, ...]:
+    commit_ns = median([each for rounds in times.values() for played in rounds for each in played.committed])
+    means = {name: day_mean_ns(rounds) for name, rounds in times.items()}
     figures = [
         Figure("profiles.decide_ratio", max(means.values()) / commit_ns, "×", target=0.25),
         Figure("profiles.raw_commit_us", commit_ns / _NS_PER_US, "µs", digits=0),
@@ -70,25 +85,32 @@ def _figures(times: dict[str, _Times]) -> tuple[Figure, ...]:
         figures += [
             Figure(f"profiles.{name}_s", 1e9 / mean_ns, "1/s", digits=0),
             Figure(f"profiles.{name}_us", mean_ns / _NS_PER_US, "µs", digits=1),
-            Figure(f"profiles.{name}_at_work_us", median(times[name].at_work) / _NS_PER_US, "µs", digits=1),
+            Figure(
+                f"profiles.{name}_at_work_us",
+                median([each for played in times[name] for each in played.at_work]) / _NS_PER_US,
+                "µs",
+                digits=1,
+            ),
         ]
     return tuple(figures)
 
 
-def _play(day: Day, name: str, directory: Path, peer: RawPeer, times: _Times) -> None:
+def _play(day: Day, name: str, directory: Path, peer: RawPeer) -> Times:
     """Play once. A day that is not as its script says measures something else."""
+    times = Times()
 
     def timed(profile: Profile[Any]) -> Profile[Any]:
         return cast("Profile[Any]", _Timed(profile, peer, times))
 
     if not play(day, directory, source=name, wrap=timed).holds:
         raise RuntimeError(f"the day of {name} is not as its script says: its figures would mean nothing")
+    return times
 
 
 class _Timed:
     """A profile whose decisions are timed."""
 
-    def __init__(self, profile: Profile[Any], peer: RawPeer, times: _Times) -> None:
+    def __init__(self, profile: Profile[Any], peer: RawPeer, times: Times) -> None:
         self._profile = profile
         self._peer = peer
         self._times = times
@@ -104,9 +126,11 @@ class _Timed:
         if any(isinstance(effect, Record) for effect in step.effects):
             self._times.at_work.append(took_ns)
             each = [cast("TerminalFacts", facts).anew() for _ in range(REPEATED)]
-            started_ns = time.perf_counter_ns()
-            for anew in each:
-                self._profile.handle(state, event, anew)
-            self._times.repeated.append((time.perf_counter_ns() - started_ns) / REPEATED)
+            self._times.repeated.append([self._took_ns(state, event, anew) for anew in each])
             self._times.committed += [self._peer.commit() for _ in range(COMMITS)]
         return step
+
+    def _took_ns(self, state: Any, event: Event, facts: Facts) -> int:
+        started_ns = time.perf_counter_ns()
+        self._profile.handle(state, event, facts)
+        return time.perf_counter_ns() - started_ns

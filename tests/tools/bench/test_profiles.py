@@ -22,3 +22,9 @@ def test_it_measures_every_profile_beside_the_raw_peer(monkeypatch: pytest.Monke
     assert "without_a_day" not in report.conditions
     assert all(int(report.conditions[f"{name}_decisions"]) > 5 for name in profile_names())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_neither_a_slow_call_nor_a_slow_round_makes_a_decision_dearer() -> None:
+    quick = profiles.Times(repeated=[[10, 10, 900], [30, 30, 30]])
+    slow = profiles.Times(repeated=[[800, 800, 800], [30, 700, 900]])
+    assert profiles.day_mean_ns([quick, slow, quick, quick, quick]) == (10 + 30) / 2
