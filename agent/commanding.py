@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from agent.clock import RecordIds, SystemRandom
 from agent.command_reasons import CommandReason
 from agent.commands import CommandPorts, Commands
 from agent.config import Config, ConfigError, Resolved, profile_type
-from agent.lane import Lane
+from agent.lane_orders import LaneOrders
 from agent.logs import log
 from agent.memory import Memory
 from agent.standing import Standing
@@ -24,7 +24,7 @@ from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
 from offline_store.outbox import Outbox
 from offline_store.writer import JournalWriter
-from profiles.orders import Obeys
+from profiles.orders import Obeys, OpenOnce
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class CommandParts:
     memory: Memory
     clock: TrustedClock
     upward: Upward
-    lanes: Mapping[str, Lane]
+    orders: LaneOrders
     reread: Callable[[], Resolved] | None
     """Reads the configuration as the next start would; ``None`` where nobody can."""
     again: Callable[[], None]
@@ -46,7 +46,6 @@ class CommandParts:
 def commands_of(parts: CommandParts) -> Commands:
     """The service; it hears what comes on the link from now on."""
     config, upward = parts.config, parts.upward
-    obeying = {name for name, lane in config.lanes.items() if _obeys(lane.profile)}
     ports = CommandPorts(
         writer=parts.writer,
         memory=parts.memory,
@@ -55,8 +54,7 @@ def commands_of(parts: CommandParts) -> Commands:
         ids=RecordIds(parts.clock, SystemRandom()),
         keys=upward.command_keys,
         chain=lambda: in_thread(partial(_chain, config.terminal.state_dir), "chain"),
-        lanes=obeying,
-        open=lambda lane, order: parts.lanes[lane].offer(order),
+        orders=parts.orders,
         reread=partial(_reread, parts),
         again=parts.again,
         report=lambda: report_of(parts.standing()),
@@ -67,6 +65,11 @@ def commands_of(parts: CommandParts) -> Commands:
     commands = Commands(config.terminal.id, ports)
     upward.commanded = commands.heard
     return commands
+
+
+def lane_orders(config: Config, offer: Callable[[str, OpenOnce], None]) -> LaneOrders:
+    """To the lanes whose profiles obey."""
+    return LaneOrders({name for name, lane in config.lanes.items() if _obeys(lane.profile)}, offer)
 
 
 def report_of(standing: Standing) -> bytes:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -27,6 +27,7 @@ from agent import cbor, cose
 from agent.clock import Clock, RecordIds
 from agent.command_reasons import COMMAND, CommandReason
 from agent.durable import durable
+from agent.lane_orders import LaneOrders
 from agent.logs import log
 from agent.memory import Memory
 from agent.sync.complaints import Complaints
@@ -36,20 +37,12 @@ from agent.sync.contract.errors import ContractError
 from offline_store.journal import Append
 from offline_store.record import Entry
 from offline_store.writer import JournalWriter
-from profiles.api import ClockState, Reason
-from profiles.orders import Obeyed, OpenOnce, OrderReason
+from profiles.api import ClockState
 
 SAVED_COMMAND = "terminal/command"
 MAX_WAITING = 16
-OBEYED_S = 15.0
-"""Longer than a lane may take: an order that it has not obeyed by then it has dropped."""
 CLOCK_LOOK_S = 0.5
 _BEGINS_ANEW = frozenset({CommandAct.RESTART.value, CommandAct.RE_READ.value})
-_OPENED: Mapping[str, CommandReason] = {
-    OrderReason.OPENED.code: CommandReason.DONE,
-    Reason.BUSY.code: CommandReason.BUSY,
-    Reason.FIRE.code: CommandReason.OPEN_ALREADY,
-}
 
 
 class Unanswerable(StrEnum):
@@ -72,9 +65,7 @@ class CommandPorts:
     keys: Callable[[], Mapping[bytes, cose.VerifyKey]]
     """The platform's keys of the role *command* that are in force."""
     chain: Callable[[], Awaitable[bytes]]
-    lanes: Collection[str]
-    """The lanes that open by order."""
-    open: Callable[[str, OpenOnce], None]
+    orders: LaneOrders
     reread: Callable[[], Awaitable[CommandReason]]
     """``DONE`` if the configuration is valid and another than the one in force, else why nothing need begin anew."""
     again: Callable[[], None]
@@ -111,14 +102,13 @@ class Latest:
 
 
 class Commands:
-    """One task on the event loop; :meth:`heard` and :meth:`obeyed` are called there."""
+    """One task on the event loop; :meth:`heard` is called there."""
 
     def __init__(self, terminal: str, ports: CommandPorts) -> None:
         self._terminal = terminal
         self._ports = ports
         self._waiting: deque[bytes] = deque(maxlen=MAX_WAITING)
         self._arrived = asyncio.Event()
-        self._order: tuple[bytes, asyncio.Future[CommandReason]] | None = None
         self._complaints = Complaints(ports.clock)
         self._latest = Latest()
         self._log = log(terminal=terminal)
@@ -127,11 +117,6 @@ class Commands:
         """Something came on ``down/command``."""
         self._waiting.append(payload)
         self._arrived.set()
-
-    def obeyed(self, effect: Obeyed) -> None:
-        """A lane says what became of its order."""
-        if self._order is not None and self._order[0] == effect.about and not self._order[1].done():
-            self._order[1].set_result(_OPENED.get(effect.reason.code, CommandReason.NOT_OPENED))
 
     async def run(self) -> None:
         """Until cancelled. Raises ``StoreError`` for what the disk does not take; run again, it ends what was open."""
@@ -176,29 +161,17 @@ class Commands:
             (moment.now_ms - moment.uncertainty_ms < command.expires_ms, CommandReason.EXPIRED),
             (not command.lives_too_long, CommandReason.TOO_LONG),
             (command.act in set(CommandAct), CommandReason.NOT_KNOWN),
-            (not opens or command.lane in self._ports.lanes, CommandReason.NO_LANE),
+            (not opens or command.lane in self._ports.orders.lanes, CommandReason.NO_LANE),
         )
         return next((reason for holds, reason in checks if not holds), None)
 
     async def _carry_out(self, command: Command, record_id: bytes) -> CommandReason:
         match command.act:
             case CommandAct.OPEN:
-                return await self._open(command.lane or "", record_id)
+                return await self._ports.orders.open(command.lane or "", record_id)
             case CommandAct.RESTART | CommandAct.RE_READ:
                 return await self._begin_anew(always=command.act == CommandAct.RESTART)
         return CommandReason.DONE
-
-    async def _open(self, lane: str, record_id: bytes) -> CommandReason:
-        told: asyncio.Future[CommandReason] = asyncio.get_running_loop().create_future()
-        self._order = record_id, told
-        try:
-            self._ports.open(lane, OpenOnce(record_id))
-            async with asyncio.timeout(OBEYED_S):
-                return await told
-        except TimeoutError:
-            return CommandReason.NOT_OPENED
-        finally:
-            self._order = None
 
     async def _begin_anew(self, *, always: bool) -> CommandReason:
         """A configuration with which it could not begin leaves it as it is."""

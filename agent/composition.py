@@ -105,9 +105,9 @@ class Composition:
         self._resolved = resolved
         self._clock = clock
         self._random = random
-        self._lists = CurrentLists()
+        self.lists = CurrentLists()
         self._ids = RecordIds(clock, random)
-        self._marks = Marks()
+        self.marks = Marks()
         self._zone = timezone(timedelta(minutes=self.config.terminal.utc_offset_minutes))
         self._people = {_subject_of(holder): holder.person.known() for holder in self.config.holders if holder.person}
         self._configuration = hashlib.sha256(self.config.model_dump_json().encode()).digest()[:8]
@@ -192,7 +192,7 @@ class Composition:
 
     def memory(self, writer: JournalWriter) -> Memory:
         """What all lanes remember."""
-        return Memory(writer, self._marks, self._clock, self.backoff())
+        return Memory(writer, self.marks, self._clock, self.backoff())
 
     def timekeeper(self, writer: JournalWriter, memory: Memory, alarm: Callable[[], None]) -> Timekeeper:
         """What keeps the clock's knowledge on the disk; ``alarm`` hears that the clock stays untrusted."""
@@ -302,7 +302,7 @@ class Composition:
             board = settings.board
             ports = LanePorts(
                 facts=self._facts,
-                marks=self._marks,
+                marks=self.marks,
                 writer=writer,
                 memory=memory,
                 outputs=NoOutputs(loop) if board is None else LaneOutputs(cast("Actuator", self._devices[board]), loop),
@@ -358,7 +358,7 @@ class Composition:
             damaged=tell.damaged,
             recorded=tell.recorded,
         )
-        bundles = Bundles(terminal.state_dir, Place(terminal.id, terminal.site), ports, self._lists)
+        bundles = Bundles(terminal.state_dir, Place(terminal.id, terminal.site), ports, self.lists)
         try:
             bundles.load()
         except OSError as error:
@@ -386,7 +386,7 @@ class Composition:
     def verifier(self, keys: FileKeyStore) -> Verifier:
         """What tells the lanes whom they have before them."""
         register = SiteRegister(self._holders())
-        return Verifier(partial(keys.mac, MEDIUM_KEY), register, self._lists.current, self.config.terminal.site or "")
+        return Verifier(partial(keys.mac, MEDIUM_KEY), register, self.lists.current, self.config.terminal.site or "")
 
     def context(self) -> Append:
         """The record that pins what is in force from now on."""
@@ -443,13 +443,13 @@ class Composition:
         return SourceThread(source, loop, deliver, self.conditions.report, self.backoff(), self._clock.now_ms)
 
     def _facts(self) -> TerminalFacts:
-        lists = self._lists.current()
-        return TerminalFacts(self._clock, self._ids, self._marks, self._zone, self._person, lists, self._delivered)
+        lists = self.lists.current()
+        return TerminalFacts(self._clock, self._ids, self.marks, self._zone, self._person, lists, self._delivered)
 
     def _person(self, subject: Subject) -> Person | None:
         """What this terminal's own register says goes before the rosters, as it does for media."""
         own = self._people.get(subject)
-        return own if own is not None else self._lists.current().person(subject)
+        return own if own is not None else self.lists.current().person(subject)
 
     def _holders(self) -> Iterator[tuple[bytes, Holder]]:
         for holder in self.config.holders:

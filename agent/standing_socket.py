@@ -42,7 +42,7 @@ class StandingSocket:
         again_s = AGAIN_FIRST_S
         while True:
             try:
-                listening = await in_thread(partial(_listen, self._state_dir), "listen")
+                listening = await in_thread(partial(listen_at, self._state_dir, NAME), "listen")
             except OSError:
                 await asyncio.sleep(again_s)
                 again_s = min(2 * again_s, AGAIN_CAP_S)
@@ -74,7 +74,7 @@ def ask(state_dir: Path, timeout_s: float = TELL_S) -> Standing:
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as channel:
         channel.settimeout(timeout_s)
-        with _address(state_dir) as address:
+        with address_of(state_dir, NAME) as address:
             channel.connect(address)
         received = bytearray()
         while len(received) <= MAX_BYTES and (piece := channel.recv(65_536)):
@@ -89,23 +89,24 @@ def _may_ask(writer: asyncio.StreamWriter) -> bool:
 
 
 @contextlib.contextmanager
-def _address(state_dir: Path) -> Iterator[str]:
+def address_of(state_dir: Path, name: str) -> Iterator[str]:
+    """Of a socket in this directory, short enough to be one. Raises ``OSError``."""
     descriptor = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{descriptor}/{NAME}"
+        yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)
 
 
-def _listen(state_dir: Path) -> socket.socket:
+def listen_at(state_dir: Path, name: str) -> socket.socket:
     """A socket at its place. Raises ``OSError``, also where another agent answers there."""
-    with _address(state_dir) as address:
+    with address_of(state_dir, name) as address:
         free_of_listeners(address)
-        (state_dir / NAME).unlink(missing_ok=True)
+        (state_dir / name).unlink(missing_ok=True)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         try:
             listening.bind(address)
-            (state_dir / NAME).chmod(0o600)
+            (state_dir / name).chmod(0o600)
             listening.listen(_BACKLOG)
         except OSError:
             listening.close()

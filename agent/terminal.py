@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from agent import systemd
 from agent.bundles.service import Bundles, BundleStanding
 from agent.clock import SystemRandom
-from agent.commanding import CommandParts, commands_of
+from agent.commanding import CommandParts, commands_of, lane_orders
 from agent.commands import Commands
 from agent.composition import Board, BundleTellers, Composition
 from agent.config import Resolved
@@ -30,6 +30,7 @@ from agent.memory import Memory
 from agent.mending import Mending
 from agent.pinning import Pinning
 from agent.records import StoreReason
+from agent.serving import service_socket
 from agent.standing import Standing, standing
 from agent.standing_socket import StandingSocket
 from agent.store_health import JOURNAL
@@ -44,7 +45,7 @@ from offline_store.rescue import Rescued
 from offline_store.writer import Writer
 from profiles.api import Reason
 from profiles.code_reasons import CodeReason
-from profiles.orders import Obeyed
+from profiles.orders import OpenOnce
 from profiles.reasons import ReasonEnum
 
 JOURNAL_PATIENCE_S = 5.0
@@ -68,6 +69,7 @@ class Terminal:
         """``reread`` reads the configuration as the next start would, for whoever is about to begin anew."""
         self._reread = reread
         self._commands: Commands | None = None
+        self._orders = lane_orders(resolved.config, self._order)
         self._clock = TrustedClock()
         self._parts = Composition(resolved, self._clock, SystemRandom())
         self._threads: list[DeviceThread] = []
@@ -118,9 +120,10 @@ class Terminal:
                 self._log.error("journal did not close in time")
             self._log.info("stopped")
 
-    def _obeyed(self, effect: Obeyed) -> None:
-        if self._commands is not None:
-            self._commands.obeyed(effect)
+    def _order(self, name: str, order: OpenOnce) -> None:
+        for lane in self._lanes:
+            if lane.name == name:
+                lane.offer(order)
 
     def _standing(self) -> Standing:
         return standing(
@@ -172,7 +175,7 @@ class Terminal:
             upward.doubted = inspector.doubt
         library = self._parts.library(writer, memory, self._alarm, upward)
         peripherals = self._parts.peripherals()
-        lanes = self._parts.lanes(writer, memory, self._alarm, upward, library, peripherals, self._obeyed)
+        lanes = self._parts.lanes(writer, memory, self._alarm, upward, library, peripherals, self._orders.obeyed)
         self._lanes = tuple(lanes.values())
         if upward is not None:
             reached = CommandParts(
@@ -181,7 +184,7 @@ class Terminal:
                 memory=memory,
                 clock=self._clock,
                 upward=upward,
-                lanes=lanes,
+                orders=self._orders,
                 reread=self._reread,
                 again=self.begin_again,
                 standing=self._standing,
@@ -246,6 +249,9 @@ class Terminal:
             if self._commands is not None:
                 group.create_task(self._supervised("commands", self._commands.run))
             if self._bundles is not None:
+                parts, bundles = self._parts, self._bundles
+                acts = service_socket(parts, self._clock, writer, memory, bundles, self._orders, self._recorded)
+                group.create_task(self._supervised("service acts", acts.run))
                 group.create_task(self._supervised("bundles", self._bundles.run))
                 returned = self._parts.stick(writer, self._bundles, self._acknowledged)
                 group.create_task(self._supervised("stick", returned.run))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent import cose
@@ -16,7 +16,7 @@ from agent.permits.judge import Believed, Question, judge
 from agent.permits.reasons import PermitReason
 from offline_store.journal import Append
 from offline_store.marks import Mark
-from offline_store.record import Entry
+from offline_store.record import Entry, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,12 @@ class Answer:
     refusal: PermitReason | None
     entry: Entry | None = None
     marks: tuple[Mark, ...] = ()
+
+    def about(self, public: Mapping[str, Value]) -> Answer:
+        """The same with more public fields in its record."""
+        if self.entry is None:
+            return self
+        return replace(self, entry=replace(self.entry, public={**self.entry.public, **public}))
 
     @property
     def append(self) -> Append:

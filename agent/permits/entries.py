@@ -24,6 +24,11 @@ def act_entry(act: ServiceAct, permits: Sequence[Permit], record_id: bytes, mome
     return _entry(SERVICE_ACT, act.code, public, record_id, moment, monotonic_ms)
 
 
+def unnamed_entry(act: ServiceAct, record_id: bytes, moment: Moment, monotonic_ms: int) -> Entry:
+    """The same at a terminal that was never told whose permits count: who it was, nobody knows."""
+    return _entry(SERVICE_ACT, act.code, {}, record_id, moment, monotonic_ms)
+
+
 def refusal_entry(act: ServiceAct, reason: PermitReason, record_id: bytes, moment: Moment, monotonic_ms: int) -> Entry:
     """The alarm that somebody's permit was refused; what was not proved names nobody."""
     return _entry(Kind.ALARM.value, reason.code, {"act": act.code}, record_id, moment, monotonic_ms)

@@ -15,6 +15,7 @@ from agent.clock import RecordIds
 from agent.command_reasons import COMMAND, CommandReason
 from agent.commands import CommandPorts, Commands
 from agent.lane import Lane
+from agent.lane_orders import LaneOrders
 from agent.sync.contract import Alarm
 from agent.sync.contract.commands import Command, Result, sign_command
 from profiles.orders import OpenOnce
@@ -53,6 +54,7 @@ class Ordered:
         self.begun_anew = 0
         self.reread = CommandReason.DONE
         site = self.site
+        self.orders = LaneOrders({"north"}, self._order)
         ports = CommandPorts(
             writer=site.writer,
             memory=site.ports.memory,
@@ -61,8 +63,7 @@ class Ordered:
             ids=RecordIds(site.clock, SeededRandom(2)),
             keys=lambda: KEYS,
             chain=self._chain,
-            lanes={"north"},
-            open=self._open,
+            orders=self.orders,
             reread=self._reread,
             again=self._again,
             report=lambda: b"report",
@@ -71,7 +72,7 @@ class Ordered:
             recorded=lambda seq: None,
         )
         self.commands = Commands(TERMINAL, ports)
-        site.ports = replace(site.ports, obeyed=self.commands.obeyed)
+        site.ports = replace(site.ports, obeyed=self.orders.obeyed)
         self.lane: Lane = site.lane()
 
     @asynccontextmanager
@@ -119,7 +120,7 @@ class Ordered:
     async def _chain(self) -> bytes:
         return self.site.journal.head.chain_id
 
-    def _open(self, lane: str, order: OpenOnce) -> None:
+    def _order(self, lane: str, order: OpenOnce) -> None:
         self.lane.offer(order)
 
     async def _reread(self) -> CommandReason:

@@ -11,10 +11,12 @@ from typing import Any
 import click
 
 from agent.config import load, parse
+from agent.permits.acts import ServiceAct
 from agent.words import say, tell, why_en, why_zh
 from drivers.discovery import Found, Kind, discover
 from drivers.probing import probe as ask_device
 from tools import device_config
+from tools.cli.service_acts import permitted
 
 _PAUSE_S = 1.0
 _KINDS = {
@@ -107,7 +109,7 @@ def watch(ports: tuple[str, ...], for_s: int | None, as_json: bool) -> None:
 @json_option
 def write(file: Path, ports: tuple[str, ...], named: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Find, propose, check, ask, write."""
-    load(file)
+    resolved = load(file)
     text = device_config.read(file)
     there = device_config.places(text)
     new = device_config.propose(there, [ask_device(each) for each in discover(ports)], _named(named, there))
@@ -119,6 +121,7 @@ def write(file: Path, ports: tuple[str, ...], named: tuple[str, ...], yes: bool,
             click.echo(f"{device}: {old_address} → {new_address}", err=as_json)
         if not yes:
             click.confirm(say(f"写入 {file}？", f"Write this into {file}?"), abort=True, err=as_json)
+        permitted(resolved.config.terminal.state_dir, ServiceAct.CONFIGURE)
         _store(file, after)
     if as_json:
         click.echo(json.dumps({"file": str(file), "changed": new}, ensure_ascii=False))

@@ -71,6 +71,7 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "技术人员的许可：查看，为一项操作签名",
         "A technician's permit: read it, sign an act under it",
     ),
+    "open": ("tools.cli.service_acts", "open_lane", "让一个通道开放一次", "Have one lane open once"),
     "doctor": (
         "tools.cli.doctor",
         "doctor",

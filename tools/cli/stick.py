@@ -15,6 +15,7 @@ from agent import cose, private_files, stick_acks
 from agent.bundles.rings import rings_on_disk
 from agent.composition import keys_dir
 from agent.keys import FileKeyStore, KeyStoreError, Role
+from agent.permits.acts import ServiceAct
 from agent.stick_files import StickError, read_plain, shown
 from agent.sync.contract import ContractError, JournalBatch
 from agent.sync.contract.stick import (
@@ -29,6 +30,7 @@ from offline_store.outbox import Outbox
 from tools import export as exporting
 from tools.cli.bundle_files import json_option
 from tools.cli.place import existing, state_dir_option
+from tools.cli.service_acts import permitted
 from tools.export import Form, Span
 
 WAIT_S = 10.0
@@ -55,13 +57,16 @@ _FILE = click.Path(path_type=Path)
     "--plain",
     is_flag=True,
     help=say(
-        "不密封也不签名：只用于密钥已无法读取的旧磁盘，平台也要用 --plain 接收",
-        "Neither sealed nor signed: for a disk whose keys cannot be read any more; the import wants --plain as well",
+        "不密封也不签名：只用于密钥已无法读取的旧磁盘，平台也要用 --plain 接收；在终端本机上须有技术人员许可",
+        "Neither sealed nor signed: for a disk whose keys cannot be read any more; the import wants --plain as well."
+        " On the terminal itself it takes a technician's permit",
     ),
 )
 @json_option
 def export(file: Path, state_dir: Path, first: int | None, plain: bool, as_json: bool) -> None:
     """Write parts, or go on behind those that are there."""
+    if plain and _is_its_own_machine(existing(state_dir)):
+        permitted(state_dir, ServiceAct.EXPORT)
     form = Form(JournalBatch.encode, _span_of_batch) if plain else _sealed(existing(state_dir))
     with closing(Outbox.open(state_dir)) as outbox:
         position = outbox.position()
@@ -179,6 +184,15 @@ def _sealed(state_dir: Path) -> Form:
         return Span(part.chain_id, part.first_seq, part.last_seq)
 
     return Form(PartMaker(terminal, signer, ring[min(ring)]).part, span)
+
+
+def _is_its_own_machine(state_dir: Path) -> bool:
+    """Whether the terminal's keys open here: a dead box's disk, elsewhere, can neither ask nor record."""
+    try:
+        FileKeyStore(keys_dir(state_dir)).checkpoint_signer()
+    except KeyStoreError:
+        return False
+    return True
 
 
 def _span_of_batch(payload: bytes) -> Span:

@@ -14,6 +14,7 @@ from agent.bundles.manifest import Kind
 from agent.bundles.roles import enrolled_rings, rings_of
 from agent.credentials.hcert_keys import SignerInvalid, load_certificates, signer_key
 from agent.keys import FileKeyStore, KeyStoreError, Role
+from agent.permits.acts import ServiceAct
 from agent.words import say
 from offline_store.bundles import installed
 from tools import bundles
@@ -31,6 +32,7 @@ from tools.cli.place import (
 from tools.cli.prices import price_list, tariff
 from tools.cli.roster import roster
 from tools.cli.school_calendar import school_calendar
+from tools.cli.service_acts import permitted
 from tools.cli.times import at_option, now_ms
 from tools.small_files import read_small
 
@@ -86,6 +88,7 @@ def anchor(role: str, file: Path, state_dir: Path) -> None:
             f"{file} 不是 P-256 公钥（PEM），私钥不能用在这里",
             f"{file} is no P-256 public key in PEM; a private key has no place here",
         ) from error
+    permitted(state_dir, ServiceAct.RE_KEY)
     store = FileKeyStore.create(state_dir / "keys")
     _refuse_second_role(store, Role(role), cose.VerifyKey.from_pem(pem), file)
     store.install(f"platform-{role}.pem", pem)
