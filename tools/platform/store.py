@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from offline_store.fields import KIND, LANE, PROFILE, REASON, REFERS_TO, TIME_MS
 from tools.cli.words import say
-from tools.platform import record_rows, row_locks
+from tools.platform import record_rows, row_locks, upgrade
 from tools.platform.arrived import Arrived
 from tools.platform.errors import PlatformError
 
@@ -118,16 +118,20 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Open the database at an SQLAlchemy URL and make the tables that are missing."""
+        """Open the database at an SQLAlchemy URL and make what it lacks (:mod:`tools.platform.upgrade`)."""
         engine = _engine(url)
         if engine.dialect.name == "sqlite":
             sa.event.listen(engine, "connect", _configure_writer)
             sa.event.listen(engine, "begin", _begin_immediate)
         try:
-            metadata.create_all(engine)
+            with engine.begin() as connection:
+                upgrade.complete(connection, metadata)
         except SQLAlchemyError as error:
             engine.dispose()
             raise _cannot_open(engine.url) from error
+        except PlatformError:
+            engine.dispose()
+            raise
         return cls(engine)
 
     @classmethod
@@ -137,7 +141,7 @@ class Store:
         engine = _engine(_read_only(engine.url))
         try:
             with engine.connect() as connection:
-                missing = set(metadata.tables) - set(sa.inspect(connection).get_table_names())
+                missing = upgrade.missing_columns(connection, metadata)
         except SQLAlchemyError as error:
             engine.dispose()
             raise _cannot_open(engine.url) from error

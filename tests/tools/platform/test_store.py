@@ -6,8 +6,11 @@ import pkgutil
 import subprocess
 import sys
 
+import pytest
+
 import tools.platform
 from tests.tools.platform.chains import CHAIN, NOW_MS, Desk, make_chain
+from tools.platform.errors import PlatformError
 from tools.platform.store import Store
 
 
@@ -34,3 +37,42 @@ def test_a_platform_that_is_started_makes_every_table_that_a_command_looks_for()
         for imports in ("import tools.platform.service", "; ".join(f"import tools.platform.{name}" for name in every))
     ]
     assert said[0].stdout == said[1].stdout
+
+
+def test_a_database_of_an_earlier_version_gets_the_indexes_and_columns_that_it_lacks_and_keeps_its_rows(
+    desk: Desk, store: Store
+) -> None:
+    desk.hello(make_chain(3))
+    indexes = ("intent_by_number", "intent_by_owner", "ix_chain_terminal")
+    url = _url(store)
+    with store.transaction() as transaction:
+        for index in indexes:
+            transaction.connection.exec_driver_sql(f"DROP INDEX {index}")
+        transaction.connection.exec_driver_sql("ALTER TABLE terminal DROP COLUMN first_retained")
+    with pytest.raises(PlatformError):
+        Store.open_for_reading(url)
+    for _ in range(2):
+        later = Store.open(url)
+        with later.transaction() as transaction:
+            (terminal,) = transaction.terminals()
+            assert (terminal.terminal, terminal.first_retained) == ("gate-1", None)
+            for index in indexes:
+                transaction.connection.exec_driver_sql(f"DROP INDEX {index}")
+        later.close()
+    Store.open_for_reading(url).close()
+
+
+def test_a_column_that_nobody_can_fill_in_is_named_and_the_database_is_left_as_it_was(store: Store) -> None:
+    url = _url(store)
+    with store.transaction() as transaction:
+        transaction.connection.exec_driver_sql("DROP INDEX intent_by_owner")
+        transaction.connection.exec_driver_sql("ALTER TABLE intent DROP COLUMN remaining_fen")
+    with pytest.raises(PlatformError, match="remaining_fen"):
+        Store.open(url)
+    with store.transaction() as transaction:
+        transaction.connection.exec_driver_sql("CREATE INDEX intent_by_owner ON intent (state)")
+
+
+def _url(store: Store) -> str:
+    with store.transaction() as transaction:
+        return transaction.connection.engine.url.render_as_string(hide_password=False)
