@@ -36,7 +36,8 @@ def publish(files: tuple[Path, ...], directory: Path) -> None:
     layout = Layout(directory)
     store = BundleStore(layout.bundles)
     for file in files:
-        manifest = store.add(file)
+        with store.alone():
+            manifest = store.add(file)
         told, whom = f"{manifest.name} {manifest.bundle_version}", fields.audience(manifest.audience)
         click.echo(say(f"已登记：{told}（{whom}）", f"to be given out: {told} ({whom})"))
         if why := doubt(Authority(layout.keys), store, envelope_of(file), manifest):

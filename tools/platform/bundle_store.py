@@ -9,7 +9,8 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from tools import bundles
 from tools.cli.words import say
 from tools.platform.ca import copy_private, make_private_directory
 from tools.platform.errors import PlatformError
+from tools.platform.file_lock import locked
 
 _SUFFIX = ".bundle"
 
@@ -82,6 +84,12 @@ class BundleStore:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+
+    @contextmanager
+    def alone(self, *, wait: bool = True) -> Iterator[bool]:
+        """Nobody else decides on the next version meanwhile; ``False`` where somebody does and nobody waits."""
+        with locked(self.directory.with_name(f"{self.directory.name}-lock"), wait=wait) as is_alone:
+            yield is_alone
 
     def add(self, file: Path) -> Manifest:
         """Take a bundle file as `onecard trust build` and the like write it. Raises `PlatformError`.

@@ -46,6 +46,12 @@ def configure(terminal: str, file: Path, directory: Path) -> None:
     layout = Layout(directory)
     content = file.read_bytes()[: MAX_SIZE_BYTES + 1]
     given = BundleStore(layout.bundles)
+    with given.alone():
+        version = _give(layout, given, terminal, content, file)
+    click.echo(say(f"已登记：{terminal} 的配置 {version}", f"to be given out: configuration {version} of {terminal}"))
+
+
+def _give(layout: Layout, given: BundleStore, terminal: str, content: bytes, file: Path) -> int:
     version = 1 + desired(given).get(terminal, 0)
     _check(content, version, terminal, file)
     now_ms = time.time_ns() // 1_000_000
@@ -57,7 +63,7 @@ def configure(terminal: str, file: Path, directory: Path) -> None:
         path = Path(scratch) / "full"
         path.write_bytes(bundles.full_bundle(issue, content, signer))
         given.add(path)
-    click.echo(say(f"已登记：{terminal} 的配置 {version}", f"to be given out: configuration {version} of {terminal}"))
+    return version
 
 
 @click.command(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,13 +26,8 @@ _FIRST_DAYS = 30
 @contextmanager
 def publishing(layout: Layout) -> Iterator[None]:
     """Nobody else computes and gives out meanwhile: what is given out last is what the database said last."""
-    layout.directory.mkdir(parents=True, exist_ok=True)
-    lock = os.open(layout.publishing_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with BundleStore(layout.bundles).alone():
         yield
-    finally:
-        os.close(lock)
 
 
 def give_out(

@@ -35,6 +35,34 @@ def ends_ms(lease: Latest) -> int:
 
 def grant(given: BundleStore, authority: Authority, terminal: str, now_ms: int, life_ms: int) -> None:
     """Give a terminal a lease from now on, in the place of the one before."""
+    with given.alone():
+        _grant(given, authority, terminal, now_ms, life_ms)
+
+
+def renew(given: BundleStore, authority: Authority, now_ms: int) -> None:
+    """Renew what is half over, for as long again; not of a terminal whose certificates count no more.
+
+    Nobody ends a lease meanwhile: it would come back. Where something else is given out just now, the next time does.
+    """
+    with given.alone(wait=False) as is_alone:
+        for terminal, lease in leases(given).items() if is_alone else ():
+            issued_ms = lease.forms[0].manifest.issued_ms
+            life_ms = ends_ms(lease) - issued_ms
+            if now_ms >= issued_ms + life_ms // 2 and not is_out(authority, terminal):
+                _grant(given, authority, terminal, now_ms, life_ms)
+
+
+def end(given: BundleStore, terminal: str) -> int | None:
+    """Renew no more; when what the terminal has ends, or ``None`` if it had none."""
+    with given.alone():
+        lease = leases(given).get(terminal)
+        if lease is None:
+            return None
+        _take_away(lease)
+        return ends_ms(lease)
+
+
+def _grant(given: BundleStore, authority: Authority, terminal: str, now_ms: int, life_ms: int) -> None:
     before = leases(given).get(terminal)
     version = max(now_ms // 1000, 1 if before is None else before.version + 1)
     grace_ms = life_ms // 4
@@ -49,24 +77,6 @@ def grant(given: BundleStore, authority: Authority, terminal: str, now_ms: int, 
         given.add(path)
     if before is not None:
         _take_away(before)
-
-
-def renew(given: BundleStore, authority: Authority, now_ms: int) -> None:
-    """Renew what is half over, for as long again; not of a terminal whose certificates count no more."""
-    for terminal, lease in leases(given).items():
-        issued_ms = lease.forms[0].manifest.issued_ms
-        life_ms = ends_ms(lease) - issued_ms
-        if now_ms >= issued_ms + life_ms // 2 and not is_out(authority, terminal):
-            grant(given, authority, terminal, now_ms, life_ms)
-
-
-def end(given: BundleStore, terminal: str) -> int | None:
-    """Renew no more; when what the terminal has ends, or ``None`` if it had none."""
-    lease = leases(given).get(terminal)
-    if lease is None:
-        return None
-    _take_away(lease)
-    return ends_ms(lease)
 
 
 def _take_away(lease: Latest) -> None:

@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from tools.platform.ca import Authority, make_private_directory, write_private
+from tools.platform.file_lock import locked
 
 _LIFE = timedelta(days=10 * 365)
 """A broker refuses everybody under a list that is out of date: it is written anew with each start of the platform."""
@@ -41,7 +42,13 @@ def is_out(authority: Authority, terminal: str) -> bool:
 
 
 def write_list(authority: Authority) -> None:
-    """Sign the list of what is revoked now."""
+    """Sign the list of what is revoked now; of two at once the later one has what both revoked."""
+    make_private_directory(authority.revoked)
+    with locked(authority.revoked / "lock"):
+        _write_list(authority)
+
+
+def _write_list(authority: Authority) -> None:
     issuer, key = authority.load_authority()
     now = datetime.now(UTC)
     builder = x509.CertificateRevocationListBuilder(

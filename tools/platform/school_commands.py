@@ -127,7 +127,9 @@ def bring_calendar(file: Path, name: str, days: int, grace_days: int, directory:
     """As `onecard trust calendar --dates` takes it."""
     _check(name)
     bundle, content = f"{Kind.CALENDAR.value}-{name}", bundles.calendar_content(read_dates(file).known())
-    version = give_out(Layout(directory), Kind.CALENDAR, bundle, content, _now_ms(), days, grace_days)
+    layout = Layout(directory)
+    with publishing(layout):
+        version = give_out(layout, Kind.CALENDAR, bundle, content, _now_ms(), days, grace_days)
     click.echo(say(f"已下发：{bundle} {version}", f"to be given out: {bundle} {version}"))
 
 

@@ -70,11 +70,6 @@ class Layout:
         return self.directory / "bundles"
 
     @property
-    def publishing_lock(self) -> Path:
-        """Held by whoever gives out what the database says."""
-        return self.directory / "publishing-lock"
-
-    @property
     def endpoint(self) -> Path:
         """Where the broker was reached last, for further workers."""
         return self.directory / "endpoint"
