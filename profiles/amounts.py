@@ -64,6 +64,11 @@ NO_SUCH_KEY = Sentence("此处没有这个功能，请选择其他键", "This ti
 NOTHING_DUE = Sentence("没有应付金额，请重新输入", "Nothing is to be paid now; please enter it again")
 
 
+def due(amount_fen: int) -> Sentence:
+    """What is to be paid."""
+    return Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
+
+
 @dataclass(frozen=True, slots=True)
 class AmountRefused:
     """The cashier typed what is no amount."""

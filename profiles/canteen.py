@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from profiles.amounts import NOTHING_DUE, AmountProblem, AmountRefused, FunctionKey, KeyPressed, yuan
+from profiles.amounts import NOTHING_DUE, AmountProblem, AmountRefused, FunctionKey, KeyPressed, due, yuan
 from profiles.api import (
     AmountEntered,
     Credential,
@@ -37,7 +37,7 @@ from profiles.canteen_settings import MAX_GUESTS, CanteenSettings, Pricing
 from profiles.canteen_state import CanteenState
 from profiles.counter_reasons import CounterReason
 from profiles.meal import Meal
-from profiles.ordering import Ordering, due
+from profiles.ordering import Ordering
 from profiles.payment import PAID_SCOPE, Bill, Kept, Payment
 from profiles.payment_reasons import PaymentReason
 from profiles.reasons import Sentence
@@ -137,12 +137,9 @@ class Canteen(Ordering[CanteenState]):
         trace = judge([(CanteenRule.SUBSIDY, subsidy is not None, None)], trace).trace
         meals = 0 if order.guests else 1
         meal = self._meal(b"", credential, period, date, facts, amount_fen, meals, subsidised=subsidy is not None)
-        booked = self.books(state)
         bill = Bill(
             amount_fen=amount_fen,
-            business_date=date,
-            operator=booked["operator"],
-            shift=booked["shift"],
+            **self.booked(state),
             funds=split(amount_fen, subsidy),
             meal=meal,
         )

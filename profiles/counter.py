@@ -47,7 +47,7 @@ from profiles.counter_state import (
 )
 from profiles.dates import compact
 from profiles.elsewhere import GivenBack, Returning
-from profiles.intents import money_marks
+from profiles.intents import Booked, money_marks
 from profiles.paper import NotPrinted, Print
 from profiles.payers import CREDIT, own_share_fen, shared
 from profiles.payment import Cashier, Kept, Payment
@@ -292,7 +292,7 @@ class Counter(Cashier[C], Generic[C]):
         if (ended := lease.refusal(facts)) is not None:
             return self.refuse(state, facts, ended)
         state, records = self.in_shift(state.cleared("latest"), facts)
-        payment = self._booked(state, sale, facts)
+        payment = self._as_it_goes_back(state, sale, facts)
         if amount_fen == payment.amount_fen:
             after, record = self.take_back(state, payment, CounterReason.VOIDED, facts)
             funds = payment.funds
@@ -342,14 +342,12 @@ class Counter(Cashier[C], Generic[C]):
     def _give_back_elsewhere(self, state: C, returning: Returning, funds: dict[str, int], facts: Facts) -> Step[C]:
         """Booked on this shift, under the claim's id."""
         state, records = self.in_shift(state.cleared("returning"), facts)
-        booked, amount_fen = self.books(state), sum(funds.values())
+        amount_fen = sum(funds.values())
         money = Money(
             amount_fen=-amount_fen,
             intent_id=returning.return_id,
             merchant=self._pay.merchant,
-            business_date=self.business_date(facts),
-            operator=booked["operator"],
-            shift=booked["shift"],
+            **self.booked(state),
             funds={fund: -fen for fund, fen in funds.items()},
         )
         reason = CounterReason.REFUNDED
@@ -363,20 +361,20 @@ class Counter(Cashier[C], Generic[C]):
         record = elsewhere.give_up(returning, self._pay.merchant, self.business_date(facts), reason, facts)
         return Step(state.cleared("returning"), (record, Show(reason.citizen, Tone.NO)))
 
-    def _booked(self, state: C, sale: Sale, facts: Facts) -> Payment:
+    def _as_it_goes_back(self, state: C, sale: Sale, facts: Facts) -> Payment:
         """The payment as it goes back now. What was sold offline on another day is in no ceiling of today."""
         ago = timedelta(milliseconds=max(0, facts.now_ms - sale.sold_ms))
         today = (facts.local_time - ago).date() == facts.local_time.date()
-        return sale.payment.model_copy(update={**self.books(state), "offline": sale.payment.offline and today})
+        return sale.payment.model_copy(update={**self.booked(state), "offline": sale.payment.offline and today})
 
-    def books(self, state: C) -> dict[str, str | None]:
-        """Operator, shift and business date of what is booked now, within a shift."""
+    def booked(self, state: C) -> Booked:
+        """Whose work, which shift and which business date what is booked now belongs to, within a shift."""
         shift = state.shift
-        return {
-            "operator": None if state.operator is None else state.operator.name,
-            "shift": None if shift is None else shift.name,
-            "business_date": "" if shift is None else shift.business_date,
-        }
+        return Booked(
+            operator=None if state.operator is None else state.operator.name,
+            shift=None if shift is None else shift.name,
+            business_date="" if shift is None else shift.business_date,
+        )
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ from profiles.api import (
 from profiles.by_hand import TYPED_GONE
 from profiles.counter import Counter
 from profiles.counter_reasons import CounterReason
+from profiles.dates import midnight_ms
 from profiles.foreign import ForeignReason, ForeignShown
 from profiles.hospital_reasons import BY_COLOUR, HospitalReason, HospitalRule
 from profiles.hospital_settings import USE_WORDS, Desk, HospitalSettings, Use
@@ -56,7 +57,6 @@ from profiles.rules.bills import PaidOnce
 from profiles.rules.codes import ForeignCode
 from profiles.rules.credit import covered_fen, owes, sure_fen
 from profiles.rules.funds import AccountKind
-from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.tally import count, counted
 from profiles.trace import Asked, Rule, RuleEnum, judge
 from profiles.waiting import Waiting
@@ -279,12 +279,9 @@ class Hospital(Counter[HospitalState]):
     ) -> Step[HospitalState]:
         state, records = self.in_shift(state, facts)
         order, marks = self._drawn(order, facts)
-        booked = self.books(state)
         bill = Bill(
             amount_fen=order.amount_fen,
-            business_date=self.business_date(facts),
-            operator=booked["operator"],
-            shift=booked["shift"],
+            **self.booked(state),
             payers=payers,
             number=order.named,
         )
@@ -299,7 +296,7 @@ class Hospital(Counter[HospitalState]):
             return order, ()
         key = f"{order.clinic}/{self.business_date(facts)}".encode()
         number = counted(QUEUE_SCOPE, key, facts) + 1
-        ends_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+        ends_ms = midnight_ms(facts)
         return order.model_copy(update={"number": number}), (count(QUEUE_SCOPE, key, 1, ends_ms, facts),)
 
     def _registered(
@@ -365,12 +362,9 @@ class Hospital(Counter[HospitalState]):
         """One payment for all that is owed, from the holder's other accounts."""
         state, records = self.in_shift(state.model_copy(update={"first": query.first}), facts)
         payers = self._payers(state, credential, Use.SETTLEMENT, facts)
-        booked = self.books(state)
         bill = Bill(
             amount_fen=fen,
-            business_date=self.business_date(facts),
-            operator=booked["operator"],
-            shift=booked["shift"],
+            **self.booked(state),
             account=CREDIT,
             payers=payers,
         )

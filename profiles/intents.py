@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from pydantic import Field
 
@@ -16,6 +17,14 @@ from profiles.rules import guardian
 from profiles.rules.accounts import is_within
 from profiles.rules.credit import owing
 from profiles.rules.offline_pay import sold
+
+
+class Booked(TypedDict):
+    """Whose sale it is in the books."""
+
+    operator: str | None
+    shift: str | None
+    business_date: str
 
 
 @dataclass(frozen=True, slots=True)

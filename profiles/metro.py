@@ -25,7 +25,7 @@ from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
-from profiles.amounts import NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, yuan
+from profiles.amounts import NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, due
 from profiles.api import (
     AmountEntered,
     Ask,
@@ -398,8 +398,7 @@ class Metro(PaidWay[MetroState]):
         """What is due from whoever comes next without an entry; 0 takes it back."""
         if amount_fen == 0:
             return Step(self._fresh(state), (Show(NOTHING_DUE, Tone.NO),))
-        due = Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
-        return typed(state, {"typed_fen": amount_fen}, due, facts)
+        return typed(state, {"typed_fen": amount_fen}, due(amount_fen), facts)
 
     def _declared(self, state: MetroState, number: int | None, facts: Facts) -> Step[MetroState]:
         """Where the trip of whoever comes next began; at the way in, where the last one ended."""

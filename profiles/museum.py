@@ -41,6 +41,7 @@ from profiles.api import (
     Tone,
     Wiring,
 )
+from profiles.dates import midnight_ms
 from profiles.full_disk import FullDisk
 from profiles.museum_reasons import MuseumReason, MuseumRule, group_of
 from profiles.passage import fire_told
@@ -51,7 +52,6 @@ from profiles.rules.admission import Admission, Entitlement
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.minors import Minors
-from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.repeats import Repeats
 from profiles.rules.schedule import Schedule
 from profiles.rules.sessions import Session, Sessions
@@ -310,7 +310,7 @@ class Museum:
 
     def _marks(self, visit: Visit, session: Session, by: int, facts: Facts) -> tuple[Mark, ...]:
         """What counts the visit (1), or takes it back (-1)."""
-        ends_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+        ends_ms = midnight_ms(facts)
         value = visit.people if by > 0 else None
         visited = Mark(VISITS_SCOPE, key_of(visit.subject, session.name), value, ends_ms)
         walked_in = (self._settings.sessions.came(session, by * visit.walked_in, facts),) if visit.walked_in else ()

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from pydantic import Field
 
-from profiles.amounts import FunctionKey, KeyPressed, Weighed, yuan
+from profiles.amounts import FunctionKey, KeyPressed, Weighed
 from profiles.api import Event, Facts, Show, StartTimer, Step, TimerFired, Tone
 from profiles.basket import MAX_GRAMS, Basket
 from profiles.counter import Counter
@@ -149,8 +149,3 @@ class Ordering(Counter[O], Generic[O]):
 def no_such_number(code: str) -> Sentence:
     """The price list has no such thing."""
     return Sentence(f"没有编号 {code}，请重新输入", f"Nothing has the number {code}; please enter it again")
-
-
-def due(amount_fen: int) -> Sentence:
-    """What is to be paid."""
-    return Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")

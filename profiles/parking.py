@@ -27,7 +27,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from profiles.amounts import NOTHING_DUE, AmountRefused, yuan
+from profiles.amounts import NOTHING_DUE, AmountRefused, due
 from profiles.api import (
     AmountEntered,
     ClockState,
@@ -56,7 +56,7 @@ from profiles.parking_reasons import ParkingReason, ParkingRule
 from profiles.passage import PassageReason
 from profiles.payers import Payers
 from profiles.payment import Bill, Kept, Payment, PaySettings, with_amount
-from profiles.reasons import ReasonEnum, Sentence
+from profiles.reasons import ReasonEnum
 from profiles.rules import lease
 from profiles.rules.accounts import Accounts
 from profiles.rules.admission import Entitlement
@@ -261,8 +261,7 @@ class Parking(PaidWay[ParkingState]):
         """What is due from whoever comes next, whatever the marks say; 0 takes it back."""
         if amount_fen == 0:
             return Step(self._fresh(state), (Show(NOTHING_DUE, Tone.NO),))
-        due = Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
-        return typed(state, {"typed_fen": amount_fen}, due, facts)
+        return typed(state, {"typed_fen": amount_fen}, due(amount_fen), facts)
 
     def _fresh(self, state: ParkingState) -> ParkingState:
         return state.model_copy(update={"typed_fen": None, "typed": b""})

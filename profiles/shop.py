@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from profiles.amounts import NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, yuan
+from profiles.amounts import NOTHING_DUE, AmountRefused, FunctionKey, KeyPressed, due, yuan
 from profiles.api import (
     AmountEntered,
     Credential,
@@ -31,7 +31,7 @@ from profiles.barcodes import ONE_DIMENSIONAL, Barcode
 from profiles.basket import NO_ORDER, Basket
 from profiles.counter_reasons import CounterReason
 from profiles.counter_state import Sale
-from profiles.ordering import Ordering, OrderState, due
+from profiles.ordering import Ordering, OrderState
 from profiles.payers import KIND_WORDS, Payers
 from profiles.payment import Bill, Kept, Payment
 from profiles.payment_reasons import PaymentReason
@@ -177,12 +177,9 @@ class Shop(Ordering[ShopState]):
         trace = judge([(ShopRule.PROMOTION, promotion is not None, None)], verdict.trace).trace
         state, records = self.in_shift(state, facts)
         off_fen = 0 if promotion is None else promotion.discount_fen(order.amount_fen)
-        booked = self.books(state)
         bill = Bill(
             amount_fen=order.amount_fen - off_fen,
-            business_date=self.business_date(facts),
-            operator=booked["operator"],
-            shift=booked["shift"],
+            **self.booked(state),
             funds={} if payers is not None else {ACCOUNT: order.amount_fen - off_fen},
             payers=payers,
             number=order.bill,

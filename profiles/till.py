@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from profiles.amounts import MAX_AMOUNT_FEN, NOTHING_DUE, AmountRefused, yuan
+from profiles.amounts import MAX_AMOUNT_FEN, NOTHING_DUE, AmountRefused, due, yuan
 from profiles.api import (
     AmountEntered,
     Credential,
@@ -117,9 +117,8 @@ class Till(Cashier[TillState]):
         """The amount for whoever pays next; 0 takes it back."""
         if amount_fen == 0:
             return self._no_amount(state, NOTHING_DUE)
-        due = Sentence(f"请付款 {yuan(amount_fen)} 元", f"Please pay {yuan(amount_fen)} yuan")
         changed = {"amount_fen": amount_fen, "typed": facts.new_id()}
-        return Step(state.model_copy(update=changed), (Show(due, Tone.WAIT),))
+        return Step(state.model_copy(update=changed), (Show(due(amount_fen), Tone.WAIT),))
 
     def _no_amount(self, state: TillState, why: Sentence) -> Step[TillState]:
         return Step(state.cleared("amount_fen"), (Show(why, Tone.NO),))

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from profiles.api import Facts, Kind, Mark, Record, Subject
+from profiles.dates import midnight_ms
 from profiles.direction import Direction
 from profiles.person import Person
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules import leave
 from profiles.rules.admission import Code
 from profiles.rules.local_time import LocalTime
-from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.tally import key_of
 from profiles.rules.term import SchoolDay
 
@@ -76,12 +76,12 @@ class Attendance(BaseModel):
         if person.pupil is None or self._told_just_now(direction, subject, facts):
             return ()
         public: dict[str, str | int | bool] = {"class": person.unit, "lessons": day is SchoolDay.LESSONS}
-        midnight_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+        ends_ms = midnight_ms(facts)
         marks: tuple[Mark, ...]
         if direction is Direction.IN:
             reason, late_min = self._came(subject, person, day, facts)
             is_back = leave.back_by(subject, facts) is not None
-            came = Mark(CAME_SCOPE, key_of(subject), facts.now_ms, midnight_ms)
+            came = Mark(CAME_SCOPE, key_of(subject), facts.now_ms, ends_ms)
             marks = (came, leave.came(subject, facts)) if is_back else (came,)
             public |= {"minutes_late": late_min} if late_min else {}
         else:
@@ -90,7 +90,7 @@ class Attendance(BaseModel):
             marks = () if permit is None else (leave.went(permit, subject, facts),)
             public |= {} if permit is None else {"back_by_ms": permit.until_ms}
         sign = 1 if direction is Direction.IN else -1
-        last = Mark(LAST_SCOPE, key_of(subject), sign * facts.now_ms, midnight_ms)
+        last = Mark(LAST_SCOPE, key_of(subject), sign * facts.now_ms, ends_ms)
         record = Record(
             facts.new_id(), Kind.NOTICE, reason, subject=subject, refers_to=about, public=public, marks=(last, *marks)
         )

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from profiles.api import Effect, Facts, Kind, Mark, RaiseAlarm, Record
+from profiles.dates import midnight_ms
 from profiles.reasons import ReasonEnum, Sentence
-from profiles.rules.offline_pay import until_midnight_ms
 
 WARN_AHEAD = timedelta(days=14)
 MARK_SCOPE = "calendar.unknown"
@@ -92,7 +92,7 @@ class Calendar(BaseModel):
         key = str(unknown[0].year).encode()
         if facts.mark(MARK_SCOPE, key) is not None:
             return ()
-        ends_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+        ends_ms = midnight_ms(facts)
         record_id, reason = facts.new_id(), CalendarReason.YEAR_UNKNOWN
         mark = Mark(MARK_SCOPE, key, 1, ends_ms)
         record = Record(record_id, Kind.ALARM, reason, public={"year": unknown[0].year}, marks=(mark,))

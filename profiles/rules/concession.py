@@ -14,11 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from pydantic_core import PydanticCustomError
 
 from profiles.api import Credential, Facts, Mark, Subject
-from profiles.dates import compact
+from profiles.dates import compact, midnight_ms
 from profiles.reasons import Sentence
 from profiles.rules.admission import Entitlement
 from profiles.rules.funds import ACCOUNT, FundName
-from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.schedule import Schedule
 from profiles.rules.tally import count, counted, key_of
 
@@ -97,7 +96,7 @@ def shares(fare_fen: int, concession: Concession | None, people: int = 1) -> dic
 
 def ridden(concession: Concession, subject: Subject, facts: Facts, rides: int = 1) -> Mark:
     """The mark of a ride at a concession; of a negative number, what gives it back."""
-    ends_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+    ends_ms = midnight_ms(facts)
     return count(SCOPE, _key(concession, subject, facts), rides, ends_ms, facts)
 
 

@@ -14,9 +14,8 @@ from pydantic_core import PydanticCustomError
 
 from profiles.amounts import MAX_AMOUNT_FEN
 from profiles.api import Facts, Mark, Subject
-from profiles.dates import compact
+from profiles.dates import compact, midnight_ms
 from profiles.rules.funds import ACCOUNT, FundName, is_own
-from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.tally import count, counted, key_of
 
 LAST_SCOPE = "travel.last"
@@ -141,7 +140,7 @@ def not_ridden(subject: Subject, paid_fen: int, before_ms: int | None, facts: Fa
 
 
 def _spent(subject: Subject, fen: int, facts: Facts) -> Mark:
-    return count(SPENT_SCOPE, _day(subject, facts), fen, facts.now_ms + until_midnight_ms(facts.local_time), facts)
+    return count(SPENT_SCOPE, _day(subject, facts), fen, midnight_ms(facts), facts)
 
 
 def _day(subject: Subject, facts: Facts) -> bytes:

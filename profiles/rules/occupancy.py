@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pydantic import BaseModel, ConfigDict, Field
 
 from profiles.api import Facts, Mark
+from profiles.dates import midnight_ms
 from profiles.reasons import ReasonEnum, Sentence
-from profiles.rules.offline_pay import until_midnight_ms
 from profiles.trace import Asked, Rule
 
 SCOPE = "occupancy"
@@ -49,8 +49,8 @@ class Occupancy(BaseModel):
     def changed(self, area: str, by: int, facts: Facts) -> tuple[Mark, ...]:
         """The mark after people came (positive) or went."""
         people = min(MAX_PEOPLE, max(0, inside(area, facts) + by))
-        kept_ms = until_midnight_ms(facts.local_time) if self.daily else _YEAR_MS
-        return (Mark(SCOPE, area.encode(), people, facts.now_ms + kept_ms),) if by else ()
+        ends_ms = midnight_ms(facts) if self.daily else facts.now_ms + _YEAR_MS
+        return (Mark(SCOPE, area.encode(), people, ends_ms),) if by else ()
 
     def after(self, area: str, marks: tuple[Mark, ...], facts: Facts) -> int:
         """How many are inside once these marks are set."""

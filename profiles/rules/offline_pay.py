@@ -7,11 +7,11 @@ a restart forgets nothing. They end with the local day.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from profiles.api import Facts, Mark, Subject
+from profiles.dates import midnight_ms
 from profiles.reasons import ReasonEnum
 from profiles.trace import Asked, Rule
 
@@ -43,15 +43,9 @@ class OfflinePay(BaseModel):
 
 def sold(amount_fen: int, subject: Subject, facts: Facts) -> tuple[Mark, ...]:
     """The marks of an offline sale; of a negative amount, what takes one back."""
-    ends_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+    ends_ms = midnight_ms(facts)
     keys = (_key(subject), _TERMINAL)
     return tuple(Mark(SCOPE, key, max(0, (facts.mark(SCOPE, key) or 0) + amount_fen), ends_ms) for key in keys)
-
-
-def until_midnight_ms(moment: datetime) -> int:
-    """How long the local day still lasts."""
-    midnight = datetime.combine(moment.date() + timedelta(days=1), time.min, moment.tzinfo)
-    return max(1, round((midnight - moment).total_seconds() * 1000))
 
 
 def _key(subject: Subject) -> bytes:

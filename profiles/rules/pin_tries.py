@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from profiles.api import Facts, Mark, Subject
-from profiles.rules.offline_pay import until_midnight_ms
+from profiles.dates import midnight_ms
 from profiles.rules.tally import count, counted, key_of
 
 SCOPE, NOT_BEFORE = "pin.tries", "pin.not-before"
@@ -57,4 +57,4 @@ class PinTries(BaseModel):
         return (count(SCOPE, key_of(subject), -1, self._ends_ms(facts), facts),)
 
     def _ends_ms(self, facts: Facts) -> int:
-        return facts.now_ms + until_midnight_ms(facts.local_time)
+        return midnight_ms(facts)

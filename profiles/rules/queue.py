@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from profiles.api import Facts, Mark, Subject
-from profiles.rules.offline_pay import until_midnight_ms
+from profiles.dates import midnight_ms
 from profiles.rules.tally import key_of
 
 ISSUED, CALLED, TAKEN, HELD = "queue.issued", "queue.called", "queue.taken", "queue.held"
@@ -77,4 +77,4 @@ def _key(matter: str, number: int) -> bytes:
 
 
 def _ends_ms(facts: Facts) -> int:
-    return facts.now_ms + until_midnight_ms(facts.local_time)
+    return midnight_ms(facts)

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic_core import PydanticCustomError
 
 from profiles.api import Facts, Mark
+from profiles.dates import midnight_ms
 from profiles.person import Person
 from profiles.rules.local_time import LocalTime
-from profiles.rules.offline_pay import until_midnight_ms
 from profiles.rules.tally import count, counted
 
 SCOPE = "sessions.walk-ins"
@@ -121,7 +121,7 @@ class Sessions(BaseModel):
 
     def came(self, session: Session, people: int, facts: Facts) -> Mark:
         """The mark after they came, or (negative) did not after all."""
-        ends_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+        ends_ms = midnight_ms(facts)
         return count(SCOPE, _key(session, facts), people, ends_ms, facts)
 
 

@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from profiles.api import Effect, Facts, Kind, Mark, RaiseAlarm, Record
+from profiles.dates import midnight_ms
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.admission import Code
 from profiles.rules.calendar import announced
-from profiles.rules.offline_pay import until_midnight_ms
 from profiles.school_calendar import SchoolCalendar
 
 SCOPE = "term.unknown"
@@ -116,7 +116,7 @@ class Term(BaseModel):
         calendar, key = self._calendar(facts), self.calendar.encode()
         if (calendar is not None and calendar.speaks_of(facts.local_time.date())) or facts.mark(SCOPE, key):
             return ()
-        ends_ms = facts.now_ms + until_midnight_ms(facts.local_time)
+        ends_ms = midnight_ms(facts)
         record_id, reason = facts.new_id(), TermReason.UNKNOWN
         record = Record(record_id, Kind.ALARM, reason, marks=(Mark(SCOPE, key, 1, ends_ms),))
         return (record, RaiseAlarm(reason, record_id))

@@ -7,7 +7,7 @@ an area of the site's signed roster, ``<place>-<YYYYMMDD>``, which the platform 
 from __future__ import annotations
 
 from profiles.api import Facts, Mark, Subject
-from profiles.rules.offline_pay import until_midnight_ms
+from profiles.dates import midnight_ms
 from profiles.rules.tally import key_of
 
 SCOPE = "visits"
@@ -15,7 +15,7 @@ SCOPE = "visits"
 
 def visit(place: str, subject: Subject, facts: Facts) -> Mark:
     """The mark of a visit: it holds until midnight."""
-    return Mark(SCOPE, key_of(subject, place), facts.now_ms, facts.now_ms + until_midnight_ms(facts.local_time))
+    return Mark(SCOPE, key_of(subject, place), facts.now_ms, midnight_ms(facts))
 
 
 def visited(place: str, subject: Subject, facts: Facts) -> bool:
