@@ -1,4 +1,7 @@
-"""The HTTP server of :mod:`agent.exposition`: off unless configured, on loopback by default, one request at a time."""
+"""The HTTP server of :mod:`agent.exposition`: off unless configured, on loopback by default, a few requests at once.
+
+Whoever asks whole is answered at once, whatever others do: of too many connections the oldest gives way, none lasts.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ import contextlib
 import socket
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from socketserver import TCPServer
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -22,11 +26,13 @@ from agent.threads import in_thread
 
 _LOOK_S = 2.0
 REQUEST_S = 3.0
-"""For a whole request: who sends a byte now and then keeps the next one waiting no longer."""
+"""For a whole request: who sends a byte now and then has no longer."""
+MAX_OPEN = 8
+"""Connections of all who ask together; the next one ends the oldest."""
 
 
 class Exposition:
-    """One server, in one thread: who asks is answered after whoever asked before. ``look`` runs on the event loop."""
+    """One server, a thread for each of its few connections. ``look`` runs on the event loop."""
 
     def __init__(self, config: MetricsConfig, look: Callable[[], Standing]) -> None:
         self._config = config
@@ -39,9 +45,9 @@ class Exposition:
             await in_thread(server.serve_forever, "metrics")
         finally:
             await in_thread(server.shutdown, "metrics")
-            server.server_close()
+            await in_thread(server.server_close, "metrics")
 
-    def _server(self, loop: asyncio.AbstractEventLoop) -> WSGIServer:
+    def _server(self, loop: asyncio.AbstractEventLoop) -> _Server:
         async def look() -> Standing:
             return self._look()
 
@@ -57,7 +63,33 @@ class Exposition:
         return server
 
 
-class _Server(WSGIServer):
+class _Server(ThreadingMixIn, WSGIServer):
+    def __init__(self, address: tuple[str, int], handler: type[WSGIRequestHandler]) -> None:
+        super().__init__(address, handler)
+        self._lock = threading.Lock()
+        self._open: deque[socket.socket] = deque()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """In a thread of its own, in the place of the oldest where there are too many."""
+        with self._lock:
+            self._open.append(request)
+            if len(self._open) > MAX_OPEN:
+                _end(self._open.popleft())
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """It is over, whatever it came to."""
+        with self._lock, contextlib.suppress(ValueError):
+            self._open.remove(request)
+        super().shutdown_request(request)
+
+    def server_close(self) -> None:
+        """End every connection, then its thread."""
+        with self._lock:
+            for request in self._open:
+                _end(request)
+        super().server_close()
+
     def server_bind(self) -> None:
         """Without asking DNS for this machine's name, as the library would: the event loop waits here."""
         TCPServer.server_bind(self)
@@ -90,8 +122,12 @@ class _Quiet(WSGIRequestHandler):
             deadline.cancel()
 
     def _give_up(self) -> None:
-        with contextlib.suppress(OSError):  # it ended by itself meanwhile
-            self.connection.shutdown(socket.SHUT_RDWR)
+        _end(self.connection)
 
     def log_message(self, *_: object) -> None:
         """Nothing: requests are no event of the terminal."""
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it ended by itself meanwhile
+        connection.shutdown(socket.SHUT_RDWR)

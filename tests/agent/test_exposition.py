@@ -200,12 +200,36 @@ async def test_who_sends_a_byte_now_and_then_is_sent_away(monkeypatch: pytest.Mo
             dripper = threading.Thread(target=drip, args=(dripping,))
             dripper.start()
             try:
-                return asked.get()
+                told = asked.get()
+                dripper.join(10)
+                assert not dripper.is_alive(), "it is sent away"
+                return told
             finally:
                 over.set()
                 dripper.join()
 
     assert "onecard_in_service" in await asked.by(beside_a_dripping_one)
+
+
+async def test_many_who_say_nothing_keep_nobody_from_asking_and_the_oldest_gives_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exposition_server, "REQUEST_S", 60)
+    monkeypatch.setattr(exposition_server._Quiet, "timeout", 60)
+    monkeypatch.setattr(exposition_server, "MAX_OPEN", 3)
+    asked = Asked()
+
+    def beside_many() -> str:
+        asyncio.run(until_it_listens(asked.port))
+        with contextlib.ExitStack() as stack:
+            many = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", asked.port), timeout=10)) for _ in range(5)
+            ]
+            told = asked.get()
+            assert many[0].recv(1) == b""
+            return told
+
+    assert "onecard_in_service" in await asked.by(beside_many)
 
 
 async def test_nobody_is_asked_for_the_name_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
