@@ -23,7 +23,6 @@ from profiles.api import (
     Credential,
     Event,
     Facts,
-    InputChanged,
     Kind,
     Mark,
     Presented,
@@ -31,13 +30,11 @@ from profiles.api import (
     Reason,
     Record,
     RecordedLate,
-    Rejected,
     Restarted,
     Show,
     State,
     Step,
     Subject,
-    TimerFired,
     Tone,
 )
 from profiles.hall_reasons import HallReason, HallRule
@@ -45,12 +42,10 @@ from profiles.hall_settings import Desk, HallSettings, Matter, assurance_name
 from profiles.hall_words import CANCELLED, NOBODY_WAITS, call_of, choose, chosen, number_of, slip, welcome
 from profiles.handover import CounterAsks, Delivered, HandOver, Identity, Release, Undelivered, Withdraw
 from profiles.paper import Lines, NotPrinted, Print
-from profiles.reasons import ReasonEnum
-from profiles.refusals import REPEATS_TIMER, counts, record_once
 from profiles.rules import queue
 from profiles.rules.codes import CodePolicy
-from profiles.rules.repeats import Repeats
 from profiles.rules.visits import visit
+from profiles.scene import Scene, SceneState
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 _ENDS = {
@@ -80,16 +75,15 @@ class Serving(State):
         return Subject(self.subject_namespace, self.subject_id, self.provisional)
 
 
-class HallState(State):
+class HallState(SceneState):
     """State of one lane."""
 
     chosen: str | None = Field(default=None, exclude=True, description="a matter, for whoever presents next")
     chosen_until_ms: int = Field(default=0, exclude=True)
     serving: Serving | None = None
-    repeats: Repeats = Repeats()
 
 
-class Hall:
+class Hall(Scene[HallState]):
     """The service hall's reducer."""
 
     name: ClassVar[str] = "hall"
@@ -111,10 +105,6 @@ class Hall:
         """Nobody is there."""
         return HallState()
 
-    def urgent(self, event: InputChanged) -> ReasonEnum | None:  # noqa: ARG002 -- the protocol's
-        """There are no inputs."""
-        return None
-
     def handle(self, state: HallState, event: Event, facts: Facts) -> Step[HallState]:
         """One event in, one step out."""
         match event:
@@ -122,8 +112,6 @@ class Hall:
                 present = self._take_number if self._settings.desk is Desk.TICKETS else self._identify
                 step = present(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
-            case Rejected(reason, medium, subject):
-                return self._refuse(state, facts, reason, medium, subject)
             case AmountEntered(amount_fen):
                 return self._choose(state, amount_fen, facts)
             case AmountRefused():
@@ -131,14 +119,12 @@ class Hall:
             case NotPrinted(about):
                 record = Record(facts.new_id(), Kind.OUTCOME, HallReason.NOT_PRINTED, refers_to=about)
                 return Step(state, (record,))
-            case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
-                return Step(state.model_copy(update={"repeats": Repeats()}), counts(state.repeats, facts))
             case Restarted():
                 return self._restarted(state, facts)
             case _ if self._settings.desk is Desk.COUNTER:
                 return self._at_the_counter(state, event, facts)
             case _:
-                return Step(state)
+                return super().handle(state, event, facts)
 
     def _at_the_counter(self, state: HallState, event: Event, facts: Facts) -> Step[HallState]:
         serving = state.serving
@@ -154,7 +140,7 @@ class Hall:
             case RecordedLate(about) if serving is not None and about == serving.record_id:
                 return self._ended(state, serving, HallReason.HANDOVER_FAILED, facts)
             case _:
-                return Step(state)
+                return super().handle(state, event, facts)
 
     # The matter -----------------------------------------------------------------------------------------------------
 
@@ -187,7 +173,7 @@ class Hall:
         if verdict.refusal is not None or matter is None:
             refusal = verdict.refusal or HallReason.NO_MATTER
             told = Show(choose(self._settings.served), Tone.NO) if matter is None else None
-            return self._refuse(state, facts, refusal, credential.medium, credential.subject, verdict.trace, told)
+            return self.refuse(state, facts, refusal, credential.medium, credential.subject, verdict.trace, told)
         known = queue.held(matter.name, credential.subject, facts)
         number, marks = (known, ()) if known else queue.issue(matter.name, credential.subject, facts)
         record = Record(
@@ -235,7 +221,7 @@ class Hall:
         verdict = judge(self._counter_rules(state, credential, matter, number, facts))
         if verdict.refusal is not None or matter is None:
             refusal = verdict.refusal or HallReason.NO_TICKET
-            return self._refuse(state, facts, refusal, credential.medium, credential.subject, verdict.trace)
+            return self.refuse(state, facts, refusal, credential.medium, credential.subject, verdict.trace)
         public = _public(matter, number, credential) | {"counter": self._settings.counter}
         record = Record(
             id=facts.new_id(),
@@ -328,28 +314,12 @@ class Hall:
 
     # All of them ----------------------------------------------------------------------------------------------------
 
-    def _refuse(
-        self,
-        state: HallState,
-        facts: Facts,
-        reason: ReasonEnum,
-        medium: bytes | None,
-        subject: Subject | None,
-        trace: bytes = b"",
-        told: Show | None = None,
-    ) -> Step[HallState]:
-        """Refuse and record, unless the same stands in the window already; the citizen is told each time."""
-        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
-        repeats, effects, _ = record_once(state.repeats, record, told=told)
-        return Step(state.model_copy(update={"repeats": repeats}), effects)
-
     def _restarted(self, state: HallState, facts: Facts) -> Step[HallState]:
-        counted = counts(state.repeats, facts)
-        fresh = state.model_copy(update={"repeats": Repeats()})
+        begun = self.end_window(state, facts)
         if state.serving is None:
-            return Step(fresh, counted)
-        ended = self._ended(fresh, state.serving, HallReason.HANDOVER_FORGOTTEN, facts)
-        return Step(ended.state, (*counted, *ended.effects))
+            return begun
+        ended = self._ended(begun.state, state.serving, HallReason.HANDOVER_FORGOTTEN, facts)
+        return Step(ended.state, (*begun.effects, *ended.effects))
 
 
 def _public(matter: Matter, number: int | None, credential: Credential) -> Public:

@@ -28,13 +28,11 @@ from profiles.api import (
     Reason,
     Record,
     RecordedLate,
-    Rejected,
     Restarted,
     Show,
     StartTimer,
     State,
     Step,
-    Subject,
     TimerFired,
     Tone,
 )
@@ -59,11 +57,10 @@ from profiles.loans import (
 )
 from profiles.questions import NotRecorded
 from profiles.reasons import ReasonEnum
-from profiles.refusals import REPEATS_TIMER, counts, record_once
 from profiles.rules import consent
 from profiles.rules.codes import CodePolicy
 from profiles.rules.loans import DAY_MS, ITEM_SCOPE, LoanRule, OfflineLoanReason, forgotten, is_blocked
-from profiles.rules.repeats import Repeats
+from profiles.scene import Scene
 from profiles.staff import name_of
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
@@ -83,7 +80,7 @@ _ASKED = {
 _DONE = {Act.CHECKOUT: LibraryReason.LENT, Act.CHECKIN: LibraryReason.RETURNED, Act.RENEW: LibraryReason.RENEWED}
 
 
-class Library:
+class Library(Scene[LibraryState]):
     """The library's reducer."""
 
     name: ClassVar[str] = "library"
@@ -106,10 +103,6 @@ class Library:
         """Nobody is here."""
         return LibraryState()
 
-    def urgent(self, event: InputChanged) -> ReasonEnum | None:  # noqa: ARG002 -- the protocol's
-        """A library has nothing that cannot wait."""
-        return None
-
     def barcode(self, text: str, symbology: str) -> Barcode | ReasonEnum | None:
         """An item's number, told from a person's code; see :class:`profiles.barcodes.ReadsBarcodes`."""
         is_item = self._settings.items.holds(text)
@@ -131,8 +124,6 @@ class Library:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
-            case Rejected(reason, medium, subject):
-                return self._refuse(state, facts, reason, medium, subject)
             case Barcode(item):
                 return self._scanned(state, item, facts)
             case LibraryAnswered(about, Account() as account) if session is not None and session.id == about:
@@ -151,8 +142,6 @@ class Library:
                 return self._not_silenced(state, about, facts)
             case RecordedLate(about) | NotRecorded(about):
                 return self._undo(state, about, facts)
-            case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
-                return self._end_window(state, facts)
             case TimerFired(name, about) if name == IDLE_TIMER and session is not None and session.id == about:
                 return self._idle(state, session)
             case InputChanged(name, True) if name == self._settings.end_input and session is not None:
@@ -160,14 +149,14 @@ class Library:
             case Restarted():
                 return self._restarted(state, facts)
             case _:
-                return Step(state)
+                return super().handle(state, event, facts)
 
     # The session ----------------------------------------------------------------------------------------------------
 
     def _presented(self, state: LibraryState, credential: Credential, facts: Facts) -> Step[LibraryState]:
         verdict = judge(self._rules(state, credential, facts))
         if verdict.refusal is not None:
-            return self._refuse(
+            return self.refuse(
                 state, facts, verdict.refusal, credential.medium, credential.subject, trace=verdict.trace
             )
         session = Session(
@@ -269,7 +258,7 @@ class Library:
         if state.handling is not None or (session is not None and not session.is_open):
             return Step(state, (Show(Reason.BUSY.citizen, Tone.WAIT),))
         if session is None and not self._settings.returns:
-            return self._refuse(state, facts, LibraryReason.CARD_FIRST)
+            return self.refuse(state, facts, LibraryReason.CARD_FIRST)
         if session is not None and item in session.handled:
             return Step(state, (Show(LibraryReason.HANDLED.citizen, Tone.WAIT), self._watch(session)))
         minute = facts.now_ms // 60_000
@@ -278,7 +267,7 @@ class Library:
             return Step(state, (Show(Reason.BUSY.citizen, Tone.WAIT),))
         act = Act.CHECKIN if session is None else Act.RENEW if item in session.charged else Act.CHECKOUT
         if session is not None and session.is_full and act is Act.CHECKOUT:
-            return self._refuse(state, facts, LibraryReason.PATRON_FULL, session.medium, session.subject)
+            return self.refuse(state, facts, LibraryReason.PATRON_FULL, session.medium, session.subject)
         asked_id = facts.new_id()
         who = session.model_copy(update={"charged": (), "handled": ()}) if session else None
         handling = Handling(id=asked_id, act=act, item=item, session=who, at_ms=facts.now_ms)
@@ -437,27 +426,9 @@ class Library:
 
     def _restarted(self, state: LibraryState, facts: Facts) -> Step[LibraryState]:
         """Whoever was here begins anew; what was asked of the library and not answered is looked up."""
-        ended = self._end_window(state, facts)
+        ended = self.end_window(state, facts)
         fresh = ended.state.model_copy(update={"session": None, "latest": None})
         if fresh.handling is None:
             return Step(fresh, ended.effects)
         step = self._unknown(fresh, fresh.handling, Reason.OUTCOME_UNKNOWN, facts)
         return Step(step.state, (*step.effects, *ended.effects))
-
-    def _refuse(
-        self,
-        state: LibraryState,
-        facts: Facts,
-        reason: ReasonEnum,
-        medium: bytes | None = None,
-        subject: Subject | None = None,
-        *,
-        trace: bytes = b"",
-    ) -> Step[LibraryState]:
-        """Refuse and record, unless the same stands in the window already; the citizen is told each time."""
-        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
-        repeats, told, _ = record_once(state.repeats, record)
-        return Step(state.model_copy(update={"repeats": repeats}), told)
-
-    def _end_window(self, state: LibraryState, facts: Facts) -> Step[LibraryState]:
-        return Step(state.model_copy(update={"repeats": Repeats()}), counts(state.repeats, facts))

@@ -13,8 +13,8 @@ from profiles.rules.admission import Admission
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.loans import OfflineLoans
-from profiles.rules.repeats import Repeats
 from profiles.rules.schedule import Schedule
+from profiles.scene import SceneState
 
 
 class LibrarySettings(ProfileSettings):
@@ -101,7 +101,7 @@ class Handling(State):
         return self.id if self.session is None else self.session.id
 
 
-class LibraryState(State):
+class LibraryState(SceneState):
     """State of one lane."""
 
     session: Session | None = None
@@ -109,4 +109,3 @@ class LibraryState(State):
     latest: Handling | None = Field(default=None, description="the last one done: its record may still prove late")
     minute: int = Field(default=0, description="Unix minutes; the last one in which an item was asked for")
     asked: int = Field(default=0, description="how many were asked for in it")
-    repeats: Repeats = Repeats()

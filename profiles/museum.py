@@ -31,13 +31,11 @@ from profiles.api import (
     Reason,
     Record,
     RecordedLate,
-    Rejected,
     Restarted,
     Show,
     State,
     Step,
     Subject,
-    TimerFired,
     Tone,
     Wiring,
 )
@@ -47,15 +45,14 @@ from profiles.museum_reasons import MuseumReason, MuseumRule, group_of
 from profiles.passage import fire_told
 from profiles.purpose import Purpose
 from profiles.reasons import ReasonEnum
-from profiles.refusals import REPEATS_TIMER, counts, record_once
 from profiles.rules.admission import Admission, Entitlement
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.minors import Minors
-from profiles.rules.repeats import Repeats
 from profiles.rules.schedule import Schedule
 from profiles.rules.sessions import Session, Sessions
 from profiles.rules.tally import key_of
+from profiles.scene import Scene, SceneState
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 VISITS_SCOPE = "museum.visits"
@@ -137,7 +134,7 @@ class Visit(State):
         return Subject(self.subject_namespace, self.subject_id, self.provisional)
 
 
-class MuseumState(State):
+class MuseumState(SceneState):
     """State of one entrance, saved with every record."""
 
     visit: Visit | None = Field(default=None, description="admitted; what came of it is not recorded yet")
@@ -145,10 +142,9 @@ class MuseumState(State):
     group: int | None = Field(default=None, description="people that the staff typed, for the leader who comes next")
     group_until_ms: int = 0
     fire: bool = False
-    repeats: Repeats = Repeats()
 
 
-class Museum:
+class Museum(Scene[MuseumState]):
     """The museum's reducer."""
 
     name: ClassVar[str] = "museum"
@@ -180,8 +176,6 @@ class Museum:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
-            case Rejected(reason, medium, subject):
-                return self._refuse(state, facts, reason, medium, subject)
             case KeyPressed(FunctionKey.GUESTS, number):
                 return self._group(state, number or 0, facts)
             case InputChanged(name, active) if name == self._settings.fire_input:
@@ -192,12 +186,10 @@ class Museum:
                 return Step(state, (Show(Reason.ACTUATOR_FAILED.citizen, Tone.NO),))
             case RecordedLate(about) if state.visit is not None and about == state.visit.record_id:
                 return self._opened(state, state.visit, Reason.NOT_ACTUATED, facts)
-            case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
-                return self._end_window(state, facts)
             case Restarted():
                 return self._restarted(state, facts)
             case _:
-                return Step(state)
+                return super().handle(state, event, facts)
 
     # Who may enter --------------------------------------------------------------------------------------------------
 
@@ -213,7 +205,7 @@ class Museum:
         verdict = judge(self._rules(state, credential, session, reserved is not None, people, facts))
         if verdict.refusal is not None or session is None:
             refusal = verdict.refusal or MuseumReason.NO_SESSION
-            return self._refuse(state, facts, refusal, credential.medium, credential.subject, verdict.trace)
+            return self.refuse(state, facts, refusal, credential.medium, credential.subject, verdict.trace)
         return self._admit(state, credential, session, reserved is not None, people or 1, facts, verdict.trace)
 
     def _rules(
@@ -316,24 +308,20 @@ class Museum:
         walked_in = (self._settings.sessions.came(session, by * visit.walked_in, facts),) if visit.walked_in else ()
         return (visited, *walked_in)
 
-    def _refuse(
+    def refuse(
         self,
         state: MuseumState,
         facts: Facts,
         reason: ReasonEnum,
-        medium: bytes | None,
-        subject: Subject | None,
+        medium: bytes | None = None,
+        subject: Subject | None = None,
         trace: bytes = b"",
+        shown: Show | None = None,
     ) -> Step[MuseumState]:
-        """Refuse and record, unless the same stands in the window already; the visitor is told each time."""
+        """In a fire nobody is refused."""
         if state.fire:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
-        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
-        repeats, told, _ = record_once(state.repeats, record)
-        return Step(state.model_copy(update={"repeats": repeats}), told)
-
-    def _end_window(self, state: MuseumState, facts: Facts) -> Step[MuseumState]:
-        return Step(state.model_copy(update={"repeats": Repeats()}), counts(state.repeats, facts))
+        return super().refuse(state, facts, reason, medium, subject, trace, shown)
 
     def _group(self, state: MuseumState, people: int, facts: Facts) -> Step[MuseumState]:
         """The staff typed how many come with the leader who shows a credential next; 0 takes it back."""
@@ -355,7 +343,7 @@ class Museum:
         return Step(after, (record, *shown))
 
     def _restarted(self, state: MuseumState, facts: Facts) -> Step[MuseumState]:
-        ended = self._end_window(state, facts)
+        ended = self.end_window(state, facts)
         state = ended.state.model_copy(update={"group": None, "group_until_ms": 0})
         effects = ended.effects
         if state.fire and self._settings.fire_input is None:  # nothing could end it any more

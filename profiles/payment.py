@@ -22,7 +22,6 @@ from profiles.api import (
     Effect,
     Event,
     Facts,
-    InputChanged,
     Kind,
     Mark,
     ProfileSettings,
@@ -32,10 +31,8 @@ from profiles.api import (
     Rejected,
     Restarted,
     Show,
-    State,
     Step,
     Subject,
-    TimerFired,
     Tone,
 )
 from profiles.dates import compact
@@ -58,7 +55,6 @@ from profiles.questions import (
     Unanswered,
 )
 from profiles.reasons import ReasonEnum, Sentence
-from profiles.refusals import REPEATS_TIMER, counts, record_once
 from profiles.rules import consent, guardian, lease
 from profiles.rules.accounts import spread
 from profiles.rules.admission import Admission
@@ -66,8 +62,8 @@ from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.double_tap import not_used, used, used_just_now
 from profiles.rules.offline_pay import OfflinePay
-from profiles.rules.repeats import Repeats
 from profiles.rules.schedule import Schedule
+from profiles.scene import Scene, SceneState
 from profiles.staff import name_of
 from profiles.trace import Asked, Rule, judge
 
@@ -99,13 +95,12 @@ class PaySettings(ProfileSettings):
     )
 
 
-class PayState(State):
+class PayState(SceneState):
     """Base of the state of a scene with payments."""
 
     asking: Payment | None = Field(default=None, description="recorded and not decided yet")
     latest: Payment | None = Field(default=None, description="the last payment: its record may still prove late")
     unconfirmed: bool = Field(default=False, description="whether its record may have been late for all that is saved")
-    repeats: Repeats = Repeats()
 
 
 P = TypeVar("P", bound=PayState)
@@ -113,7 +108,7 @@ Kept: TypeAlias = tuple[P, tuple[Mark, ...]]
 """A state, and the marks that go with it."""
 
 
-class Cashier(Generic[P]):
+class Cashier(Scene[P], Generic[P]):
     """Base of the reducers that take money."""
 
     def __init__(self, settings: PaySettings) -> None:
@@ -123,10 +118,6 @@ class Cashier(Generic[P]):
     def codes(self) -> CodePolicy:
         """Which codes this lane accepts."""
         return self._pay.codes
-
-    def urgent(self, event: InputChanged) -> ReasonEnum | None:  # noqa: ARG002 -- the protocol's
-        """A till has no inputs."""
-        return None
 
     def handle(self, state: P, event: Event, facts: Facts) -> Step[P]:
         """What all scenes with payments make of an event; a scene asks here after its own."""
@@ -143,14 +134,12 @@ class Cashier(Generic[P]):
                 return self._undo(state, about, facts)
             case Confirmed(about) if state.unconfirmed and state.latest is not None and state.latest.asked_id == about:
                 return Step(state.model_copy(update={"unconfirmed": False}))
-            case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
-                return self._end_window(state, facts)
             case Restarted():
                 return self._restarted(state, facts)
             case KeyPressed():
                 return Step(state, (Show(NO_SUCH_KEY, Tone.NO),))
             case _:
-                return Step(state)
+                return super().handle(state, event, facts)
 
     # What a scene adds ----------------------------------------------------------------------------------------------
 
@@ -195,21 +184,6 @@ class Cashier(Generic[P]):
         """The mark that :meth:`paid_just_now` looks for."""
         return used(PAID_SCOPE, payment.medium, self._pay.double_tap_ms, facts)
 
-    def refuse(
-        self,
-        state: P,
-        facts: Facts,
-        reason: ReasonEnum,
-        medium: bytes | None = None,
-        subject: Subject | None = None,
-        trace: bytes = b"",
-        shown: Show | None = None,
-    ) -> Step[P]:
-        """Refuse and record, unless the same stands in the window already; the citizen is told each time."""
-        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
-        repeats, told, _ = record_once(state.repeats, record, told=shown)
-        return Step(state.model_copy(update={"repeats": repeats}), told)
-
     def _rejected(
         self,
         state: P,
@@ -230,9 +204,6 @@ class Cashier(Generic[P]):
             return self.refuse(state, facts, reason, medium, subject)
         shown = Show(last_payment(paid).sentence, Tone.WAIT)
         return self.refuse(state, facts, reason, medium, subject, shown=shown)
-
-    def _end_window(self, state: P, facts: Facts) -> Step[P]:
-        return Step(state.model_copy(update={"repeats": Repeats()}), counts(state.repeats, facts))
 
     # What becomes of an intent --------------------------------------------------------------------------------------
 
@@ -382,7 +353,7 @@ class Cashier(Generic[P]):
 
     def _restarted(self, state: P, facts: Facts) -> Step[P]:
         """Nobody knows what the citizen saw: what was not paid, or not told in time, is not paid; all begins anew."""
-        ended = self._end_window(state, facts)
+        ended = self.end_window(state, facts)
         fresh = ended.state.model_copy(update={"latest": None, "unconfirmed": False})
         effects: tuple[Effect, ...] = ()
         if state.unconfirmed and state.latest is not None:

@@ -24,7 +24,6 @@ from profiles.api import (
     Credential,
     Event,
     Facts,
-    InputChanged,
     Kind,
     Mark,
     Presented,
@@ -32,7 +31,6 @@ from profiles.api import (
     Reason,
     Record,
     RecordedLate,
-    Rejected,
     Restarted,
     Show,
     StartTimer,
@@ -45,10 +43,10 @@ from profiles.api import (
 from profiles.purpose import Purpose
 from profiles.questions import Answered, Declined, NotRecorded, Unanswered
 from profiles.reasons import ReasonEnum
-from profiles.refusals import REPEATS_TIMER, counts, record_once
+from profiles.refusals import counts
 from profiles.rules import pin_tries
 from profiles.rules.codes import CodePolicy
-from profiles.rules.repeats import Repeats
+from profiles.scene import Scene, SceneState
 from profiles.screen import ShowPrivately, WipeScreen
 from profiles.subsidies import PinEntered, QuerySubsidies, Subsidies
 from profiles.subsidy_reasons import SubsidyReason, SubsidyRule
@@ -96,16 +94,15 @@ class Session(State):
         return Subject(self.namespace, self.subject_id)
 
 
-class SubsidyState(State):
+class SubsidyState(SceneState):
     """State of one lane; of a session only the open question is saved, so that a restart can say that it is over."""
 
     session: Session | None = Field(default=None, exclude=True)
     asked: bytes | None = Field(default=None, description="the record of the question that is open")
     by_pin: bool = False
-    repeats: Repeats = Repeats()
 
 
-class Subsidy:
+class Subsidy(Scene[SubsidyState]):
     """The subsidy query's reducer."""
 
     name: ClassVar[str] = "subsidy"
@@ -126,17 +123,11 @@ class Subsidy:
         """Nobody is there."""
         return SubsidyState()
 
-    def urgent(self, event: InputChanged) -> ReasonEnum | None:  # noqa: ARG002 -- the protocol's
-        """There are no inputs."""
-        return None
-
     def handle(self, state: SubsidyState, event: Event, facts: Facts) -> Step[SubsidyState]:
         """One event in, one step out."""
         match event:
             case Presented(credential):
                 return self._presented(state, credential, facts)
-            case Rejected(reason, medium, subject):
-                return self._refuse(state, facts, reason, medium, subject)
             case PinEntered(digits):
                 return self._pin(state, digits, facts)
             case AmountEntered(0) if state.asked is None:
@@ -149,14 +140,12 @@ class Subsidy:
                 return self._over(state, about, SubsidyReason.NOT_REACHED, facts, given_back=True)
             case NotRecorded(about) | RecordedLate(about) if about == state.asked:
                 return self._over(state, about, Reason.NOT_RECORDED, facts)
-            case TimerFired(name, about) if name == REPEATS_TIMER and about == state.repeats.window:
-                return Step(state.model_copy(update={"repeats": Repeats()}), counts(state.repeats, facts))
             case TimerFired(name, about) if name == IDLE_TIMER and state.session and about == state.session.timer:
                 return self._idle(state)
             case Restarted():
                 return self._restarted(state, facts)
             case _:
-                return Step(state)
+                return super().handle(state, event, facts)
 
     # Who asks -------------------------------------------------------------------------------------------------------
 
@@ -166,7 +155,7 @@ class Subsidy:
         before = state if state.asked is not None else state.model_copy(update={"session": None})
         verdict = judge(self._rules(before, credential))
         if verdict.refusal is not None:
-            refused = self._refuse(before, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
+            refused = self.refuse(before, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
             return Step(refused.state, (*wiped, *refused.effects))
         session = Session(
             medium=credential.medium,
@@ -204,7 +193,7 @@ class Subsidy:
         if verdict.refusal is not None:
             blocked = verdict.refusal is SubsidyReason.PIN_BLOCKED
             before = state.model_copy(update={"session": None}) if blocked else state
-            return self._refuse(before, facts, verdict.refusal, session.medium, subject, verdict.trace)
+            return self.refuse(before, facts, verdict.refusal, session.medium, subject, verdict.trace)
         marks = tries.tried(subject, facts)
         return self._ask(state, session, QuerySubsidies(pin=digits), verdict.trace, marks, facts)
 
@@ -278,17 +267,3 @@ class Subsidy:
         if state.asked is not None:
             records += (Record(facts.new_id(), Kind.OUTCOME, Reason.OUTCOME_UNKNOWN, refers_to=state.asked),)
         return Step(SubsidyState(), (*records, WipeScreen()))
-
-    def _refuse(
-        self,
-        state: SubsidyState,
-        facts: Facts,
-        reason: ReasonEnum,
-        medium: bytes | None,
-        subject: Subject | None,
-        trace: bytes = b"",
-    ) -> Step[SubsidyState]:
-        """Refuse and record, unless the same stands in the window already; the person is told each time."""
-        record = Record(facts.new_id(), Kind.DECISION, reason, medium=medium, subject=subject, trace=trace)
-        repeats, told, _ = record_once(state.repeats, record)
-        return Step(state.model_copy(update={"repeats": repeats}), told)
