@@ -31,7 +31,7 @@ from agent.counter_settings import CounterConfig
 from agent.devices import DeviceState
 from agent.handover import CounterBusy, Delivery, IdentityBox
 from agent.logs import log
-from agent.unix_peers import SomebodyListens, free_of_listeners, peer_uid
+from agent.unix_peers import SomebodyListens, bound, peer_uid
 from agent.words import why_en
 from drivers.api import ReaderFault
 from profiles.handover import Identity, Undelivered
@@ -91,9 +91,10 @@ class CounterSocket:
     async def run(self) -> None:
         """Serve until cancelled; a place where no socket can stand is tried again, with a growing pause."""
         path = self._settings.socket
+        mode = 0o666 if self._settings.users else 0o600  # other users may connect, and are let in by their credentials
         while True:
             try:
-                server = await asyncio.start_unix_server(self._serve, sock=self._bound(), limit=MAX_LINE_BYTES)
+                server = await asyncio.start_unix_server(self._serve, sock=bound(path, mode), limit=MAX_LINE_BYTES)
                 own = path.lstat().st_ino
             except OSError as error:
                 fault = ReaderFault.BUSY if isinstance(error, SomebodyListens) else ReaderFault.DENIED
@@ -106,25 +107,6 @@ class CounterSocket:
                 await server.serve_forever()
             finally:
                 _remove(path, own)
-
-    def _bound(self) -> socket.socket:
-        """The socket, with its mode, before anybody can connect.
-
-        Raises ``OSError``, and :class:`SomebodyListens` where another terminal, with a journal of its own, serves.
-        """
-        path = self._settings.socket
-        if path.is_socket():
-            free_of_listeners(str(path))
-            path.unlink(missing_ok=True)  # of a terminal that died
-        bound = socket.socket(socket.AF_UNIX)
-        try:
-            bound.bind(str(path))
-            # Other users may connect, and are let in or not by their credentials.
-            path.chmod(0o666 if self._settings.users else 0o600)
-        except OSError:
-            bound.close()
-            raise
-        return bound
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1

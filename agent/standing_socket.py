@@ -17,7 +17,7 @@ from pathlib import Path
 
 from agent.standing import Standing
 from agent.threads import in_thread
-from agent.unix_peers import free_of_listeners, peer_uid
+from agent.unix_peers import bound, peer_uid
 
 NAME = "agent.sock"
 MAX_BYTES = 1 << 20
@@ -47,7 +47,7 @@ class StandingSocket:
                 await asyncio.sleep(again_s)
                 again_s = min(2 * again_s, AGAIN_CAP_S)
                 continue
-            server = await asyncio.start_unix_server(self._tell, sock=listening)
+            server = await asyncio.start_unix_server(self._tell, sock=listening, backlog=_BACKLOG)
             try:
                 await asyncio.Event().wait()
             finally:
@@ -101,14 +101,4 @@ def address_of(state_dir: Path, name: str) -> Iterator[str]:
 def listen_at(state_dir: Path, name: str) -> socket.socket:
     """A socket at its place. Raises ``OSError``, also where another agent answers there."""
     with address_of(state_dir, name) as address:
-        free_of_listeners(address)
-        (state_dir / name).unlink(missing_ok=True)
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
-        try:
-            listening.bind(address)
-            (state_dir / name).chmod(0o600)
-            listening.listen(_BACKLOG)
-        except OSError:
-            listening.close()
-            raise
-    return listening
+        return bound(state_dir / name, 0o600, address)

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import struct
+from pathlib import Path
 
 _CREDENTIALS = struct.Struct("3i")
 """``struct ucred``: pid, uid, gid."""
@@ -32,3 +33,22 @@ def free_of_listeners(address: str) -> None:
         except BlockingIOError:  # so many wait there that one more cannot
             pass
     raise SomebodyListens(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def bound(path: Path, mode: int, address: str = "") -> socket.socket:
+    """A socket at its place, with its mode before anybody can connect; ``address`` reaches a path that is too long.
+
+    What another process left there goes; what is no socket stays. Raises ``OSError``, and :class:`SomebodyListens`.
+    """
+    address = address or str(path)
+    if path.is_socket():
+        free_of_listeners(address)
+        path.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    try:
+        made.bind(address)
+        path.chmod(mode)
+    except OSError:
+        made.close()
+        raise
+    return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 from drivers.api import CardFault, DriverSettings, ReaderError, ReaderFault
@@ -10,8 +11,9 @@ from drivers.board import Board, BoardSettings
 from drivers.camera import CameraSettings
 from drivers.registry import driver
 from profiles.reasons import Sentence
-from tools.doctor.finding import Finding, fail, ok, warn
+from tools.doctor.finding import Finding, fail, ok, unknown, warn
 from tools.doctor.patient import Patient
+from tools.doctor.whose import whose
 
 _READY = "ready"
 _PARTS = {"journal", "keys", "library"}
@@ -41,18 +43,24 @@ REMEDIES = {
         "find out which device is at this port: onecard devices probe",
     ),
 }
+VIRTUAL = Sentence(
+    "这是虚拟设备：启动终端（onecard run）时才有",
+    "it is a virtual one: it is there while the terminal runs (onecard run)",
+)
 _OTHERS = Sentence("重新插拔设备，再看终端日志", "plug the device out and in, then look at the agent's log")
 _FAULTS = {fault.code: fault for fault in (*ReaderFault, *CardFault)}
 
 
 def devices(patient: Patient) -> Iterator[Finding]:
-    """One line a device that a lane uses."""
+    """One line a device."""
     if patient.standing is not None:
         yield from _as_told(patient)
     elif not patient.runs:
         for name, settings in patient.used_devices.items():
             if not isinstance(settings, CameraSettings):  # the cameras' own check opens them
                 yield _tried(patient, name, settings)
+    for name in patient.resolved.devices.keys() - patient.used_devices.keys():
+        yield unknown("device", "没有通道使用它，未检查", "no lane uses it; it was not tried", name)
 
 
 def _as_told(patient: Patient) -> Iterator[Finding]:
@@ -68,7 +76,7 @@ def _as_told(patient: Patient) -> Iterator[Finding]:
         elif device.state == _READY:
             yield ok(check, "正常（终端报告）", "works, as the agent says", name)
         else:
-            yield _faulty(check, name, device.reason, device.detail)
+            yield _faulty(patient, settings, name, device.reason, device.detail)
     for name in sorted(_PARTS & told.keys()):
         if told[name].state != _READY:
             said = Sentence(
@@ -97,7 +105,7 @@ def _tried(patient: Patient, name: str, settings: DriverSettings) -> Finding:
             return _board(check, device, settings)
         device.open()
     except ReaderError as error:
-        return _faulty(check, name, error.fault.code, error.detail)
+        return _faulty(patient, settings, name, error.fault.code, error.detail)
     finally:
         device.close()
     return ok(check, "正常", "answers", name)
@@ -117,11 +125,17 @@ def _board(check: str, board: Board, settings: DriverSettings) -> Finding:
     return ok(check, f"正常；有效的输入：{listed[0]}", f"answers; active inputs: {listed[1]}", board.name)
 
 
-def _faulty(check: str, name: str, code: str, detail: str) -> Finding:
+def _faulty(patient: Patient, settings: DriverSettings, name: str, code: str, detail: str) -> Finding:
+    check = check_of(settings)
     fault = _FAULTS.get(code)
     zh, en = (code, code) if fault is None else (fault.zh, fault.en)
+    port = getattr(settings, "port", None)
+    if fault is ReaderFault.DENIED and isinstance(port, str):
+        zh, en = f"{zh}；{whose(Path(port)).zh}", f"{en}; {whose(Path(port)).en}"
     said = Sentence(f"{zh}（{detail}）", f"{en} ({detail})") if detail else Sentence(f"设备：{zh}", en)
     remedy = REMEDIES.get(fault, _OTHERS) if isinstance(fault, ReaderFault) else _OTHERS
+    if fault is ReaderFault.NOT_FOUND and isinstance(port, str) and patient.is_virtual(Path(port)):
+        remedy = VIRTUAL
     return fail(check, code or "failed", said, remedy, name)
 
 

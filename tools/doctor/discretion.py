@@ -114,11 +114,14 @@ def _device(value: str) -> bool:
 
 
 def _typed(patient: Patient) -> Iterator[str]:
-    """Every text of somebody's own in the settings of devices and of the library's system, and its parts."""
+    """Every text of somebody's own in the settings of devices, counters and the library's system, and its parts."""
     for settings in patient.resolved.devices.values():
         for key, field in type(settings).model_fields.items():
             if not _closed(field.annotation):
                 yield from _texts(settings.model_dump(mode="json")[key])
+    for lane in patient.config.lanes.values():
+        if lane.counter is not None:
+            yield from _texts(lane.counter.model_dump(mode="json"))
     if patient.config.library is not None:
         yield from _texts(patient.config.library.model_dump(mode="json", exclude={"encoding", "currency"}))
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from agent.devices import place_of
 from profiles.reasons import Sentence
-from tools.doctor import camera, clock, devices, disk, installation, journal, lists, permissions, route
+from tools.doctor import camera, clock, devices, disk, installation, journal, lists, permissions, route, sockets
 from tools.doctor.finding import Family, Finding, fail
 from tools.doctor.patient import Patient
 
@@ -23,6 +23,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "versions": installation.versions,
         "device": devices.devices,
         "camera": camera.cameras,
+        "socket": sockets.sockets,
         "clock": clock.clock,
         "clock.battery": lambda patient: [clock.battery(patient)],
         "permissions": permissions.permissions,
@@ -46,6 +47,7 @@ CHECKS: Mapping[str, Sentence] = MappingProxyType(
         "camera": Sentence("摄像头", "camera"),
         "camera.light": Sentence("摄像头光线", "light"),
         "camera.sharpness": Sentence("摄像头清晰度", "sharpness"),
+        "socket": Sentence("本机接口", "socket"),
         "clock.trust": Sentence("时间可信度", "trust in the time"),
         "clock.source": Sentence("校时来源", "source of the time"),
         "clock.offset": Sentence("时间偏差", "offset of the time"),

@@ -25,6 +25,12 @@ def agent(patient: Patient) -> Iterator[Finding]:
     standing = patient.standing
     if standing is None and patient.holder is None:
         yield warn("agent", "stopped", Sentence("终端程序没有运行", "the agent does not run"), _START)
+    elif standing is None and patient.silence == PermissionError.__name__:
+        refused = Sentence("终端程序不应答当前用户", "the agent tells this user nothing")
+        sudo = Sentence(
+            "以 root 或终端用户运行：sudo onecard doctor", "ask as root or as its user: sudo onecard doctor"
+        )
+        yield fail("agent", "denied", refused, sudo)
     elif standing is None:
         who = f"{patient.holder}"
         said = Sentence(

@@ -16,6 +16,7 @@ from agent.standing_socket import ask
 from agent.timekeeper import SAVED_KEY
 from agent.trusted_clock import TrustedClock
 from drivers.api import DriverSettings
+from drivers.virtual.place import virtual_dir
 from offline_store.errors import StoreError
 from offline_store.lock import LOCK_NAME
 from offline_store.saved import saved_value
@@ -63,8 +64,13 @@ class Patient:
     def used_devices(self) -> Mapping[str, DriverSettings]:
         """Those that a lane names."""
         lanes = self.config.lanes.values()
-        used = {name for lane in lanes for name in (*lane.readers, lane.board) if name is not None}
+        named = (name for lane in lanes for name in (*lane.readers, lane.board, lane.printer, lane.screen))
+        used = {name for name in named if name is not None}
         return {name: settings for name, settings in self.resolved.devices.items() if name in used}
+
+    def is_virtual(self, path: Path) -> bool:
+        """Whether what stands there is there only while the terminal's virtual devices run."""
+        return path.is_relative_to(virtual_dir(self.config.terminal.id))
 
     def moment(self) -> Moment:
         """The time as the terminal has it: the running one says so, else by what it saved."""
