@@ -70,12 +70,8 @@ class Canteen(Ordering[CanteenState]):
         return CanteenState()
 
     def serve(self, state: CanteenState, event: Event, facts: Facts) -> Step[CanteenState]:
-        """One event in, one step out; what the cashier's last key asked for goes before."""
+        """What comes to this counter, and what all counters make of the rest."""
         match event:
-            case Presented() if state.awaits_card:
-                return super().serve(state, event, facts)
-            case AmountEntered() | AmountRefused() if state.awaits_refund:
-                return super().serve(state, event, facts)
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))

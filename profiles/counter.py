@@ -81,10 +81,30 @@ class Counter(Cashier[C], Generic[C]):
         self._counter = settings
 
     def handle(self, state: C, event: Event, facts: Facts) -> Step[C]:
-        """One event in, one step out, with the timers of what must not wait for ever."""
-        step = self.serve(state, event, facts)
+        """One event in, one step out, with the timers of what must not wait for ever.
+
+        What the cashier's last key asked for goes before all that the scene would make of it.
+        """
+        step = self._awaited(state, event, facts) or self.serve(state, event, facts)
         timers = self.timers(state, step.state, event)
         return Step(step.state, (*step.effects, *self._slips(step, facts), *timers))
+
+    def _awaited(self, state: C, event: Event, facts: Facts) -> Step[C] | None:
+        """The card, or the amount, that a key asked for."""
+        match event:
+            case Presented(credential) if state.awaits_card:
+                return self._sign(_done(state), credential, facts)
+            case AmountEntered(amount_fen) if state.pending is not None and state.awaits_refund:
+                step = self._refund(_done(state), state.pending.refund, amount_fen, facts)
+                # A slip of the finger is typed again, and is no price for whoever comes next.
+                moved = any(isinstance(each, Record) and each.money for each in step.effects)
+                is_over = amount_fen == 0 or moved or step.state.returning is not None
+                pending = None if is_over else state.pending
+                return Step(step.state.model_copy(update={"pending": pending}), step.effects)
+            case AmountRefused(problem) if state.awaits_refund:
+                return Step(state, (Show(problem.sentence, Tone.NO),))
+            case _:
+                return None
 
     def timers(self, before: C, after: C, event: Event) -> tuple[StartTimer, ...]:
         """What begins to run out anew. Keys are a cashier's work; where somebody has to be there, sales are too."""
@@ -98,17 +118,6 @@ class Counter(Cashier[C], Generic[C]):
     def serve(self, state: C, event: Event, facts: Facts) -> Step[C]:
         """The cashier's acts, and what all scenes with payments make of the rest."""
         match event:
-            case Presented(credential) if state.awaits_card:
-                return self._sign(_done(state), credential, facts)
-            case AmountEntered(amount_fen) if state.pending is not None and state.awaits_refund:
-                step = self._refund(_done(state), state.pending.refund, amount_fen, facts)
-                # A slip of the finger is typed again, and is no price for whoever comes next.
-                moved = any(isinstance(each, Record) and each.money for each in step.effects)
-                is_over = amount_fen == 0 or moved or step.state.returning is not None
-                pending = None if is_over else state.pending
-                return Step(step.state.model_copy(update={"pending": pending}), step.effects)
-            case AmountRefused(problem) if state.awaits_refund:
-                return Step(state, (Show(problem.sentence, Tone.NO),))
             case KeyPressed(key, number):
                 return self._key(_done(state), key, number, facts)
             case TimerFired(name, about) if name == COUNTER_TIMER:

@@ -90,13 +90,9 @@ class Hospital(Counter[HospitalState]):
         return HospitalState()
 
     def serve(self, state: HospitalState, event: Event, facts: Facts) -> Step[HospitalState]:
-        """One event in, one step out; what the cashier's last key asked for goes before."""
+        """What comes to this counter, and what all counters make of the rest."""
         query, foreign = state.query, state.foreign
         match event:
-            case Presented() if state.awaits_card:
-                return super().serve(state, event, facts)
-            case AmountEntered() | AmountRefused() if state.awaits_refund:
-                return super().serve(state, event, facts)
             case ForeignShown(kind, text):
                 return self._ask_whose(state, kind, text, facts)
             case Answered(about, answer) if foreign is not None and foreign.about == about:

@@ -95,12 +95,8 @@ class Shop(Ordering[ShopState]):
         return ShopReason.CODE_AS_BARCODE if text.startswith(_CODE_PREFIXES) else ShopReason.NO_SUCH_BARCODE
 
     def serve(self, state: ShopState, event: Event, facts: Facts) -> Step[ShopState]:
-        """One event in, one step out; what the cashier's last key asked for goes before."""
+        """What comes to this counter, and what all counters make of the rest."""
         match event:
-            case Presented() if state.awaits_card:
-                return super().serve(state, event, facts)
-            case AmountEntered() | AmountRefused() if state.awaits_refund:
-                return super().serve(state, event, facts)
             case Presented(credential):
                 step = self._presented(state, credential, facts)
                 return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
