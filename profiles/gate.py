@@ -422,24 +422,20 @@ class Gate:
             # What was cut off by a restart is never actuated again.
             "unused": None if used or crossing.gives_nothing_back or reason is Reason.OUTCOME_UNKNOWN else crossing,
         }
-        told = (
-            ()
-            if not used or subject is None
-            else self._settings.school_told(self._settings.direction, subject, about, facts)
-        )
+        told = self._settings.school_told(self._settings.direction, crossing.subject, about, facts) if used else ()
         return Step(state.model_copy(update=ended), (record, *told))
 
     def _ending(self, crossing: Crossing, reason: ReasonEnum, used: bool, facts: Facts) -> tuple[Mark, ...]:
         """A passage that was not used gives every right back. Nobody knows what a restart cut off: that gives none."""
         area, direction = self._settings.area, self._settings.direction
-        if reason is Reason.OUTCOME_UNKNOWN or (crossing.ordered and not used):
+        if reason is Reason.OUTCOME_UNKNOWN:
             return ()
         if used:
             return area.moved(direction, 1, facts) if area is not None and direction is Direction.OUT else ()
         back = (
             () if area is None else area.give_back(crossing.taken, direction, 1, crossing.subject, facts, wholly=True)
         )
-        return (not_used(self._mark_scope, crossing.medium, facts), *back)
+        return back if crossing.ordered else (not_used(self._mark_scope, crossing.medium, facts), *back)
 
     def _fire(self, state: GateState, active: bool, facts: Facts) -> Step[GateState]:
         if active == state.fire:

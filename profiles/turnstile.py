@@ -60,7 +60,8 @@ from profiles.api import (
 )
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
-from profiles.helping import PLEASE_PASS, act, awaited, may_help, once
+from profiles.helping import PLEASE_PASS, act, awaited, may_help, once, opened_by
+from profiles.orders import Obeyed, OpenOnce
 from profiles.passage import PASSAGE_TIMER, PassageReason, fire_told
 from profiles.reasons import ReasonEnum
 from profiles.refusals import REPEATS_TIMER, counts, record_once, shown
@@ -71,7 +72,7 @@ from profiles.rules.double_tap import not_used, used, used_just_now
 from profiles.rules.repeats import Repeats
 from profiles.rules.walk import Beam, Happened, beam_changed
 from profiles.trace import Asked, Rule, RuleEnum, judge
-from profiles.turnstile_settings import Leaving, TurnstileReason, TurnstileSettings, TurnstileState, Way
+from profiles.turnstile_settings import Leaving, TurnstileReason, TurnstileSettings, TurnstileState, Way, adds, scope
 
 RESET_REST_MS = 5_000
 """A key switch that bounces empties the area once."""
@@ -137,6 +138,8 @@ class Turnstile:
                 return self._end_window(state, facts)
             case RecordedLate(about):
                 return self._close(state, about, Reason.NOT_ACTUATED, facts)
+            case OpenOnce() as order:
+                return self.ordered(state, order, facts)
             case Restarted():
                 return self._restarted(state, facts)
             case _:
@@ -161,7 +164,7 @@ class Turnstile:
         record_id = facts.new_id()
         taken, taking = self._take(direction, people, credential.subject, facts)
         way = Way.of(record_id, credential, direction, people, taken, facts.now_ms)
-        used_now = used(_scope(direction), credential.medium, self._settings.double_tap_ms, facts)
+        used_now = used(scope(direction), credential.medium, self._settings.double_tap_ms, facts)
         record = Record(
             id=record_id,
             kind=Kind.DECISION,
@@ -173,7 +176,7 @@ class Turnstile:
             marks=(used_now, *credential.marks, *taking),
             trace=verdict.trace,
         )
-        return Step(_open(state, way), (record, *self._open(way, facts)))
+        return Step(state.opened(way), (record, *self._open(way, facts)))
 
     def _assist(
         self, state: TurnstileState, helping: Helping, operator: Credential, direction: Direction, facts: Facts
@@ -187,7 +190,16 @@ class Turnstile:
         public = self._public(direction) | {"source": operator.source, "assurance": int(operator.assurance)}
         record = act(self._settings, direction, helping, operator, public, facts, verdict.trace)
         way = Way.of(record.id, once(operator), direction, 1, Taken(), facts.now_ms)
-        return Step(_open(state, way), (record, *self._open(way, facts, PLEASE_PASS)))
+        return Step(state.opened(way), (record, *self._open(way, facts, PLEASE_PASS)))
+
+    def ordered(self, state: TurnstileState, order: OpenOnce, facts: Facts) -> Step[TurnstileState]:
+        """One person comes in on the platform's word."""
+        if state.fire or state.way is not None:
+            return Step(state, (Obeyed(order.about, Reason.FIRE if state.fire else Reason.BUSY),))
+        way = Way.ordered_in(order.about, facts.now_ms)
+        record = opened_by(self._settings, way.direction, order.about, self._public(way.direction), facts)
+        opens = self._open(way, facts, PLEASE_PASS)
+        return Step(state.opened(way), (record, *opens, Obeyed(order.about, record.reason)))
 
     def _rules(
         self, state: TurnstileState, credential: Credential, direction: Direction, people: int, facts: Facts
@@ -201,7 +213,7 @@ class Turnstile:
             yield from settings.minors.rules(credential, facts)
         yield from settings.school_rules(direction, credential.subject, facts)
         yield Rule.LANE_FREE, state.way is None, Reason.BUSY
-        just_now = used_just_now(_scope(direction), credential.medium, settings.double_tap_ms, facts)
+        just_now = used_just_now(scope(direction), credential.medium, settings.double_tap_ms, facts)
         yield Rule.NOT_REPEATED, not just_now, PassageReason.JUST_PASSED
         pardoned = 0 < state.pardon_until_ms - facts.now_ms <= PARDON_MS
         yield from self._area_rules(direction, people, credential.subject, facts, pardoned=pardoned)
@@ -249,7 +261,7 @@ class Turnstile:
             trace=trace,
         )
         fresh = way.model_copy(update={"turned_back": False, "waited": False})
-        return Step(_open(state, fresh), (record, *self._open(fresh, facts)))
+        return Step(state.opened(fresh), (record, *self._open(fresh, facts)))
 
     def _open(self, way: Way, facts: Facts, said: Show | None = None) -> tuple[Effect, ...]:
         return (
@@ -309,7 +321,7 @@ class Turnstile:
             if way.passed == way.people:
                 return self._close(state, way.record_id, PassageReason.PASSED, facts)
             return Step(state, (StartTimer(PASSAGE_TIMER, self._settings.passage_timeout_ms, way.record_id),))
-        if cut_off is not None and cut_off.direction is direction and self._may_still_pass(state, facts):
+        if cut_off is not None and cut_off.direction is direction and state.may_still_pass(self._settings, facts):
             return self._passed_late(state, cut_off, facts)
         if direction is Direction.OUT and self._settings.leaving_needs is Leaving.NOTHING:
             marks, public = self._move(direction, 1, facts)
@@ -331,17 +343,13 @@ class Turnstile:
         repeats, told, is_first = record_once(
             state.repeats, record, RaiseAlarm(reason, record.id), apart=f".{direction}"
         )
-        by = 0 if is_first or self._area is None else _by(direction)
+        by = 0 if is_first or self._area is None else adds(direction)
         after = {
             "repeats": repeats,
             "uncounted": state.uncounted + by,
             "followed_ms": facts.now_ms if tailgates else state.followed_ms,
         }
         return Step(state.model_copy(update=after), told)
-
-    def _may_still_pass(self, state: TurnstileState, facts: Facts) -> bool:
-        left_ms = state.cut_off_until_ms - facts.now_ms
-        return 0 < left_ms <= self._settings.passage_timeout_ms
 
     def _passed_late(self, state: TurnstileState, way: Way, facts: Facts) -> Step[TurnstileState]:
         """Nobody knew after the restart what became of this grant; now somebody does."""
@@ -379,14 +387,14 @@ class Turnstile:
         if way is None or way.record_id != about:
             return Step(state)
         record = self._outcome(way, reason, facts, self._ending(way, facts))
-        ended = {"way": None, "unused": None if way.passed else way}
+        ended = {"way": None, "unused": None if way.passed or way.ordered else way}
         told = self._settings.school_told(way.direction, way.subject, about, facts) if way.passed else ()
         return Step(state.model_copy(update=ended), (record, *told, *effects))
 
     def _ending(self, way: Way, facts: Facts) -> tuple[Mark, ...]:
         """What was not used is given back, once."""
         unused = way.people - way.passed
-        marks = () if way.passed else (not_used(_scope(way.direction), way.medium, facts),)
+        marks = () if way.passed or way.ordered else (not_used(scope(way.direction), way.medium, facts),)
         if self._area is None:
             return marks
         if way.direction is Direction.OUT:
@@ -404,8 +412,8 @@ class Turnstile:
             id=facts.new_id(),
             kind=Kind.OUTCOME,
             reason=reason,
-            medium=way.medium,
-            subject=way.subject,
+            medium=way.known[0],
+            subject=way.known[1],
             refers_to=way.record_id,
             public=public | self._inside(marks, facts),
             marks=marks,
@@ -485,15 +493,3 @@ class Turnstile:
             "repeats": Repeats(),
         }
         return Step(state.model_copy(update=after), (outcome, *counts(state.repeats, facts)))
-
-
-def _open(state: TurnstileState, way: Way) -> TurnstileState:
-    return state.model_copy(update={"way": way, "unused": None, "cut_off": None, "pardon_until_ms": 0, "helping": None})
-
-
-def _scope(direction: Direction) -> str:
-    return f"turnstile.{direction}"
-
-
-def _by(direction: Direction) -> int:
-    return 1 if direction is Direction.IN else -1

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from profiles.api import Credential, State, Wiring
+from profiles.api import Credential, Facts, State, Wiring
 from profiles.direction import Direction
 from profiles.doors import DoorSettings
 from profiles.passage import Crossing
@@ -156,6 +156,11 @@ class Way(Crossing):
             people=people,
         )
 
+    @classmethod
+    def ordered_in(cls, about: bytes, now_ms: int) -> Way:
+        """A way in by the order whose record this is."""
+        return cls(**dict(Crossing.by_order(about, now_ms)), direction=Direction.IN)
+
 
 class TurnstileState(State):
     """State of one turnstile, saved with every record; who is in the passage is seen anew after a restart."""
@@ -175,6 +180,25 @@ class TurnstileState(State):
     pardon_until_ms: int = Field(default=0, description="up to then anti-passback does not hold back who presents next")
     repeats: Repeats = Repeats()
     walk: Walk | None = Field(default=None, exclude=True)
+
+    def opened(self, way: Way) -> TurnstileState:
+        """From now on the way is this one's."""
+        begun = {"way": way, "unused": None, "cut_off": None, "pardon_until_ms": 0, "helping": None}
+        return self.model_copy(update=begun)
+
+    def may_still_pass(self, settings: TurnstileSettings, facts: Facts) -> bool:
+        """Whether whom a restart cut off may still be on the way."""
+        return 0 < self.cut_off_until_ms - facts.now_ms <= settings.passage_timeout_ms
+
+
+def scope(direction: Direction) -> str:
+    """Of the marks of one way."""
+    return f"turnstile.{direction}"
+
+
+def adds(direction: Direction) -> int:
+    """What somebody who goes that way adds to the people inside."""
+    return 1 if direction is Direction.IN else -1
 
 
 def _said(zh: str, en: str) -> PydanticCustomError:

@@ -10,6 +10,7 @@ from agent.composition import keys_dir
 from agent.configuration.shelf import DIRECTORY as CONFIGURATIONS
 from agent.keys import Own
 from agent.machine_secret import SALT_FILE
+from agent.permits.socket import NAME as SERVICE_SOCKET
 from agent.standing_socket import NAME as SOCKET
 from agent.stick_acks import NAME as STICK_ACK
 from agent.sync.metrics import NAME as LINK
@@ -19,7 +20,8 @@ from offline_store.lock import LOCK_NAME
 from offline_store.reserve import OPENING_NAME, RESERVE_NAME
 from offline_store.unrecorded import NAME as UNRECORDED
 
-_BESIDE = (BUNDLES, CONFIGURATIONS, STAGING, READY, SOCKET, STICK_ACK, LINK, RESERVE_NAME, OPENING_NAME, UNRECORDED)
+_SOCKETS = (SOCKET, SERVICE_SOCKET)
+_BESIDE = (BUNDLES, CONFIGURATIONS, STAGING, READY, *_SOCKETS, STICK_ACK, LINK, RESERVE_NAME, OPENING_NAME, UNRECORDED)
 _DRAFTS = ("damaged-[0-9]*", f"{Path(STICK_ACK).stem}.part", f".{LINK}", "fire.latch")
 _JOURNAL = (f"{DATABASE_NAME}-journal", f"{DATABASE_NAME}-shm", f"{DATABASE_NAME}-wal", DATABASE_NAME)
 

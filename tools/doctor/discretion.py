@@ -25,8 +25,8 @@ MOST_FILES = 300
 """A directory; the doctor's checks name no more of one."""
 _ROLES = "|".join(Role)
 _OWN = {
-    "": r"journal\.(?:db(?:-wal|-shm)?|lock)|reserve(?:-opening)?|unrecorded|agent\.sock|link\.json|stick\.ack"
-    r"|enrolled\.cbor|keys|bundles|configuration",
+    "": r"journal\.(?:db(?:-wal|-shm)?|lock)|reserve(?:-opening)?|unrecorded|(?:agent|service)\.sock|link\.json"
+    r"|stick\.ack|enrolled\.cbor|keys|bundles|configuration",
     "keys": r"checkpoint\.pem|sealing(?:-former)?\.pem|tls(?:-key)?\.pem|ca\.pem|machine\.salt|medium-\d{1,10}\.key"
     rf"|enrol-code\.key|enrol-asked\.cbor|platform-(?:{_ROLES})\.pem",
     "bundles": r"incoming|refused",

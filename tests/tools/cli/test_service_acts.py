@@ -29,6 +29,7 @@ from tests.agent.seeded import SeededRandom
 from tests.agent.simulated import SimulatedClock
 from tests.agent.site import Site as Lanes
 from tests.tools.cli.test_permit import Site, site
+from tools.cli.own_files import remove_own
 from tools.cli.presets import preset_text
 
 __all__ = ["site"]
@@ -132,6 +133,13 @@ def test_a_terminal_that_knows_no_technicians_opens_and_records_it_without_a_nam
         assert site.onecard("open", "north", "--state-dir", site.state)[0] == 0
     assert len(pulses) == 1
     assert site.entries()[-2].public == {"lane": "north"}
+
+
+def test_the_socket_goes_with_whatever_else_is_the_terminals_own(site: Site) -> None:
+    with running(site.state, []):
+        assert (site.state / NAME).exists()
+    assert (site.state / NAME).exists()
+    assert NAME not in remove_own(site.state)
 
 
 def test_a_terminal_that_does_not_run_opens_nothing(site: Site) -> None:
