@@ -1,7 +1,8 @@
 """Boards with outputs that open things and inputs that tell what happened: their settings, and the loop all share.
 
 One thread owns the wire. In every turn it serves, in this order: a pulse somebody waits for, the inputs when their poll
-is due, and what the outputs should be by now (fire first, then pulses that end).
+is due, and what the outputs should be by now (fire first, then pulses that end). Inputs are read every ``poll_ms``, and
+every ``rest_poll_ms`` once nothing has happened for three seconds: a fire is seen so late at most. Pulses do not wait.
 
 **Fire.** When a fire input becomes active this thread switches the fire outputs on at once,
 before it tells anybody; no queue, profile, journal or disk takes part. Each fire output is tried whatever became of
@@ -28,6 +29,7 @@ from pydantic_core import PydanticCustomError
 
 from drivers.api import DriverSettings, InputReading, Pulse, ReaderError, ReaderFault
 from drivers.latch import LatchFile
+from drivers.pace import Pace
 
 REFRESH_S = 1.0
 TIMER_SLACK_S = 1.0
@@ -66,7 +68,8 @@ class BoardSettings(DriverSettings):
     outputs: dict[str, Address] = Field(min_length=1, max_length=LINES_MAX)
     inputs: dict[str, Annotated[InputLine, BeforeValidator(_line)]] = Field(default_factory=dict, max_length=LINES_MAX)
     fire: FireSettings | None = None
-    poll_ms: int = Field(default=20, ge=5, le=1000)
+    poll_ms: int = Field(default=20, ge=5, le=1000, description="how often the inputs are read while something happens")
+    rest_poll_ms: int = Field(default=50, ge=5, le=1000, description="and when nothing has happened for three seconds")
 
     @model_validator(mode="after")
     def _addresses_are_single(self) -> Self:
@@ -191,6 +194,7 @@ class Board:
         self._confirmed: dict[str, bool] = {}
         self._ends_ns: dict[str, int] = {}
         self._timed_until_ns: dict[str, int] = {}
+        self._pace = Pace(settings.poll_ms, settings.rest_poll_ms)
         self._next_poll_ns = 0
         self._next_refresh_ns = 0
 
@@ -340,6 +344,7 @@ class Board:
             order.done.set_exception(error)
             raise
         now_ns = time.monotonic_ns()
+        self._pace.happened(now_ns)
         end_ns = now_ns + order.pulse_ms * 1_000_000
         self._ends_ns[order.output] = max(end_ns, self._ends_ns.get(order.output, 0))
         order.done.set_result(Pulse(commanded_ns, now_ns))
@@ -357,13 +362,16 @@ class Board:
 
     def _poll(self) -> None:
         if not self._settings.inputs:
-            self._next_poll_ns = time.monotonic_ns() + self._settings.poll_ms * 1_000_000
+            self._next_poll_ns = self._pace.next_ns(time.monotonic_ns())
             return
         contacts = self._link.read_inputs()
         at_ns = time.monotonic_ns()
-        self._next_poll_ns = at_ns + self._settings.poll_ms * 1_000_000
         with self._lock:
+            before = self._active
             just_set = self._take_over(contacts)
+            if self._active != before or self._latched or self._ends_ns:
+                self._pace.happened(at_ns)
+        self._next_poll_ns = self._pace.next_ns(at_ns)
         try:
             self._open_for_fire()
         finally:

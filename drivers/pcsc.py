@@ -19,7 +19,7 @@ from smartcard import scard  # type: ignore[import-untyped]  # pyscard ships no 
 
 from drivers.api import CardError, CardFault, DriverSettings, Interface, ReaderError, ReaderFault
 
-_WAIT_SLICE_MS = 500
+_WAIT_SLICE_MS = 1_000
 """pcscd forgets a cancel that comes a moment before the wait: no single wait is longer than this."""
 _PCSCD_SOCKET = "/run/pcscd/pcscd.comm"
 _STATUS_BYTES = 2
@@ -129,7 +129,8 @@ class PcscReader:
                 scard.SCardCancel(self._context)
 
     def wait_card(self, timeout_s: float) -> PcscChannel | None:
-        for state in self._states(timeout_s):
+        empty = bool(self._state & scard.SCARD_STATE_EMPTY)
+        for state in self._states(timeout_s, known_empty=empty):
             if self._channel is not None and self._channel.lost_to_other:
                 self._held_by_other = True
             if state & scard.SCARD_STATE_PRESENT and (self._held_by_other or _presentation(state) != self._seen):
@@ -162,16 +163,20 @@ class PcscReader:
             raise ReaderError(ReaderFault.NOT_FOUND, f"no reader matches {pattern!r}; there are: {readers}")
         return str(matching[0])
 
-    def _states(self, timeout_s: float) -> Iterator[int]:
-        """The reader's state now, and after each change or pause, until the time is up or :meth:`cancel`."""
+    def _states(self, timeout_s: float, *, known_empty: bool = False) -> Iterator[int]:
+        """The reader's state now, and after each change or pause, until the time is up or :meth:`cancel`.
+
+        Of one that was ``known_empty`` only what changed since then: that ends the wait, and pcscd is asked once.
+        """
         deadline = time.monotonic() + timeout_s
-        slice_ms = min(_WAIT_SLICE_MS, self._settings.shared_retry_ms)
-        yield self._next_state(0)
+        if timeout_s <= 0 or not known_empty:
+            yield self._next_state(0)
         while not self._cancelled.is_set():
             left_ms = round((deadline - time.monotonic()) * 1000)
             if left_ms <= 0:
                 return
-            yield self._next_state(min(left_ms, slice_ms))
+            retry_ms = self._settings.shared_retry_ms if self._held_by_other else _WAIT_SLICE_MS
+            yield self._next_state(min(left_ms, retry_ms, _WAIT_SLICE_MS))
         self._cancelled.clear()
 
     def _next_state(self, timeout_ms: int) -> int:

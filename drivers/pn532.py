@@ -17,6 +17,7 @@ from pydantic import Field
 
 from drivers.api import CardError, CardFault, DriverSettings, Interface, ReaderError, ReaderFault
 from drivers.iso14443 import ListingError, Target, parse_type_a, parse_type_b
+from drivers.pace import Pace
 from drivers.pn532_link import DIAGNOSE, LineFault, Pn532Link
 from drivers.serial_port import Cancelled, SerialPort
 
@@ -64,6 +65,7 @@ class Pn532Settings(DriverSettings):
     port: str = Field(description="serial port, best its stable name under /dev/serial/by-id")
     baud: Literal[9600, 19200, 38400, 57600, 115200, 230400] = 115200
     poll_ms: int = Field(default=60, ge=10, le=1000, description="pause between two looks for a card")
+    rest_poll_ms: int = Field(default=100, ge=10, le=1000, description="the same when none was there for three seconds")
     ack_timeout_ms: int = Field(default=100, ge=15, le=2000, description="wait for the chip to acknowledge")
     card_timeout_ms: int = Field(default=2000, ge=50, le=10_000, description="wait for a card's answer to one APDU")
 
@@ -96,6 +98,7 @@ class Pn532Reader:
         self._has_looked = False
         self._may_hold_targets = True
         self._empty_looks = 0
+        self._pace = Pace(settings.poll_ms, settings.rest_poll_ms)
         self._channel: Pn532Channel | None = None
 
     def open(self) -> None:
@@ -206,6 +209,7 @@ class Pn532Reader:
 
     def _present(self, targets: tuple[Target, ...]) -> Pn532Channel:
         self._presented = targets
+        self._pace.happened(time.monotonic_ns())
         self._empty_looks = 0
         if len(targets) > 1:
             raise CardError(CardFault.SEVERAL)
@@ -274,7 +278,10 @@ class Pn532Reader:
 
     def _pause(self, deadline_ns: int) -> bool:
         """Wait until the next look is due; ``False`` when there is no time for one."""
-        next_look_ns = time.monotonic_ns() + self._settings.poll_ms * 1_000_000
+        now_ns = time.monotonic_ns()
+        if self._presented:
+            self._pace.happened(now_ns)
+        next_look_ns = self._pace.next_ns(now_ns)
         self._link.idle(min(next_look_ns, deadline_ns))
         return next_look_ns < deadline_ns
 

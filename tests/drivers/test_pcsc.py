@@ -13,6 +13,7 @@ from typing import Literal
 
 import pytest
 from pydantic import ValidationError
+from smartcard import scard  # type: ignore[import-untyped]  # pyscard ships no types
 
 from drivers.api import CardFault, Interface, ReaderFault
 from drivers.pcsc import PcscReader, PcscSettings
@@ -122,6 +123,24 @@ def test_two_readers_hold_their_cards_apart(pcscd: VirtualPcscd) -> None:
     finally:
         for reader in readers:
             reader.close()
+
+
+def test_pcscd_is_asked_once_a_wait_while_the_reader_is_empty(
+    reader: PcscReader, pcscd: VirtualPcscd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert reader.wait_card(0) is None
+    asked: list[int] = []
+    real = scard.SCardGetStatusChange
+
+    def counted(context: int, timeout_ms: int, states: object) -> object:
+        asked.append(timeout_ms)
+        return real(context, timeout_ms, states)
+
+    monkeypatch.setattr(scard, "SCardGetStatusChange", counted)
+    assert reader.wait_card(0.2) is None
+    assert len(asked) == 1
+    pcscd.slots[0].insert(EchoCard())
+    present(reader)
 
 
 def test_an_exclusively_held_card_is_reported_once_and_handed_out_when_it_is_released(

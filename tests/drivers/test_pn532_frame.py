@@ -132,3 +132,15 @@ def test_reset_gives_up_the_frame_that_was_begun() -> None:
     parser.reset()
     assert parser.pending_bytes == 0
     assert parser.feed(whole[7:] + Nack().to_bytes()) == [Nack()]
+
+
+@pytest.mark.parametrize("body", [b"\xd5\x33", b"\xd5\x4b\x00"])
+def test_what_an_empty_field_answers_is_compared_and_means_the_same(body: bytes) -> None:
+    answer = Ack().to_bytes() + Information(body).to_bytes()
+    whole, parser = FrameParser(), FrameParser()
+    assert (
+        whole.feed(answer) == whole.feed(answer) == feed_in_pieces(parser, answer, [3, 9]) == [Ack(), Information(body)]
+    )
+    assert (whole.pending_bytes, whole.dropped_bytes) == (0, 0)
+    assert whole.feed(answer[:4]) == []
+    assert whole.feed(answer[4:]) == [Ack(), Information(body)]
