@@ -33,12 +33,12 @@ from profiles.api import (
 from profiles.by_hand import TYPED_TIMER, ByHand, gone, typed
 from profiles.dates import compact
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
-from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
+from profiles.payment import Bill, Cashier, Kept, Payment, PayState
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.ride import Ride
-from profiles.riding import given_back, hold_funds_apart, taken, ticket_of, ticket_said, with_lamp
-from profiles.rules.concession import Concession, concession_of
-from profiles.rules.discounts import Discounts, travelled
+from profiles.riding import RideSettings, given_back, taken, ticket_of, ticket_said, with_lamp
+from profiles.rules.concession import concession_of
+from profiles.rules.discounts import travelled
 from profiles.rules.double_tap import used, used_just_now
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.tally import key_of
@@ -68,13 +68,11 @@ class BusReason(ReasonEnum):
     )
 
 
-class BusSettings(PaySettings):
+class BusSettings(RideSettings):
     """Settings of one vehicle."""
 
     line: str = Field(min_length=1, max_length=32, description="as the platform names the line")
     fare_fen: int = Field(ge=1, le=MAX_AMOUNT_FEN, strict=True, description="the full fare of one person")
-    concessions: tuple[Concession, ...] = Field(default=(), max_length=16, description="the first that fits holds")
-    discounts: Discounts = Field(default=Discounts(), description="off the holder's own share")
     interval_ms: int = Field(
         default=60_000, ge=0, le=7_200_000, description="the same person again within it pays nothing and is told so"
     )
@@ -82,12 +80,6 @@ class BusSettings(PaySettings):
         default=90, ge=1, le=360, strict=True, description="so long after it was paid an inspector finds a ride valid"
     )
     ask_deadline_ms: int = Field(default=300, ge=100, le=30_000, description="so long a passenger waits")
-
-    @model_validator(mode="after")
-    def each_fund_once(self) -> BusSettings:
-        """By its fund a payment is known to have been at a concession, and at which."""
-        hold_funds_apart(self.concessions, self.discounts)
-        return self
 
     @model_validator(mode="after")
     def fare_is_no_trap(self) -> BusSettings:
@@ -102,8 +94,7 @@ class BusSettings(PaySettings):
 
     def wiring(self) -> Wiring:
         """The lamps of concessions."""
-        lamps = {f"concessions.{number}.lamp": each.lamp for number, each in enumerate(self.concessions) if each.lamp}
-        return Wiring(outputs=lamps)
+        return Wiring(outputs=self.lamps)
 
 
 class BusState(PayState, Inspected, ByHand):
@@ -152,7 +143,7 @@ class Bus(Cashier[BusState]):
                 return self._companions(state, number or 1, facts)
             case _:
                 step = super().handle(state, event, facts)
-                paying = None if state.asking is None else self._concession(state.asking)
+                paying = None if state.asking is None else self._settings.concession_in(state.asking)
                 return Step(step.state, with_lamp(step.effects, paying))
 
     # What is paid ---------------------------------------------------------------------------------------------------
@@ -211,15 +202,12 @@ class Bus(Cashier[BusState]):
         """Nobody has ridden."""
         forgotten = Mark(RIDES_SCOPE, key_of(payment.subject), None, facts.now_ms)
         ride = payment.ride or Ride(line=self._settings.line)
-        return state, (forgotten, *given_back(ride, self._concession(payment), payment.subject, facts))
+        return state, (forgotten, *given_back(ride, self._settings.concession_in(payment), payment.subject, facts))
 
     def said(self, state: BusState, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002 -- the protocol's
         """The ticket, and what the holder's own account pays."""
-        return ticket_said(what, self._concession(payment), payment.funds.get(ACCOUNT, 0))
+        return ticket_said(what, self._settings.concession_in(payment), payment.funds.get(ACCOUNT, 0))
 
     def anew(self, state: BusState) -> BusState:
         """The driver types again."""
         return self._fresh(state)
-
-    def _concession(self, payment: Payment) -> Concession | None:
-        return next((each for each in self._settings.concessions if each.fund in payment.funds), None)

@@ -59,7 +59,7 @@ from profiles.reasons import Sentence
 from profiles.ride import Ride
 from profiles.riding import given_back, taken, ticket_of, ticket_said, with_lamp
 from profiles.rules import lease
-from profiles.rules.concession import Concession, concession_of
+from profiles.rules.concession import concession_of
 from profiles.rules.discounts import Discounts, Rides, travelled
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.impossible import is_possible
@@ -147,7 +147,7 @@ class Metro(PaidWay[MetroState]):
                 return Step(state.cleared("looking"))
             case _:
                 step = super().handle(state, event, facts)
-                paying = None if state.asking is None else self._concession(state.asking)
+                paying = None if state.asking is None else self._settings.concession_in(state.asking)
                 return Step(step.state, with_lamp(step.effects, paying))
 
     # In and out -----------------------------------------------------------------------------------------------------
@@ -432,7 +432,7 @@ class Metro(PaidWay[MetroState]):
     def undone(self, state: MetroState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[MetroState]:
         """The trip is open as before; a gate that was never told to open lets nobody through."""
         ride = payment.ride or Ride(line=self._settings.line)
-        marks = given_back(ride, self._concession(payment), payment.subject, facts)
+        marks = given_back(ride, self._settings.concession_in(payment), payment.subject, facts)
         if ride.entered_ms is not None and ride.station is not None:
             trip = OpenTrip(ride.entered_ms, ride.station)
             marks = (*marks, *begun(payment.subject, trip, facts), *left(payment.subject, None, facts))
@@ -444,10 +444,7 @@ class Metro(PaidWay[MetroState]):
         account_fen = payment.funds.get(ACCOUNT, 0)
         if payment.ride is not None and payment.ride.missing_exit:
             return with_amount(_MISSING_EXIT, account_fen)
-        return ticket_said(what, self._concession(payment), account_fen)
-
-    def _concession(self, payment: Payment) -> Concession | None:
-        return next((each for each in self._settings.concessions if each.fund in payment.funds), None)
+        return ticket_said(what, self._settings.concession_in(payment), account_fen)
 
     # What became of it ----------------------------------------------------------------------------------------------
 

@@ -9,12 +9,9 @@ from pydantic_core import PydanticCustomError
 
 from profiles.api import Facts, Wiring
 from profiles.direction import Direction
-from profiles.payment import PaySettings
 from profiles.published import Gives
-from profiles.riding import hold_funds_apart
+from profiles.riding import RideSettings
 from profiles.rules.admission import Code
-from profiles.rules.concession import Concession
-from profiles.rules.discounts import Discounts
 from profiles.rules.fares import Fare
 from profiles.rules.network import Network
 
@@ -60,7 +57,7 @@ class SignedFares(BaseModel):
         return None if steps is None or steps.gives is not Gives.FEN else steps.value(value)
 
 
-class MetroSettings(PaySettings):
+class MetroSettings(RideSettings):
     """Settings of one lane; the lanes of one terminal should agree but for direction, station and output."""
 
     line: str = Field(min_length=1, max_length=32, description="the network, as the platform names it")
@@ -75,8 +72,6 @@ class MetroSettings(PaySettings):
     signed_fares: SignedFares | None = Field(
         default=None, description="instead of fare, which then tells what is charged where an end is not known"
     )
-    concessions: tuple[Concession, ...] = Field(default=(), max_length=16, description="the first that fits holds")
-    discounts: Discounts = Field(default=Discounts(), description="off the holder's own share")
     free_minutes: int = Field(
         default=0, ge=0, le=120, strict=True, description="who leaves where he came in within them pays nothing"
     )
@@ -92,8 +87,7 @@ class MetroSettings(PaySettings):
 
     @model_validator(mode="after")
     def fits_together(self) -> MetroSettings:
-        """Each fund once; a station of the network; nobody is shut in by a ceiling whenever the network is gone."""
-        hold_funds_apart(self.concessions, self.discounts)
+        """A station of the network; nobody is shut in by a ceiling whenever the network is gone."""
         if self.station not in self.network.stations:
             said = {"zh": f"network 中没有车站 {self.station}", "en": f"there is no station {self.station} in network"}
             raise PydanticCustomError("said", "{en}", said)
@@ -107,8 +101,7 @@ class MetroSettings(PaySettings):
 
     def wiring(self) -> Wiring:
         """The gate, and the lamps of concessions."""
-        lamps = {f"concessions.{number}.lamp": each.lamp for number, each in enumerate(self.concessions) if each.lamp}
-        return Wiring(outputs={"output": self.output, **lamps})
+        return Wiring(outputs={"output": self.output, **self.lamps})
 
     @property
     def asks(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from profiles.amounts import yuan
 from profiles.api import Actuate, Credential, Effect, Facts, Kind, Mark, Record, Subject
+from profiles.payment import Payment, PaySettings
 from profiles.reasons import Sentence
 from profiles.ride import Ride
 from profiles.rules.concession import Concession, concession_of, ridden, shares
@@ -26,16 +28,33 @@ class Ticket(NamedTuple):
     concession: Concession | None
 
 
-def hold_funds_apart(concessions: tuple[Concession, ...], discounts: Discounts) -> None:
-    """Settings in which one fund stands twice could not be settled. Raises :class:`PydanticCustomError`."""
-    funds = [*(concession.fund for concession in concessions), *discounts.funds]
-    for fund in funds:
-        if funds.count(fund) > 1:
-            said = {
-                "zh": f"资金 {fund} 出现两次，请各用一个",
-                "en": f"the fund {fund} stands here twice; give each its own",
-            }
-            raise PydanticCustomError("said", "{en}", said)
+class RideSettings(PaySettings):
+    """Settings that every scene of rides has."""
+
+    concessions: tuple[Concession, ...] = Field(default=(), max_length=16, description="the first that fits holds")
+    discounts: Discounts = Field(default=Discounts(), description="off the holder's own share")
+
+    @model_validator(mode="after")
+    def each_fund_once(self) -> Self:
+        """By its fund a payment is known to have been at a concession, and at which."""
+        funds = [*(concession.fund for concession in self.concessions), *self.discounts.funds]
+        for fund in funds:
+            if funds.count(fund) > 1:
+                said = {
+                    "zh": f"资金 {fund} 出现两次，请各用一个",
+                    "en": f"the fund {fund} stands here twice; give each its own",
+                }
+                raise PydanticCustomError("said", "{en}", said)
+        return self
+
+    @property
+    def lamps(self) -> dict[str, str]:
+        """Those of concessions, as a lane's wiring has them."""
+        return {f"concessions.{number}.lamp": each.lamp for number, each in enumerate(self.concessions) if each.lamp}
+
+    def concession_in(self, payment: Payment) -> Concession | None:
+        """The one at which a payment was made."""
+        return next((each for each in self.concessions if each.fund in payment.funds), None)
 
 
 def ticket_of(
