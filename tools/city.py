@@ -73,7 +73,7 @@ class Phone:
     grant: Grant
     key: PrivateKey = field(default_factory=lambda: signatures.generate(Algorithm.ES256))
 
-    def code(self, shown_s: int, purpose: Purpose = Purpose.PASS) -> str:
+    def code(self, shown_s: int, purpose: Purpose = Purpose.ANY) -> str:
         """The code that the phone shows at this moment."""
         issued = citizen_code.issue(self.issuer.key, self.grant, self.key.public)
         return citizen_code.show(issued, self.key, shown_s, purpose, SystemRandom().token(4)).text

@@ -57,13 +57,18 @@ class _Read:
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What a code proves by itself: whose token it is, in whose namespace its person is, which showing, and what it was
-    shown for: both ``None`` for a printed code.
+    shown for: both ``None`` for a printed code; and what its issuer's codes are good for.
     """
 
     token: bytes
     namespace: str
     showing: bytes | None
     purpose: int | None = None
+    issuers: frozenset[Purpose] = frozenset({Purpose.ANY})
+
+    def serves(self, policy: CodePolicy) -> bool:
+        """Check 8: whether it was shown, and issued, for what it is used for."""
+        return policy.allows(self.purpose, self.issuers)
 
 
 _WIDEST = CodePolicy(
@@ -93,6 +98,7 @@ def proof(text: str, trust: TrustList, at_ms: int) -> Proof | ReasonEnum:
         read.row.namespace,
         None if shown is None else replay.showing(read.row.issuer, read.token, shown.at_s),
         None if shown is None else shown.purpose,
+        read.row.purposes,
     )
 
 

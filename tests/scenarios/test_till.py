@@ -153,7 +153,7 @@ def test_a_code_that_was_shown_to_pay_pays_once_and_the_platform_proves_it(
         running.pay_in(owner, 5000)
         site.devices.ask(Press(amount="12.50"))
         site.expect("show", en="Please pay 12.50 yuan")
-        site.show_code(phone.code(_now_ms() // 1000))
+        site.show_code(phone.code(_now_ms() // 1000, Purpose.PASS))
         site.expect("decision", reason="code-wrong-purpose")
         code = phone.code(_now_ms() // 1000, Purpose.PAY)
         site.show_code(code)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,7 +30,9 @@ from offline_store.rescue import CARRIED
 from offline_store.sealing import SEALING_KEY
 from profiles.api import Kind
 from profiles.code_reasons import CodeReason
+from profiles.purpose import Purpose
 from profiles.reasons import ReasonEnum
+from profiles.rules.codes import CodePolicy
 from tools.platform.register import Register
 from tools.platform.store import Transaction, metadata
 
@@ -59,12 +62,24 @@ class Verdict(StrEnum):
     """The platform's register has the medium as somebody else's than the record says, or as nobody's."""
     LOST = "medium-lost"
     """The register had it as lost or replaced by then."""
+    MISUSED = "misused"
+    """A genuine code, shown or issued for something else: whoever opens a gate has not paid."""
 
 
 DOUBTFUL = frozenset(
-    {Verdict.UNREADABLE, Verdict.FORGED, Verdict.STALE, Verdict.REUSED, Verdict.WRONG_PERSON, Verdict.LOST}
+    {
+        Verdict.UNREADABLE,
+        Verdict.FORGED,
+        Verdict.STALE,
+        Verdict.REUSED,
+        Verdict.WRONG_PERSON,
+        Verdict.LOST,
+        Verdict.MISUSED,
+    }
 )
 """What a person has to look at, and nobody captures by itself."""
+_TO_PAY = CodePolicy(purposes=frozenset({Purpose.ANY, Purpose.PAY}))
+_TO_ASK = CodePolicy(purposes=frozenset({Purpose.ANY, Purpose.PAY, Purpose.IDENTIFY}))
 _UNJUDGED = frozenset({CodeReason.ISSUER_UNKNOWN, CodeReason.TRUST_EXPIRED})
 _STALE = frozenset({CodeReason.STALE, CodeReason.FROM_FUTURE, CodeReason.EXPIRED, CodeReason.NOT_YET_VALID})
 
@@ -90,11 +105,23 @@ evidence_table = sa.Table(
     sa.Column("moves_money", sa.Boolean, nullable=False),
     sa.Column("time_ms", sa.BigInteger, nullable=False),
     sa.Column("judged_ms", sa.BigInteger, nullable=False),
+    sa.Column("pays", sa.Boolean, comment="whether the code was shown and issued to pay; null: no code, or of old"),
 )
 
 _ROW = sa.select(evidence_table)
 _MOVES_NOTHING = frozenset({Kind.ASKED, Kind.REVERSAL, Kind.RELEASE, Kind.REFUND})
 """Kinds that name an amount and take none."""
+
+
+class _Shown(NamedTuple):
+    """What is believed of a code's text, and what it proves."""
+
+    verdict: Verdict
+    proof: Proof | None = None
+
+    @property
+    def showing(self) -> bytes | None:
+        return None if self.proof is None else self.proof.showing
 
 
 class Judge:
@@ -123,7 +150,12 @@ class Judge:
             text = read(unseal(sealed, self._private, terminal, question.nonce)).text
         except (SealBroken, EvidenceInvalid):
             return Verdict.UNREADABLE, None
-        return self._shown(text, question.asked_ms, question.medium, question.subject)
+        found = self._shown(text, question.asked_ms, question.medium, question.subject)
+        proved = found.proof
+        policy = _TO_PAY if isinstance(question, Authorise) else _TO_ASK
+        if proved is not None and not proved.serves(policy):
+            return Verdict.MISUSED, None
+        return found.verdict, found.showing
 
     def unseal(self, terminal: str, nonce: bytes, kid: bytes, sealed: bytes) -> bytes:
         """What a terminal sealed for one question. Raises :class:`~agent.sealing.SealBroken`."""
@@ -159,8 +191,13 @@ class Judge:
         if known is not None:  # a rescued journal brings it a second time
             return Verdict(known.verdict) if known.hash == record.hash else Verdict.FORGED
         showing: bytes | None = None
+        pays: bool | None = None
         if entry.sealed is not None:
-            verdict, showing = self._open(transaction, terminal, record)
+            found = self._open(transaction, terminal, record)
+            verdict, showing = found.verdict, found.showing
+            pays = None if found.proof is None else found.proof.serves(_TO_PAY)
+            if pays is False and entry.money is not None:
+                verdict = Verdict.MISUSED
         elif entry.refers_to is not None:
             verdict = _inherited(transaction, terminal, record)
         else:
@@ -182,32 +219,31 @@ class Judge:
             "moves_money": entry.money is not None and entry.kind not in _MOVES_NOTHING,
             "time_ms": entry.time_ms,
             "judged_ms": now_ms,
+            "pays": pays,
         }
         transaction.connection.execute(sa.insert(evidence_table), row)
         return verdict
 
-    def _open(self, transaction: Transaction, terminal: str, record: Record) -> tuple[Verdict, bytes | None]:
+    def _open(self, transaction: Transaction, terminal: str, record: Record) -> _Shown:
         """The verdict on sealed evidence, and which showing it proves."""
         sealed = record.entry.sealed or b""
         try:
             key = self._day_key(transaction, terminal, key_of_field(sealed))
             text = read(open_field(sealed, key, terminal, record.entry.id)).text
         except (SealBroken, EvidenceInvalid):
-            return Verdict.UNREADABLE, None
+            return _Shown(Verdict.UNREADABLE)
         return self._shown(text, record.entry.time_ms, record.entry.medium, record.entry.subject)
 
-    def _shown(
-        self, text: str, at_ms: int, medium: bytes | None, subject: tuple[str, bytes] | None
-    ) -> tuple[Verdict, bytes | None]:
+    def _shown(self, text: str, at_ms: int, medium: bytes | None, subject: tuple[str, bytes] | None) -> _Shown:
         """The verdict on a code's text, and which showing of this medium and this person it proves."""
         found = proof(text, self._trust(), at_ms)
         if not isinstance(found, Proof):
             if found in _UNJUDGED:
-                return Verdict.UNJUDGED, None
-            return (Verdict.STALE if found in _STALE else Verdict.FORGED), None
+                return _Shown(Verdict.UNJUDGED)
+            return _Shown(Verdict.STALE if found in _STALE else Verdict.FORGED)
         if found.token != medium or (subject is not None and subject[0] != found.namespace):
-            return Verdict.FORGED, None
-        return (Verdict.STATIC, None) if found.showing is None else (Verdict.PROVEN, found.showing)
+            return _Shown(Verdict.FORGED)
+        return _Shown(Verdict.STATIC if found.showing is None else Verdict.PROVEN, found)
 
     def _day_key(self, transaction: Transaction, terminal: str, key_id: bytes) -> bytes:
         """Raises :class:`SealBroken` for a key that was not handed over, or not to us."""
@@ -234,6 +270,8 @@ def _inherited(transaction: Transaction, terminal: str, record: Record) -> Verdi
         return Verdict.NONE
     if (shown.terminal, shown.medium, shown.subject) != (terminal, entry.medium, _subject(record)):
         return Verdict.FORGED
+    if entry.money is not None and shown.pays is False:
+        return Verdict.MISUSED
     intent_id = None if entry.money is None else entry.money.intent_id
     if intent_id is not None and shown.intent_id is None:
         claim = sa.update(evidence_table).where(evidence_table.c.id == entry.refers_to)

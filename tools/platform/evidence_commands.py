@@ -25,6 +25,7 @@ _WORDS = {
     Verdict.STALE: ("出示时间不符", "stale: shown at another time"),
     Verdict.REUSED: ("同一次出示被重复使用", "reused: the same showing stands in another record"),
     Verdict.WRONG_PERSON: ("登记册中该介质属于另一人", "wrong person: by the register the medium is somebody else's"),
+    Verdict.MISUSED: ("出示的码不是用于支付的", "misused: the code was shown or issued for something else"),
     Verdict.LOST: ("介质当时已挂失或已更换", "lost: the medium was reported lost or replaced by then"),
 }
 

@@ -77,6 +77,7 @@ CODES: Mapping[str, tuple[str, str]] = {
     "evidence-forged": ("持有人证据是伪造的", "the evidence is forged"),
     "evidence-stale": ("持有人证据的时间不符", "the evidence is of another time"),
     "evidence-reused": ("持有人证据已用于另一笔", "the evidence served another payment"),
+    "evidence-misused": ("持有人出示的码不是用于支付的", "the code was shown or issued for something else"),
     "too-many-holds": ("终端的预占笔数已满", "the terminal has too many holds"),
     "holds-exceed-limit": ("终端的预占总额已满", "the terminal holds too much"),
     "not-proven": ("金额过大且无持有人证据", "too much for what nothing proves"),

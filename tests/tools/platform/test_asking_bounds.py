@@ -14,6 +14,7 @@ from agent.credentials.evidence import CodeEvidence
 from agent.question_forms import Seal, code_sealer
 from agent.signatures import Algorithm
 from agent.sync.contract import Authorise, Authorised, Balance, Declined, QueryBalance, Reply
+from profiles.purpose import Purpose
 from tests.tools.platform.chains import NOW_MS
 from tests.tools.platform.test_evidence import row_file
 from tests.tools.platform.tills import DATE, LI, MERCHANT, REGISTRATION, WANG, Bank, Till
@@ -322,3 +323,12 @@ def test_holds_that_payments_capture_are_not_counted_as_fruitless(asker: Asker) 
         assert isinstance(till.put(payment.question), Authorised)
         till.pay(payment)
         till.send()
+
+
+def test_a_code_that_was_shown_at_a_gate_asks_for_nobodys_money(asker: Asker) -> None:
+    at_s = asker.till.bank.now_ms // 1000 - 1
+    at_gate, at_desk = (PHONE.code(at_s - age, use) for age, use in ((0, Purpose.PASS), (1, Purpose.IDENTIFY)))
+    assert code_of(asker.pay(text=at_gate)) == "evidence-misused"
+    assert code_of(asker.balance(at_gate)) == "evidence-misused"
+    assert isinstance(asker.balance(at_desk), Balance)
+    assert code_of(asker.pay(text=at_desk)) == "evidence-misused"

@@ -19,6 +19,7 @@ from offline_store.journal import Append, Journal
 from offline_store.outbox import Outbox
 from offline_store.record import Entry, Money, Record, new_id
 from offline_store.rescue import heal
+from profiles.purpose import Purpose
 from tests.agent.seeded import SeededRandom
 from tests.offline_store.parts import BOOT_ID, START_MS, SteppingClock, spoil
 from tests.tools.platform.chains import NOW_MS
@@ -170,6 +171,31 @@ def test_one_showing_proves_one_payment_of_the_one_who_showed_it(till: Till) -> 
         Verdict.PROVEN, Verdict.REUSED, Verdict.FORGED
     ]  # fmt: skip
     assert till.alarms() == {"evidence-doubtful": 2}
+
+
+@pytest.mark.parametrize("purpose", [Purpose.PASS, Purpose.BORROW, Purpose.IDENTIFY])
+def test_whoever_opened_a_gate_or_borrowed_a_book_has_paid_nobody(till: Till, purpose: Purpose) -> None:
+    code = PHONE.code(SHOWN_S, purpose)
+    opened = till.sale(code, paid=False)
+    through = till.sale(None, refers_to=opened)
+    sale = till.sale(PHONE.code(SHOWN_S + 1, purpose))
+    paid = till.sale(PHONE.code(SHOWN_S + 2, Purpose.PAY))
+    till.bring()
+    verdicts = [till.verdict(each) for each in (opened, through, sale, paid)]
+    assert verdicts == [Verdict.PROVEN, Verdict.MISUSED, Verdict.MISUSED, Verdict.PROVEN]
+
+
+def test_what_an_issuer_may_not_let_pay_pays_nothing_also_where_it_is_printed(
+    till: Till, authority: Authority, tmp_path: Path
+) -> None:
+    founded = Issuer.found(3, Algorithm.ES256, START_MS)
+    library = Issuer(founded.key, replace(founded.row, purposes=frozenset({Purpose.BORROW})))
+    code_files.write(tmp_path / "library.json", row_file(library))
+    issuers.add(authority.issuers, tmp_path / "library.json")
+    phone = Phone(library, library.grant(5, (), START_MS // 1000))
+    sales = [till.sale(code, medium=phone.grant.token) for code in (phone.code(SHOWN_S), library.printed(phone.grant))]
+    till.bring()
+    assert [till.verdict(each) for each in sales] == [Verdict.MISUSED, Verdict.MISUSED]
 
 
 def test_a_printed_code_and_a_card_are_told_apart_from_a_phone(till: Till) -> None:
