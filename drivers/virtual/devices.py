@@ -249,8 +249,12 @@ class Bench:
             raise _Refused(f"卡片文件无法使用：{error.zh}", f"the card file cannot be used: {error.en}") from error
         self._slots[reader].insert(program)
         self._filled.add(reader)
-        if (hindrance := self._hindrance(PN532 if reader == PN532 else PCSCD)) is not None:
+        if (hindrance := self._hindrance(self._device_of(reader))) is not None:
             raise _Refused(f"卡已放入 {reader}，但{hindrance.zh}", f"the card is in {reader}, but {hindrance.en}")
+
+    @staticmethod
+    def _device_of(reader: str) -> str:
+        return PN532 if reader == PN532 else PCSCD
 
     def _remove(self, reader: str | None) -> None:
         readers = self._filled if reader is None else self._filled & {self._reader(reader)}
@@ -261,10 +265,13 @@ class Bench:
         self._filled -= readers
 
     def _usual_reader(self, interface: Interface) -> str:
+        """Where such a card goes; where no terminal uses that one, the first that some terminal uses."""
         order = list(self._slots) if interface is Interface.CONTACT else list(reversed(self._slots))
         if not order:
             raise _Refused("没有虚拟读卡器", "there is no virtual card reader")
-        return order[0]
+        use = {reader: self._pluggables[self._device_of(reader)].use for reader in order}
+        used = [reader for reader in self._slots if use[reader] is Use.IN_USE]
+        return used[0] if used and use[order[0]] is Use.IDLE else order[0]
 
     def _reader(self, name: str) -> str:
         """A reader's name here, from that or from its PC/SC name."""

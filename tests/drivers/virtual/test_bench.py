@@ -244,6 +244,7 @@ def test_a_card_inserted_into_a_virtual_reader_is_seen_over_pcsc(start: Callable
     assert _states(bench, "pcsc-0", present=False)
     with _client(bench):
         assert ask(bench, do="insert", card="gen2-li", reader="pcsc-1", tear_after=3, slow_ms=1) == {"ok": True}
+        assert ask(bench, do="insert", card="gen3-chen") == {"ok": True}, "not into the field that nobody uses"
     assert _states(bench, "pcsc-1", present=True)
     assert ask(bench, do="unplug", device="pcscd") == {"ok": True}
     assert ask(bench, do="replug", device="pcscd") == {"ok": True}
