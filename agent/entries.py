@@ -26,9 +26,19 @@ _OWED = _LOANS | {Kind.ASKED, Kind.PAYMENT, Kind.REVERSAL, Kind.RELEASE, Kind.RE
 
 
 def append_of(
-    lane: str, profile: str, step: Step[Any], records: Sequence[Record], facts: TerminalFacts, instead: Instead | None
+    lane: str,
+    profile: str,
+    step: Step[Any],
+    records: Sequence[Record],
+    facts: TerminalFacts,
+    instead: Instead | None,
+    *,
+    somebody_waits: bool = True,
 ) -> Append:
-    """One decision's append: records, the state that goes with them, and what the library is to be told later."""
+    """One decision's append: records, the state that goes with them, and what the library is to be told later.
+
+    Where nothing opens by it and unless ``somebody_waits`` for it, it may wait for another's commit.
+    """
     entries = tuple(_entry(lane, profile, record, facts) for record in records)
     marks = tuple(
         StoredMark(mark.scope, mark.key, mark.value, mark.expires_ms) for record in records for mark in record.marks
@@ -36,7 +46,8 @@ def append_of(
     saves = {state_key(lane, profile): cbor2.dumps(step.state.model_dump())}
     deferred = tuple(_loan(lane, profile, effect) for effect in step.effects if isinstance(effect, Defer))
     vital = not any(map(_may_wait, records))
-    return Append(entries, saves, marks, loans=deferred, vital=vital, instead=instead)
+    patient = not somebody_waits and not any(isinstance(effect, Actuate) for effect in step.effects)
+    return Append(entries, saves, marks, loans=deferred, vital=vital, instead=instead, patient=patient)
 
 
 def counted_instead(step: Step[Any]) -> Instead | None:

@@ -354,7 +354,8 @@ class Lane:
         """Queue the append at once, then wait for the disk and the pulses; ``None`` if nothing was recorded."""
         try:
             instead = counted_instead(step) if self._counts else None
-            append = append_of(self.name, self._profile.name, step, records, facts, instead)
+            waits = self._citizen_waits
+            append = append_of(self.name, self._profile.name, step, records, facts, instead, somebody_waits=waits)
             pending = self._ports.writer.submit(append)
         except StoreError as error:
             self._not_recorded("append refused", tell(error))

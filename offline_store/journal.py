@@ -68,7 +68,8 @@ class Append:
     """What one decision changes, in one transaction: records, lane state (``None`` removes a key), marks …
 
     What is ``vital`` may use the room that is kept for it on a full disk (:mod:`offline_store.reserve`), and beyond it
-    may be counted ``instead`` (:mod:`offline_store.unrecorded`): never money, nor what holds a secret.
+    may be counted ``instead`` (:mod:`offline_store.unrecorded`): never money, nor what holds a secret. What is
+    ``patient`` may wait some milliseconds for others to be committed with.
     """
 
     entries: tuple[Entry, ...] = ()
@@ -78,6 +79,7 @@ class Append:
     loans: tuple[LoanChange, ...] = ()
     vital: bool = False
     instead: Instead | None = None
+    patient: bool = False
 
     def __post_init__(self) -> None:
         if self.instead is not None and any(entry.money or entry.secret for entry in self.entries):

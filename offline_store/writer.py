@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -32,6 +33,8 @@ DEFAULT_QUEUE_LIMIT = 1_024
 GROUP_LIMIT = 128
 _RECHECK_S = 2.0
 """How often a log that is held up is tried again while nothing is appended."""
+COMPANY_WITHIN_S = 0.02
+"""So long what is patient waits for more to be committed with; the first that is not ends it."""
 SETTLED_WITHIN_S = 5.0
 """So long an acknowledgement waits for an append to go along with: most who tap have passed by then."""
 
@@ -352,11 +355,16 @@ class Writer:
         while open_:
             group: list[tuple[Append, Future[Appended]]] = []
             item = self._next()
+            company_s = time.monotonic() + COMPANY_WITHIN_S
             while isinstance(item, tuple):
                 group.append(item)
-                if len(group) == GROUP_LIMIT or self._queue.empty():
+                if len(group) == GROUP_LIMIT:
                     break
-                item = self._queue.get()
+                patient = all(append.patient for append, _ in group)
+                try:
+                    item = self._queue.get(timeout=max(0.0, company_s - time.monotonic()) if patient else 0)
+                except queue.Empty:
+                    break
             if group:
                 self._desk.commit(group)
                 self._stored += len(group)

@@ -12,6 +12,7 @@ import pytest
 from agent.lane import TURN_AWAY_AGAIN_S
 from agent.logs import configure, drain
 from agent.records import StoreReason
+from drivers.api import Reading
 from offline_store.journal import Append
 from profiles.api import Reason
 from tests.agent.simulated import run_simulated
@@ -305,6 +306,33 @@ def test_a_state_that_cannot_be_read_is_told_and_the_lane_begins_anew(tmp_path: 
         await serve(lane, script)
         assert site.reasons() == ["granted"]
         assert site.alarms == [StoreReason.STATE_LOST.code]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_an_outcome_may_wait_for_company_and_a_decision_may_not(tmp_path: Path) -> None:
+    async def main() -> None:
+        site = Site(tmp_path)
+        lane = site.lane()
+        patient: list[bool] = []
+
+        async def handed_over(reading: Reading) -> None:
+            site.writer.holds = True
+            lane.offer(reading)
+            await asyncio.sleep(0.1)
+            patient.extend(append.patient for append, _ in site.writer.waiting)
+            site.writer.let_go()
+            site.writer.waiting.clear()
+            await asyncio.sleep(0.1)
+
+        async def script() -> None:
+            await handed_over(card(1))
+            await handed_over(passage(active=True))
+
+        await serve(lane, script)
+        assert [record.entry.reason for record in site.records()] == ["granted", "passed"]
+        assert patient == [False, True]
         site.close()
 
     run_simulated(main())

@@ -11,6 +11,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,45 @@ def test_where_nobody_taps_the_writer_puts_the_acknowledgement_on_the_disk_by_it
         assert acked_seq(directory) == record.seq
     finally:
         writer.close(WAIT_S)
+
+
+def taken(writer: Writer) -> None:
+    """Wait until the writer's thread has taken all that was handed over."""
+    deadline_s = time.monotonic() + WAIT_S
+    while not writer._queue.empty():
+        assert time.monotonic() < deadline_s
+
+
+def test_what_is_patient_is_committed_with_the_decision_that_comes_next(
+    journal: Journal, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "COMPANY_WITHIN_S", 10 * WAIT_S)
+    writer = Writer(journal)
+    try:
+        before = len(log_of(directory))
+        passed = writer.submit(replace(outcome(1), patient=True))
+        taken(writer)
+        timed_out = writer.submit(replace(outcome(2), patient=True))
+        taken(writer)
+        assert not passed.done()
+        assert not timed_out.done()
+        granted = writer.submit(decision(3))
+        assert [future.result(WAIT_S).records[0].seq for future in (passed, timed_out, granted)] == [2, 3, 4]
+        assert len(log_of(directory)) - before == 1
+        assert writer.submit(decision(4)).result(WAIT_S).records[0].seq == 5, "a decision waits for nobody"
+    finally:
+        writer.close(WAIT_S)
+
+
+def test_what_is_patient_is_committed_alone_where_nobody_comes_and_before_the_writer_closes(
+    journal: Journal, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Writer(journal)
+    assert writer.submit(replace(outcome(1), patient=True)).result(WAIT_S).records[0].seq == 2
+    monkeypatch.setattr(writer_module, "COMPANY_WITHIN_S", 10 * WAIT_S)
+    last = writer.submit(replace(outcome(2), patient=True))
+    assert writer.close(WAIT_S)
+    assert last.result(0).records[0].seq == 3
 
 
 def test_marks_that_ended_leave_from_among_many_that_stay(journal: Journal, clock: SteppingClock) -> None:
