@@ -8,7 +8,7 @@ from profiles.amounts import FunctionKey
 from profiles.api import AmountEntered, Restarted
 from profiles.questions import Answered, Declined
 from profiles.rules.credit import owed_fen
-from profiles.rules.prescriptions import waiting
+from profiles.rules.prescriptions import MAX_WAITING, waiting
 from tests.profiles.hospitals import LATER, LI, WANG, Lane
 from tests.profiles.test_hospital import ACCOUNT, MEDICINE, PATIENT, medicine, pharmacy
 
@@ -52,6 +52,23 @@ def test_a_prescription_is_paid_once_whichever_lane_and_whoever_pays() -> None:
     pharmacy(first).present()
     second.present()
     assert second.codes()[-1] == "prescription-paid", "and after it was collected"
+
+
+def test_two_prescriptions_that_were_asked_while_there_was_room_for_one_both_wait() -> None:
+    first, second = two()
+    for number in range(1, MAX_WAITING):
+        medicine(first, number)
+    for lane, number in ((first, 20), (second, 21)):
+        lane.key(MEDICINE, number)
+        lane.tell(AmountEntered(800))
+        lane.present()
+    for lane in (first, second):
+        lane.agree(medical=800)
+    assert waiting(PATIENT, first.facts) == (*range(1, MAX_WAITING), 20, 21)
+    second.key(MEDICINE, 22)
+    second.tell(AmountEntered(800))
+    second.present()
+    assert second.codes()[-1] == "collect-first"
 
 
 @pytest.mark.parametrize("end", ["no", "restart", "void"])
