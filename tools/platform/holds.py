@@ -414,13 +414,16 @@ class Holds:
                 flags.append("over-ceiling")
             elif fund != CREDIT and is_own(fund) and after_fen < 0:
                 flags.append("arrears")
-        self._settle_debt(intent, sum(shares.values()), record_id)
+        self._settle_debt(intent, own_share_fen(sum(shares.values()), shares), record_id)
         return flags
 
-    def _settle_debt(self, intent: Intent, amount_fen: int, record_id: bytes) -> None:
-        """What a settlement took from the other accounts pays off what is owed; a negative amount owes it again."""
-        if intent.settles:
-            self._move(intent, account_of(intent.owner, CREDIT), amount_fen, record_id)
+    def _settle_debt(self, intent: Intent, own_fen: int, record_id: bytes) -> None:
+        """What a settlement took from the holder's own accounts pays off what is owed; a negative amount owes it again.
+
+        What somebody else pays a part of, such as meals, is never the holder's debt.
+        """
+        if intent.settles and own_fen:
+            self._move(intent, account_of(intent.owner, CREDIT), own_fen, record_id)
 
     def _give_back(self, intent: Intent, back: Mapping[str, int], record_id: bytes, *, moved: bool = True) -> bool:
         """Shares to the accounts that they came from; ``False``, and nothing moves, where one has not so much left.
@@ -432,7 +435,7 @@ class Holds:
         for fund, fen in back.items():
             self._move(intent, self._owner(fund, intent), fen if moved else 0, record_id)
         if moved:
-            self._settle_debt(intent, -sum(back.values()), record_id)
+            self._settle_debt(intent, -own_share_fen(sum(back.values()), back), record_id)
         return True
 
     def _left(self, intent: Intent) -> dict[str, int]:

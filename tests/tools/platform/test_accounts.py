@@ -166,6 +166,20 @@ def test_a_settlement_pays_the_debt_and_taken_back_owes_it_again(bank: Bank, til
     assert bank.intents()[settling.intent_id].state is State.REVERSED
 
 
+def test_what_somebody_else_pays_of_a_settlement_is_nobodys_debt(bank: Bank, till: Till) -> None:
+    till.pay(till.ask(LI, 300, {"credit": 300}))
+    settling = till.ask(LI, 250, {"subsidy": 200, "wallet": 50}, account="credit")
+    till.pay(settling)
+    till.send()
+    assert (balances(bank)["credit"], balances(bank)["wallet"]) == (-250, 250)
+    till.refund(settling, {"subsidy": 200})
+    till.send()
+    assert balances(bank)["credit"] == -250
+    till.reverse(settling)
+    till.send()
+    assert (balances(bank)["credit"], balances(bank)["wallet"]) == (-300, 300)
+
+
 def test_what_is_owed_is_listed_until_it_is_settled_the_oldest_first(bank: Bank, till: Till) -> None:
     first, second = till.ask(LI, 300, {"credit": 300}), till.ask(LI, 500, {"credit": 400, "wallet": 100})
     for payment in (first, second):
