@@ -55,6 +55,8 @@ class State(StrEnum):
 
 SPLIT, REFUNDED, SETTLES = "split", "refunded", "settles"
 """Flags that say something of who pays."""
+_COUNTS = frozenset({SPLIT, REFUNDED, SETTLES, "decided", "unproven"})
+"""By which money is counted: they stay, whatever else is said of an intent."""
 OPEN = frozenset({State.ASKED, State.HELD})
 """Of which the journal has not told the end."""
 
@@ -89,8 +91,10 @@ class Intent:
 
     def flagged(self, *flags: str) -> str:
         """Its flags and these, each once, as far as the column holds them: no terminal's doings wedge its chain."""
-        said = ",".join(dict.fromkeys((*filter(None, self.flags.split(",")), *flags)))
-        return said if len(said) <= MAX_FLAGS_CHARS else said[:MAX_FLAGS_CHARS].rpartition(",")[0]
+        each = list(dict.fromkeys((*filter(None, self.flags.split(",")), *flags)))
+        if len(",".join(each)) <= MAX_FLAGS_CHARS:
+            return ",".join(each)
+        return ",".join(sorted(each, key=lambda flag: flag not in _COUNTS))[:MAX_FLAGS_CHARS].rpartition(",")[0]
 
     @property
     def settles(self) -> bool:

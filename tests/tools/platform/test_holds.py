@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tools.platform.intents import MAX_FLAGS_CHARS, Intent, State
 from tools.platform.issuers import trust_in
 from tools.platform.ledger import block
 from tools.platform.store import Store
+from tools.platform.unproven import DECIDED, UNPROVEN
 
 
 @pytest.fixture
@@ -329,3 +331,12 @@ def test_flags_never_outgrow_their_column_and_are_cut_between_two() -> None:
     flagged = intent.flagged(*(f"flag-{number:02}" for number in range(40)), "flag-00")
     assert len(flagged) <= MAX_FLAGS_CHARS
     assert flagged.split(",") == [f"flag-{number:02}" for number in range(15)]
+
+
+def test_no_flag_is_cut_by_which_money_is_counted() -> None:
+    intent = Intent("till-1", bytes(16), State.CAPTURED, 1, "shop", "20260101", "city", bytes(16))
+    full = replace(intent, flags=intent.flagged(*(f"flag-{number:02}" for number in range(40))))
+    flagged = replace(full, flags=full.flagged("settles", "split", "refunded", DECIDED, UNPROVEN))
+    assert (flagged.settles, flagged.has_shares) == (True, True)
+    assert {DECIDED, UNPROVEN, "refunded", "flag-00"} <= set(flagged.flags.split(","))
+    assert len(flagged.flags) <= MAX_FLAGS_CHARS
