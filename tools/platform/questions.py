@@ -152,6 +152,8 @@ class Answering:
         if self._holds.knows(question.return_id):
             return "intent-ended"  # its end came before it: what is claimed now would stay claimed
         returns = Returns(self._transaction, self._terminal, self._now_ms)
+        if not returns.may_claim():
+            return TOO_MANY
         where = returns.find(question)
         sale = None if where is None else Holds(self._transaction, where[0], self._now_ms).left(where[1])
         if where is None or sale is None:

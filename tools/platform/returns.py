@@ -32,6 +32,8 @@ from tools.platform.row_locks import Need
 from tools.platform.store import Transaction, metadata
 
 FREED_BY_HAND = "return-freed"
+MAX_OPEN = 64
+"""Claims of one terminal of which its journal has told no end: they keep everybody else from giving back."""
 KEPT_DAYS = 60
 """So long after its business date a sale is found by its number; older ones at the desk."""
 
@@ -46,6 +48,7 @@ return_table = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("changed_ms", sa.BigInteger, nullable=False),
     sa.Index("return_by_sale", "of_terminal", "of_intent", "state"),
+    sa.Index("return_by_terminal", "terminal", "state"),
 )
 
 
@@ -120,6 +123,13 @@ class Returns:
         }
         self._connection.execute(sa.insert(return_table).values(row))
         return funds
+
+    def may_claim(self) -> bool:
+        """Whether this terminal may claim once more before its journal tells what became of others."""
+        columns = return_table.c
+        mine = sa.and_(columns.terminal == self._terminal, columns.state == Claimed.OPEN)
+        count = sa.select(sa.func.count()).select_from(return_table).where(mine)
+        return int(self._connection.execute(count).scalar_one()) < MAX_OPEN
 
     def get(self, return_id: bytes) -> Claim | None:
         """A claim of this terminal."""

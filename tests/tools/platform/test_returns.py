@@ -20,6 +20,7 @@ from profiles.return_numbers import return_number
 from tests.tools.platform.chains import NOW_MS
 from tests.tools.platform.test_money_together import at_once
 from tests.tools.platform.tills import DATE, LI, MERCHANT, Bank, Payment, Till
+from tools.platform import returns
 from tools.platform.commands import platform
 from tools.platform.registrations import Registration
 from tools.platform.returns import free, open_claims
@@ -256,15 +257,15 @@ def test_open_returns_are_listed_and_freed_by_the_end_of_their_number(tmp_path: 
     counter.greet()
     claim = counter.claimed(return_number(sale.intent_id))
 
-    def returns(*arguments: str) -> Result:
+    def by_hand(*arguments: str) -> Result:
         return CliRunner().invoke(platform, ["returns", *arguments, "--dir", str(tmp_path)])
 
-    (row,) = json.loads(returns("list", "--json").output)
+    (row,) = json.loads(by_hand("list", "--json").output)
     assert (row["terminal"], row["sold_by"], row["funds"]) == ("till-2", "till-1", {"subsidy": 1_000, "account": 250})
-    assert "12.50" in returns("list").output
-    assert returns("free", "no-such").exit_code == 1
-    assert "12.50" in returns("free", claim.return_id.hex()[-8:]).output
-    assert (json.loads(returns("list", "--json").output), bank.alarms()) == ([], {"return-freed"})
+    assert "12.50" in by_hand("list").output
+    assert by_hand("free", "no-such").exit_code == 1
+    assert "12.50" in by_hand("free", claim.return_id.hex()[-8:]).output
+    assert (json.loads(by_hand("list", "--json").output), bank.alarms()) == ([], {"return-freed"})
 
 
 def test_two_tills_that_give_back_each_others_sales_wait_in_no_circle(postgres_url: str, signer: Es256Signer) -> None:
@@ -285,6 +286,20 @@ def test_two_tills_that_give_back_each_others_sales_wait_in_no_circle(postgres_u
     assert refused == []
     assert (one.bank.balance(LI), one.bank.alarms()) == (50_000, set())
     store.close()
+
+
+def test_what_one_terminal_claims_at_once_is_bounded_until_its_journal_tells_the_end(
+    bank: Bank, counter: Counter, sale: Payment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(returns, "MAX_OPEN", 2)
+    number = return_number(sale.intent_id)
+    claims = [counter.claimed(number, 10) for _ in range(2)]
+    assert counter.refused(number, 10) == "too-many"
+    other = Counter(bank, name="till-3", seed=3)
+    other.greet()
+    other.claimed(number, 10)
+    counter.tell(Kind.REFUND, claims[0].return_id, dict(claims[0].funds))
+    counter.claimed(number, 10)
 
 
 def test_who_may_not_and_what_is_not_there(bank: Bank, counter: Counter, sale: Payment) -> None:
