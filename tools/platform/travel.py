@@ -20,6 +20,7 @@ from profiles.metro_reasons import MetroReason
 from profiles.passage import PassageReason
 from profiles.rules.funds import is_own
 from tools.platform.evidence import inner
+from tools.platform.intents import State, intent_table
 from tools.platform.ledger import Owner
 from tools.platform.store import Transaction, metadata
 
@@ -75,11 +76,11 @@ def follow(transaction: Transaction, terminal: str, records: Sequence[Record], n
         entry, line = record.entry, _word(record, "line")
         if entry.kind == Kind.OUTCOME and entry.profile == _METRO and entry.reason in _FAILED:
             _forget(transaction, entry.refers_to)
-        elif line is None or entry.subject is None:
-            continue
         elif entry.kind == Kind.REVERSAL and entry.money is not None:
             same = sa.and_(ride_table.c.terminal == terminal, ride_table.c.intent_id == entry.money.intent_id)
             transaction.connection.execute(sa.delete(ride_table).where(same))
+        elif line is None or entry.subject is None:
+            continue
         elif entry.kind == Kind.PAYMENT or (entry.kind == Kind.DECISION and entry.reason in _LEFT):
             _add(transaction, ride_table, _ride(terminal, record, line), now_ms)
         elif entry.reason == MetroReason.ENTERED.code and (station := _word(record, "station")) is not None:
@@ -96,7 +97,7 @@ def told(transaction: Transaction, person: Owner, line: str, now_ms: int, bound:
     entered = entries[-1] if entries else None
     if entered is not None and any(ride.line == line and ride.at_ms >= entered.at_ms for ride in rides):
         entered = None
-    paid = [ride for ride in rides if ride.intent_id is not None]
+    paid = _captured(transaction, rides)
     date = max((ride.business_date for ride in paid), default=None)
     return Travelled(
         **bound,
@@ -106,6 +107,16 @@ def told(transaction: Transaction, person: Owner, line: str, now_ms: int, bound:
         spent_fen=sum(ride.own_fen for ride in paid if ride.business_date == date),
         spent_date=date,
     )
+
+
+def _captured(transaction: Transaction, rides: Sequence[sa.Row[Any]]) -> list[sa.Row[Any]]:
+    """The rides that the person really paid: what is contested fills no cap, and makes no other ride cheaper."""
+    columns = intent_table.c
+    keys = {(ride.terminal, ride.intent_id) for ride in rides if ride.intent_id is not None}
+    query = sa.select(columns.terminal, columns.intent_id).where(columns.state == State.CAPTURED.value)
+    query = query.where(sa.tuple_(columns.terminal, columns.intent_id).in_(sorted(keys)))
+    captured = {(row.terminal, row.intent_id) for row in transaction.connection.execute(query)}
+    return [ride for ride in rides if (ride.terminal, ride.intent_id) in captured]
 
 
 def _add(transaction: Transaction, table: sa.Table, row: Mapping[str, Any], now_ms: int) -> None:

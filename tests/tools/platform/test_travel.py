@@ -172,6 +172,20 @@ def test_what_a_rescued_journal_carries_over_counts_once_whichever_way_it_came_f
     assert bank.alarms() == set()
 
 
+def test_a_ride_that_nobody_paid_fills_no_cap(bank: Bank, lake: Gate) -> None:
+    stolen = Gate(bank, "stolen-1", seed=4, registration=None).greeted()
+    stolen.ride(5_000)
+    stolen.send()
+    assert (lake.ask().spent_fen, lake.ask().spent_date) == (0, None), "what is contested was not paid"
+    intent = lake.ride(400)
+    lake.send()
+    assert lake.ask().spent_fen == 400
+    money = Money(-500, intent, "metro-company", DATE, funds={"account": -400, "senior-fund": -100})
+    lake.told("reversed", Kind.REVERSAL, public={}, money=money)
+    lake.send()
+    assert lake.ask().spent_fen == 0, "also where the reversal does not say of which line"
+
+
 def test_the_day_is_summed_over_lines_and_a_trip_ends_on_its_own_line_alone(bank: Bank, square: Gate) -> None:
     square.told("entered-station")
     bank.now_ms += MINUTE_MS
