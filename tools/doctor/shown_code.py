@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
 from typing import Any, cast
 
-from drivers.api import CodeHint, CodeReading, ReaderError, Source
+from agent.devices import DRIVER_BUG, place_of
+from drivers.api import CodeHint, CodeReading, ReaderError, ReaderFault, Source
 from drivers.camera import CameraSettings
 from drivers.registry import driver
 from drivers.scanner import ScannerSettings
@@ -24,6 +26,9 @@ _ENDS_S = 2.0
 _NEARER = Sentence(
     "调整距离，调亮屏幕，擦净镜头；再看光线和清晰度两行",
     "change the distance, turn the screen brighter, wipe the lens; see the lines about light and sharpness",
+)
+_TELL_US = Sentence(
+    "请把 onecard doctor --report 的文件交给开发者", "give the developers the file of onecard doctor --report"
 )
 
 
@@ -54,16 +59,35 @@ def wait_for(patient: Patient, code: str, wait_s: float) -> list[Finding]:
         waiting[name] = Future()
         arguments = (source, code, wait_s, waiting[name])
         threading.Thread(target=_wait, args=arguments, name=f"code {name}", daemon=True).start()
-    return [answer.result(wait_s + _ENDS_S + _SLICE_S) for answer in waiting.values()]
+    ends_s = time.monotonic() + wait_s + _ENDS_S + _SLICE_S
+    return [_answer(name, answer, ends_s - time.monotonic()) for name, answer in waiting.items()]
+
+
+def _answer(name: str, answer: Future[Finding], wait_s: float) -> Finding:
+    try:
+        return answer.result(max(0.0, wait_s))
+    except NotInTime:
+        said = Sentence("设备没有在限时内应答", "the device did not answer in time")
+        return fail("code", "hangs", said, REMEDIES[ReaderFault.SILENT], name)
 
 
 def _wait(source: Source, code: str, wait_s: float, answer: Future[Finding]) -> None:
+    """Whatever the driver does, there is an answer; it is given last, so that the port is free by then."""
+    try:
+        found = _tried(source, code, wait_s)
+    except Exception as error:  # noqa: BLE001 -- as the supervisor of devices: a driver's bug is a finding
+        said = Sentence(f"驱动程序出错（{place_of(error)}）", f"the driver has a bug ({place_of(error)})")
+        found = fail("code", DRIVER_BUG, said, _TELL_US, source.name)
+    answer.set_result(found)
+
+
+def _tried(source: Source, code: str, wait_s: float) -> Finding:
     try:
         source.open()
-        answer.set_result(_read(source, code, wait_s))
+        return _read(source, code, wait_s)
     except ReaderError as error:
         said = Sentence(f"{error.fault.zh}（{error.detail}）", f"{error.fault.en} ({error.detail})")
-        answer.set_result(fail("code", error.fault.code, said, REMEDIES[error.fault], source.name))
+        return fail("code", error.fault.code, said, REMEDIES[error.fault], source.name)
     finally:
         source.close()
 

@@ -117,3 +117,36 @@ def test_another_code_is_not_the_test_code(well: Ward) -> None:
     assert (found.verdict, found.fault) == (Verdict.FAIL, "not-read")
     assert "other codes: 0" not in found.said.en
     assert "6925303721039" not in str(found)
+
+
+BROKEN = """
+from drivers.scanner import SerialScanner
+
+class Buggy(SerialScanner):
+    def open(self):
+        raise ValueError("张三")
+
+class Deaf(SerialScanner):
+    def read(self, timeout_s):
+        import threading
+        threading.Event().wait({hangs_s})
+"""
+
+
+@pytest.mark.parametrize(("kind", "fault"), [("Buggy", "driver-bug"), ("Deaf", "hangs")])
+def test_a_driver_that_breaks_or_hangs_before_a_test_code_is_a_finding(
+    well: Ward, monkeypatch: pytest.MonkeyPatch, kind: str, fault: str
+) -> None:
+    (well.directory / f"a_{kind}.py").write_text(BROKEN.format(hangs_s=10), encoding="utf-8")
+    about = well.directory / f"a_{kind}-1.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text(f"Name: a-{kind}\nVersion: 1\n", encoding="utf-8")
+    (about / "entry_points.txt").write_text(f"[onecard.drivers]\n{kind} = a_{kind}:{kind}\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(well.directory))
+    well.configure(
+        devices=well.document["devices"] | {"scanner": well.document["devices"]["scanner"] | {"driver": kind}}
+    )
+    monkeypatch.setattr("tools.doctor.shown_code._ENDS_S", 0.0)
+    (found,) = wait_for(well.patient(), new_code(), 0.1)
+    assert found.fault == fault
+    assert "张三" not in found.said.zh + found.said.en
