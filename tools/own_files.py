@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from agent.composition import keys_dir
 from agent.configuration.shelf import DIRECTORY as CONFIGURATIONS
 from agent.keys import Own
 from agent.machine_secret import SALT_FILE
-from agent.permits.socket import NAME as SERVICE_SOCKET
+from agent.permits.socket import NAME as SERVICE
 from agent.standing_socket import NAME as SOCKET
 from agent.stick_acks import NAME as STICK_ACK
 from agent.sync.metrics import NAME as LINK
@@ -20,10 +21,19 @@ from offline_store.lock import LOCK_NAME
 from offline_store.reserve import OPENING_NAME, RESERVE_NAME
 from offline_store.unrecorded import NAME as UNRECORDED
 
-_SOCKETS = (SOCKET, SERVICE_SOCKET)
-_BESIDE = (BUNDLES, CONFIGURATIONS, STAGING, READY, *_SOCKETS, STICK_ACK, LINK, RESERVE_NAME, OPENING_NAME, UNRECORDED)
-_DRAFTS = ("damaged-[0-9]*", f"{Path(STICK_ACK).stem}.part", f".{LINK}", "fire.latch")
+_BESIDE = frozenset(
+    {
+        *(BUNDLES, CONFIGURATIONS, STAGING, READY, SOCKET, SERVICE, STICK_ACK, f"{Path(STICK_ACK).stem}.part"),
+        *(LINK, f".{LINK}", RESERVE_NAME, OPENING_NAME, UNRECORDED, "fire.latch"),
+    }
+)
+_DAMAGED = re.compile(r"damaged-\d{1,10}")
 _JOURNAL = (f"{DATABASE_NAME}-journal", f"{DATABASE_NAME}-shm", f"{DATABASE_NAME}-wal", DATABASE_NAME)
+
+
+def is_own(state_dir: Path, name: str) -> bool:
+    """Whether a name in a state directory is one that the terminal gives."""
+    return _is_beside(name) or name in (*_JOURNAL, LOCK_NAME, keys_dir(state_dir).name)
 
 
 def is_a_terminals(state_dir: Path) -> bool:
@@ -38,7 +48,7 @@ def remove_own(state_dir: Path) -> list[str]:
 
     The keys were wiped before. Raises ``OSError``; repeated, it goes on.
     """
-    beside = [state_dir / name for name in _BESIDE] + [path for each in _DRAFTS for path in state_dir.glob(each)]
+    beside = [path for path in state_dir.iterdir() if _is_beside(path.name)]
     for path in (*beside, *(state_dir / name for name in _JOURNAL)):
         _remove(path)
     keys = keys_dir(state_dir)
@@ -46,6 +56,10 @@ def remove_own(state_dir: Path) -> list[str]:
         keys.rmdir()
     _remove(state_dir / LOCK_NAME)
     return sorted(path.name for path in state_dir.iterdir())
+
+
+def _is_beside(name: str) -> bool:
+    return name in _BESIDE or _DAMAGED.fullmatch(name) is not None
 
 
 def _remove(path: Path) -> None:

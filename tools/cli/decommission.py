@@ -23,9 +23,9 @@ from offline_store.lock import take_lock
 from offline_store.marks import Mark
 from offline_store.outbox import Outbox
 from tools.cli.clock import recall
-from tools.cli.own_files import is_a_terminals, remove_own
 from tools.cli.permits import are_asked_for_at, ask_beside
 from tools.cli.place import existing, state_dir_option
+from tools.own_files import is_a_terminals, remove_own
 from tools.owner import act_as_owner
 
 _GRANTED, _WIPE = "permit.granted", ServiceAct.WIPE.code.encode()

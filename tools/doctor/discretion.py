@@ -18,6 +18,7 @@ from drivers.api import DriverSettings
 from offline_store.bundles import installed
 from offline_store.errors import StoreError
 from tools.doctor.patient import Patient
+from tools.own_files import is_own
 
 HIDDEN = "…"
 LISTED = ("", "keys", "bundles")
@@ -25,10 +26,9 @@ MOST_FILES = 300
 """A directory; the doctor's checks name no more of one."""
 _ROLES = "|".join(Role)
 _OWN = {
-    "": r"journal\.(?:db(?:-wal|-shm)?|lock)|reserve(?:-opening)?|unrecorded|(?:agent|service)\.sock|link\.json"
-    r"|stick\.ack|enrolled\.cbor|keys|bundles|configuration",
+    # by directory; what lies beside these is :mod:`tools.own_files`'
     "keys": r"checkpoint\.pem|sealing(?:-former)?\.pem|tls(?:-key)?\.pem|ca\.pem|machine\.salt|medium-\d{1,10}\.key"
-    rf"|enrol-code\.key|enrol-asked\.cbor|platform-(?:{_ROLES})\.pem",
+    rf"|enrolled\.cbor|enrol-code\.key|enrol-asked\.cbor|platform-(?:{_ROLES})\.pem",
     "bundles": r"incoming|refused",
 }
 _MACHINES = re.compile(r"/dev/(?:tty[A-Za-z]{0,6}\d{1,3}|video\d{1,3}|pts/\d{1,4})")
@@ -62,7 +62,9 @@ class Discretion:
 
     def names(self, path: Path) -> bool:
         """Whether the terminal itself gives this name, at this place of its directory."""
-        place = str(path.parent.relative_to(self._state_dir)).removeprefix(".")
+        if path.parent == self._state_dir:
+            return is_own(self._state_dir, path.name)
+        place = str(path.parent.relative_to(self._state_dir))
         return place in self._own and self._own[place].fullmatch(path.name) is not None
 
     def about(self, about: str) -> str:

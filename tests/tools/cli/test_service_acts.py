@@ -29,8 +29,8 @@ from tests.agent.seeded import SeededRandom
 from tests.agent.simulated import SimulatedClock
 from tests.agent.site import Site as Lanes
 from tests.tools.cli.test_permit import Site, site
-from tools.cli.own_files import remove_own
 from tools.cli.presets import preset_text
+from tools.own_files import remove_own
 
 __all__ = ["site"]
 
