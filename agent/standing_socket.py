@@ -8,16 +8,15 @@ directory is reached by its descriptor.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from agent.standing import Standing
 from agent.threads import in_thread
-from agent.unix_peers import bound, peer_uid
+from agent.unix_peers import address_of, bound, peer_uid
 
 NAME = "agent.sock"
 MAX_BYTES = 1 << 20
@@ -25,7 +24,6 @@ MAX_AT_ONCE = 8
 AGAIN_FIRST_S, AGAIN_CAP_S = 0.1, 5.0
 """A first start makes the directory a moment later; a disk that takes nothing is not asked all the time."""
 TELL_S = 2.0
-_BACKLOG = 16
 _ROOT = 0
 
 
@@ -42,12 +40,12 @@ class StandingSocket:
         again_s = AGAIN_FIRST_S
         while True:
             try:
-                listening = await in_thread(partial(listen_at, self._state_dir, NAME), "listen")
+                listening = await in_thread(partial(bound, self._state_dir / NAME, 0o600), "listen")
             except OSError:
                 await asyncio.sleep(again_s)
                 again_s = min(2 * again_s, AGAIN_CAP_S)
                 continue
-            server = await asyncio.start_unix_server(self._tell, sock=listening, backlog=_BACKLOG)
+            server = await asyncio.start_unix_server(self._tell, sock=listening)
             try:
                 await asyncio.Event().wait()
             finally:
@@ -74,7 +72,7 @@ def ask(state_dir: Path, timeout_s: float = TELL_S) -> Standing:
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as channel:
         channel.settimeout(timeout_s)
-        with address_of(state_dir, NAME) as address:
+        with address_of(state_dir / NAME) as address:
             channel.connect(address)
         received = bytearray()
         while len(received) <= MAX_BYTES and (piece := channel.recv(65_536)):
@@ -86,19 +84,3 @@ def ask(state_dir: Path, timeout_s: float = TELL_S) -> Standing:
 
 def _may_ask(writer: asyncio.StreamWriter) -> bool:
     return peer_uid(writer.get_extra_info("socket")) in (_ROOT, os.geteuid())
-
-
-@contextlib.contextmanager
-def address_of(state_dir: Path, name: str) -> Iterator[str]:
-    """Of a socket in this directory, short enough to be one. Raises ``OSError``."""
-    descriptor = os.open(state_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{name}"
-    finally:
-        os.close(descriptor)
-
-
-def listen_at(state_dir: Path, name: str) -> socket.socket:
-    """A socket at its place. Raises ``OSError``, also where another agent answers there."""
-    with address_of(state_dir, name) as address:
-        return bound(state_dir / name, 0o600, address)

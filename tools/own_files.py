@@ -24,7 +24,7 @@ from offline_store.unrecorded import NAME as UNRECORDED
 _BESIDE = frozenset(
     {
         *(BUNDLES, CONFIGURATIONS, STAGING, READY, SOCKET, SERVICE, STICK_ACK, f"{Path(STICK_ACK).stem}.part"),
-        *(LINK, f".{LINK}", RESERVE_NAME, OPENING_NAME, UNRECORDED, "fire.latch"),
+        *(f".{SOCKET}", f".{SERVICE}", LINK, f".{LINK}", RESERVE_NAME, OPENING_NAME, UNRECORDED, "fire.latch"),
     }
 )
 _DAMAGED = re.compile(r"damaged-\d{1,10}")

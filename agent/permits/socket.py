@@ -39,9 +39,8 @@ from agent.permits.desk import Answer, Now, answer, are_asked_for
 from agent.permits.entries import unnamed_entry
 from agent.permits.judge import Believed, Question, Span
 from agent.permits.text import CHALLENGE_BYTES, MAX_TEXT_CHARS, challenge_text
-from agent.standing_socket import listen_at
 from agent.threads import in_thread
-from agent.unix_peers import peer_uid
+from agent.unix_peers import bound, peer_uid
 from offline_store.errors import StoreError
 from offline_store.marks import Mark as StoredMark
 from offline_store.writer import JournalWriter
@@ -87,7 +86,7 @@ class ServiceSocket:
         """Serve until cancelled; where the socket cannot be made it is tried again."""
         while True:
             try:
-                listening = await in_thread(partial(listen_at, self._state_dir, NAME), "listen")
+                listening = await in_thread(partial(bound, self._state_dir / NAME, 0o600), "listen")
             except OSError:
                 await asyncio.sleep(AGAIN_S)
                 continue

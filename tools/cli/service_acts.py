@@ -19,9 +19,9 @@ from agent.permits.acts import ServiceAct
 from agent.permits.reasons import PermitReason
 from agent.permits.socket import MAX_LINE_BYTES, NAME, TALK_S
 from agent.permits.text import challenge_of
-from agent.standing_socket import address_of
 from agent.timekeeper import SAVED_KEY
 from agent.trusted_clock import TrustedClock
+from agent.unix_peers import address_of
 from agent.words import say, why_en, why_zh
 from offline_store.database import DATABASE_NAME
 from offline_store.journal import Journal
@@ -100,7 +100,7 @@ def _talk(state_dir: Path, asked: Mapping[str, str], asking: Asking) -> Mapping[
 def _connected(state_dir: Path) -> Iterator[Callable[[Mapping[str, object] | None], Mapping[str, Any]]]:
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(TALK_S + OBEYED_S)
-        with address_of(state_dir, NAME) as address:
+        with address_of(state_dir / NAME) as address:
             link.connect(address)
         with link.makefile("rb") as heard:
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.counter_settings import CounterConfig
 from agent.standing_socket import NAME
-from agent.unix_peers import SomebodyListens, free_of_listeners
+from agent.unix_peers import SomebodyListens, address_of, free_of_listeners
 from agent.words import why_en
 from profiles.reasons import Sentence
 from tools.doctor.devices import VIRTUAL
@@ -81,8 +81,8 @@ def _waiting(patient: Patient, name: str, path: Path) -> Finding:
     if not os.access(parent, os.W_OK | os.X_OK, effective_ids=True) or _kind(path) not in (_NOTHING, stat.S_IFSOCK):
         return _blocked(patient, name, path)
     try:
-        if name != NAME:  # its own was asked before, by a way that no path is too long for
-            free_of_listeners(str(path))
+        with address_of(path) as address:
+            free_of_listeners(address)
     except SomebodyListens:
         return _blocked(patient, name, path, listens=True)
     except OSError as error:

@@ -22,8 +22,8 @@ from agent.keys import FileKeyStore, Role
 from agent.lane_orders import LaneOrders
 from agent.permits.socket import NAME, ServicePorts, ServiceSocket
 from agent.permits.tries import MOST
-from agent.standing_socket import address_of
 from agent.sync.contract import JournalBatch
+from agent.unix_peers import address_of
 from offline_store.record import Record
 from tests.agent.seeded import SeededRandom
 from tests.agent.simulated import SimulatedClock
@@ -152,7 +152,7 @@ def test_whoever_says_nonsense_is_hung_up_on_and_the_next_one_is_heard(site: Sit
     with running(site.state, []):
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(DEADLINE_S)
-            with address_of(site.state, NAME) as address:
+            with address_of(site.state / NAME) as address:
                 link.connect(address)
             with contextlib.suppress(OSError):
                 link.sendall(words)
