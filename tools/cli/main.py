@@ -94,6 +94,12 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
         "查看与校验这台终端的日志",
         "Look at and verify this terminal's journal",
     ),
+    "salvage": (
+        "tools.cli.salvage",
+        "command",
+        "从坏掉的终端的磁盘取出日志",
+        "Bring the journal out of a dead box's disk",
+    ),
     "explain": ("tools.cli.explain", "command", "逐条规则说明一条记录", "Say rule by rule why a record is as it is"),
     "library": ("tools.cli.library", "library", "图书馆的补登与核对", "What the library is told afterwards"),
     "counter": ("tools.cli.counter", "counter", "窗口系统的本机接口", "The local API of a counter's own software"),

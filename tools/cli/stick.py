@@ -110,7 +110,7 @@ def acknowledge(file: Path, state_dir: Path, wait_s: float, as_json: bool) -> No
     """Judge it, hand it to the agent, and say what became of it; the agent alone writes the journal."""
     keys = FileKeyStore(keys_dir(existing(state_dir)))
     payload = read_plain(file, MAX_ACKNOWLEDGEMENT_FILE_BYTES)
-    terminal, ring = _terminal_of(state_dir), rings_on_disk(state_dir, keys).get(Role.ACKNOWLEDGEMENT, {})
+    terminal, ring = terminal_of(state_dir), rings_on_disk(state_dir, keys).get(Role.ACKNOWLEDGEMENT, {})
     if not ring:
         keys.platform_keys(Role.ACKNOWLEDGEMENT)  # says which file is missing or not to be read; it is not believed
     try:
@@ -177,7 +177,7 @@ def _sealed(state_dir: Path) -> Form:
             "本终端没有平台的密封公钥：请先注册终端，或用 --plain 导出",
             "the platform's sealing key is not here: enrol the terminal, or export with --plain",
         )
-    terminal = _terminal_of(state_dir)
+    terminal = terminal_of(state_dir)
 
     def span(payload: bytes) -> Span:
         part = check_part(payload, cose.keyring([own]), terminal)
@@ -200,7 +200,7 @@ def _span_of_batch(payload: bytes) -> Span:
     return Span(batch.chain_id, batch.first_seq, batch.last_seq)
 
 
-def _terminal_of(state_dir: Path) -> str:
+def terminal_of(state_dir: Path) -> str:
     """The id that the platform enrolled: the name in the terminal's certificate. Raises :class:`KeyStoreError`."""
     path = keys_dir(state_dir) / "tls.pem"
     try:

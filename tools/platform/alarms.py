@@ -11,7 +11,7 @@ from profiles.reasons import Sentence
 from tools.cli import fields
 from tools.cli.codes import reason_words
 from tools.cli.words import say, tell
-from tools.platform.dead_letters import FULL
+from tools.platform.dead_letters import FULL, UNPROVEN
 from tools.platform.returns import FREED_BY_HAND
 from tools.platform.store import MORE_ALARMS
 
@@ -67,6 +67,10 @@ ALARMS: Mapping[str, Sentence] = {
     "not-storable": _S("数据库无法保存这条消息", "the database cannot hold what a message says"),
     "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),
     "unknown-suite": _S("记录所用的算法组未知", "a record is of a suite that is not known here"),
+    UNPROVEN: _S(
+        "救出的记录没有检查点证明，另存为死信，须人工决定",
+        "salvaged records that no checkpoint proves are put aside for a person to decide",
+    ),
     "unread-record": _S("已收下一条本版本读不懂的记录", "a record is kept that this version cannot read"),
     "refund-differs": _S(
         "退款超过该笔尚未退回的金额，没有退回", "a refund of more than is left of a payment; nothing went back"

@@ -20,6 +20,8 @@ from tools.platform.store import Transaction, metadata
 MAX_MESSAGES = 64
 """Of each terminal; a payload has 1 MiB at most."""
 FULL = "dead-letters-full"
+UNPROVEN = "unproven-records"
+"""Of a dead box's disk: whole by itself, and replayed once a person vouches for it."""
 _ID_CHARS = 32
 
 

@@ -10,7 +10,8 @@ letter (:mod:`tools.platform.dead_letters`):
    which the answer is `expect`;
 4. the batch meets the committed head: beyond it, the answer is `expect`, unless the terminal has said that what lies
    between has left its disk: then a hole is noted, and the chain goes on behind it; what is committed already must be
-   the same record, and the first new one must continue the head: else `fork`, as answer and as alarm;
+   the same record, and the first new one must continue the head: else `fork`, as answer and as alarm; records within a
+   hole fill it from an end where their hashes join it (:mod:`tools.platform.filling`);
 5. no new record bears the id of another (`duplicate-id`).
 
 Then the new records are committed, and only then the acknowledgement is signed. Records are judged by their place in
@@ -64,7 +65,9 @@ from tools.platform import dead_letters, heard, holes, orders, travel
 from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.closed_chains import is_closed
 from tools.platform.evidence import Judge
+from tools.platform.filling import Filled, Forking, filling
 from tools.platform.holds import Holds
+from tools.platform.holes import Hole, hole_at
 from tools.platform.notices import Notices
 from tools.platform.questions import Answering, Awaited
 from tools.platform.store import Position, Transaction
@@ -140,8 +143,8 @@ class Desk:
             raise Refused("malformed", str(error)) from error
         return None
 
-    def refuse(self, refusal: Refused, topic: str, payload: bytes) -> None:
-        """Keep what could not be taken, and say so."""
+    def refuse(self, refusal: Refused, topic: str, payload: bytes) -> bool:
+        """Keep what could not be taken, and say so; whether there was room."""
         detail = _printable(str(refusal))
         self.alarm(refusal.code, detail)
         kept = dead_letters.keep_message(
@@ -149,6 +152,7 @@ class Desk:
         )
         if not kept:
             self.alarm(dead_letters.FULL, f"{dead_letters.MAX_MESSAGES} messages are kept; this one was not")
+        return kept
 
     def alarm(self, code: str, detail: str) -> None:
         """Count an alarm of the platform about this terminal."""
@@ -212,18 +216,22 @@ class Desk:
             case Forked(seq, ours):
                 return reply.fork(seq, ours)
 
-    def commit(self, batch: JournalBatch) -> Outcome:
-        """Store what is new of a batch, if it meets the committed head."""
-        return self._commit(batch, _read(batch), self._own_position(batch.chain_id))
+    def commit(self, batch: JournalBatch, *, bridges: bool = False) -> Outcome:
+        """Store what is new of a batch, if it meets the committed head; or behind a hole, if it ``bridges`` that."""
+        return self._commit(batch, _read(batch), self._own_position(batch.chain_id), bridges=bridges)
 
-    def _commit(self, batch: JournalBatch, arrived: list[Arrived], head: Position | None) -> Outcome:
+    def _commit(
+        self, batch: JournalBatch, arrived: list[Arrived], head: Position | None, *, bridges: bool = False
+    ) -> Outcome:
         bridged_from: Position | None = head
         if batch.first_seq > (head.seq if head else 0) + 1:
-            if self.transaction.first_retained(self.terminal, batch.chain_id) != batch.first_seq:
+            if not bridges and self.transaction.first_retained(self.terminal, batch.chain_id) != batch.first_seq:
                 return Gap(head)
             head = Position(self.terminal, batch.chain_id, batch.first_seq - 1, arrived[0].prev_hash)
         if head is None:
             self._check_genesis(batch.chain_id, arrived[0])
+        elif hole := hole_at(self.transaction, batch.chain_id, batch.first_seq):
+            return self._fill(head, hole, arrived)
         else:
             fork = self._find_fork(head, arrived)
             if fork is not None:
@@ -233,14 +241,38 @@ class Desk:
             if not arrived:
                 return head
         self._check_ids(arrived)
-        followed = [item.record for item in arrived if item.fields is not None and _leads_to_more(item.fields)]
-        self.check_signatures(batch.chain_id, followed)
         if head is not None and head is not bridged_from:
             self._note_hole(bridged_from, head)
+            if bridges:
+                self.alarm("hole", f"the records before {batch.first_seq} are missing")
         committed = self.transaction.append(self.terminal, batch.chain_id, arrived, self.now_ms)
+        self._stored(batch.chain_id, arrived)
+        return committed
+
+    def _fill(self, head: Position, hole: Hole, arrived: list[Arrived]) -> Outcome:
+        """Store records that lie in a hole, as far as they do; the head stays where it is."""
+        inside = [item for item in arrived if item.seq <= hole.last]
+        before = self.transaction.hashes(head.chain_id, hole.first - 1, hole.first - 1).get(hole.first - 1, NO_HASH)
+        match filling(hole, before, inside):
+            case None:
+                return Gap(Position(self.terminal, head.chain_id, hole.first - 1, before) if hole.first > 1 else None)
+            case Forking(seq, ours):
+                return Forked(seq, ours)
+            case Filled(left):
+                if inside[0].seq == 1:
+                    self._check_genesis(head.chain_id, inside[0])
+                self._check_ids(inside)
+                holes.replace(self.transaction, head.chain_id, hole, left, self.now_ms)
+                self.transaction.fill(head.chain_id, inside, self.now_ms)
+                self._stored(head.chain_id, inside)
+        return head
+
+    def _stored(self, chain_id: bytes, arrived: Sequence[Arrived]) -> None:
+        """What follows from records that are stored now."""
+        followed = [item.record for item in arrived if item.fields is not None and _leads_to_more(item.fields)]
+        self.check_signatures(chain_id, followed)
         self._keep_unread(arrived)
         self.follow(followed)
-        return committed
 
     def _note_hole(self, known: Position | None, bridge: Position) -> None:
         """What lies before has left the terminal's disk: the chain goes on from the hash that its next record names."""

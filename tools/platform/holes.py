@@ -1,6 +1,7 @@
 """Holes: records that left a terminal's disk, acknowledged by a platform that has since gone back to a backup.
 
-The chain goes on behind a hole from the hash that the terminal names; that something is missing stays on record.
+The chain goes on behind a hole from the hash that the terminal names; that something is missing stays on record, until
+records come, from a dead box's disk or a stick, that join what is known at one of the hole's ends.
 """
 
 from __future__ import annotations
@@ -36,6 +37,26 @@ def note(transaction: Transaction, chain_id: bytes, first: int, last: int, ancho
     """Note a hole."""
     row = {"chain_id": chain_id, "first": first, "last": last, "anchor_hash": anchor_hash, "noted_ms": now_ms}
     transaction.connection.execute(sa.insert(hole_table), row)
+
+
+def hole_at(transaction: Transaction, chain_id: bytes, seq: int) -> Hole | None:
+    """The hole that this record would lie in."""
+    columns = hole_table.c
+    query = sa.select(columns.first, columns.last, columns.anchor_hash).where(
+        columns.chain_id == chain_id, columns.first <= seq, columns.last >= seq
+    )
+    row = transaction.connection.execute(query).one_or_none()
+    return None if row is None else Hole(*row)
+
+
+def replace(transaction: Transaction, chain_id: bytes, hole: Hole, left: Hole | None, now_ms: int) -> None:
+    """What is left of a hole after records came; ``None`` if it is filled."""
+    columns = hole_table.c
+    transaction.connection.execute(
+        sa.delete(hole_table).where(columns.chain_id == chain_id, columns.first == hole.first)
+    )
+    if left is not None:
+        note(transaction, chain_id, left.first, left.last, left.anchor_hash, now_ms)
 
 
 def holes_of(transaction: Transaction, chain_id: bytes) -> Sequence[Hole]:

@@ -83,21 +83,29 @@ class Ingest:
         with self._store.transaction() as transaction:
             return transaction.position(chain_id)
 
-    def bring(self, terminal: str, payload: bytes) -> Outcome:
+    def bring(self, terminal: str, payload: bytes, *, bridges: bool = False) -> Outcome:
         """Take one `journal` message that came by another way than the broker; durable on return.
+
+        One that ``bridges`` what is missing before it leaves a hole there.
 
         Raises `PlatformError` with what is wrong with it.
         """
         with self._store.transaction() as transaction:
             desk = self._desk(transaction, terminal)
             try:
-                return desk.commit(JournalBatch.decode(payload))
+                return desk.commit(JournalBatch.decode(payload), bridges=bridges)
             except ContractError as error:
                 problem = str(error)
             except Refused as refusal:
                 desk.alarm(refusal.code, str(refusal))
                 problem = str(refusal)
         raise PlatformError(say(f"这批记录无法接收：{problem}。", f"The batch cannot be taken: {problem}."))
+
+    def put_aside(self, terminal: str, payload: bytes, code: str, detail: str) -> bool:
+        """Keep a `journal` message that counts for nothing before a person decides; whether there was room."""
+        topic = Address(terminal).topic(Channel.JOURNAL)
+        with self._store.transaction() as transaction:
+            return self._desk(transaction, terminal).refuse(Refused(code, detail), topic, payload)
 
     def handle(self, topic: str, payload: bytes) -> Reply | None:
         """Take one message; what it brings is durable on return. Faults of the database are raised, others counted."""

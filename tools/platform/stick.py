@@ -8,7 +8,7 @@ stays, whatever the rest of the file is worth, and is acknowledged by a file tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
 from agent.stick_files import StickError, open_plain, shown
-from agent.sync.contract import ContractError
+from agent.sync.contract import ContractError, JournalBatch
 from agent.sync.contract.stick import (
     MAX_PART_BYTES,
     StickAcknowledgement,
@@ -26,6 +26,7 @@ from agent.sync.contract.stick import (
     sign_acknowledgement,
 )
 from tools.cli.words import say, tell, why_en, why_zh
+from tools.platform.dead_letters import UNPROVEN
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Forked, Gap, Ingest
 from tools.platform.stick_proof import Numbered, Unproven
@@ -37,11 +38,24 @@ MAX_FILE_BYTES = 1 << 36
 
 @dataclass(frozen=True)
 class Customs:
-    """What is believed of a stick: parts by these keys, sealed for this one; and bare batches, if `plain`."""
+    """What is believed of a stick: parts by these keys, sealed for this one; and bare batches, if `plain`.
+
+    Of a `salvaged` disk, which is bare, records may be missing, and what nothing proves is put aside.
+    """
 
     keys: Mapping[bytes, cose.VerifyKey]
     private: ec.EllipticCurvePrivateKey = field(repr=False)
     plain: bool = False
+    salvaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Records that count for nothing before a person decides; `kept` unless there was no room."""
+
+    first: int
+    last: int
+    kept: bool
 
 
 class BroughtInPart(PlatformError):
@@ -52,19 +66,34 @@ class BroughtInPart(PlatformError):
         self.head = head
 
 
-def bring(ingest: Ingest, terminal: str, file: Path, customs: Customs) -> Position:
-    """Commit a whole file; what is committed already stays.
+def bring(
+    ingest: Ingest, terminal: str, file: Path, customs: Customs, aside: Callable[[Aside], None] | None = None
+) -> Position:
+    """Commit a whole file; what is committed already stays, and ``aside`` is told what was put there.
 
     Raises `BroughtInPart` at the first part at fault, and `PlatformError` if nothing before it was taken.
     """
     head: Position | None = None
+    has_aside = False
+
+    def put_aside(payload: bytes) -> None:
+        nonlocal has_aside
+        has_aside, put = True, _put_aside(ingest, terminal, payload)
+        if aside is not None:
+            aside(put)
+
+    unproven = Unproven(terminal, customs.keys, ingest.head, put_aside if customs.salvaged else None)
     try:
-        for number, batch in _believed(ingest, terminal, file, customs):
-            head = _taken(ingest, terminal, batch, number)
+        for number, batch in _believed(unproven, terminal, file, customs):
+            head = _taken(ingest, terminal, batch, number, bridges=customs.salvaged)
     except PlatformError as error:
         if head is None:
             raise
         raise BroughtInPart(str(error), head) from error
+    if head is None and has_aside:
+        raise PlatformError(
+            say("没有一条记录能由检查点证明，全部另存为死信。", "No checkpoint proves any record: all are put aside.")
+        )
     if head is None:
         raise PlatformError(say(f"{shown(file)} 中没有记录。", f"There are no records in {shown(file)}."))
     return head
@@ -80,8 +109,15 @@ def acknowledgement(head: Position, now_ms: int, signer: cose.Signer) -> bytes:
     )
 
 
-def _taken(ingest: Ingest, terminal: str, payload: bytes, number: int) -> Position:
-    match ingest.bring(terminal, payload):
+def _put_aside(ingest: Ingest, terminal: str, payload: bytes) -> Aside:
+    batch = JournalBatch.decode(payload)
+    detail = f"records {batch.first_seq} to {batch.last_seq}: no checkpoint of the terminal follows them"
+    kept = ingest.put_aside(terminal, payload, UNPROVEN, detail)
+    return Aside(batch.first_seq, batch.last_seq, kept)
+
+
+def _taken(ingest: Ingest, terminal: str, payload: bytes, number: int, *, bridges: bool) -> Position:
+    match ingest.bring(terminal, payload, bridges=bridges):
         case Position() as head:
             return head
         case Gap(head):
@@ -102,9 +138,8 @@ def _taken(ingest: Ingest, terminal: str, payload: bytes, number: int) -> Positi
             )
 
 
-def _believed(ingest: Ingest, terminal: str, file: Path, customs: Customs) -> Iterator[Numbered]:
+def _believed(unproven: Unproven, terminal: str, file: Path, customs: Customs) -> Iterator[Numbered]:
     """The `journal` messages of a file as far as the terminal signed them. Raises `PlatformError`."""
-    unproven = Unproven(terminal, customs.keys, ingest.head)
     for number, payload, is_signed in _batches(terminal, file, customs):
         if is_signed:
             unproven.end()
@@ -141,7 +176,7 @@ def _batches(terminal: str, file: Path, customs: Customs) -> Iterator[tuple[int,
 
 def _batch(terminal: str, payload: bytes, number: int, customs: Customs) -> bytes:
     if not is_part(payload):
-        if customs.plain:
+        if customs.plain or customs.salvaged:
             return payload
         raise PlatformError(
             say(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -44,6 +46,14 @@ _FILE = click.Path(path_type=Path)
         "Take what is not signed as well (journal export --plain): where you know of which disk it is",
     ),
 )
+@click.option(
+    "--salvaged",
+    is_flag=True,
+    help=say(
+        "onecard salvage 写出的文件：允许中间缺失，没有检查点证明的记录另存，由人决定",
+        "A file of `onecard salvage`: records may be missing, and what no checkpoint proves is put aside for a person",
+    ),
+)
 @directory_option
 @database_option
 @json_option
@@ -52,6 +62,7 @@ def bring(
     terminal_id: str,
     ack_file: Path | None,
     plain: bool,
+    salvaged: bool,
     directory: Path,
     database: str | None,
     as_json: bool,
@@ -59,19 +70,25 @@ def bring(
     """Commit a file's parts, also while the platform runs; the exit code is 1 if any was at fault."""
     layout = Layout(directory)
     authority = Authority.at(layout.keys)
-    customs = stick.Customs(authority.checkpoint_keys(terminal_id), authority.load_sealing_key(), plain)
+    customs = stick.Customs(authority.checkpoint_keys(terminal_id), authority.load_sealing_key(), plain, salvaged)
+    asides: list[stick.Aside] = []
     store = Store.open(database or layout.database_url)
     fault: PlatformError | None = None
     try:
-        head = stick.bring(ingest_of(store, authority), terminal_id, file, customs)
+        head = stick.bring(ingest_of(store, authority), terminal_id, file, customs, asides.append)
     except stick.BroughtInPart as error:
         head, fault = error.head, error
     finally:
         store.close()
+        if not as_json:
+            _tell_asides(asides)
     ack_file = ack_file or file.with_name(f"{file.name}.ack")
-    _tell(head, ack_file, _acknowledged(head, ack_file, authority), fault, as_json)
+    unwritten = None if salvaged else _acknowledged(head, ack_file, authority)
+    _tell(head, None if salvaged else ack_file, unwritten, fault, asides, as_json)
     if fault is not None:
         raise fault
+    if asides:
+        raise SystemExit(1)
 
 
 def _acknowledged(head: Position, ack_file: Path, authority: Authority) -> StickError | None:
@@ -84,15 +101,46 @@ def _acknowledged(head: Position, ack_file: Path, authority: Authority) -> Stick
     return None
 
 
-def _tell(head: Position, ack_file: Path, unwritten: StickError | None, fault: Exception | None, as_json: bool) -> None:
+def _tell_asides(asides: Sequence[stick.Aside]) -> None:
+    for aside in asides:
+        span = f"{aside.first}–{aside.last}"
+        if aside.kept:
+            click.echo(
+                say(
+                    f"第 {span} 条没有检查点证明，另存为死信（onecard platform dead-letters list）；"
+                    "确认属实后用 replay 收下",
+                    f"records {span}: no checkpoint proves them, they are put aside (`onecard platform dead-letters"
+                    " list`); once somebody vouches for them, `replay` takes them",
+                )
+            )
+        else:
+            click.echo(
+                say(
+                    f"第 {span} 条没有检查点证明，死信已满，没有另存：请保留文件，处理死信后再接收一次",
+                    f"records {span}: no checkpoint proves them, and there is no room to put them aside: keep the file,"
+                    " see to the dead letters, and import it again",
+                )
+            )
+
+
+def _tell(
+    head: Position,
+    ack_file: Path | None,
+    unwritten: StickError | None,
+    fault: Exception | None,
+    asides: Sequence[stick.Aside],
+    as_json: bool,
+) -> None:
     if as_json:
         facts = {"terminal": head.terminal, "chain_id": head.chain_id.hex(), "committed": head.seq}
-        click.echo(json.dumps(facts | {"ack": None if unwritten else str(ack_file), "whole": fault is None}))
+        facts |= {"ack": None if unwritten or ack_file is None else str(ack_file)}
+        facts |= {"aside": [asdict(aside) for aside in asides], "whole": fault is None and not asides}
+        click.echo(json.dumps(facts))
     else:
         click.echo(
             say(f"{head.terminal}：已提交至第 {head.seq} 条", f"{head.terminal}: committed up to record {head.seq}")
         )
-        if unwritten is None:
+        if unwritten is None and ack_file is not None:
             name = shown(ack_file)
             click.echo(
                 say(

@@ -3,7 +3,8 @@
 Whoever writes a file can write a chain: what nobody signed moves no money. A record is let through when a checkpoint
 that holds under a key with which the terminal was enrolled comes behind it in the same file, joined to it by hashes; or
 when the platform has its number already, and so stores nothing. Until then it waits, in memory: a file is read once,
-since a hostile stick may show something else the second time. What waits at the end is not taken, and is told.
+since a hostile stick may show something else the second time. What waits at the end is not taken, and is told; or, of
+a dead box's disk, put aside for a person to decide about.
 """
 
 from __future__ import annotations
@@ -25,17 +26,24 @@ from tools.platform.store import Position
 MAX_WAITING_BYTES = 1 << 25
 """A terminal signs every 500 records, of a few kilobytes each at most."""
 
+Aside = Callable[[bytes], None]
+"""Told a `journal` message of which nothing is proven."""
+
 Numbered = tuple[int, bytes]
 """A `journal` message, and which of the file it is of, from 1 on."""
 
 
 @dataclass
 class Unproven:
-    """The records of one file that wait for a checkpoint of ``terminal``; ``head_of`` says how far a chain is known."""
+    """The records of one file that wait for a checkpoint of ``terminal``; ``head_of`` says how far a chain is known.
+
+    With ``aside`` what waits in vain goes there, and the file goes on behind it.
+    """
 
     terminal: str
     keys: Mapping[bytes, cose.VerifyKey]
     head_of: Callable[[bytes], Position | None]
+    aside: Aside | None = None
     _waiting: list[tuple[int, JournalBatch]] = field(default_factory=list, init=False)
     _last: Arrived | None = field(default=None, init=False)
     _named: str | None = field(default=None, init=False)
@@ -66,11 +74,16 @@ class Unproven:
             self._wait(number, _part(batch, count, len(batch.records)))
 
     def end(self) -> None:
-        """Raise `PlatformError` if anything waits in vain."""
+        """Put aside what waits in vain, or raise `PlatformError` if anything does."""
         if not self._waiting:
             return
         if self._named not in (None, self.terminal):
             raise _of_another(str(self._named))
+        if self.aside is not None:
+            vain, self._waiting = self._waiting, []
+            for _, batch in vain:
+                self.aside(batch.encode())
+            return
         first, last = self._waiting[0][1].first_seq, self._waiting[-1][1].last_seq
         raise PlatformError(
             say(

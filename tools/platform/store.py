@@ -211,8 +211,7 @@ class Transaction:
 
     def append(self, terminal: str, chain_id: bytes, records: Sequence[Arrived], now_ms: int) -> Position:
         """Store consecutive, verified records and move the chain's head to the last of them."""
-        rows = [record_row(chain_id, arrived, now_ms) for arrived in records]
-        record_rows.insert(self._connection, record_table, rows)
+        self.fill(chain_id, records, now_ms)
         head = Position(terminal, chain_id, records[-1].seq, records[-1].hash)
         self._upsert(
             chain_table,
@@ -221,6 +220,11 @@ class Transaction:
             always={"seq": head.seq, "hash": head.hash, "last_ms": now_ms},
         )
         return head
+
+    def fill(self, chain_id: bytes, records: Sequence[Arrived], now_ms: int) -> None:
+        """Store verified records that lie before the chain's head."""
+        rows = [record_row(chain_id, arrived, now_ms) for arrived in records]
+        record_rows.insert(self._connection, record_table, rows)
 
     def understood(self, arrived: Arrived) -> bytes:
         """Fill in what a record says that could not be read when it was committed; the id of its chain."""

@@ -1,0 +1,370 @@
+"""A dead box's disk: what it held reaches the platform, whole or damaged, and nothing is written there."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from agent.composition import keys_dir
+from agent.stick_files import StickError
+from agent.sync.contract import JournalBatch
+from agent.sync.contract.stick import MAX_PART_BYTES
+from offline_store.checkpoint import CHECKPOINT, Signatory
+from offline_store.database import DATABASE_NAME, PAGE_BYTES
+from offline_store.journal import Journal
+from offline_store.outbox import Outbox
+from offline_store.record import Record
+from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
+from tests.tools.cli.test_journal import onecard
+from tools.export import Form, Span, export
+from tools.platform import stick as sticks
+from tools.platform.ca import Authority
+from tools.platform.dead_letters import UNPROVEN, letters
+from tools.platform.errors import PlatformError
+from tools.platform.holes import holes_of
+from tools.platform.reconcile import reconcile
+from tools.platform.service import Layout, ingest_of
+from tools.platform.store import Store
+from tools.salvage import MAX_DEPTH, Salvaged, State, find, salvage, take_copy
+from tools.sequence import parts
+
+TERMINAL = "gate-001"
+BEFORE = 100
+"""What the platform has before the box dies."""
+
+
+def span_of(payload: bytes) -> Span:
+    batch = JournalBatch.decode(payload)
+    return Span(batch.chain_id, batch.first_seq, batch.last_seq)
+
+
+@dataclass
+class Dead:
+    """A disk as it is mounted, and the platform that its terminal was enrolled at."""
+
+    disk: Path
+    platform: Path
+    chain_id: bytes
+    records: list[Record]
+
+    @property
+    def state(self) -> Path:
+        return self.disk / "var" / "lib" / "onecard"
+
+    def store(self) -> Store:
+        return Store.open(Layout(self.platform).database_url)
+
+    def held(self) -> dict[int, bytes]:
+        """What the platform has, by seq."""
+        with closing(self.store()) as store, store.transaction() as transaction:
+            return {row.seq: row.body for row in transaction.records(self.chain_id)}
+
+    def holes(self) -> list[tuple[int, int]]:
+        with closing(self.store()) as store, store.transaction() as transaction:
+            return [(hole.first, hole.last) for hole in holes_of(transaction, self.chain_id)]
+
+    def bring(self, file: Path, *, salvaged: bool = True) -> list[sticks.Aside]:
+        """The spans that were put aside."""
+        authority = Authority.at(Layout(self.platform).keys)
+        keys, private = authority.checkpoint_keys(TERMINAL), authority.load_sealing_key()
+        asides: list[sticks.Aside] = []
+        with closing(self.store()) as store:
+            customs = sticks.Customs(keys, private, plain=True, salvaged=salvaged)
+            sticks.bring(ingest_of(store, authority), TERMINAL, file, customs, asides.append)
+        return asides
+
+    def replay(self) -> list[bool]:
+        """Somebody vouches for what was put aside; what was taken now."""
+        authority = Authority.at(Layout(self.platform).keys)
+        with closing(self.store()) as store:
+            with store.transaction() as transaction:
+                ids = [row.id for row in letters(transaction) if row.reason == UNPROVEN]
+            ingest = ingest_of(store, authority)
+            return [ingest.replay(letter_id) for letter_id in ids]
+
+    def checkpoints(self) -> list[int]:
+        return [record.seq for record in self.records if record.entry.kind == CHECKPOINT]
+
+    def spoil(self, *places: int) -> None:
+        """These rows are noise. Their database is a copy's, so that no log of it stays behind."""
+        copy = self.disk.parent / "spoilt"
+        shutil.copytree(self.state, copy)
+        spoil(copy, *(("UPDATE record SET body = x'00' WHERE place = ?", (place,)) for place in places))
+        shutil.copytree(copy, self.state, dirs_exist_ok=True)
+        (self.state / f"{DATABASE_NAME}-wal").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def died(tmp_path_factory: pytest.TempPathFactory) -> Dead:
+    home = tmp_path_factory.mktemp("site")
+    dead = Dead(home / "disk", home / "platform", b"", [])
+    keys = Authority.init(Layout(dead.platform).keys).provision(TERMINAL, keys_dir(dead.state))
+    journal = Journal.open(dead.state, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1))
+    journal.sign_with(Signatory(TERMINAL, keys.checkpoint_signer(), every_records=50))
+    fill(journal, BEFORE)
+    dead.chain_id = journal.head.chain_id
+    with closing(Outbox.open(dead.state)) as outbox:
+        export(outbox, None, home / "before", Form(JournalBatch.encode, span_of))
+    dead.bring(home / "before")
+    acked = max(dead.held())
+    with closing(Outbox.open(dead.state)) as outbox:
+        journal.acknowledge(dead.chain_id, acked, outbox.hash_at(acked) or b"")
+    for first in range(1_001, 1_401, 100):
+        fill(journal, 100, first=first)
+    journal.log.checkpoint()
+    fill(journal, 10, first=2_001)  # in the log alone
+    with closing(Outbox.open(dead.state)) as outbox:
+        after = 0
+        while bodies := outbox.batch(after, 500, 1_000_000):
+            dead.records += map(Record.from_bytes, bodies)
+            after += len(bodies)
+    names = (DATABASE_NAME, f"{DATABASE_NAME}-wal")
+    power_cut = {name: (dead.state / name).read_bytes() for name in names}
+    journal.close()
+    for name, content in power_cut.items():
+        (dead.state / name).write_bytes(content)
+    return dead
+
+
+@pytest.fixture
+def dead(died: Dead, tmp_path: Path) -> Dead:
+    """A copy of it, to be spoilt; its keys are another machine's."""
+    shutil.copytree(died.disk, tmp_path / "disk")
+    shutil.copytree(died.platform, tmp_path / "platform")
+    copied = Dead(tmp_path / "disk", tmp_path / "platform", died.chain_id, died.records)
+    (keys_dir(copied.state) / "checkpoint.pem").write_bytes(b"sealed for another machine")
+    return copied
+
+
+def listing(disk: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file with its content and the time of its last change, and every directory."""
+    return {
+        str(path): (path.read_bytes() if path.is_file() else b"", path.stat().st_mtime_ns)
+        for path in (disk, *disk.rglob("*"))
+    }
+
+
+def lacks(dead: Dead) -> list[int]:
+    """What the platform has not, or otherwise."""
+    held = dead.held()
+    return [record.seq for record in dead.records if held.get(record.seq) != record.to_bytes()]
+
+
+def test_what_a_sound_disk_holds_is_taken_as_far_as_it_is_proven_and_the_rest_once_somebody_vouches_for_it(
+    dead: Dead, tmp_path: Path
+) -> None:
+    before, file = listing(dead.disk), tmp_path / "e"
+    done = onecard("salvage", dead.disk, "--to", file)
+    assert done.returncode == 0
+    assert f"onecard platform import --salvaged --terminal {TERMINAL} FILE" in done.stdout
+    assert (listing(dead.disk) == before, file.stat().st_mode & 0o777) == (True, 0o600)
+    last, head = dead.checkpoints()[-1], len(dead.records)
+    assert dead.bring(file) == [sticks.Aside(last + 1, head, kept=True)]
+    assert lacks(dead) == list(range(last + 1, head + 1))
+    assert dead.replay() == [True]
+    assert (lacks(dead), dead.holes()) == ([], [])
+
+
+def test_what_cannot_be_read_stays_a_hole_and_what_is_behind_it_is_taken_by_its_checkpoint(
+    dead: Dead, tmp_path: Path
+) -> None:
+    spoilt = dead.checkpoints()[3] + 5
+    dead.spoil(spoilt, spoilt + 1, spoilt + 2)
+    facts = told_of(dead, tmp_path / "e")
+    assert facts["missing"] == [{"chain": dead.chain_id.hex(), "first": spoilt, "last": spoilt + 2}]
+    asides = dead.bring(tmp_path / "e")
+    behind_a_checkpoint = sticks.Aside(dead.checkpoints()[3] + 1, spoilt - 1, kept=True)
+    assert asides[0] == behind_a_checkpoint
+    assert dead.holes() == [(behind_a_checkpoint.first, spoilt + 2)]
+    assert dead.replay() == [True, True]
+    assert lacks(dead) == [spoilt, spoilt + 1, spoilt + 2]
+    assert dead.holes() == [(spoilt, spoilt + 2)]
+    with closing(dead.store()) as store, store.transaction() as transaction:
+        (chain,) = reconcile(transaction).chains
+    assert (chain.broken_at, len(chain.holes)) == (None, 1)
+
+
+def told_of(dead: Dead, file: Path) -> dict[str, object]:
+    done = onecard("salvage", dead.disk, "--to", file, "--json")
+    assert done.returncode == 1, done.stderr
+    facts: dict[str, object] = json.loads(done.stdout)
+    return facts
+
+
+def test_a_record_that_was_altered_spoils_no_other_and_is_never_taken(dead: Dead, tmp_path: Path) -> None:
+    seq = dead.checkpoints()[3] + 5
+    record = dead.records[seq - 1]
+    altered = replace(record, entry=replace(record.entry, lane="gate-2"))
+    copy = dead.disk.parent / "altered"
+    shutil.copytree(dead.state, copy)
+    spoil(copy, ("UPDATE record SET body = ? WHERE place = ?", (altered.to_bytes(), seq)))
+    shutil.copytree(copy, dead.state, dirs_exist_ok=True)
+    (dead.state / f"{DATABASE_NAME}-wal").unlink(missing_ok=True)
+    facts = told_of(dead, tmp_path / "e")
+    assert (facts["doubtful"], facts["missing"]) == (1, [])
+    dead.bring(tmp_path / "e")
+    assert sorted(dead.replay()) == [False, True, True]
+    assert (lacks(dead), dead.holes()) == ([seq], [(seq, seq)])
+
+
+def test_a_file_of_salvage_is_refused_where_the_operator_does_not_say_that_it_is_one(
+    dead: Dead, tmp_path: Path
+) -> None:
+    spoilt = dead.checkpoints()[3] + 5
+    dead.spoil(spoilt)
+    told_of(dead, tmp_path / "e")
+    with pytest.raises(PlatformError, match="were not taken"):
+        dead.bring(tmp_path / "e", salvaged=False)
+
+
+def test_the_import_says_what_it_put_aside_and_is_told_no_second_time(dead: Dead, tmp_path: Path) -> None:
+    assert onecard("salvage", dead.disk, "--to", tmp_path / "e").returncode == 0
+    arguments = ("platform", "import", "--salvaged", "--terminal", TERMINAL, tmp_path / "e", "--dir", dead.platform)
+    for _ in range(2):
+        done = onecard(*arguments)
+        assert (done.returncode, "no checkpoint proves them" in done.stdout) == (1, True)
+    facts = onecard(*arguments, "--json")
+    assert json.loads(facts.stdout)["aside"][0]["kept"] is True
+    with closing(dead.store()) as store, store.transaction() as transaction:
+        assert [row.times for row in letters(transaction)] == [3]
+
+
+def test_whatever_is_spoilt_on_the_disk_what_sqlite_can_read_is_saved(dead: Dead, tmp_path: Path) -> None:
+    sound = {path: path.read_bytes() for path in dead.state.glob(f"{DATABASE_NAME}*")}
+    states: set[State] = set()
+    for seed in range(8):
+        for path, content in sound.items():
+            path.write_bytes(content)
+        damage(dead, random.Random(seed))
+        place = tmp_path / str(seed)
+        place.mkdir()
+        states.add(save(dead, place).state)
+        kept = {record.entry.id for record in _written(place / "e")}
+        assert _readable(dead, place / "look") <= kept, seed
+    assert State.SAVED in states
+
+
+def test_records_are_found_on_their_pages_where_the_table_that_leads_to_them_is_gone(
+    dead: Dead, tmp_path: Path
+) -> None:
+    path = dead.state / DATABASE_NAME
+    (dead.state / f"{DATABASE_NAME}-wal").unlink()
+    with closing(sqlite3.connect(path)) as journal:
+        (root,) = journal.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'record'").fetchone()
+    for name in (f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"):
+        (dead.state / name).unlink(missing_ok=True)
+    with path.open("r+b") as file:
+        file.seek((root - 1) * PAGE_BYTES)
+        file.write(b"\xa5" * PAGE_BYTES)
+    assert not _readable(dead, tmp_path / "look")
+    saved = save(dead, tmp_path)
+    assert saved.state is State.SAVED
+    assert {record.seq for record in _written(tmp_path / "e")} >= set(range(BEFORE + 20, 500))
+
+
+def test_a_hostile_disk_runs_no_command_of_its_own(dead: Dead, tmp_path: Path) -> None:
+    copy, trap = tmp_path / "copy", tmp_path / "trap"
+    copy.mkdir()
+    with closing(sqlite3.connect(copy / DATABASE_NAME)) as journal:
+        journal.execute("CREATE TABLE record (place INTEGER PRIMARY KEY, body BLOB)")
+        journal.execute("PRAGMA writable_schema = ON")
+        for sql in (f"CREATE TABLE x(a);\n.shell touch {trap}\n", f"CREATE TABLE y(a);ATTACH '{trap}' AS z;"):
+            journal.execute("INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 2, ?)", (sql,))
+        journal.commit()
+    assert salvage(copy, tmp_path / "e").state is State.NOTHING
+    assert not trap.exists()
+
+
+def damage(dead: Dead, dice: random.Random) -> None:
+    """Spoil up to three places of database and log, but for the header without which SQLite reads nothing."""
+    for _ in range(dice.randint(1, 3)):
+        path = dead.state / dice.choice((DATABASE_NAME, DATABASE_NAME, f"{DATABASE_NAME}-wal"))
+        length = dice.choice((1, 16, 512, PAGE_BYTES, 3 * PAGE_BYTES))
+        offset = dice.randrange(PAGE_BYTES, path.stat().st_size - length)
+        with path.open("r+b") as file:
+            file.seek(offset)
+            file.write(dice.randbytes(length))
+
+
+def save(dead: Dead, place: Path) -> Salvaged:
+    """Into the file ``e`` there."""
+    (place / "copy").mkdir()
+    take_copy(dead.state, place / "copy")
+    return salvage(place / "copy", place / "e")
+
+
+def _written(file: Path) -> list[Record]:
+    if not file.exists():
+        return []
+    with file.open("rb") as stream:
+        bodies = [body for part in parts(stream, MAX_PART_BYTES) for body in JournalBatch.decode(part).records]
+    return [Record.from_bytes(body) for body in bodies]
+
+
+def _readable(dead: Dead, directory: Path) -> set[bytes]:
+    """The ids of those records that the platform lacks and SQLite finds unaltered, each looked up by itself."""
+    directory.mkdir()
+    for path in dead.state.glob(f"{DATABASE_NAME}*"):
+        shutil.copyfile(path, directory / path.name)
+    found: set[bytes] = set()
+    with closing(sqlite3.connect(directory / DATABASE_NAME)) as connection:
+        for record in dead.records[BEFORE + 10 :]:
+            with suppress(sqlite3.Error):
+                row = connection.execute("SELECT body FROM record WHERE place = ?", (record.seq,)).fetchone()
+                if row is not None and row[0] == record.to_bytes():
+                    found.add(record.entry.id)
+    return found
+
+
+def test_where_nothing_is_left_it_says_so_and_writes_nothing(dead: Dead, tmp_path: Path) -> None:
+    (dead.state / DATABASE_NAME).write_bytes(b"\xa5" * 40_960)
+    (dead.state / f"{DATABASE_NAME}-wal").unlink()
+    done = onecard("salvage", dead.disk, "--to", tmp_path / "e")
+    assert (done.returncode, "no file is written" in done.stdout) == (2, True)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(StickError, match="holds no journal"):
+        find(empty)
+    assert not (tmp_path / "e").exists()
+
+
+def test_nothing_is_written_to_the_disk_or_over_a_file_even_if_asked(dead: Dead, tmp_path: Path) -> None:
+    before = listing(dead.disk)
+    done = onecard("salvage", dead.disk, "--to", dead.disk / "e")
+    assert (done.returncode, "only to be read" in done.stderr) == (2, True)
+    assert listing(dead.disk) == before
+    (tmp_path / "other").write_text("mine")
+    done = onecard("salvage", dead.disk, "--to", tmp_path / "other", lang="zh")
+    assert (done.returncode, "已存在" in done.stderr, (tmp_path / "other").read_text()) == (2, True, "mine")
+
+
+def test_a_disk_is_hostile_links_pipes_and_depths_lead_nowhere(dead: Dead, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    deep = other.joinpath(*"abcdefghijk"[: MAX_DEPTH + 1])
+    deep.mkdir(parents=True)
+    (deep / DATABASE_NAME).touch()
+    (other / "link").symlink_to(dead.state)
+    with pytest.raises(StickError, match="holds no journal"):
+        find(other)
+    hostile = tmp_path / "hostile"
+    hostile.mkdir()
+    os.mkfifo(hostile / DATABASE_NAME)
+    with pytest.raises(StickError, match="no plain file"):
+        take_copy(hostile, tmp_path)
+    (hostile / DATABASE_NAME).unlink()
+    (hostile / DATABASE_NAME).symlink_to(dead.state / DATABASE_NAME)
+    with pytest.raises(StickError, match="symbolic link"):
+        take_copy(hostile, tmp_path)
+    shutil.copytree(dead.state, dead.state / "damaged-1")
+    assert find(dead.disk) == dead.state, "what a rescue put aside has been carried on"
+    shutil.copytree(dead.state, dead.disk / "second")
+    with pytest.raises(StickError, match="holds 2 journals"):
+        find(dead.disk)
