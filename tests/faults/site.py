@@ -17,7 +17,7 @@ import yaml
 
 from agent.config import load
 from agent.lane import TURN_AWAY_AGAIN_S
-from offline_store.errors import Damaged
+from offline_store.errors import Damaged, IoFailed
 from offline_store.outbox import Outbox
 from tests.house import ROOT
 from tests.scenarios.site import DEADLINE_S, Site
@@ -145,7 +145,10 @@ def _shown(site: FaultySite, card: str, timeout_s: float) -> Line | None:
 
 def is_drained(site: FaultySite) -> bool:
     """Whether the platform has acknowledged everything."""
-    outbox = Outbox.open(site.state_dir)
+    try:
+        outbox = Outbox.open(site.state_dir)
+    except IoFailed:
+        return False  # what was rescued is about to take its place
     try:
         return drained(outbox)
     except Damaged:

@@ -28,8 +28,9 @@ from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority
 from tools.platform.consumer import Consumer, Share
 from tools.platform.evidence import Verdict, verdict_of
+from tools.platform.holds import Holds
 from tools.platform.ingest import Ingest, Message, Reply
-from tools.platform.intents import Intent, intents
+from tools.platform.intents import Intent, State, intents
 from tools.platform.ledger import Owner, accounts, enter
 from tools.platform.service import _now_ms, ingest_of
 from tools.platform.store import Store, sqlite_url
@@ -112,6 +113,13 @@ class City:
     def intents(self) -> dict[bytes, Intent]:
         with self.store.transaction() as transaction:
             return {each.intent_id: each for each in intents(transaction, _now_ms())}
+
+    def capture_contested(self) -> None:
+        """Somebody has looked at what the platform would not capture by itself, and it was paid."""
+        with self.store.transaction() as transaction:
+            for each in intents(transaction, _now_ms()):
+                if each.state is State.CONTESTED:
+                    Holds(transaction, each.terminal, _now_ms()).decide(each.intent_id, capture=True)
 
     def verdict(self, record_id: bytes) -> Verdict | None:
         with self.store.transaction() as transaction:

@@ -38,8 +38,8 @@ def stored(store: Store) -> list[int]:
 
 def test_a_gap_is_bridged_only_where_somebody_says_so(store: Store, signer: Es256Signer) -> None:
     made = Ingest(store, signer, lambda: NOW_MS)
-    head = made.bring(TERMINAL, batch(RECORDS, 1, 3))
-    assert made.bring(TERMINAL, batch(RECORDS, 9, 12)) == Gap(head)
+    made.bring(TERMINAL, batch(RECORDS, 1, 3))
+    assert made.bring(TERMINAL, batch(RECORDS, 9, 12)) == Gap(Position(TERMINAL, CHAIN, 3, RECORDS[2].hash))
     assert holes(store) == []
 
 
