@@ -23,16 +23,16 @@ def said(directory: Path, *words: str) -> Any:
     return json.loads(result.output)
 
 
-def ended(directory: Path, issued: dict[str, str]) -> dict[str, Any]:
-    """The command, once the journal has said what became of it."""
+def ended(directory: Path, issued: dict[str, str], having: str = "seq") -> dict[str, Any]:
+    """The command, once the journal has said what became of it; or the link, as of a report."""
     deadline_s = time.monotonic() + DEADLINE_S
-    while (shown := said(directory, "show", issued["id"]))["seq"] is None:
+    while (shown := said(directory, "show", issued["id"]))[having] is None:
         assert time.monotonic() < deadline_s, shown
     assert isinstance(shown, dict)
     return shown
 
 
-def test_a_gate_opens_once_by_command_and_what_was_given_while_it_was_dead_is_done_when_it_is_back(
+def test_a_gate_opens_once_by_command_over_a_kill_and_what_was_given_meanwhile_is_done_when_it_is_back(
     tmp_path: Path,
 ) -> None:
     city = tmp_path / "city"
@@ -46,25 +46,36 @@ def test_a_gate_opens_once_by_command_and_what_was_given_while_it_was_dead_is_do
         assert ended(city, opened)["reason"] == "command-done"
         assert sum(change.on for change in site.relay().history) == 1
 
-        reported = ended(city, said(city, "report", terminal))
+        site.press("passage", active=True)
+        site.expect("outcome", reason="passed")
+        site.press("passage", active=False)
+
+        reported = ended(city, said(city, "report", terminal), "report")
         assert reported["report"]["terminal"] == terminal
         assert reported["report"]["in_service"] is True
+        site.expect("command", reason="command-done")
 
+        cut = said(city, "open", terminal, "north-in")
+        site.expect("command", reason="command-accepted")
         os.kill(site.terminal.pid, signal.SIGKILL)
         site.terminal.stop()
         late, restart = said(city, "open", terminal, "nowhere"), said(city, "restart", terminal)
         with started(site.config, site.devices) as again:
             site.terminal, site.seen = again, 0
             site.expect("command", reason="command-accepted")
-            site.expect("stopped")
+            site.expect("ready")
             site.expect("command", reason="command-done")
+            became = ended(city, cut)["reason"]
+            assert became in {"command-done", "command-outcome-unknown"}
             assert ended(city, late)["reason"] == "command-no-lane"
             assert ended(city, restart)["reason"] == "command-done"
         kinds = [record.entry.reason for record in site.records() if record.entry.kind == "command"]
         assert kinds == ["command-accepted", "command-done"] * 2 + [
+            "command-accepted",
+            became,
             "command-no-lane",
             "command-accepted",
             "command-done",
         ]
-        assert sum(change.on for change in site.relay().history) == 1
+        assert sum(change.on for change in site.relay().history) <= 2
         assert {each["id"] for each in said(city, "list", terminal)} >= {late["id"], restart["id"]}

@@ -40,8 +40,11 @@ def permitted(state_dir: Path, act: ServiceAct) -> None:
 
     A running terminal records it itself, over its socket; beside one that is stopped this command does.
     """
-    if not (state_dir / DATABASE_NAME).is_file() or not are_asked_for_at(state_dir):
-        return
+    try:
+        if not (state_dir / DATABASE_NAME).is_file() or not are_asked_for_at(state_dir):
+            return
+    except PermissionError as error:  # another user's terminal is not changed unasked
+        raise _unanswered(state_dir, error) from error
     try:
         _talk(state_dir, {"act": act.code}, ask)
     except (FileNotFoundError, ConnectionRefusedError):

@@ -88,9 +88,9 @@ def anchor(role: str, file: Path, state_dir: Path) -> None:
             f"{file} 不是 P-256 公钥（PEM），私钥不能用在这里",
             f"{file} is no P-256 public key in PEM; a private key has no place here",
         ) from error
-    permitted(state_dir, ServiceAct.RE_KEY)
     store = FileKeyStore.create(state_dir / "keys")
     _refuse_second_role(store, Role(role), cose.VerifyKey.from_pem(pem), file)
+    permitted(state_dir, ServiceAct.RE_KEY)
     store.install(f"platform-{role}.pem", pem)
     store.platform_keys(Role(role))
     kept = state_dir / "keys"

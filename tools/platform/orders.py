@@ -41,6 +41,7 @@ command_table = sa.Table(
     sa.Column("answered_ms", sa.BigInteger),
     sa.Column("seq", sa.BigInteger, comment="of the journal's record that says so; null: only the link did"),
     sa.Column("report", sa.LargeBinary, comment="what the terminal said of itself, a zstd frame of JSON"),
+    sa.Index("command_by_end", "expires_ms"),
 )
 
 
