@@ -65,7 +65,7 @@ class Pn532Settings(DriverSettings):
     port: str = Field(description="serial port, best its stable name under /dev/serial/by-id")
     baud: Literal[9600, 19200, 38400, 57600, 115200, 230400] = 115200
     poll_ms: int = Field(default=60, ge=10, le=1000, description="pause between two looks for a card")
-    rest_poll_ms: int = Field(default=100, ge=10, le=1000, description="the same when none was there for three seconds")
+    rest_poll_ms: int = Field(default=150, ge=10, le=1000, description="the same when none was there for three seconds")
     ack_timeout_ms: int = Field(default=100, ge=15, le=2000, description="wait for the chip to acknowledge")
     card_timeout_ms: int = Field(default=2000, ge=50, le=10_000, description="wait for a card's answer to one APDU")
 
