@@ -5,11 +5,12 @@ platform's own client; `ack-key.pem`, the ES256 key that signs acknowledgements,
 `root-key.pem` with `root.pem` and `bundle-key.pem` with `bundle.pem`, which sign bundles (docs/bundles.md);
 `technician-key.pem` with `technician.pem`, which sign technicians' permits (docs/permits.md); `sealing-key.pem`, which
 opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.key`, the HMAC key of medium ids;
-`terminals/ID.pem`, the public keys of a terminal's checkpoints; `issuers/*.json`, the rows of the trust list by which
-the platform verifies evidence; `workers/`, the credentials of further ingest workers; `certificates/ID/SERIAL.pem`,
-every certificate that a terminal was given; `sealing/ID.pem`, what is sealed for a terminal; `revoked/SERIAL.pem` with
-`revoked.crl`, those that count no more (:mod:`tools.platform.revocation`); `enrol.key`, from which the secrets of
-enrolment codes are drawn. A key is on the disk before its certificate: a certificate means a whole pair.
+`terminals/ID.pem`, the public keys of a terminal's checkpoints, the present one last; `issuers/*.json`, the rows of the
+trust list by which the platform verifies evidence; `workers/`, the credentials of further ingest workers;
+`certificates/ID/SERIAL.pem`, every certificate that a terminal was given; `sealing/ID.pem`, what is sealed for a
+terminal; `revoked/SERIAL.pem` with `revoked.crl`, those that count no more (:mod:`tools.platform.revocation`);
+`enrol.key`, from which the secrets of enrolment codes are drawn. A key is on the disk before its certificate: a
+certificate means a whole pair.
 """
 
 from __future__ import annotations
@@ -171,11 +172,12 @@ class Authority:
 
     def checkpoint_keys(self, terminal: str) -> Mapping[bytes, VerifyKey]:
         """Every key that the terminal was enrolled with, by `kid`: a chain of before is signed by the key of before."""
-        try:
-            known = (self.terminals / f"{terminal}.pem").read_bytes()
-        except FileNotFoundError:
-            return {}
-        return keyring(VerifyKey.from_pem(block) for block in _PEM_BLOCK.findall(known))
+        return keyring(VerifyKey.from_pem(block) for block in self._checkpoint_pems(terminal))
+
+    def current_kid(self, terminal: str) -> bytes | None:
+        """The `kid` of the one checkpoint key that speaks for the terminal now: of the box enrolled last."""
+        known = self._checkpoint_pems(terminal)
+        return VerifyKey.from_pem(known[-1]).kid if known else None
 
     def enrolled(self) -> list[str]:
         """Every terminal that was ever added, by its id."""
@@ -184,15 +186,15 @@ class Authority:
     def enrol(
         self, terminal: str, checkpoint: ec.EllipticCurvePublicKey, sealing: ec.EllipticCurvePublicKey | None = None
     ) -> None:
-        """Know one more key that signs the checkpoints of a terminal, and the one key that is sealed for."""
+        """Know the key that signs a terminal's checkpoints from now on, and the one key that is sealed for."""
         if sealing is not None:
             make_private_directory(self.sealing_keys)
             write_private(self.sealing_keys / f"{terminal}.pem", _public_pem(sealing))
         make_private_directory(self.terminals)
-        path, public = self.terminals / f"{terminal}.pem", _public_pem(checkpoint)
-        known = path.read_bytes() if path.exists() else b""
-        if public not in known:
-            write_private(path, known + public)
+        former = [key for key in self._checkpoint_pems(terminal) if key != _public_pem(checkpoint)]
+        known = b"".join((*former, _public_pem(checkpoint)))
+        if known != b"".join(self._checkpoint_pems(terminal)):
+            write_private(self.terminals / f"{terminal}.pem", known)
 
     def certify(self, terminal: str, public: ec.EllipticCurvePublicKey) -> x509.Certificate:
         """A certificate with CN = `terminal` for a key of which the terminal has proved that it holds it."""
@@ -228,6 +230,13 @@ class Authority:
         except FileNotFoundError as error:
             zh, en = f"缺少 {path}：根密钥签发注册码。", f"{path} is missing: the root key signs enrolment codes."
             raise PlatformError(say(zh, en)) from error
+
+    def _checkpoint_pems(self, terminal: str) -> list[bytes]:
+        """The present key is the last."""
+        try:
+            return _PEM_BLOCK.findall((self.terminals / f"{terminal}.pem").read_bytes())
+        except FileNotFoundError:
+            return []
 
     def _keep(self, terminal: str, certificate: x509.Certificate) -> None:
         directory = self.certificates / terminal

@@ -1,19 +1,21 @@
 """What the platform does when a box asks to be enrolled, or a terminal for its next certificate.
 
-Of an enrolment, in the order in which it is checked; what is refused counts an alarm, except where it is said not to:
+Of an enrolment, in the order in which it is checked; each refusal counts an alarm:
 
 1. it is of the contract, on the topic of its code (`enrol-malformed`, and no answer);
 2. the code is of this platform (`enrol-unknown`);
 3. it is proven: HMAC by the code's secret (`enrol-forged`);
-4. the box asked this before, byte for byte: it gets the answer that it got, and no second certificate; no alarm;
-5. the code was not revoked (`enrol-revoked`), nobody else used it (`enrol-used`), and it has not expired
-   (`enrol-expired`);
-6. the certificate request is signed by its own key, and for the code's terminal (`enrol-malformed`);
-7. a code for a new terminal finds none of its name that has other keys (`enrol-used`).
+4. the code was not revoked (`enrol-revoked`), nobody else used it (`enrol-used`), and it has not expired before it was
+   granted (`enrol-expired`): who asks again, byte for byte, gets the same certificate again, however late;
+5. the certificate request is signed by its own key, and for the code's terminal (`enrol-malformed`);
+6. a code for a new terminal finds none of its name that has other keys (`enrol-used`).
 
 Then a person compares the fingerprint, unless the code does without, and the certificate is issued once. With it every
 other code of the terminal is revoked, so that of two that were made at once the second gives nothing. Files of the
 authority are written before the commit: after a power cut in between they are written again.
+
+The next certificate is given to the checkpoint key of the box enrolled last and to no former one, and for no key whose
+certificate was revoked (`certify-revoked`); what another key signed is `certify-forged`.
 """
 
 from __future__ import annotations
@@ -182,12 +184,16 @@ class EnrolDesk:
         """The next certificate, the same for the same question. Raises ``ContractError`` where nobody is answered."""
         bound: Any = {"terminal": terminal, "asked": asked_hash(payload), "issued_ms": self._now_ms()}
         try:
-            certify = open_certify(payload, self._authority.checkpoint_keys(terminal), terminal)
+            certify, signed_by = open_certify(payload, self._authority.checkpoint_keys(terminal), terminal)
             public, checkpoint = _requested(certify.request, terminal), _point(certify.checkpoint)
         except (ContractError, Malformed):
             transaction.alarm(terminal, PLATFORM_SOURCE, "certify-forged", self._now_ms())
             return CertifyRefused(**bound, code="forged")
-        if revocation.is_out(self._authority, terminal):
+        if (
+            signed_by != self._authority.current_kid(terminal)
+            or revocation.is_out(self._authority, terminal)
+            or self._is_revoked(terminal, public)
+        ):
             transaction.alarm(terminal, PLATFORM_SOURCE, "certify-revoked", self._now_ms())
             return CertifyRefused(**bound, code="revoked")
         self._authority.enrol(terminal, checkpoint)
@@ -195,9 +201,16 @@ class EnrolDesk:
         return Certified(**bound, certificate=certificate.public_bytes(Encoding.DER))
 
     def _certified(self, terminal: str, public: ec.EllipticCurvePublicKey) -> x509.Certificate:
-        """One key has one certificate, however often it is asked for, and whatever was cut short before a commit."""
-        held = (given for given in self._authority.given(terminal) if given.public_key() == public)
+        """One key has one certificate that counts, however often it is asked for, and whatever a power cut left."""
+        held = (given for given in self._given(terminal, public) if not revocation.is_revoked(self._authority, given))
         return next(held, None) or self._authority.certify(terminal, public)
+
+    def _is_revoked(self, terminal: str, public: ec.EllipticCurvePublicKey) -> bool:
+        given = self._given(terminal, public)
+        return any(revocation.is_revoked(self._authority, certificate) for certificate in given)
+
+    def _given(self, terminal: str, public: ec.EllipticCurvePublicKey) -> list[x509.Certificate]:
+        return [given for given in self._authority.given(terminal) if given.public_key() == public]
 
     def _is_anothers(self, terminal: str, checkpoint: ec.EllipticCurvePublicKey) -> bool:
         """Whether the terminal has another box's keys; its own are there after a power cut before a commit."""

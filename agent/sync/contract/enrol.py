@@ -219,9 +219,10 @@ def sign_certify(certify: Certify, signer: cose.Signer, terminal: str) -> bytes:
     return cose.sign1(certify.encode(), signer, Address(terminal).topic(Channel.CERTIFY).encode())
 
 
-def open_certify(payload: bytes, keys: Mapping[bytes, cose.VerifyKey], terminal: str) -> Certify:
-    """The question, if the terminal itself signed it. Raises :class:`ContractError`."""
-    return Certify.from_value(_opened(payload, keys, Address(terminal).topic(Channel.CERTIFY)))
+def open_certify(payload: bytes, keys: Mapping[bytes, cose.VerifyKey], terminal: str) -> tuple[Certify, bytes]:
+    """The question, and the ``kid`` of which of ``keys`` signed it. Raises :class:`ContractError`."""
+    value, kid = _signed(payload, keys, Address(terminal).topic(Channel.CERTIFY))
+    return Certify.from_value(value), kid
 
 
 def sign_certify_answer(answer: CertifyAnswer, signer: cose.Signer) -> bytes:
@@ -244,8 +245,12 @@ def _proof(secret: bytes, asked: bytes) -> bytes:
 
 
 def _opened(payload: bytes, keys: Mapping[bytes, cose.VerifyKey], topic: str) -> Mapping[object, object]:
+    return _signed(payload, keys, topic)[0]
+
+
+def _signed(payload: bytes, keys: Mapping[bytes, cose.VerifyKey], topic: str) -> tuple[Mapping[object, object], bytes]:
     try:
         signed = cose.verify1(payload, keys, topic.encode(), max_payload_bytes=MAX_ENROL_BYTES)
     except cose.CoseError as error:
         raise ContractError(str(error)) from error
-    return decode_map(signed.payload, MAX_ENROL_BYTES)
+    return decode_map(signed.payload, MAX_ENROL_BYTES), signed.kid

@@ -174,6 +174,35 @@ async def test_who_has_the_certificate_and_not_the_checkpoint_key_gets_none(
     assert len(site.registry.authority.given("gate-7")) == 1
 
 
+async def test_a_box_that_was_replaced_is_renewed_no_more_and_alarms_and_the_new_one_is(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stolen = site.keys
+    site.registry.authority.provision("gate-7", tmp_path / "next-box")
+    monkeypatch.setattr("agent.renewal.ANSWER_S", 0.2)
+    assert not await site.renewal(LaterClock(800)).once(), "its certificate counts yet, its key does not"
+    assert site.registry.alarms() == {"certify-revoked": "gate-7"}
+    site.keys = FileKeyStore(tmp_path / "next-box")
+    assert await site.renewal(LaterClock(800)).once()
+    site.registry.authority.provision("gate-7", tmp_path / "box")
+    site.keys = stolen
+    assert await site.renewal(LaterClock(800)).once(), "a box that came back is the present one again"
+
+
+async def test_a_certificate_that_was_revoked_meanwhile_is_not_given_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.renewal.ANSWER_S", 0.2)
+    (first,) = site.registry.authority.given("gate-7")
+    lost = Renewal("gate-7", site.keys, dict, LaterClock(800), SystemRandom(), _lost_on(site), lambda: None)
+    assert not await lost.once()
+    (given,) = (each for each in site.registry.authority.given("gate-7") if each != first)
+    revocation.revoke_one(site.registry.authority, given)
+    assert not await site.renewal(LaterClock(800)).once()
+    assert site.registry.alarms() == {"certify-revoked": "gate-7"}
+    assert len(site.registry.authority.given("gate-7")) == 2
+
+
 @pytest.mark.timeout(90)
 def test_a_terminal_at_work_gets_its_next_certificate_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
