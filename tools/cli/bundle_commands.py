@@ -63,7 +63,8 @@ def list_bundles(state_dir: Path, at_ms: int | None, as_json: bool) -> None:
         click.echo(say(f"{state_dir} 中没有已安装的数据包", f"no bundle is installed in {state_dir}"))
     for row in held:
         said = (fields.value("kind", row["kind"]), fields.value("freshness", row["freshness"]))
-        ends = say(f"至 {row['counts_until']}", f"until {row['counts_until']}")
+        until = fields.value("counts_until", row["counts_until"])
+        ends = say(f"至 {until}（含宽限期）", f"until {until}, its grace included")
         click.echo(f"{row['name']} {row['version']}{say('：', ': ')}{say('，', ', ').join((*said, ends))}")
     for name in waiting:
         click.echo(say(f"等待终端安装：{shown(name)}", f"waits for the terminal: {shown(name)}"))

@@ -22,7 +22,7 @@ from offline_store.saved import saved_value
 from tools.cli.permits import ask_beside
 from tools.cli.place import state_dir_option
 from tools.cli.standing_words import CLOCKS
-from tools.cli.times import iso
+from tools.cli.times import local
 
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
@@ -51,8 +51,8 @@ def show(state_dir: Path, as_json: bool) -> None:
         return
     click.echo(
         say(
-            f"现在：{iso(moment.now_ms)}，{CLOCKS[moment.state][0]}，误差至多 {moment.uncertainty_ms} 毫秒",
-            f"now: {iso(moment.now_ms)}, {CLOCKS[moment.state][1]}, within {moment.uncertainty_ms} ms",
+            f"现在：{local(moment.now_ms)}，{CLOCKS[moment.state][0]}，误差至多 {moment.uncertainty_ms} 毫秒",
+            f"now: {local(moment.now_ms)}, {CLOCKS[moment.state][1]}, within {moment.uncertainty_ms} ms",
         )
     )
     click.echo(say(f"下限：{_or_none(known.floor_ms)}", f"floor: {_or_none(known.floor_ms)}"))
@@ -100,8 +100,8 @@ def reset_floor(state_dir: Path, yes: bool, as_json: bool) -> None:
     else:
         click.echo(
             say(
-                f"下限已从 {iso(old_ms)} 退回到 {_or_none(new_ms)}",
-                f"the floor went from {iso(old_ms)} back to {_or_none(new_ms)}",
+                f"下限已从 {local(old_ms)} 退回到 {_or_none(new_ms)}",
+                f"the floor went from {local(old_ms)} back to {_or_none(new_ms)}",
             )
         )
 
@@ -126,8 +126,8 @@ def _reset(
 
 def _confirm(old_ms: int, new_ms: int, yes: bool) -> None:
     question = say(
-        f"把下限从 {iso(old_ms)} 退回到 {_or_none(new_ms)}？此后较早的截图会不会有效，只取决于现在的时间是否正确",
-        f"Lead the floor from {iso(old_ms)} back to {_or_none(new_ms)}? From then on old screenshots are kept out by"
+        f"把下限从 {local(old_ms)} 退回到 {_or_none(new_ms)}？此后较早的截图会不会有效，只取决于现在的时间是否正确",
+        f"Lead the floor from {local(old_ms)} back to {_or_none(new_ms)}? From then on old screenshots are kept out by"
         " the present time alone",
     )
     if not yes:
@@ -166,4 +166,4 @@ def _facts(moment: Moment, known: Known) -> dict[str, object]:
 
 
 def _or_none(time_ms: int) -> str:
-    return iso(time_ms) if time_ms else say("无", "none")
+    return local(time_ms) if time_ms else say("无", "none")

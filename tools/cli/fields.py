@@ -13,10 +13,12 @@ from profiles.amounts import yuan
 from profiles.api import Assurance
 from profiles.reasons import Sentence
 from profiles.rules.assisted import Why
-from tools.cli.times import local
+from tools.cli.times import local, local_of
 
 _S = Sentence
 _LAST_MS = 253_402_300_799_000  # the end of the year 9999
+_MOMENTS = frozenset({"issued", "expires", "counts_until"})
+"""Fields that machines read as ISO 8601."""
 
 FIELDS: Mapping[str, Sentence] = MappingProxyType(
     {
@@ -261,6 +263,8 @@ def value(name: str, content: Any) -> str:
         return say(f"{amount} 元", f"{amount} yuan")
     if name.endswith("_ms") and isinstance(content, int) and 0 <= content <= _LAST_MS:
         return local(content)
+    if name in _MOMENTS:
+        return local_of(str(content))
     if name == "rules":
         asked = len(str(content)) // 2  # a byte each, in hexadecimal
         return say(f"共 {asked} 条（onecard explain 逐条说明）", f"{asked} (`onecard explain` tells each)")

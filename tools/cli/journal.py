@@ -23,7 +23,7 @@ from tools.cli.codes import fault_words, kind_words, reason_words
 from tools.cli.figures import figure_words, figures_of, openings_of
 from tools.cli.place import state_dir_option
 from tools.cli.stick import acknowledge, export
-from tools.cli.times import iso, local
+from tools.cli.times import iso, local, local_of
 
 _PORTION = 200
 _PORTION_BYTES = 1_000_000
@@ -246,7 +246,7 @@ def _text_of(line: dict[str, Any]) -> str:
         reason += say(f"（开门 {line['openings']} 次）", f" ({line['openings']} openings)")
     if line["amount_fen"] is not None:
         reason += f"  {fields.value('amount_fen', line['amount_fen'])}"
-    moment = local(round(datetime.fromisoformat(line["time"]).timestamp() * 1000))
+    moment = local_of(line["time"])
     return f"{line['seq']:>8} {mark} {moment} {kind_words(line['kind'])}{lane}{reason}"
 
 

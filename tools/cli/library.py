@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from agent.words import say
 from offline_store.loans import Loan, latest
 from profiles.loans import Act, Mode
 from tools.cli.place import existing, state_dir_option
+from tools.cli.times import local
 
 DEFAULT_ROWS = 200
 MAX_ROWS = 20_000
@@ -79,7 +79,7 @@ def _line(row: Loan) -> str:
     act = say(*_ACTS[Act(row.act)])
     mark = "!" if row.result in _OPEN else " "
     patron = f"  {row.patron}" if row.patron else ""
-    return f"{mark} {_local(row.at_ms)}  {act}  {row.item}{patron}  {_words(row)}"
+    return f"{mark} {local(row.at_ms)}  {act}  {row.item}{patron}  {_words(row)}"
 
 
 def _words(row: Loan) -> str:
@@ -91,7 +91,3 @@ def _words(row: Loan) -> str:
         return say("待补登", "waits to be told")
     reason = _RESULTS.get(row.result)
     return row.result if reason is None else say(reason.technician.zh, reason.technician.en)
-
-
-def _local(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -15,7 +15,7 @@ from offline_store.record import Record
 from tools.cli import fields
 from tools.cli.place import existing, state_dir_option
 from tools.cli.status import standing_of
-from tools.cli.times import iso
+from tools.cli.times import local
 
 
 @click.command(
@@ -64,7 +64,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     if not facts["acknowledged"]:
         return [*lines, say("这条链平台还没有确认过", "of this chain the platform has acknowledged nothing yet")]
     seq, head, made_ms = facts["acknowledged"], facts["head"], facts["acknowledged_made_ms"]
-    made = "" if made_ms is None else say(f"（产生于 {iso(made_ms)}）", f", made at {iso(made_ms)}")
+    made = "" if made_ms is None else say(f"（产生于 {local(made_ms)}）", f", made at {local(made_ms)}")
     text = say(f"平台已确认到第 {seq} 条{made}，共 {head} 条", f"acknowledged up to record {seq}{made}, of {head}")
     return [*lines, text]
 

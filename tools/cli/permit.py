@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from agent.permits.acts import NEEDS, ServiceAct
+from agent.permits.acts import NEEDS, Role, ServiceAct
 from agent.permits.text import PermitRefused, challenge_of, point_of, read_permit, write_act
 from agent.sync.contract.permits import Permit
 from agent.words import say
 from tools.bundles import signer_of
 from tools.cli import qr
 from tools.cli.permits import refuse
-from tools.cli.times import iso
+from tools.cli.times import iso, local_of
 from tools.small_files import read_small
 
 _PERMIT = click.argument(
@@ -36,8 +36,8 @@ def show(file: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
-    for (zh, en), value in zip(_TITLES, facts.values(), strict=True):
-        told = ", ".join(value) if isinstance(value, list) else str(value)
+    for (zh, en), (name, value) in zip(_TITLES, facts.items(), strict=True):
+        told = _told(name, value)
         click.echo(say(f"{zh}：{told or '-'}", f"{en}: {told or '-'}"))
 
 
@@ -83,6 +83,31 @@ _TITLES = (
     ("生效", "from"),
     ("到期", "until"),
 )
+
+
+ROLES = {
+    Role.MAINTAINER: ("维护员", "maintainer"),
+    Role.GUARD: ("值守员", "guard"),
+    Role.AUDITOR: ("审计员", "auditor"),
+    Role.KEYHOLDER: ("密钥保管员", "keyholder"),
+}
+ACTS = {
+    ServiceAct.CLOCK: ("重置时钟下限", "reset the clock's floor"),
+    ServiceAct.OPEN: ("开放通道一次", "open a lane once"),
+    ServiceAct.EXPORT: ("导出未密封的日志", "export the journal unsealed"),
+    ServiceAct.CONFIGURE: ("更改终端配置", "change the configuration"),
+    ServiceAct.RE_KEY: ("更换平台密钥", "give it another key of the platform"),
+    ServiceAct.WIPE: ("清除终端", "wipe the terminal"),
+}
+
+
+def _told(name: str, value: str | list[str]) -> str:
+    """For people; of an act also the code, which a device signs."""
+    words = {role.value: say(*said) for role, said in ROLES.items()}
+    words |= {act.code: say(f"{zh}（{act.code}）", f"{en} ({act.code})") for act, (zh, en) in ACTS.items()}
+    if isinstance(value, str):
+        return local_of(value) if name in {"from", "until"} else value
+    return say("，", ", ").join(words.get(each, each) if name in {"roles", "acts"} else each for each in value)
 
 
 def facts_of(said: Permit) -> dict[str, str | list[str]]:

@@ -14,6 +14,7 @@ from agent.words import say
 from profiles.api import ClockState
 
 _ZONE = "onecard.zone"
+_CHINA = timezone(timedelta(hours=8))
 _MAX_S = 253_402_300_799  # the end of the year 9999
 
 
@@ -77,7 +78,12 @@ def go_by(resolved: Resolved) -> None:
 
 
 def local(time_ms: int) -> str:
-    """For people: the terminal's local time with its offset; this machine's, where only a directory was named."""
+    """For people, always with its offset: by the terminal's configuration, else China's, its default."""
     context = click.get_current_context(silent=True)
-    zone = None if context is None else context.meta.get(_ZONE)
-    return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(zone).isoformat(sep=" ", timespec="seconds")
+    zone = _CHINA if context is None else context.meta.get(_ZONE, _CHINA)
+    return datetime.fromtimestamp(time_ms / 1000, zone).isoformat(sep=" ", timespec="seconds")
+
+
+def local_of(text: str) -> str:
+    """The same, of a moment that is written for machines."""
+    return local(round(datetime.fromisoformat(text).timestamp() * 1000))

@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.kernel_time import kernel_clock
 from profiles.api import ClockState
 from profiles.reasons import Sentence
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.doctor.finding import Finding, fail, ok, unknown, warn
 from tools.doctor.patient import Patient
 
@@ -52,8 +52,8 @@ def _trust(patient: Patient) -> Finding:
     moment, floor_ms = patient.moment(), patient.clock.floor_ms
     if moment.state is ClockState.UNTRUSTED and moment.now_ms < floor_ms:
         said = Sentence(
-            f"时间 {iso(moment.now_ms)} 早于已知的下限 {iso(floor_ms)}",
-            f"the time {iso(moment.now_ms)} is before {iso(floor_ms)}, which is known to be over",
+            f"时间 {local(moment.now_ms)} 早于已知的下限 {local(floor_ms)}",
+            f"the time {local(moment.now_ms)} is before {local(floor_ms)}, which is known to be over",
         )
         remedy = Sentence(
             "校准时间：timedatectl；若下限错误，停止终端后运行 onecard clock reset-floor",

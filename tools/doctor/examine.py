@@ -9,6 +9,9 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from types import MappingProxyType
 
+import click
+from click.globals import push_context
+
 from agent.devices import place_of
 from profiles.reasons import Sentence
 from tools.doctor import camera, clock, devices, disk, installation, journal, lists, permissions, route, sockets
@@ -79,10 +82,11 @@ _ALONE = frozenset({"device", "camera"})
 def examine(patient: Patient, patience_s: float = PATIENCE_S) -> list[Finding]:
     """All findings, in the order of the families."""
     answers: dict[str, Future[list[Finding]]] = {name: Future() for name in FAMILIES}
+    command = click.get_current_context(silent=True)
     jobs = [[name] for name in FAMILIES if name not in _ALONE] + [sorted(_ALONE, reverse=True)]
     for names in jobs:
         parts = {name: answers[name] for name in names}
-        threading.Thread(target=_run, args=(patient, parts), name=f"check {names[0]}", daemon=True).start()
+        threading.Thread(target=_run, args=(patient, parts, command), name=f"check {names[0]}", daemon=True).start()
     until_s = time.monotonic() + patience_s
     found: list[Finding] = []
     for name, answer in answers.items():
@@ -95,7 +99,10 @@ def examine(patient: Patient, patience_s: float = PATIENCE_S) -> list[Finding]:
     return found
 
 
-def _run(patient: Patient, parts: Mapping[str, Future[list[Finding]]]) -> None:
+def _run(patient: Patient, parts: Mapping[str, Future[list[Finding]]], command: click.Context | None) -> None:
+    """In a thread of its own, which says times as the command does."""
+    if command is not None:
+        push_context(command)
     for name, answer in parts.items():
         try:
             lines = list(FAMILIES[name](patient))

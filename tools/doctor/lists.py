@@ -17,7 +17,7 @@ from agent.sync.contract.errors import ContractError
 from offline_store.bundles import InstalledBundle, installed
 from offline_store.errors import StoreError
 from profiles.reasons import Sentence
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.doctor.finding import Finding, fail, ok, unknown, warn
 from tools.doctor.patient import Patient
 
@@ -58,10 +58,10 @@ def _term(about: str, begins: datetime, ends: datetime, now_ms: int) -> Finding:
     begins_ms, ends_ms = round(begins.timestamp() * 1000), round(ends.timestamp() * 1000)
     left_days = (ends_ms - now_ms) // _DAY_MS
     if now_ms >= ends_ms:
-        said = Sentence(f"证书已于 {iso(ends_ms)} 到期", f"the certificate ended at {iso(ends_ms)}")
+        said = Sentence(f"证书已于 {local(ends_ms)} 到期", f"the certificate ended at {local(ends_ms)}")
         return fail("certificate", "expired", said, _ENROL, about)
     if now_ms < begins_ms:
-        said = Sentence(f"证书自 {iso(begins_ms)} 起有效", f"the certificate holds from {iso(begins_ms)} on")
+        said = Sentence(f"证书自 {local(begins_ms)} 起有效", f"the certificate holds from {local(begins_ms)} on")
         remedy = Sentence("核对终端时间：timedatectl", "check the terminal's time: timedatectl")
         return fail("certificate", "not-yet-valid", said, remedy, about)
     if left_days < _SOON_DAYS:
@@ -104,7 +104,7 @@ def _list(row: InstalledBundle, shelf: Shelf, now_ms: int) -> Finding:
         return fail("list", "expired", said, _FETCH, row.name)
     if expiry.freshness is Freshness.IN_GRACE:
         said = Sentence(
-            f"已过期，宽限至 {iso(expiry.ends_ms)}", f"is over and in its grace until {iso(expiry.ends_ms)}"
+            f"已过期，宽限至 {local(expiry.ends_ms)}", f"is over and in its grace until {local(expiry.ends_ms)}"
         )
         return warn("list", "in-grace", said, _FETCH, row.name)
     return ok(

@@ -11,7 +11,7 @@ from agent.sync.faults import LinkError, LinkFault
 from agent.sync.link import BrokerAddress, LinkPhase, LinkSettings
 from agent.sync.probe import Passed, Step, Way, walk
 from profiles.reasons import Sentence
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.doctor.finding import Finding, Verdict, fail, ok, unknown, warn
 from tools.doctor.patient import Patient
 
@@ -102,8 +102,8 @@ def _broker_certificate(patient: Patient, until: str, about: str) -> Iterator[Fi
     left_ms = round(ssl.cert_time_to_seconds(until) * 1000) - patient.moment().now_ms
     if left_ms < _SOON_MS:
         said = Sentence(
-            f"平台服务器的证书将于 {iso(patient.moment().now_ms + left_ms)} 到期",
-            f"the broker's certificate ends at {iso(patient.moment().now_ms + left_ms)}",
+            f"平台服务器的证书将于 {local(patient.moment().now_ms + left_ms)} 到期",
+            f"the broker's certificate ends at {local(patient.moment().now_ms + left_ms)}",
         )
         remedy = Sentence("请平台换发服务器证书", "the platform has to renew the broker's certificate")
         yield warn("route.tls", "ends-soon", said, remedy, about)

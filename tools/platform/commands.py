@@ -7,7 +7,6 @@ import queue
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 
 from agent.process_guard import keep_secrets_in
 from tools.cli.codes import kind_words, reason_words
+from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import shards as sharding
 from tools.platform.alarms import alarm_words, source_words
@@ -170,7 +170,7 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
         [say("终端", "terminal"), say("状态", "state"), say("已确认", "committed"), say("落后", "behind"),
          say("告警", "alarms"), say("最近", "last seen")],
         [[row["terminal"], _presence(row), row["committed"], row["behind"], row["alarms"],
-          _local_time(row["last_seen_ms"])] for row in terminals],
+          local(row["last_seen_ms"])] for row in terminals],
         no_terminals(),
     )  # fmt: skip
     if alarms:
@@ -178,7 +178,7 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
             [say("终端", "terminal"), say("来源", "source"), say("告警", "alarm"), say("次数", "count"),
              say("最近", "last"), say("说明", "detail")],
             [[row["terminal"], source_words(row["code"], row["source"]), alarm_words(row["code"]), row["times"],
-              _local_time(row["last_ms"]), row["detail"] or ""] for row in alarms],
+              local(row["last_ms"]), row["detail"] or ""] for row in alarms],
         )  # fmt: skip
     for terminal, openings in waiting.items():
         click.echo(
@@ -247,7 +247,7 @@ def _list(store: Store, terminal_id: str | None, as_json: bool) -> None:
     print_table(
         [say("终端", "terminal"), say("链", "chain"), say("序号", "seq"), say("时间", "time"), say("类别", "kind"),
          say("通道", "lane"), say("原因", "reason")],
-        [[row["terminal"], row["chain_id"][:8], row["seq"], _local_time(row["time_ms"]),
+        [[row["terminal"], row["chain_id"][:8], row["seq"], local(row["time_ms"]),
           kind_words(row["kind"]), row["lane"] or "", reason_words(row["reason"])] for row in rows],
         no_terminals(),
     )  # fmt: skip
@@ -330,11 +330,7 @@ def _presence(row: dict[str, Any]) -> str:
     now, last = row["presence"], row["last_presence"]
     if last in {None, UNKNOWN}:
         return words[UNKNOWN]
-    heard = _local_time(row["last_presence_ms"])
+    heard = local(row["last_presence_ms"])
     if now == last:
         return say(f"{words[now]}（{heard} 得知）", f"{words[now]} (as of {heard})")
     return say(f"{words[now]}（{heard} 时{words[last]}）", f"{words[now]} ({words[last]} as of {heard})")
-
-
-def _local_time(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import click
 import sqlalchemy as sa
 
 from tools.cli import fields
+from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform.alarms import alarm_words
 from tools.platform.ca import Authority
@@ -49,7 +49,7 @@ def list_letters(terminal_id: str | None, directory: Path, database: str | None,
     titles = [say("编号", "id"), say("终端", "terminal"), say("类别", "kind"), say("原因", "reason"),
               say("次数", "count"), say("最近", "last"), say("字节", "bytes")]  # fmt: skip
     table = [[row.id[:_SHOWN_ID_CHARS], row.terminal, _kind_words(row.kind), _reason(row), row.times,
-              _local_time(row.last_ms), len(row.payload)] for row in rows]  # fmt: skip
+              local(row.last_ms), len(row.payload)] for row in rows]  # fmt: skip
     print_table(titles, table, say("没有死信：全部收下并读懂了。", "There are none: all was taken, and read."))
 
 
@@ -121,7 +121,7 @@ def _told(name: str, value: Any) -> Any:
         return _kind_words(str(value))
     if name == "reason" and value:
         return alarm_words(str(value))
-    return _local_time(int(value)) if name in {"first_ms", "last_ms"} else value
+    return local(int(value)) if name in {"first_ms", "last_ms"} else value
 
 
 def _content(payload: bytes) -> str:
@@ -129,7 +129,3 @@ def _content(payload: bytes) -> str:
         return repr(cbor2.loads(payload, max_depth=_MAX_DEPTH))[:2_000]
     except (cbor2.CBORDecodeError, ValueError, RecursionError):
         return say("不是 CBOR", "no CBOR")
-
-
-def _local_time(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

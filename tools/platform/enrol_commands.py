@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from cryptography import x509
 from agent.sync.contract.enrol import fingerprint
 from tools.cli import qr
 from tools.cli.presets import preset_names
+from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import enrolments, revocation
 from tools.platform.ca import Authority
@@ -176,7 +176,7 @@ def list_codes(directory: Path, database: str | None, as_json: bool) -> None:
     print_table(
         titles,
         [[row["id"], row["terminal"], row["site"] or "", say(*_STAGES[Stage(row["stage"])]), row["fingerprint"] or "",
-          _local_time(row["expires_ms"]), say("是", "yes") if row["ready"] else ""] for row in rows],
+          local(row["expires_ms"]), say("是", "yes") if row["ready"] else ""] for row in rows],
         say("还没有注册码：onecard platform enrol new", "There are no codes yet: onecard platform enrol new"),
     )  # fmt: skip
 
@@ -315,7 +315,3 @@ def _tell(enrol_id: str, text: str, png: Path | None, *, in_terminal: bool, as_j
 
 def _plain(told: str) -> str:
     return "".join(character for character in told.upper() if character.isalnum())
-
-
-def _local_time(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")

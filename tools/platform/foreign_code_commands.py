@@ -9,7 +9,7 @@ from typing import TextIO
 
 import click
 
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import foreign_codes
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
@@ -62,7 +62,7 @@ def add(owner: Owner, text: TextIO, hours: int, directory: Path, database: str |
             foreign_codes.add(transaction, read, owner, until_ms)
     finally:
         store.close()
-    click.echo(say(f"已登记，至 {iso(until_ms)}", f"added, until {iso(until_ms)}"))
+    click.echo(say(f"已登记，至 {local(until_ms)}", f"added, until {local(until_ms)}"))
 
 
 @foreign_code_group.command(name="list", help=say("列出登记的码", "List the codes"))
@@ -89,6 +89,6 @@ def list_codes(directory: Path, database: str | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False))
         return
     titles = [say("码（摘要）", "code, digest"), say("持有人", "holder"), say("有效至", "until")]
-    print_table(titles, [[row["code"], row["owner"], iso(row["until_ms"])] for row in rows],
+    print_table(titles, [[row["code"], row["owner"], local(row["until_ms"])] for row in rows],
         say("还没有登记的码；用 onecard platform foreign-codes add 登记。",
             "No code was added yet: `onecard platform foreign-codes add` does."),)  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import leases
 from tools.platform.bundle_store import BundleStore
@@ -55,7 +55,9 @@ def end_lease(terminal: str, directory: Path) -> None:
     ends_ms = leases.end(BundleStore(Layout(directory).bundles), terminal)
     if ends_ms is None:
         raise PlatformError(say(f"终端 {terminal} 没有租约。", f"The terminal {terminal} has no lease."))
-    click.echo(say(f"{terminal} 最迟于 {iso(ends_ms)} 停止收款", f"{terminal} takes no money from {iso(ends_ms)} on"))
+    click.echo(
+        say(f"{terminal} 最迟于 {local(ends_ms)} 停止收款", f"{terminal} takes no money from {local(ends_ms)} on")
+    )
 
 
 @lease_group.command(name="list", help=say("列出租约", "List the leases"))
@@ -69,6 +71,6 @@ def list_leases(directory: Path, as_json: bool) -> None:
         return
     print_table(
         [say("终端", "terminal"), say("到期", "ends")],
-        [[terminal, iso(leases.ends_ms(each))] for terminal, each in found],
+        [[terminal, local(leases.ends_ms(each))] for terminal, each in found],
         say("没有终端受租约约束。", "No terminal needs a lease."),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import loans
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
@@ -60,7 +60,7 @@ def add(item: str, owner: Owner, days: int, renewals: int, directory: Path, data
         store.close()
     if not lent:
         raise PlatformError(say(f"{item} 已借出。", f"{item} is lent already."))
-    click.echo(say(f"{item} 借至 {iso(due_ms)}", f"{item} is lent until {iso(due_ms)}"))
+    click.echo(say(f"{item} 借至 {local(due_ms)}", f"{item} is lent until {local(due_ms)}"))
 
 
 @loan_group.command(name="return", help=say("登记归还", "Take an item back"))
@@ -107,7 +107,7 @@ def list_loans(directory: Path, database: str | None, as_json: bool) -> None:
     titles = [say("馆藏号", "item"), say("读者", "reader"), say("应还", "due"), say("剩余续借", "renewals left")]
     print_table(
         titles,
-        [[row.item, shown((row.namespace, row.subject)), iso(row.due_ms), row.renewals_left] for row in found],
+        [[row.item, shown((row.namespace, row.subject)), local(row.due_ms), row.renewals_left] for row in found],
         say(
             "没有借出；用 onecard platform loans add 登记。",
             "Nothing is lent: `onecard platform loans add` notes a loan.",

@@ -18,7 +18,7 @@ from agent.sync.contract.messages import MAX_RECORD_BYTES
 from agent.sync.contract.topics import Address
 from tools.bundles import signer_of
 from tools.cli.codes import reason_words
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import orders
 from tools.platform.ca import Authority
@@ -124,7 +124,7 @@ def list_orders(terminal: str | None, directory: Path, database: str | None, as_
     )
     print_table(
         [say(zh, en) for zh, en in titles],
-        [[row.id.hex()[:8], row.terminal, row.act, row.lane or "", iso(row.issued_ms), _became(row)] for row in rows],
+        [[row.id.hex()[:8], row.terminal, row.act, row.lane or "", local(row.issued_ms), _became(row)] for row in rows],
         say("没有下达过命令。", "No commands were given."),
     )
 
@@ -154,7 +154,7 @@ def show(command: str, directory: Path, database: str | None, as_json: bool) -> 
     click.echo(_became(found[0]))
     for name, value in facts.items():
         if value is not None and name != "report":
-            click.echo(f"{name}: {iso(value) if name.endswith('_ms') else value}")
+            click.echo(f"{name}: {local(value) if name.endswith('_ms') else value}")
     if facts["report"] is not None:
         click.echo(json.dumps(facts["report"], ensure_ascii=False, indent=2))
 

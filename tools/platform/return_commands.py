@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
@@ -52,7 +52,7 @@ def list_returns(directory: Path, database: str | None, as_json: bool) -> None:
         [say("退货", "return"), say("终端", "terminal"), say("售出终端", "sold by"), say("款项", "intent"),
          say("金额（元）", "yuan"), say("始于", "since")],
         [[claim.return_id.hex()[-8:], claim.terminal, claim.of_terminal, claim.of_intent.hex()[-8:],
-          yuan(sum(claim.funds.values())), iso(claim.changed_ms)] for claim in found],
+          yuan(sum(claim.funds.values())), local(claim.changed_ms)] for claim in found],
         say("没有未了结的退货。", "No return is open."),
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ import click
 from agent.private_answers import MAX_NAME_CHARS
 from profiles.amounts import yuan
 from profiles.subsidies import MAX_PIN_DIGITS, MIN_PIN_DIGITS, SubsidyPaid
-from tools.cli.times import iso
+from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import subsidies
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
@@ -116,7 +116,7 @@ def list_holders(directory: Path, database: str | None, as_json: bool) -> None:
     table = []
     for row in rows:
         until_ms = row["blocked_until_ms"]
-        table.append([row["owner"], say("有", "yes") if row["pin"] else "-", iso(until_ms) if until_ms else "-"])
+        table.append([row["owner"], say("有", "yes") if row["pin"] else "-", local(until_ms) if until_ms else "-"])
     print_table(titles, table,
         say("还没有登记；用 onecard platform subsidies holder 登记。",
             "Nobody is there yet: `onecard platform subsidies holder` adds somebody."),)  # fmt: skip

@@ -1,0 +1,67 @@
+"""One rule for times: people read local time with its offset, machines UTC, and one file knows how."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from agent.config import parse
+from agent.permits.acts import Role, ServiceAct
+from tests.tools.doctor.parts import DAY_MS, Ward, ward
+from tools.cli.permit import ACTS, ROLES
+from tools.cli.presets import preset_text
+from tools.cli.times import go_by, iso, local, local_of
+from tools.doctor.examine import examine
+
+MOMENT_MS = 1_772_334_000_000
+TOOLS = Path(__file__).parents[3] / "tools"
+OTHERS = {"cli/times.py", "platform/school_reports.py"}
+"""The second writes what parents read, in the school's own time."""
+
+
+def test_people_read_local_time_with_its_offset_and_machines_utc() -> None:
+    assert local(MOMENT_MS) == "2026-03-01 11:00:00+08:00"
+    assert iso(MOMENT_MS) == "2026-03-01T03:00:00+00:00"
+    assert local_of(iso(MOMENT_MS)) == local(MOMENT_MS)
+
+
+def test_the_terminals_configuration_says_which_time_is_local(tmp_path: Path) -> None:
+    @click.command
+    def command() -> None:
+        go_by(parse(preset_text("gate"), "gate", tmp_path, ("terminal.utc_offset_minutes=420",)))
+        click.echo(local(MOMENT_MS))
+
+    assert CliRunner().invoke(command).output == "2026-03-01 10:00:00+07:00\n"
+
+
+def test_no_other_command_writes_times_in_a_way_of_its_own() -> None:
+    paths = [path for room in ("cli", "platform", "doctor") for path in (TOOLS / room).glob("*.py")]
+    own = {str(path.relative_to(TOOLS)) for path in paths if "strftime(" in path.read_text(encoding="utf-8")}
+    assert own <= OTHERS
+    assert len(paths) > 50
+
+
+def test_the_doctors_threads_say_times_as_the_command_does(tmp_path: Path) -> None:
+    with ward(tmp_path) as well:
+        _with_a_certificate_that_is_over(well)
+
+        @click.command
+        def command() -> None:
+            well.configure(terminal=well.document["terminal"] | {"utc_offset_minutes": 420})
+            patient = well.patient()
+            go_by(patient.resolved)
+            click.echo("\n".join(each.said.en for each in examine(patient, patience_s=20.0)))
+
+        assert "+07:00" in CliRunner().invoke(command).output
+
+
+def _with_a_certificate_that_is_over(well: Ward) -> None:
+    well.enrol(well.authority.issue("gate-7", life=-timedelta(milliseconds=DAY_MS)))
+
+
+def test_roles_and_acts_of_a_permit_have_words() -> None:
+    assert set(ROLES) == set(Role)
+    assert set(ACTS) == set(ServiceAct)
