@@ -240,7 +240,9 @@ class FileKeyStore:
     def adopt(self, certificate: bytes) -> None:
         """See :meth:`KeyStore.adopt`. The certificate's file is the moment at which its key counts."""
         if (self._directory / _next(Own.SEALING)).exists() and (self._directory / Own.SEALING).exists():
-            self.install(_FORMER_SEALING, self._read(Own.SEALING))
+            present = self._read(Own.SEALING)
+            if present != self._read(_next(Own.SEALING)):  # else a power cut came before the next one's file was gone
+                self.install(_FORMER_SEALING, present)
         for own in (Own.SEALING, Own.CHECKPOINT):
             self._promote(own)
         self.install(_TLS, certificate)

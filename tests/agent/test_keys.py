@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from agent import cose
-from agent.keys import FileKeyStore, KeyStore, KeyStoreError, Role
+from agent import cose, sealing
+from agent.keys import FileKeyStore, KeyStore, KeyStoreError, Own, Role
 from agent.signatures import Algorithm
 
 MEDIUM_KEY = bytes(range(32))
@@ -64,6 +64,24 @@ def test_a_medium_key_of_another_length_is_refused(store: FileKeyStore) -> None:
     store.install("medium-1.key", MEDIUM_KEY[:-1])
     with pytest.raises(KeyStoreError, match="exactly 32 bytes"):
         store.mac("medium-1", b"card")
+
+
+def test_a_rotation_that_was_cut_short_and_is_done_again_keeps_the_key_before(
+    store: FileKeyStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = sealing.seal(b"of before", store.sealing_public(), b"info")
+    following = store.next_public(Own.SEALING)
+
+    def power_cut(_: Path) -> None:
+        raise KeyStoreError("", "")
+
+    with monkeypatch.context() as cut:
+        cut.setattr("agent.private_files.remove", power_cut)
+        with pytest.raises(KeyStoreError):
+            store.adopt(b"PEM")
+    assert store.sealing_public() == following
+    store.adopt(b"PEM")
+    assert store.unseal(sealed, b"info") == b"of before"
 
 
 def test_the_platforms_keys_may_overlap_while_they_rotate(store: FileKeyStore) -> None:
