@@ -117,7 +117,7 @@ def new(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """Print the text; whoever has it can become this terminal, until it is used."""
+    """Print the text: whoever has it can ask to be this terminal, until it is used, ends or is revoked."""
     layout = Layout(directory)
     authority, brokers = Authority.at(layout.keys), Brokers.of(layout, host, enrol_port)
     if again and replace:
@@ -148,7 +148,7 @@ def show(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """The same text as before."""
+    """The same code; its text differs where another broker is named."""
     layout = Layout(directory)
     brokers = Brokers.of(layout, host, enrol_port)
     with _transaction(layout, database) as transaction:
@@ -220,7 +220,10 @@ def confirm(enrol_id: str, told: str | None, directory: Path, database: str | No
 @directory_option
 @database_option
 def revoke(enrol_id: str, directory: Path, database: str | None) -> None:
-    """At the private broker it counts within a second; another broker is to be started again."""
+    """Of certificates, the code's own alone: later ones are `terminal retire`'s.
+
+    At the private broker it counts within moments; another broker is to be started again.
+    """
     layout = Layout(directory)
     with _transaction(layout, database) as transaction:
         row = _found(transaction, enrol_id)
