@@ -20,8 +20,8 @@ from agent.sync.contract.errors import ContractError
 from agent.sync.contract.stick import MAX_ACKNOWLEDGEMENT_FILE_BYTES, open_acknowledgement
 from agent.threads import in_thread
 from agent.words import tell
-from offline_store.durable import sync_directory
 from offline_store.errors import AcknowledgementRefused
+from offline_store.whole_file import replace_whole
 from offline_store.writer import JournalWriter
 
 NAME = "stick.ack"
@@ -31,10 +31,7 @@ POLL_S = 1.0
 def hand_over(state_dir: Path, payload: bytes) -> Path:
     """Leave an acknowledgement for the agent; the path that is gone once it is taken. Raises ``OSError``."""
     path = state_dir / NAME
-    part = path.with_suffix(".part")
-    part.write_bytes(payload)
-    part.replace(path)
-    sync_directory(state_dir)
+    replace_whole(path, payload, 0o644)  # no secret, and whoever plugs in the stick may be another user
     return path
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from drivers.discovery import Found, Kind
-from tools.whole_file import replace_whole
+from offline_store.whole_file import replace_whole
 
 KEYS = {Kind.PCSC: "reader", Kind.SERIAL: "port", Kind.CAMERA: "source"}
 

@@ -8,7 +8,6 @@ damaged does not count: the terminal's own file goes on in its place.
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,7 +16,7 @@ from agent.configuration.standing import Issue, Standing
 from agent.logs import log
 from agent.words import say, why_en, why_zh
 from agent.yaml_file import MAX_SIZE_BYTES
-from offline_store.durable import sync_directory
+from offline_store.whole_file import replace_whole
 
 DIRECTORY = "configuration"
 _STANDING = "standing.json"
@@ -49,10 +48,10 @@ class Shelf:
         return Standing()
 
     def write(self, standing: Standing) -> None:
-        """Durable on return; texts that it does not name go. Raises ``OSError``."""
+        """Durable on return; texts that it does not name go, and drafts that a power cut left. Raises ``OSError``."""
         self._put(_STANDING, standing.model_dump_json().encode())
         named = {self._name(each.version) for each in (standing.kept, standing.trial and standing.trial.issue) if each}
-        for path in self.directory.glob("*.yaml"):
+        for path in (*self.directory.glob("*.yaml"), *self.directory.glob(".*")):
             if path.name not in named:
                 path.unlink(missing_ok=True)
 
@@ -79,11 +78,4 @@ class Shelf:
 
     def _put(self, name: str, content: bytes) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self.directory / f".{name}.part"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.directory / name)
-        sync_directory(self.directory)
+        replace_whole(self.directory / name, content)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import resource
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tools.whole_file import replace_whole
+from offline_store.whole_file import replace_whole
 
 
 @contextmanager
@@ -41,6 +43,38 @@ def test_where_there_is_no_room_the_old_one_stays_alone_and_the_error_names_it(t
     assert (failed.value.errno, failed.value.filename) == (errno.EFBIG, str(path))
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_its_bytes_are_on_the_disk_before_its_name_and_its_name_on_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        done.append("directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def renamed(draft: str, name: str, *, src_dir_fd: int, dst_dir_fd: int) -> None:
+        done.append("name")
+        replace(draft, name, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    replace_whole(tmp_path / "key.pem", io.BytesIO(b"new"))
+    assert done == ["file", "name", "directory"]
+    assert (tmp_path / "key.pem").stat().st_mode & 0o7777 == 0o600
+
+
+def test_what_somebody_planted_where_the_draft_would_be_is_not_written_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "others").write_text("not ours")
+    (tmp_path / ".key.pem.guessed").symlink_to(tmp_path / "others")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
+    with pytest.raises(FileExistsError):
+        replace_whole(tmp_path / "key.pem", b"new")
+    assert (tmp_path / "others").read_text() == "not ours"
 
 
 def test_a_link_in_its_place_goes_and_what_it_points_to_stays(tmp_path: Path) -> None:

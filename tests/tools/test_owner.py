@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from agent.keys import FileKeyStore
+from offline_store.whole_file import replace_whole
 from tests.faults.privilege import refused
 from tools.owner import UNIT_GROUPS, act_as_owner, as_owner
-from tools.whole_file import replace_whole
 
 ROOT = Path(__file__).parents[2]
 OWNER, GROUP = 54_321, 54_322

@@ -27,10 +27,10 @@ from agent.words import say, why_en, why_zh
 from agent.yaml_file import YamlError, parse_yaml
 from offline_store.errors import Locked
 from offline_store.lock import take_lock
+from offline_store.whole_file import replace_whole
 from tools.cli.bench_process import running_devices
 from tools.cli.terminal_process import TerminalProcess
 from tools.owner import Owner
-from tools.whole_file import replace_whole
 
 READY_S = 60.0
 REPORTS_S = 40.0

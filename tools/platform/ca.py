@@ -16,17 +16,13 @@ certificate means a whole pair.
 from __future__ import annotations
 
 import hmac
-import io
 import ipaddress
-import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -36,6 +32,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from agent.cose import VerifyKey, keyring
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, KeyStoreError, Role
 from agent.sync.contract import Address, ContractError
+from offline_store.whole_file import replace_whole
 from tools.cli.words import say, why_zh
 from tools.platform.errors import PlatformError
 
@@ -353,24 +350,14 @@ def make_private_directory(directory: Path) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write `content` to `path` (0600) so that a power cut leaves the old file or the new one, never a part."""
-    _write_private(path, io.BytesIO(content))
+    """Write `content` to `path` (0600), durable on return; a power cut leaves the old file or the new one whole."""
+    replace_whole(path, content)
 
 
 def copy_private(source: Path, path: Path) -> None:
     """The same of another file's content, however large."""
     with source.open("rb") as content:
-        _write_private(path, content)
-
-
-def _write_private(path: Path, content: BinaryIO) -> None:
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        shutil.copyfileobj(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
+        replace_whole(path, content)
 
 
 def _write_pair(pair: KeyPair, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:

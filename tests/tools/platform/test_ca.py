@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from agent.keys import FileKeyStore, Role
-from tools.platform.ca import Authority
+from tools.platform.ca import Authority, write_private
 from tools.platform.errors import PlatformError
 
 
@@ -33,6 +34,24 @@ def test_nobody_else_can_read_the_keys(authority: Authority) -> None:
     directory = authority.ca.key.parent
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
+
+
+def test_a_key_is_durable_by_its_name_and_a_draft_of_another_process_stays(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = authority.ca.key.parent
+    (directory / ".revoked.crl.new").write_bytes(b"another's draft")
+    synced: list[bool] = []
+    fsync = os.fsync
+
+    def seen(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    write_private(authority.revoked_list, b"list")
+    assert synced == [False, True]
+    assert (directory / ".revoked.crl.new").read_bytes() == b"another's draft"
 
 
 def test_a_new_host_name_renews_the_server_certificate_alone(authority: Authority) -> None:
