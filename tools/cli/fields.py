@@ -17,6 +17,7 @@ from tools.cli.times import local, local_of
 
 _S = Sentence
 _LAST_MS = 253_402_300_799_000  # the end of the year 9999
+_YEAR_HOURS = 8_760
 _MOMENTS = frozenset({"issued", "expires", "counts_until"})
 """Fields that machines read as ISO 8601."""
 
@@ -125,7 +126,7 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "waiting_records": _S("待确认条数", "records waiting"),
         "waiting_bytes": _S("待确认字节", "bytes waiting"),
         "oldest_ms": _S("其中最早", "the oldest of them"),
-        "hours_left": _S("磁盘余量（小时）", "hours of room"),
+        "hours_left": _S("磁盘余量", "room left"),
         # a bundle
         "kind": _S("类别", "kind"),
         "name": _S("名称", "name"),
@@ -263,6 +264,8 @@ def value(name: str, content: Any) -> str:
         return say(f"{amount} 元", f"{amount} yuan")
     if name.endswith("_ms") and isinstance(content, int) and 0 <= content <= _LAST_MS:
         return local(content)
+    if name == "hours_left" and isinstance(content, int):
+        return hours(content)
     if name in _MOMENTS:
         return local_of(str(content))
     if name == "rules":
@@ -282,6 +285,16 @@ def value(name: str, content: Any) -> str:
 def line(name: str, content: Any) -> str:
     """``name: value`` in the reader's language."""
     return f"{field(name)}{say('：', ': ')}{value(name, content)}"
+
+
+def hours(count: int) -> str:
+    """A length of time that nobody counts in hours beyond a year: it is guessed from one day's records."""
+    return say("一年以上", "more than a year") if count > _YEAR_HOURS else say(f"{count} 小时", f"{count} h")
+
+
+def size(size_bytes: int) -> str:
+    """A file's, in the unit in which it is something."""
+    return f"{size_bytes / 1_000_000:.1f} MB" if size_bytes >= 1_000_000 else f"{-(-size_bytes // 1_000)} kB"
 
 
 def audience(text: str) -> str:

@@ -10,6 +10,7 @@ from agent.sync.link import LinkPhase
 from agent.words import say, tell
 from drivers.api import CardFault, ReaderFault
 from profiles.api import ClockState
+from tools.cli import fields
 from tools.cli.codes import reasons
 
 PHASES = {
@@ -48,9 +49,10 @@ def clock(standing: Standing) -> str:
 def buffer(standing: Standing) -> str:
     """How large the journal is, and how long it lasts."""
     now = standing.buffer
-    size_mb = now.size_bytes / 1_000_000
-    left = say("未知", "not known") if now.hours_left is None else say(f"{now.hours_left} 小时", f"{now.hours_left} h")
-    text = say(f"{size_mb:.1f} MB，余量 {left}", f"{size_mb:.1f} MB, room left: {left}")
+    size, left = fields.size(now.size_bytes), say("未知", "not known")
+    if now.hours_left is not None:
+        left = fields.hours(now.hours_left)
+    text = say(f"{size}，余量 {left}", f"{size}, room left: {left}")
     counted = say(f"，未入账开门 {now.unrecorded} 次", f", openings not recorded: {now.unrecorded}")
     return text + counted if now.unrecorded else text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent.standing import ConfiguredNow
+from tools.cli import fields
 from tools.cli.standing_words import configuration
 
 INVALID = {"withdrawn": 8, "why": "invalid", "at": "lanes.gate.profile"}
@@ -35,3 +36,14 @@ def test_it_says_whose_it_is_and_what_was_taken_back(
     for lang, said in (("en", en), ("zh", zh)):
         monkeypatch.setenv("ONECARD_LANG", lang)
         assert configuration(ConfiguredNow.model_validate(now)) == said
+
+
+def test_a_length_that_nobody_counts_in_hours_is_said_to_be_long_and_a_small_file_is_not_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ONECARD_LANG", "en")
+    assert fields.value("hours_left", 222_836) == "more than a year"
+    assert fields.value("hours_left", 37) == "37 h"
+    assert (fields.size(49_152), fields.size(1), fields.size(12_340_000)) == ("50 kB", "1 kB", "12.3 MB")
+    monkeypatch.setenv("ONECARD_LANG", "zh")
+    assert fields.value("hours_left", 222_836) == "一年以上"
