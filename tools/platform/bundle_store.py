@@ -9,7 +9,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,10 +133,6 @@ class BundleStore:
             Latest(name, audience, forms[0].manifest.bundle_version, tuple(forms))
             for (name, audience), forms in sorted(newest.items())
         ]
-
-    def bodies(self) -> Mapping[bytes, Published]:
-        """Every body that may still be asked for, by its SHA-256."""
-        return {form.manifest.body_sha256: form for latest in self.latest() for form in latest.forms}
 
     def fingerprint(self) -> tuple[tuple[str, int], ...]:
         """Changes when a file comes or goes."""
