@@ -24,10 +24,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from agent.beside import beside_problems
 from agent.configuration.standing import Trial
 from agent.counter_settings import CounterConfig
 from agent.exposition import MetricsConfig
+from agent.peripheral_problems import peripheral_problems
 from agent.problems import Problem, problems_of
 from agent.pupils import MaskedName, PupilConfig
 from agent.sip2.settings import LibraryConfig
@@ -327,7 +327,7 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
         except ValidationError as error:
             problems += problems_of(error, model=kind.Settings, prefix=("lanes", name, "settings"))
     problems += _shared_readers(config)
-    problems += beside_problems(config.lanes, devices, profiles)
+    problems += peripheral_problems(config.lanes, devices, profiles)
     problems += _misplaced(config, devices)
     problems += _shared_lines(config, profiles)
     problems += _shared_ports(devices)

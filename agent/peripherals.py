@@ -11,8 +11,8 @@ from agent.backoff import Backoff
 from agent.devices import DeviceState, DeviceThread
 from agent.handover import CounterPort, NoCounter
 from agent.paper import NoPaper, Paper, PaperThread
-from agent.screen import NoScreen, Screen, ScreenThread, TextScreenDevice
-from drivers.api import Device, Printer
+from agent.screen import NoScreen, Screen, ScreenThread
+from drivers.api import Device, Printer, TextScreenDevice
 
 if TYPE_CHECKING:  # only a terminal with a counter loads it
     from agent.config import LaneConfig

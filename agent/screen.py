@@ -14,7 +14,7 @@ from typing import Protocol
 from agent.backoff import Backoff
 from agent.devices import DeviceState, DeviceThread
 from agent.words import tell
-from drivers.api import Device, ReaderError
+from drivers.api import ReaderError, TextScreenDevice
 from profiles.reasons import Sentence
 
 LOOK_S = 0.5
@@ -44,13 +44,6 @@ class NoScreen:
 
     def wipe(self) -> None:
         """Nothing is there."""
-
-
-class TextScreenDevice(Device, Protocol):
-    """What a driver of screens has."""
-
-    def show_lines(self, lines: tuple[str, ...]) -> None:
-        """Show these lines instead of what is there. Raises :class:`ReaderError`."""
 
 
 class ScreenThread(DeviceThread):

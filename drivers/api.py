@@ -89,6 +89,10 @@ class DriverSettings(BaseModel):
     """Base of every driver's settings: unknown keys are refused, values are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    prints: ClassVar[bool] = False
+    """Whether the driver is a :class:`Printer`."""
+    shows: ClassVar[bool] = False
+    """Whether it is a :class:`TextScreenDevice`."""
 
 
 class _Reading(BaseModel):
@@ -308,3 +312,10 @@ class Printer(Device, Protocol):
 
     def print_lines(self, lines: tuple[str, ...]) -> None:
         """Print and cut. Raises :class:`ReaderError` (paper out is ``NOT_FOUND`` with its detail)."""
+
+
+class TextScreenDevice(Device, Protocol):
+    """A screen of lines of text."""
+
+    def show_lines(self, lines: tuple[str, ...]) -> None:
+        """Show these lines instead of what is there; none: an empty screen. Raises :class:`ReaderError`."""

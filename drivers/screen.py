@@ -28,7 +28,7 @@ class ScreenSettings(DriverSettings):
 
 
 class TextScreen(TextOut):
-    """Driver ``screen``."""
+    """Driver ``screen``. Implements :class:`drivers.api.TextScreenDevice`."""
 
     Settings: ClassVar[type[DriverSettings]] = ScreenSettings
 

@@ -26,7 +26,7 @@ class _Lane(HasCounter, Protocol):
     def screen(self) -> str | None: ...
 
 
-def beside_problems(
+def peripheral_problems(
     lanes: Mapping[str, _Lane], devices: Mapping[str, DriverSettings], profiles: Mapping[str, ProfileSettings]
 ) -> list[Problem]:
     """Of lanes whose devices and profiles have read their own settings."""
@@ -35,10 +35,10 @@ def beside_problems(
     for name, lane in lanes.items():
         for key, (trait, zh) in _KINDS.items():
             device = lane.printer if key == "printer" else lane.screen
-            if device is not None and device in devices and not getattr(devices[device], trait, False):
+            if device is not None and device in devices and not getattr(devices[device], trait):
                 problems.append(Problem(f"lanes.{name}.{key}", f"{device} 不是{zh}", f"{device} is no {key}"))
             for reader in lane.readers:
-                if reader in devices and getattr(devices[reader], trait, False):
+                if reader in devices and getattr(devices[reader], trait):
                     said = (f"{reader} 是{zh}，不能当读卡器", f"{reader} is a {key}; it belongs under {key}:")
                     problems.append(Problem(f"lanes.{name}.readers", *said))
         if lane.screen is not None and (other := owners.setdefault(lane.screen, name)) != name:
