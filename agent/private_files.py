@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
 from agent.words import why_en, why_zh
 from offline_store.durable import sync_directory
+from offline_store.whole_file import replace_whole
 
 MAX_FILE_BYTES = 64 * 1024
 
@@ -43,33 +44,30 @@ def make_directory(directory: Path) -> None:
 
 def write(path: Path, content: bytes) -> None:
     """Put ``content`` in the place of what was there, durable on return. Raises :class:`KeyStoreError`."""
-    _write(path, content, lambda draft: draft.replace(path))
+    check_directory(path.parent)
+    with _told(path):
+        replace_whole(path, content)
 
 
 def create(path: Path, content: bytes) -> None:
     """The same where nothing is there: of several who do so at once one wins, and the others' content is dropped."""
-
-    def link(draft: Path) -> None:
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
-        draft.unlink()
-
-    _write(path, content, link)
-
-
-def _write(path: Path, content: bytes, place: Callable[[Path], object]) -> None:
     check_directory(path.parent)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        place(draft)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with _told(path):
+        replace_whole(draft, content)
+        try:
+            with suppress(FileExistsError):
+                path.hardlink_to(draft)
+        finally:
+            draft.unlink()
         sync_directory(path.parent)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise KeyStoreError(
             f"{path} 无法写入：{why_zh(error)}", f"{path} cannot be written: {why_en(error)}"
         ) from error
@@ -163,7 +161,7 @@ def _wiped(held: int, name: str) -> bool:
 
 def sweep(directory: Path) -> None:
     """Remove drafts that a power cut left; whoever writes at the same time must be shut out by the caller."""
-    for draft in directory.glob(".*.????????"):
+    for draft in directory.glob(".*.*"):
         draft.unlink(missing_ok=True)
 
 
