@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from agent.devices import DRIVER_BUG, place_of
 from drivers.api import CardFault, DriverSettings, ReaderError, ReaderFault
 from drivers.board import Board, BoardSettings
 from drivers.camera import CameraSettings
@@ -48,6 +49,9 @@ VIRTUAL = Sentence(
     "it is a virtual one: it is there while the terminal runs (onecard run)",
 )
 _OTHERS = Sentence("重新插拔设备，再看终端日志", "plug the device out and in, then look at the agent's log")
+_TELL_US = Sentence(
+    "请把 onecard doctor --report 的文件交给开发者", "give the developers the file of onecard doctor --report"
+)
 _FAULTS = {fault.code: fault for fault in (*ReaderFault, *CardFault)}
 
 
@@ -95,7 +99,21 @@ _REMEDIES_OF_PARTS = {
 }
 
 
+def driver_bug(check: str, name: str, error: Exception) -> Finding:
+    """A driver raised what no driver may: as the supervisor of devices says it, of this one device."""
+    said = Sentence(f"驱动程序出错（{place_of(error)}）", f"the driver has a bug ({place_of(error)})")
+    return fail(check, DRIVER_BUG, said, _TELL_US, name)
+
+
 def _tried(patient: Patient, name: str, settings: DriverSettings) -> Finding:
+    """Whatever the driver does, there is a line of this device, and of those after it."""
+    try:
+        return _opened(patient, name, settings)
+    except Exception as error:  # noqa: BLE001 -- as the supervisor of devices: a driver's bug is a finding
+        return driver_bug(check_of(settings), name, error)
+
+
+def _opened(patient: Patient, name: str, settings: DriverSettings) -> Finding:
     """Open the device, ask what can be asked without moving anything, and let it go."""
     kind = cast("Any", driver(patient.config.devices[name].driver))
     device = kind(name, settings)

@@ -19,7 +19,7 @@ from offline_store.errors import StoreError
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
 from profiles.reasons import Sentence
-from tools.doctor.devices import REMEDIES
+from tools.doctor.devices import REMEDIES, driver_bug
 from tools.doctor.finding import Finding, fail, ok, unknown
 from tools.doctor.patient import Patient
 
@@ -51,6 +51,13 @@ def press(patient: Patient, board: str, output: str) -> Finding:
         _record(patient, board, output)
     except StoreError as error:
         return fail("relay", "not-recorded", Sentence(error.zh, error.en), _FIRST, about)
+    try:
+        return _pulsed(patient, board, output, about)
+    except Exception as error:  # noqa: BLE001 -- as the supervisor of devices: a driver's bug is a finding
+        return driver_bug("relay", about, error)
+
+
+def _pulsed(patient: Patient, board: str, output: str, about: str) -> Finding:
     kind = cast("Any", driver(patient.config.devices[board].driver))
     device: Board = kind(board, patient.resolved.devices[board])
     try:

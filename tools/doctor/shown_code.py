@@ -10,13 +10,12 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from typing import Any, cast
 
-from agent.devices import DRIVER_BUG, place_of
 from drivers.api import CodeHint, CodeReading, ReaderError, ReaderFault, Source
 from drivers.camera import CameraSettings
 from drivers.registry import driver
 from drivers.scanner import ScannerSettings
 from profiles.reasons import Sentence
-from tools.doctor.devices import REMEDIES
+from tools.doctor.devices import REMEDIES, driver_bug
 from tools.doctor.finding import Finding, fail, ok, unknown
 from tools.doctor.patient import Patient
 
@@ -26,9 +25,6 @@ _ENDS_S = 2.0
 _NEARER = Sentence(
     "调整距离，调亮屏幕，擦净镜头；再看光线和清晰度两行",
     "change the distance, turn the screen brighter, wipe the lens; see the lines about light and sharpness",
-)
-_TELL_US = Sentence(
-    "请把 onecard doctor --report 的文件交给开发者", "give the developers the file of onecard doctor --report"
 )
 
 
@@ -76,8 +72,7 @@ def _wait(source: Source, code: str, wait_s: float, answer: Future[Finding]) -> 
     try:
         found = _tried(source, code, wait_s)
     except Exception as error:  # noqa: BLE001 -- as the supervisor of devices: a driver's bug is a finding
-        said = Sentence(f"驱动程序出错（{place_of(error)}）", f"the driver has a bug ({place_of(error)})")
-        found = fail("code", DRIVER_BUG, said, _TELL_US, source.name)
+        found = driver_bug("code", source.name, error)
     answer.set_result(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from agent.bundles.install import Shelf
@@ -66,6 +68,19 @@ class Ward:
         """Put a camera in the scanner's place."""
         devices = self.document["devices"] | {"scanner": {"driver": "camera", "source": source}}
         self.configure(devices=devices)
+
+    def install_driver(self, monkeypatch: pytest.MonkeyPatch, device: str, kind: str, source: str) -> None:
+        """Drive a device by a class ``kind`` in this ``source``, as of a package that somebody installed."""
+        module = f"a_{kind}"
+        about = self.directory / f"{module}-1.dist-info"
+        about.mkdir()
+        (self.directory / f"{module}.py").write_text(source, encoding="utf-8")
+        (about / "METADATA").write_text(f"Name: {module}\nVersion: 1\n", encoding="utf-8")
+        (about / "entry_points.txt").write_text(f"[onecard.drivers]\n{kind} = {module}:{kind}\n", encoding="utf-8")
+        monkeypatch.delitem(sys.modules, module, raising=False)
+        monkeypatch.syspath_prepend(str(self.directory))
+        devices = self.document["devices"]
+        self.configure(devices=devices | {device: devices[device] | {"driver": kind}})
 
     def enrol(self, files: TlsFiles) -> None:
         """Give the terminal these credentials."""

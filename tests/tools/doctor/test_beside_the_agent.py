@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from agent.buffer import BufferState
 from agent.clock import SystemClock
 from agent.devices import DeviceState
@@ -125,6 +127,22 @@ def test_an_output_is_tried_once_the_journal_has_it(well: Ward) -> None:
     with closing(Outbox.open(well.state_dir)) as outbox:
         last = Record.from_bytes(outbox.batch(outbox.position().head_seq - 1, 1, 1)[0]).entry
     assert (last.kind, last.reason, last.public["output"]) == ("service", "output-tested", "gate")
+
+
+BUGGY = """
+from drivers.relay import ModbusRelay
+
+class Mine(ModbusRelay):
+    def pulse(self, output, pulse_ms):
+        raise KeyError("张三")
+"""
+
+
+def test_a_bug_in_the_boards_driver_is_a_line_of_its_output(well: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    well.install_driver(monkeypatch, "board", "Mine", BUGGY)
+    found = press(well.patient(), "board", "gate")
+    assert (found.about, found.fault) == ("board.gate", "driver-bug")
+    assert "张三" not in found.said.zh + found.said.en
 
 
 def test_an_output_is_not_tried_where_it_cannot_be_recorded(well: Ward) -> None:

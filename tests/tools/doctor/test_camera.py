@@ -137,15 +137,7 @@ class Deaf(SerialScanner):
 def test_a_driver_that_breaks_or_hangs_before_a_test_code_is_a_finding(
     well: Ward, monkeypatch: pytest.MonkeyPatch, kind: str, fault: str
 ) -> None:
-    (well.directory / f"a_{kind}.py").write_text(BROKEN.format(hangs_s=10), encoding="utf-8")
-    about = well.directory / f"a_{kind}-1.dist-info"
-    about.mkdir()
-    (about / "METADATA").write_text(f"Name: a-{kind}\nVersion: 1\n", encoding="utf-8")
-    (about / "entry_points.txt").write_text(f"[onecard.drivers]\n{kind} = a_{kind}:{kind}\n", encoding="utf-8")
-    monkeypatch.syspath_prepend(str(well.directory))
-    well.configure(
-        devices=well.document["devices"] | {"scanner": well.document["devices"]["scanner"] | {"driver": kind}}
-    )
+    well.install_driver(monkeypatch, "scanner", kind, BROKEN.format(hangs_s=10))
     monkeypatch.setattr("tools.doctor.shown_code._ENDS_S", 0.0)
     (found,) = wait_for(well.patient(), new_code(), 0.1)
     assert found.fault == fault

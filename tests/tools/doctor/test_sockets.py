@@ -133,6 +133,26 @@ def test_a_printer_a_screen_and_a_scale_are_tried_too(well: Ward, key: str) -> N
     assert {each.about: each.verdict for each in devices(well.patient())}[key] is Verdict.UNKNOWN  # no lane uses it
 
 
+BUGGY = """
+from drivers.scanner import SerialScanner
+
+class Mine(SerialScanner):
+    def {method}:
+        raise ValueError("张三")
+"""
+
+
+@pytest.mark.parametrize("method", ["__init__(self, name, settings)", "open(self)", "close(self)"])
+def test_a_bug_in_one_driver_leaves_the_other_devices_their_lines(
+    well: Ward, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    well.install_driver(monkeypatch, "scanner", "Mine", BUGGY.format(method=method))
+    found = {each.about: each for each in devices(well.patient())}
+    assert (found["scanner"].check, found["scanner"].fault) == ("device", "driver-bug")
+    assert "张三" not in found["scanner"].said.zh + found["scanner"].said.en
+    assert found["board"].verdict is Verdict.OK
+
+
 def test_a_port_that_is_closed_to_the_terminal_is_said_to_be_whose_it_is(well: Ward) -> None:
     port = well.directory / "paper.txt"
     well.document["lanes"]["north"]["printer"] = "printer"
