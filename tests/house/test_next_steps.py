@@ -1,6 +1,6 @@
 """Whoever is refused is told one thing to do now: exactly one, of a closed list of kinds, the same in both languages.
 
-A reason is taken for a refusal unless it stands in ``GOES_ON``, so a new one is held to this without anybody's doing.
+A reason is taken for a refusal unless it stands in ``reasons.GOES_ON``, so a new one is held to this by itself.
 A step is what follows 请 and "please". Two media to choose from are one step, two places to go to are two, and what one
 should not do is none.
 """
@@ -16,7 +16,7 @@ import pytest
 
 import profiles
 from profiles import amounts, basket, hall_words, ordering, shop, subsidy_words
-from profiles.reasons import ReasonEnum, Sentence
+from profiles.reasons import GOES_ON, ReasonEnum, Sentence
 from profiles.rules import assisted
 
 STEPS = (
@@ -33,18 +33,6 @@ STEPS = (
     ("记住", "remember"),
 )
 CHOICE = re.compile("或(?!放卡|出示市民码|出示码)| or (?!a card|the citizen code|a code)")
-_WENT_WELL = """
-    actuated answered-late assisted area-reset asked came-back came-back-late came-in came-in-late collected debt-asked
-    duress entered entered-again entered-station escorted fire-cleared foreign-asked granted granted-again
-    handed-over handover-confirmed health-shown-green identified left-free left-station-free
-    left-station-unpaid left-unpaid lent lent-offline
-    library-goodbye library-scan library-scan-offline library-welcome loan-asked meal-counted nothing-owed
-    opened-again opened-by-command paid paid-offline passed patron-unblocked receipt-copied refunded registered
-    renewal-asked renewed repeated return-asked returned returned-offline shift-closed shift-opened signed-in signed-out
-    subsidy-asked subsidy-shown ticket ticket-called ticket-valid trip-asked voided went-on-leave went-out
-"""
-GOES_ON = frozenset(_WENT_WELL.split())
-"""What is no refusal: it went well, or it is under way."""
 
 
 def of_profiles() -> Iterator[ReasonEnum]:
@@ -56,7 +44,7 @@ def of_profiles() -> Iterator[ReasonEnum]:
 
 
 REASONS = list(of_profiles())
-REFUSALS = [reason for reason in REASONS if reason.code not in GOES_ON]
+REFUSALS = [reason for reason in REASONS if reason.refuses]
 REFUSING_WORDS = (
     *(problem.sentence for problem in amounts.AmountProblem),
     *(amounts.NO_SUCH_KEY, amounts.NOTHING_DUE),

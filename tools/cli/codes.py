@@ -88,5 +88,11 @@ def reason_words(code: str | None) -> str:
     return _said(reason.technician if reason else None, code)
 
 
+def refuses(code: str | None) -> bool:
+    """Whether a record with this reason says that somebody was refused; one that nobody knows is taken to."""
+    reason = None if code is None else reasons().get(code)
+    return reason is None or reason.refuses
+
+
 def _said(sentence: Sentence | None, code: str) -> str:
     return code if sentence is None else say(sentence.zh, sentence.en)

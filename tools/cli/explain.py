@@ -12,7 +12,7 @@ from agent.words import say
 from offline_store.lookup import Lookup
 from profiles.reasons import Sentence
 from profiles.trace import Said
-from tools.cli.codes import kind_words, reason_words
+from tools.cli.codes import kind_words, reason_words, refuses
 from tools.cli.place import state_dir_option
 from tools.cli.times import local
 from tools.explanation import CannotExplain, Explanation, InForce, explain
@@ -54,7 +54,8 @@ def _lines(explanation: Explanation) -> list[str]:
         lines.append(f"  {_said(explanation.silence.value)}")
     if explanation.rules:
         lines.append(f"  {say('依次询问的规则', 'the rules that were asked, in order')}{colon}".rstrip())
-        lines += [f"    {_rule(said, last=said is explanation.rules[-1])}" for said in explanation.rules]
+        refused = _refused(explanation)
+        lines += [f"    {_rule(said, refused=said is refused)}" for said in explanation.rules]
         lines += _versions(explanation.in_force)
     if explanation.refers_to is not None:
         name = explanation.refers_to.hex()
@@ -68,14 +69,21 @@ def _lines(explanation: Explanation) -> list[str]:
     return lines
 
 
-def _rule(said: Said, *, last: bool) -> str:
+def _refused(explanation: Explanation) -> Said | None:
+    """The rule that refused: the last one, if the record's reason refuses; whoever passed was refused by none."""
+    if not explanation.rules or not refuses(explanation.found.record.entry.reason):
+        return None
+    return None if explanation.rules[-1].held else explanation.rules[-1]
+
+
+def _rule(said: Said, *, refused: bool) -> str:
     if said.rule is None:
         question = say(f"规则 {said.number}（本版本不认识）", f"rule {said.number}, which this version does not know")
     else:
         question = _said(said.rule.question)
     if said.held:
         return f"✓ {question} {say('是', 'yes')}"
-    if last:
+    if refused:
         return f"✗ {question} {say('否', 'no')}"
     return f"~ {question} {say('否，但不因此拒绝', 'no, and that alone refuses nobody')}"
 
@@ -101,6 +109,7 @@ def _versions(in_force: InForce) -> list[str]:
 
 def _facts(explanation: Explanation) -> dict[str, Any]:
     entry, in_force = explanation.found.record.entry, explanation.in_force
+    refused = _refused(explanation)
     return {
         "seq": explanation.found.seq,
         "id": entry.id.hex(),
@@ -109,7 +118,12 @@ def _facts(explanation: Explanation) -> dict[str, Any]:
         "profile": entry.profile,
         "reason": entry.reason,
         "rules": [
-            {"number": said.number, "rule": None if said.rule is None else said.rule.name, "held": said.held}
+            {
+                "number": said.number,
+                "rule": None if said.rule is None else said.rule.name,
+                "held": said.held,
+                "refused": said is refused,
+            }
             for said in explanation.rules
         ],
         "silence": None if explanation.silence is None else explanation.silence.name.lower().replace("_", "-"),

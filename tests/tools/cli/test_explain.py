@@ -55,6 +55,7 @@ ENTRIES = (
     entry(8, Kind.OUTCOME, PassageReason.PASSED.code, refers_to=record_id(7)),
     entry(9, Kind.DECISION, "code-stale"),
     entry(10, Kind.DECISION, "granted", public={RULES: bytes([Rule.PLATFORM.number | OBJECTED, 1, 63])}),
+    entry(11, Kind.DECISION, "left-unpaid", public={RULES: bytes([1, Rule.LEASE.number | OBJECTED])}),
 )
 """Record 1 is the genesis; each of these has the number that its id names."""
 
@@ -128,10 +129,18 @@ def test_an_objection_that_was_let_pass_and_a_rule_of_another_version_are_told_a
 
 
 @pytest.mark.usefixtures("journal")
+def test_the_last_rule_refused_nobody_where_the_person_passed(tmp_path: Path) -> None:
+    assert "~ Does the platform's lease hold? no, and that alone refuses nobody" in run(tmp_path, "11").stdout
+    assert "~ 平台的租约有效？ 否，但不因此拒绝" in run(tmp_path, "11", lang="zh").stdout
+    assert [rule["refused"] for rule in facts(tmp_path, "11")["rules"]] == [False, False]
+    assert [rule["refused"] for rule in facts(tmp_path, "5")["rules"]] == [False, True]
+
+
+@pytest.mark.usefixtures("journal")
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ("11", "holds no such record"),
+        ("12", "holds no such record"),
         (record_id(99).hex(), "holds no such record"),
         ("00000063", "holds no such record"),
         ("north", "32 hex digits"),
