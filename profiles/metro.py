@@ -52,19 +52,20 @@ from profiles.direction import Direction
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
 from profiles.metro_reasons import MetroReason, MetroRule
 from profiles.metro_settings import MetroSettings
-from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState
+from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState, passage_of
+from profiles.payers import own_share_fen
 from profiles.payment import Bill, Kept, Payment, with_amount
 from profiles.questions import Answer, Answered, Declined, NotRecorded, QueryTravel, Travelled, Unanswered
 from profiles.reasons import Sentence
 from profiles.ride import Ride
 from profiles.riding import given_back, taken, ticket_of, ticket_said, with_lamp
-from profiles.rules import lease
+from profiles.rules import guardian, lease
 from profiles.rules.concession import concession_of
 from profiles.rules.discounts import Discounts, Rides, travelled
 from profiles.rules.funds import ACCOUNT
 from profiles.rules.impossible import is_possible
 from profiles.rules.trips import OpenTrip, Seen, begun, has_left, left, open_trip, over, seen, seen_here
-from profiles.trace import Asked, Rule, RuleEnum, Verdict, judge
+from profiles.trace import Asked, RuleEnum, Verdict, judge
 
 MINUTE_MS = 60_000
 _REFUSED = {"medium-lost": Reason.MEDIUM_LOST, "wrong-person": Reason.MEDIUM_DENIED}
@@ -335,15 +336,17 @@ class Metro(PaidWay[MetroState]):
             since_ms, station = trip or (None, None)
             grant = Grant(MetroReason.LEFT_FREE, public, ended, since_ms, station)
             return self.let_through(self._fresh(state), credential, grant, facts, trace)
-        if lease.refusal(facts) is not None:  # money stops, and nobody is kept for it
-            since_ms, station = trip or (None, None)
-            grant = Grant(MetroReason.LEFT_UNPAID, public | {"unpaid_fen": fare_fen}, ended, since_ms, station)
-            unpaid = judge([(Rule.LEASE, False, None)], trace)
-            return self.let_through(self._fresh(state), credential, grant, facts, unpaid.trace)
         is_a_fare = trip is not None or state.typed_fen is None
         concessions, discounts = (settings.concessions, settings.discounts) if is_a_fare else ((), Discounts())
         began_ms = facts.now_ms if trip is None else trip.since_ms
         ticket = ticket_of(fare_fen, concessions, discounts, credential, known.rides, began_ms, facts)
+        own_fen, date = own_share_fen(fare_fen, ticket.funds), compact(facts.local_time)
+        money = (*lease.rules(facts), *guardian.rules(subject, own_fen, date, facts))
+        if not all(may for _, may, _ in money):  # money stops, and nobody is kept for it
+            since_ms, station = trip or (None, None)
+            grant = Grant(MetroReason.LEFT_UNPAID, public | {"unpaid_fen": fare_fen}, ended, since_ms, station)
+            unpaid = judge([(rule, may, None) for rule, may, _ in money], trace)
+            return self.let_through(self._fresh(state), credential, grant, facts, unpaid.trace)
         ride = Ride(
             line=settings.line,
             own_fen=ticket.own_fen,
@@ -352,7 +355,7 @@ class Metro(PaidWay[MetroState]):
             station=None if trip is None else trip.station,
         )
         marks = (*ended, *taken(ride, ticket.concession, subject, facts))
-        bill = Bill(fare_fen, compact(facts.local_time), funds=ticket.funds, ride=ride)
+        bill = Bill(fare_fen, date, funds=ticket.funds, ride=ride)
         return self.ask(self._fresh(state), credential, bill, trace, facts, public, marks)
 
     def _fare_fen(self, state: MetroState, known: Known, start: str | None, facts: Facts) -> int | None:
@@ -438,6 +441,31 @@ class Metro(PaidWay[MetroState]):
             marks = (*marks, *begun(payment.subject, trip, facts), *left(payment.subject, None, facts))
         after = state.cleared("passage") if was_paid else state
         return after, marks
+
+    def unpaid(self, step: Step[MetroState], payment: Payment, facts: Facts) -> Step[MetroState]:
+        """Nobody is kept inside because the platform is silent: the trip ends, and what was not taken is recorded."""
+        if self._settings.direction is Direction.IN:
+            return step
+        ride = payment.ride or Ride(line=self._settings.line)
+        trip = None if ride.entered_ms is None or ride.station is None else OpenTrip(ride.entered_ms, ride.station)
+        marks = (*over(payment.subject, facts), *seen_here(payment.subject, self._settings.here, facts))
+        if self._settings.asks and trip is not None:
+            marks = (*marks, *left(payment.subject, trip, facts))
+        record = Record(
+            id=facts.new_id(),
+            kind=Kind.DECISION,
+            reason=MetroReason.LEFT_UNPAID,
+            medium=payment.medium,
+            subject=payment.subject,
+            public=self._public() | {"unpaid_fen": payment.amount_fen},
+            marks=marks,
+        )
+        after = step.state.model_copy(
+            update={"passage": passage_of(record.id, payment.subject, ride.entered_ms, ride.station)}
+        )
+        recorded = tuple(effect for effect in step.effects if not isinstance(effect, Show))
+        shown = Show(MetroReason.LEFT_UNPAID.citizen, Tone.OK)
+        return Step(after, (*recorded, record, self.pulse(record.id), shown))
 
     def said(self, state: MetroState, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002 -- the protocol's
         """The ticket, and what the holder's own account pays."""

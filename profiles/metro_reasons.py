@@ -29,7 +29,10 @@ class MetroReason(ReasonEnum):
     LEFT_UNPAID = (
         "left-station-unpaid",
         _S("可以出站，车费请到客服中心付款", "You may go out; please pay the fare at the station's desk"),
-        _S("租约已到期，不收款，放行；unpaid_fen 未收", "the lease has ended: let out, and unpaid_fen was not taken"),
+        _S(
+            "租约到期、家长限额或离线限额，不能收款，放行；unpaid_fen 未收",
+            "lease, guardian's limit or offline ceiling forbids the fare: let out, and unpaid_fen was not taken",
+        ),
     )
     NO_ENTRY = (
         "no-station-entry",

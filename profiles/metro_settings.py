@@ -93,8 +93,8 @@ class MetroSettings(RideSettings):
             raise PydanticCustomError("said", "{en}", said)
         if self.highest_fen() > self.offline.payment_fen:
             said = {
-                "zh": "最高票价超过 offline.payment_fen：断网时有人出不了站，请提高后者",
-                "en": "the highest fare is above offline.payment_fen: offline some could not leave; raise that",
+                "zh": "最高票价超过 offline.payment_fen：断网时收不了这样的车费，请提高后者",
+                "en": "the highest fare is above offline.payment_fen: offline such a fare is never paid; raise that",
             }
             raise PydanticCustomError("said", "{en}", said)
         return self

@@ -156,6 +156,10 @@ class Cashier(Scene[P], Generic[P]):
         """The state and the marks after an intent came to nothing, or its payment was taken back."""
         return state, ()
 
+    def unpaid(self, step: Step[P], payment: Payment, facts: Facts) -> Step[P]:  # noqa: ARG002
+        """What follows where the platform was silent and a ceiling is reached; an exit for people opens."""
+        return step
+
     def said(self, state: P, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002
         """What the screen says of a payment: how much, who paid what, and what is left to settle."""
         told = shared(with_amount(what, payment.amount_fen), payment.amount_fen, payment.funds)
@@ -301,7 +305,7 @@ class Cashier(Scene[P], Generic[P]):
             paid = payment.by(shares or {})
         verdict = verdict.then(self._pay.offline.rules(paid.at_risk_fen, paid.subject, facts, refusal))
         if verdict.refusal is not None:
-            return self._give_up(state, payment, verdict.refusal, facts, verdict.trace)
+            return self.unpaid(self._give_up(state, payment, verdict.refusal, facts, verdict.trace), payment, facts)
         offline = paid.model_copy(update={"offline": True})
         return self._settle(state, offline, PaymentReason.PAID_OFFLINE, facts, verdict.trace)
 

@@ -9,6 +9,9 @@ from profiles.amounts import FunctionKey
 from profiles.api import Actuate, Assurance, Credential, Kind, Presented, Subject
 from profiles.gate import Gate, GateSettings
 from profiles.payment import Cashier
+from profiles.person import Person
+from profiles.pupil import Consent, Pupil
+from profiles.questions import Unanswered
 from profiles.rules.lease import LeaseReason
 from profiles.trace import OBJECTED, Rule
 from tests.profiles.canteens import LI
@@ -77,6 +80,54 @@ def test_nobody_is_kept_inside_a_car_park_or_a_station_for_money_that_is_not_tak
     assert (line.journal[-1].public["unpaid_fen"], line.asked) == (300, None)
     assert line.opened("out") == ["actuated"]
     assert not line.is_inside()
+
+
+def test_a_pupil_at_the_guardians_limit_leaves_the_station_unpaid() -> None:
+    line = Line()
+    rider = Subject("city", (1).to_bytes(16, "big"))
+    line.facts.people[rider] = Person(pupil=Pupil(Consent.GIVEN, day_limit_fen=299))
+    line.enter()
+    line.later(12)
+    assert line.tap("out") == ["left-station-unpaid"]
+    assert (line.journal[-1].public["unpaid_fen"], line.asked) == (300, None)
+    assert line.journal[-1].trace[-1] == Rule.GUARDIAN.number | OBJECTED
+    assert line.opened("out", "stuck") == ["actuator-failed"]
+    assert line.is_inside(), "the gate stayed shut"
+    assert line.tap("out") == ["left-station-unpaid"]
+    assert line.opened("out") == ["actuated"]
+    assert not line.is_inside()
+
+
+def test_what_somebody_else_pays_is_taken_of_a_pupil_without_pocket_money() -> None:
+    line = Line()
+    line.facts.people[Subject("city", (1).to_bytes(16, "big"))] = Person(pupil=Pupil(Consent.GIVEN, day_limit_fen=0))
+    assert line.ride(12, "out", 1, "senior") == {"senior-fund": 300}
+
+
+def test_nobody_is_kept_in_a_station_because_the_platform_is_silent_and_a_ceiling_is_reached() -> None:
+    line = Line(offline={"payment_fen": 5_000, "subject_fen": 299, "terminal_fen": 500_000})
+    line.enter()
+    line.later(12)
+    for fault, stays in (("stuck", True), ("", False)):
+        assert line.tap("out") == ["asked"]
+        assert line.asked is not None
+        assert line.tell("out", Unanswered(line.asked[1].about)) == ["offline-ceiling", "left-station-unpaid"]
+        reversal, left = line.journal[-2:]
+        assert (reversal.kind, left.kind, left.public["unpaid_fen"]) == (Kind.REVERSAL, Kind.DECISION, 300)
+        assert line.shown == "You may go out; please pay the fare at the station's desk"
+        line.opened("out", fault)
+        assert line.is_inside() is stays
+    assert line.tap("out") == ["no-station-entry"]
+
+
+def test_who_owes_for_a_missing_exit_is_let_in_by_no_ceiling() -> None:
+    line = Line(offline={"payment_fen": 5_000, "subject_fen": 299, "terminal_fen": 500_000})
+    line.enter()
+    line.later(300)
+    assert line.tap("in") == ["asked"]
+    assert line.asked is not None
+    assert line.tell("in", Unanswered(line.asked[1].about)) == ["offline-ceiling"]
+    assert line.states["in"].passage is None
 
 
 def test_a_gate_opens_as_ever() -> None:
