@@ -27,7 +27,7 @@ ALLOWED_KEYS = frozenset(
         "fault", "detail", "state", "retry_ms", "count", "input", "active", "output", "tone", "dropped",
         "read_ns", "decided_ns", "durable_ns", "commanded_ns", "confirmed_ns", "acked_ns",
         "version", "ready_ms", "signal", "address", "protocol", "error", "path", "problem", "nonce_age_ms", "since_ms",
-        "uncertainty_ms", "lost", "hours_left", "broker", "counted",
+        "uncertainty_ms", "lost", "hours_left", "broker", "counted", "poor",
     }
 )  # fmt: skip
 

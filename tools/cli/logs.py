@@ -13,6 +13,8 @@ from typing import IO, Any
 import click
 
 from agent.words import language, say
+from tools.cli import log_words
+from tools.cli.times import local_of
 from tools.small_files import lines_of
 
 _LEVELS = {"debug": "white", "info": "green", "warning": "yellow", "error": "red"}
@@ -84,8 +86,16 @@ def _entry(raw: str) -> Mapping[str, Any] | None:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    moment = str(entry.get("timestamp", ""))[:19].replace("T", " ")
-    level = click.style(f"{entry['level']:<7}", fg=_LEVELS[entry["level"]])
+    level = click.style(log_words.level(entry["level"]), fg=_LEVELS[entry["level"]])
     said = entry.get(language())
-    fields = " ".join(f"{key}={value}" for key, value in entry.items() if key not in _APART and value not in ("", None))
-    return f"{moment} {level} {entry['event']}" + (f"  {said}" if said else "") + (f"  {fields}" if fields else "")
+    fields = log_words.fields({key: content for key, content in entry.items() if key not in _APART})
+    parts = (log_words.event(entry["event"]), str(said or ""), fields)
+    return f"{_moment(entry.get('timestamp'))} {level} {'  '.join(part for part in parts if part)}"
+
+
+def _moment(timestamp: object) -> str:
+    """Local time; of a line that somebody altered, what stands there."""
+    try:
+        return local_of(str(timestamp))
+    except (ValueError, OverflowError, OSError):
+        return str(timestamp)[:25]

@@ -46,7 +46,8 @@ def test_lines_are_said_in_the_readers_language(lang: str, said: str, unsaid: st
     assert code == 0
     assert said in text
     assert unsaid not in text
-    assert "2026-11-26 08:00:00 info    ready  ready_ms=812" in text
+    first = {"en": "info    ready  ready_ms=812", "zh": "信息    就绪  启动毫秒=812"}
+    assert f"2026-11-26 16:00:00+08:00 {first[lang]}\n" in text
     assert "a line of another program" in text
 
 
