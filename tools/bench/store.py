@@ -106,10 +106,11 @@ class _Maker:
 
 
 class _Raw:
-    """The raw peer."""
+    """The raw peer: a file of the same pages as the journal's, so that what differs is what the journal does."""
 
     def __init__(self, path: Path) -> None:
         self.connection = sqlite3.connect(path, isolation_level=None)
+        self.connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = FULL")
         self.connection.executescript(_RAW_SCHEMA)
