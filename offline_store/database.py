@@ -10,6 +10,7 @@ import os
 import sqlite3
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from offline_store.durable import sync_directory
 from offline_store.errors import Busy, Damaged, DiskFull, IoFailed, StoreError
@@ -87,6 +88,37 @@ class Doing(Enum):
         self.en = en
 
 
+class _Connection(sqlite3.Connection):
+    """Python makes text of what SQLite says, and fails where a spoilt name stands in it: a fault of the file."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """As always; every fault is a ``sqlite3.Error``."""
+        try:
+            return super().execute(sql, parameters)
+        except UnicodeDecodeError as error:
+            raise _spoilt() from error
+
+    def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:
+        """As always; every fault is a ``sqlite3.Error``."""
+        try:
+            return super().executemany(sql, parameters)
+        except UnicodeDecodeError as error:
+            raise _spoilt() from error
+
+    def executescript(self, script: str, /) -> sqlite3.Cursor:
+        """As always; every fault is a ``sqlite3.Error``."""
+        try:
+            return super().executescript(script)
+        except UnicodeDecodeError as error:
+            raise _spoilt() from error
+
+
+def _spoilt() -> sqlite3.DatabaseError:
+    fault = sqlite3.DatabaseError("malformed name")
+    fault.sqlite_errorcode, fault.sqlite_errorname = sqlite3.SQLITE_CORRUPT, "SQLITE_CORRUPT"
+    return fault
+
+
 def store_error(error: sqlite3.Error, doing: Doing, path: Path | None = None) -> StoreError:
     """The store's fault for one of SQLite's, met at what it was doing, with the file where that helps."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
@@ -116,7 +148,9 @@ def open_writing(path: Path, size_limit_bytes: int) -> sqlite3.Connection:
     if fresh:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         sync_directory(path.parent)
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, factory=_Connection
+    )
     try:
         if fresh:
             connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
@@ -142,4 +176,6 @@ def limit_size(connection: sqlite3.Connection, size_bytes: int) -> None:
 def open_reading(path: Path) -> sqlite3.Connection:
     """A connection that can only read, beside a running agent. Raises ``sqlite3.Error``."""
     uri = f"{path.absolute().as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(
+        uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, factory=_Connection
+    )

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from offline_store.database import DATABASE_NAME
-from offline_store.errors import IoFailed
+from offline_store.errors import Damaged, IoFailed
 from offline_store.journal import Journal
 from offline_store.outbox import Outbox, Position
 from offline_store.record import NO_HASH
-from tests.offline_store.parts import fill, spoil
+from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
 
 
 @pytest.fixture
@@ -103,3 +103,19 @@ def test_an_older_chain_leaves_first(open_journal: Callable[[], Journal], direct
 def test_a_directory_without_a_journal_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(IoFailed, match="there is no journal"):
         Outbox.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", [b"\xa5\xff", b"journal"])
+def test_a_schema_of_noise_is_damage_and_no_traceback(journal: Journal, name: bytes) -> None:
+    directory = journal.directory
+    fill(journal, 3)
+    journal.close()
+    spoil(
+        directory,
+        "PRAGMA writable_schema = ON",
+        ("UPDATE sqlite_schema SET name = CAST(? AS TEXT), sql = 'CREATE TABLE (' WHERE name = 'loan'", (name,)),
+    )
+    with pytest.raises(Damaged):
+        Outbox.open(directory).position()
+    with pytest.raises(Damaged):
+        Journal.open(directory, BOOT_ID, clock=SteppingClock(), random=SeededRandom(2))
