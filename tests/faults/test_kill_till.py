@@ -60,31 +60,34 @@ def ends_of(records: list[Record]) -> list[str]:
     return [record.entry.kind for record in records if record.entry.kind in ENDS]
 
 
-def owed(records: list[Record]) -> State | None:
-    """What the platform must make of one intent in the end; `None` before the till has ended it."""
+def owed(records: list[Record]) -> tuple[State, ...]:
+    """What the platform may make of one intent in the end; nothing before the till has ended it.
+
+    What waited for somebody's look when it was taken back was never captured.
+    """
     match ends_of(records):
         case [Kind.PAYMENT]:
-            return State.CAPTURED
+            return (State.CAPTURED,)
         case [Kind.REVERSAL]:
-            return State.RELEASED
+            return (State.RELEASED,)
         case [Kind.PAYMENT, Kind.REVERSAL]:
-            return State.REVERSED
+            return (State.REVERSED, State.RELEASED)
         case []:
-            return None
+            return ()
         case ends:
             raise AssertionError(ends)
 
 
-def unsettled(site: TillSite, running: City) -> dict[bytes, tuple[State | None, State | None]]:
-    """Intents without an end on the till, or of which the platform made something else: what is owed, and what it made.
+def unsettled(site: TillSite, running: City) -> dict[bytes, tuple[tuple[State, ...], State | None]]:
+    """Intents of which the platform has not made what is owed, or without an end on the till.
 
     One person pays unproven more often than is captured without anybody's look: a hundred rounds come to that.
     """
     running.capture_contested()
     theirs = {intent_id: each.state for intent_id, each in running.intents().items()}
     ours = {intent_id: owed(records) for intent_id, records in by_intent(site.money()).items()}
-    both = {intent_id: (ours.get(intent_id), theirs.get(intent_id)) for intent_id in ours.keys() | theirs.keys()}
-    return {intent_id: each for intent_id, each in both.items() if each[0] is None or each[0] is not each[1]}
+    both = {intent_id: (ours.get(intent_id, ()), theirs.get(intent_id)) for intent_id in ours.keys() | theirs.keys()}
+    return {intent_id: (due, made) for intent_id, (due, made) in both.items() if made not in due}
 
 
 @pytest.mark.timeout(120 + 5 * ROUNDS)
