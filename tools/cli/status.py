@@ -44,14 +44,14 @@ def status(state_dir: Path, as_json: bool) -> None:
         if as_json:
             click.echo(json.dumps({"terminal": standing.model_dump(mode="json")}))
         return
-    metrics = _read(state_dir)
+    metrics = _read(state_dir) if standing is None or standing.link is None else standing.link
     age_s = max(0, SystemClock().now_ms() - metrics.at_ms) // 1000
     if as_json:
         unrecorded = {"unrecorded": {lane: tally.openings for lane, tally in tallies.items()}} if tallies else {}
         terminal = {} if standing is None else {"terminal": standing.model_dump(mode="json", exclude={"link"})}
         click.echo(json.dumps(metrics.model_dump(mode="json") | unrecorded | terminal))
     else:
-        click.echo("\n".join(_lines(metrics, age_s)))
+        click.echo("\n".join((*_left_behind(standing, age_s), *_lines(metrics))))
 
 
 def standing_of(state_dir: Path) -> Standing | None:
@@ -90,19 +90,22 @@ def _read(state_dir: Path) -> LinkMetrics:
         ) from error
 
 
-def _lines(metrics: LinkMetrics, age_s: int) -> list[str]:
-    lines = []
+def _left_behind(standing: Standing | None, age_s: int) -> list[str]:
+    """What to know of numbers that no running terminal gave just now."""
+    if standing is not None:
+        return []
     if age_s > _OLD_S:
-        lines.append(
-            say(
-                f"以下为 {age_s} 秒前的情况：终端没有运行，或磁盘写不进去",
-                f"this was {age_s} s ago: the terminal does not run, or its disk takes nothing",
-            )
-        )
-    at = f"{metrics.broker + 1}, {metrics.host}, MQTT {metrics.protocol}"
-    lines.append(
-        say(f"连接：{PHASES[metrics.phase][0]}（服务器 {at}）", f"link: {PHASES[metrics.phase][1]} (broker {at})")
-    )
+        zh = f"以下为 {age_s} 秒前的情况：终端没有运行，或磁盘写不进去"
+        return [say(zh, f"this was {age_s} s ago: the terminal does not run, or its disk takes nothing")]
+    return [say("终端没有应答，以下是它最后写下的情况", "the terminal does not answer; this is what it wrote last")]
+
+
+def _lines(metrics: LinkMetrics) -> list[str]:
+    broker = (str(metrics.broker + 1), metrics.host, f"MQTT {metrics.protocol}")
+    phase_zh, phase_en = PHASES[metrics.phase]
+    lines = [
+        say(f"连接：{phase_zh}（服务器 {'，'.join(broker)}）", f"link: {phase_en} (broker {', '.join(broker)})"),
+    ]
     if metrics.fault is not None:
         zh, en = FAULTS.get(metrics.fault, (metrics.fault, metrics.fault))
         lines.append(say(f"上次故障：{zh}", f"last fault: {en}"))

@@ -155,7 +155,7 @@ def buffer(patient: Patient) -> Iterator[Finding]:
     if patient.standing is not None and patient.standing.buffer.hours_left is not None:
         hours = patient.standing.buffer.hours_left
     yield _room(size_bytes, limit_bytes, hours)
-    if patient.config.platform is not None and waiting_ms is not None:
+    if patient.has_platform and waiting_ms is not None:
         yield _waiting(position, patient.moment().now_ms - waiting_ms)
 
 

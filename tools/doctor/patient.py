@@ -61,6 +61,11 @@ class Patient:
         return self.holder is not None or self.standing is not None
 
     @property
+    def has_platform(self) -> bool:
+        """Whether it speaks to one, by its configuration or by what the running agent was given beside it."""
+        return self.config.platform is not None or (self.standing is not None and self.standing.link is not None)
+
+    @property
     def used_devices(self) -> Mapping[str, DriverSettings]:
         """Those that a lane names."""
         lanes = self.config.lanes.values()

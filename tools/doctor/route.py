@@ -51,6 +51,10 @@ _LOOK = Sentence("请平台查看消息服务器的日志", "look at the broker'
 def route(patient: Patient) -> Iterator[Finding]:
     """One line a step and broker."""
     settings = patient.config.platform
+    link = None if patient.standing is None else patient.standing.link
+    if settings is None and link is not None:  # it was given at the start: onecard run --local-platform
+        yield _told(link.phase, link.fault, link.host)
+        return
     if settings is None:
         yield unknown("route", "未配置平台（platform:）", "no platform is configured (`platform:`)")
         return

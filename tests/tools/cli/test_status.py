@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from agent.buffer import BufferState
 from agent.clock import SystemClock
+from agent.standing import standing
 from agent.sync.link import LinkFault, LinkPhase, LinkStatus
 from agent.sync.metrics import NAME, LinkMetrics, link_metrics, write
 from agent.sync.service import SyncStatus
 from agent.sync.uplink import Phase
+from tests.tools.doctor.test_beside_the_agent import an_agent_says
+from tools.cli.main import cli
 
 
 def onecard(state_dir: Path, *arguments: str, lang: str = "en") -> tuple[int, str]:
@@ -60,6 +66,23 @@ def test_what_is_old_is_said_to_be(tmp_path: Path) -> None:
     write(tmp_path, metrics(age_ms=90_000))
     _, said = onecard(tmp_path)
     assert "the terminal does not run" in said
+
+
+def test_what_a_stopped_terminal_wrote_last_is_said_to_be_that(tmp_path: Path) -> None:
+    write(tmp_path, metrics())
+    assert onecard(tmp_path)[1].startswith("the terminal does not answer; this is what it wrote last\n")
+
+
+def test_of_a_running_terminal_it_is_what_that_says_not_what_was_written_before(tmp_path: Path) -> None:
+    write(tmp_path, metrics(age_ms=90_000))
+    now = metrics().model_copy(update={"host": "new.example"})
+    told = standing("gate-7", "00" * 8, SystemClock().moment(), [], BufferState(4096, 100), 0, [], now, {})
+    with an_agent_says(tmp_path, told):
+        said = CliRunner().invoke(cli, ["status", "--state-dir", str(tmp_path)], env={"ONECARD_LANG": "zh"}).stdout
+        as_json = CliRunner().invoke(cli, ["status", "--state-dir", str(tmp_path), "--json"]).stdout
+    assert "（服务器 2，new.example，MQTT 3.1.1）" in said
+    assert "秒前" not in said
+    assert json.loads(as_json)["host"] == "new.example"
 
 
 def test_as_json_it_is_the_snapshot_itself(tmp_path: Path) -> None:

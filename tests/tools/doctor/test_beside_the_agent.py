@@ -20,6 +20,10 @@ from agent.clock import SystemClock
 from agent.devices import DeviceState
 from agent.standing import Standing, standing
 from agent.standing_socket import StandingSocket
+from agent.sync.link import LinkPhase, LinkStatus
+from agent.sync.metrics import link_metrics
+from agent.sync.service import SyncStatus
+from agent.sync.uplink import Phase
 from drivers.virtual.bench import Plug
 from offline_store.outbox import Outbox
 from offline_store.record import Record
@@ -69,18 +73,18 @@ def test_a_device_that_the_agent_has_lost_is_named_as_the_agent_says(tmp_path: P
 
 
 @contextmanager
-def an_agent_says(well: Ward, told: Standing) -> Iterator[None]:
+def an_agent_says(state_dir: Path, told: Standing) -> Iterator[None]:
     """The agent's own socket, with another agent's word."""
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        await StandingSocket(well.state_dir, lambda: told).run()
+        await StandingSocket(state_dir, lambda: told).run()
 
     task = loop.create_task(serve())
     thread = threading.Thread(target=lambda: loop.run_until_complete(asyncio.wait([task])))
     thread.start()
     try:
-        wait_for_answer(well.state_dir)
+        wait_for_answer(state_dir)
         yield
     finally:
         loop.call_soon_threadsafe(task.cancel)
@@ -95,28 +99,30 @@ def word(**changes: object) -> Standing:
 
 
 def test_an_agent_of_before_the_upgrade_is_named(well: Ward) -> None:
-    with an_agent_says(well, word(software="onecard-terminal/0.0.1")):
+    with an_agent_says(well.state_dir, word(software="onecard-terminal/0.0.1")):
         assert well.wrong() == {("versions", "old-agent")}
 
 
 def test_an_agent_that_serves_nobody_is_named(well: Ward) -> None:
-    with an_agent_says(well, word(in_service=False)):
+    with an_agent_says(well.state_dir, word(in_service=False)):
         assert well.wrong() == {("agent", "out-of-service")}
 
 
 def test_a_device_that_the_agent_does_not_speak_of_is_named(well: Ward) -> None:
-    with an_agent_says(well, word(devices=())):
+    with an_agent_says(well.state_dir, word(devices=())):
         assert well.wrong() == {("device", "not-reported"), ("board", "not-reported")}
 
 
 def test_another_terminal_in_this_directory_is_named(well: Ward) -> None:
-    with an_agent_says(well, word(terminal="gate-8")):
+    with an_agent_says(well.state_dir, word(terminal="gate-8")):
         assert well.wrong() == {("config", "other-terminal")}
 
 
 def test_the_hours_left_are_the_agents_own(well: Ward) -> None:
     told = word()
-    with an_agent_says(well, told.model_copy(update={"buffer": told.buffer.model_copy(update={"hours_left": 30})})):
+    with an_agent_says(
+        well.state_dir, told.model_copy(update={"buffer": told.buffer.model_copy(update={"hours_left": 30})})
+    ):
         assert well.wrong() == {("buffer", "filling")}
 
 
@@ -127,6 +133,18 @@ def test_an_output_is_tried_once_the_journal_has_it(well: Ward) -> None:
     with closing(Outbox.open(well.state_dir)) as outbox:
         last = Record.from_bytes(outbox.batch(outbox.position().head_seq - 1, 1, 1)[0]).entry
     assert (last.kind, last.reason, last.public["output"]) == ("service", "output-tested", "gate")
+
+
+def test_a_platform_that_only_the_running_agent_knows_of_is_told_of(well: Ward) -> None:
+    well.document.pop("platform")
+    well.configure()
+    link = LinkStatus(LinkPhase.UP, "5", None, broker=0)
+    now = link_metrics(SyncStatus(link, Phase.IDLE, {}, 1, 0), "localhost", 0, 0, {}, {})
+    with an_agent_says(well.state_dir, word(link=now)):
+        found = {each.check: each for each in well.findings()}
+    assert (found["route.mqtt"].verdict, found["route.mqtt"].about) == (Verdict.OK, "localhost")
+    assert "buffer.waiting" in found
+    assert "route" not in found
 
 
 BUGGY = """

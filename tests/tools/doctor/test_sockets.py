@@ -97,7 +97,7 @@ def test_users_that_this_machine_does_not_know_are_named(tmp_path: Path) -> None
 
 def test_the_agents_own_word_on_a_counter_is_told_and_a_socket_that_was_removed_is_named(well: Ward) -> None:
     path = well.directory / "c.sock"
-    with an_agent_says(well, word()):
+    with an_agent_says(well.state_dir, word()):
         standing = well.patient().standing
     assert standing is not None
     ready, lost = (
