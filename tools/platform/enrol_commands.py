@@ -214,13 +214,13 @@ def confirm(enrol_id: str, told: str | None, directory: Path, database: str | No
 
 
 @enrol_group.command(
-    help=say("撤销注册码；已发的证书一并失效", "Revoke a code, and the certificate if one was given for it")
+    help=say("撤销注册码；已发及换发的证书一并失效", "Revoke a code, and what certificates its box was given")
 )
 @_code_argument
 @directory_option
 @database_option
 def revoke(enrol_id: str, directory: Path, database: str | None) -> None:
-    """Of certificates, the code's own alone: later ones are `terminal retire`'s.
+    """Of certificates, the code's own and those that the same box was given since; the next box's stay.
 
     At the private broker it counts within moments; another broker is to be started again.
     """
@@ -228,11 +228,11 @@ def revoke(enrol_id: str, directory: Path, database: str | None) -> None:
     with _transaction(layout, database) as transaction:
         row = _found(transaction, enrol_id)
         enrolments.change(transaction, row.id, stage=Stage.REVOKED.value)
+        after = None if row.certificate is None else enrolments.next_of(transaction, row)
     if row.certificate is not None:
-        authority = Authority.at(layout.keys)
-        certificate = x509.load_der_x509_certificate(row.certificate)
-        revocation.revoke_one(authority, certificate)
-        revocation.write_list(authority)
+        first = x509.load_der_x509_certificate(row.certificate)
+        until = None if after is None else x509.load_der_x509_certificate(after.certificate)
+        revocation.revoke_since(Authority.at(layout.keys), row.terminal, first, until)
     click.echo(say(f"已撤销 {row.id}（{row.terminal}）。", f"{row.id} ({row.terminal}) is revoked."))
 
 

@@ -143,10 +143,11 @@ class EnrolDesk:
         public: ec.EllipticCurvePublicKey,
         own: tuple[ec.EllipticCurvePublicKey, ec.EllipticCurvePublicKey],
     ) -> bytes:
-        certificate = self._certified(row.terminal, public)
-        self._authority.enrol(row.terminal, *own)
-        if row.replaces:
-            revocation.revoke(self._authority, row.terminal, keep=certificate)
+        with revocation.alone(self._authority):
+            certificate = self._certified(row.terminal, public)
+            self._authority.enrol(row.terminal, *own)
+            if row.replaces:
+                revocation.revoke_others(self._authority, row.terminal, keep=certificate)
         if row.closes:
             close_all(transaction, row.terminal, self._now_ms())
         der = certificate.public_bytes(Encoding.DER)
@@ -189,16 +190,21 @@ class EnrolDesk:
         except (ContractError, Malformed):
             transaction.alarm(terminal, PLATFORM_SOURCE, "certify-forged", self._now_ms())
             return CertifyRefused(**bound, code="forged")
-        if (
-            signed_by != self._authority.current_kid(terminal)
-            or revocation.is_out(self._authority, terminal)
-            or self._is_revoked(terminal, public)
-        ):
+        with revocation.alone(self._authority):
+            certificate = None
+            if self._may_go_on(terminal, signed_by, public):
+                self._authority.enrol(terminal, checkpoint)
+                certificate = self._certified(terminal, public)
+        if certificate is None:
             transaction.alarm(terminal, PLATFORM_SOURCE, "certify-revoked", self._now_ms())
             return CertifyRefused(**bound, code="revoked")
-        self._authority.enrol(terminal, checkpoint)
-        certificate = self._certified(terminal, public)
         return Certified(**bound, certificate=certificate.public_bytes(Encoding.DER))
+
+    def _may_go_on(self, terminal: str, signed_by: bytes, public: ec.EllipticCurvePublicKey) -> bool:
+        """Whether a terminal is to get its next certificate: it is the present box, and nobody revoked what it has."""
+        is_out = revocation.is_out(self._authority, terminal)
+        is_present = signed_by == self._authority.current_kid(terminal)
+        return is_present and not is_out and not self._is_revoked(terminal, public)
 
     def _certified(self, terminal: str, public: ec.EllipticCurvePublicKey) -> x509.Certificate:
         """One key has one certificate that counts, however often it is asked for, and whatever a power cut left."""

@@ -79,6 +79,14 @@ def latest_of(transaction: Transaction, terminal: str) -> sa.Row[Any] | None:
     return transaction.connection.execute(query.order_by(enrolment_table.c.created_ms.desc()).limit(1)).one_or_none()
 
 
+def next_of(transaction: Transaction, row: sa.Row[Any]) -> sa.Row[Any] | None:
+    """The terminal's first enrolment after this one."""
+    columns = enrolment_table.c
+    later = sa.and_(columns.terminal == row.terminal, columns.granted_ms > row.granted_ms)
+    query = sa.select(enrolment_table).where(later).order_by(columns.granted_ms).limit(1)
+    return transaction.connection.execute(query).one_or_none()
+
+
 def listed(transaction: Transaction) -> Sequence[sa.Row[Any]]:
     """The latest :data:`MAX_LISTED` codes, the latest first."""
     query = sa.select(enrolment_table).order_by(enrolment_table.c.created_ms.desc()).limit(MAX_LISTED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,8 +17,41 @@ _LIFE = timedelta(days=10 * 365)
 """A broker refuses everybody under a list that is out of date: it is written anew with each start of the platform."""
 
 
+@contextmanager
+def alone(authority: Authority) -> Iterator[None]:
+    """Hold off whoever issues or revokes: between a look at what counts and what follows from it nothing changes.
+
+    The database is asked for nothing inside: whoever waits here may hold its rows.
+    """
+    make_private_directory(authority.revoked)
+    with locked(authority.revoked / "issue-lock"):
+        yield
+
+
 def revoke(authority: Authority, terminal: str, keep: x509.Certificate | None = None) -> int:
     """Let none of a terminal's certificates count any more, but `keep`; how many that were."""
+    with alone(authority):
+        return revoke_others(authority, terminal, keep)
+
+
+def revoke_since(
+    authority: Authority, terminal: str, first: x509.Certificate, until: x509.Certificate | None = None
+) -> int:
+    """The same of one certificate and of what its terminal was given since, before `until`; how many that were."""
+    start = first.not_valid_before_utc
+    end = datetime.max.replace(tzinfo=UTC) if until is None else until.not_valid_before_utc
+    with alone(authority):
+        given = authority.given(terminal)
+        meant = (each for each in given if each == first or start <= each.not_valid_before_utc < end)
+        found = [each for each in meant if not is_revoked(authority, each)]
+        for certificate in found:
+            revoke_one(authority, certificate)
+        write_list(authority)
+    return len(found)
+
+
+def revoke_others(authority: Authority, terminal: str, keep: x509.Certificate | None) -> int:
+    """As :func:`revoke`, by whoever is :func:`alone`."""
     others = [each for each in authority.given(terminal) if each != keep and not is_revoked(authority, each)]
     for certificate in others:
         revoke_one(authority, certificate)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from agent.sync.contract.enrol import EnrolGranted, EnrolRefused, EnrolWaits, fingerprint
+from agent.keys import FileKeyStore
+from agent.sync.contract import Address, Channel
+from agent.sync.contract.enrol import Certify, EnrolGranted, EnrolRefused, EnrolWaits, fingerprint, sign_certify
 from tests.tools.platform.enrolling import Registry, box
-from tools.platform import enrolments
+from tools.platform import enrolments, revocation
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.enrolments import MAX_LISTED, Stage, enrolment_table
+from tools.platform.file_lock import locked
 from tools.platform.registrations import Registration, registrations
 from tools.platform.service import Layout
 from tools.platform.store import Store
+
+CERTIFY = Address("gate-7").topic(Channel.CERTIFY)
 
 
 @pytest.fixture
@@ -117,3 +125,75 @@ def test_an_operators_limits_outlive_a_new_certificate(layout: Layout, registry:
     assert registrations_of(registry) == {
         "till-1": Registration(merchants=frozenset({"canteen-1"}), holds=2, holds_fen=5_000)
     }
+
+
+def renewal(keys: FileKeyStore) -> bytes:
+    """What the box asks for its next certificate."""
+    point = keys.checkpoint_public().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    certify = Certify(nonce=b"n" * 16, request=keys.certificate_request("gate-7"), checkpoint=point)
+    return sign_certify(certify, keys.checkpoint_signer(), "gate-7")
+
+
+def enrolled(registry: Registry, directory: Path, *, replaces: bool = False) -> tuple[str, FileKeyStore]:
+    """A box that came by a code of its own: the code's id, and its keys."""
+    registry.now_ms += 1
+    journey, pending = box(directory, registry.code(replaces=replaces))
+    granted = registry.ask(pending)
+    assert isinstance(granted, EnrolGranted)
+    journey.install(journey.open(pending, granted), granted.issued_ms, pending.code.id)
+    journey.end()
+    return pending.code.id, FileKeyStore(directory)
+
+
+def test_a_code_is_revoked_with_every_certificate_that_its_box_was_given_since(
+    layout: Layout, registry: Registry, tmp_path: Path
+) -> None:
+    code, keys = enrolled(registry, tmp_path / "box")
+    assert registry.desk.take(CERTIFY, renewal(keys)) is not None
+    assert len(registry.authority.given("gate-7")) == 2
+    assert typed(layout, "enrol", "revoke", code).exit_code == 0
+    assert revocation.is_out(registry.authority, "gate-7")
+    crl = x509.load_pem_x509_crl(registry.authority.revoked_list.read_bytes())
+    given = registry.authority.given("gate-7")
+    assert {each.serial_number for each in crl} == {each.serial_number for each in given}
+    assert registry.desk.take(CERTIFY, renewal(keys)) is not None
+    assert (len(registry.authority.given("gate-7")), registry.alarms()) == (2, {"certify-revoked": "gate-7"})
+
+
+def test_revoking_a_former_boxs_code_leaves_the_present_box_what_it_has(
+    layout: Layout, registry: Registry, tmp_path: Path
+) -> None:
+    former, _ = enrolled(registry, tmp_path / "former")
+    _, keys = enrolled(registry, tmp_path / "present", replaces=True)
+    assert registry.desk.take(CERTIFY, renewal(keys)) is not None
+    assert typed(layout, "enrol", "revoke", former).exit_code == 0
+    given = registry.authority.given("gate-7")
+    assert [revocation.is_revoked(registry.authority, each) for each in given].count(False) == 2
+    assert registry.alarms() == {}
+
+
+def test_nothing_is_revoked_between_the_look_at_what_counts_and_the_certificate(
+    layout: Layout, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, keys = enrolled(registry, tmp_path / "box")
+    seen: dict[str, bool] = {}
+
+    def noted(name: str, act: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*arguments: Any) -> Any:
+            with locked(registry.authority.revoked / "issue-lock", wait=False) as is_free:
+                seen[name] = not is_free
+            return act(*arguments)
+
+        return noting
+
+    monkeypatch.setattr(revocation, "is_out", noted("is_out", revocation.is_out))
+    monkeypatch.setattr(Authority, "certify", noted("certify", Authority.certify))
+    monkeypatch.setattr(revocation, "revoke_one", noted("revoke_one", revocation.revoke_one))
+    registry.desk.take(CERTIFY, renewal(keys))
+    assert seen == {"is_out": True, "certify": True}
+    assert typed(layout, "terminal", "retire", "gate-7").exit_code == 0
+    assert seen.pop("revoke_one")
+    code, _ = enrolled(registry, tmp_path / "again", replaces=True)
+    seen.clear()
+    assert typed(layout, "enrol", "revoke", code).exit_code == 0
+    assert seen == {"revoke_one": True}
