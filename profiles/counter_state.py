@@ -11,7 +11,7 @@ from profiles.amounts import yuan
 from profiles.api import State, Subject
 from profiles.elsewhere import GivenBack, Returning
 from profiles.payment import Payment, PaySettings, PayState
-from profiles.reasons import Sentence
+from profiles.reasons import Sentence, counted
 from profiles.return_numbers import return_number
 from profiles.rules.admission import Admission
 
@@ -132,8 +132,9 @@ class Shift(State):
         return Sentence(
             f"班次 {self.name}：销售 {sums.sales} 笔 {yuan(sums.sold_fen)} 元，其中离线 {sums.offline} 笔，"
             f"退款 {sums.returns} 笔 {yuan(sums.returned_fen)} 元，计次 {sums.counted}，合计 {net} 元",
-            f"Shift {self.name}: {sums.sales} sales {yuan(sums.sold_fen)} yuan, {sums.offline} of them offline; "
-            f"{sums.returns} returns {yuan(sums.returned_fen)} yuan; {sums.counted} counted; total {net} yuan",
+            f"Shift {self.name}: {counted(sums.sales, 'sale')} {yuan(sums.sold_fen)} yuan, "
+            f"{sums.offline} of them offline; {counted(sums.returns, 'return')} {yuan(sums.returned_fen)} yuan; "
+            f"{sums.counted} counted; total {net} yuan",
         )
 
 

@@ -32,6 +32,11 @@ class Sentence:
     en: str
 
 
+def counted(count: int, one: str) -> str:
+    """How many, in English: ``1 record``, ``2 records``. Of nouns that take an s."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
+
+
 class ReasonEnum(Enum):
     """Base without members; a member is ``(code, citizen, technician, retry)``."""
 

@@ -263,7 +263,7 @@ def test_a_shifts_last_record_has_its_sums_and_signs_out() -> None:
         "from_account_fen": 1700,
         "from_subsidy_fen": 1000,
     }
-    assert lane.said.startswith("Shift 20261123-1: 2 sales 30.00 yuan, 1 of them offline; 1 returns 3.00 yuan")
+    assert lane.said.startswith("Shift 20261123-1: 2 sales 30.00 yuan, 1 of them offline; 1 return 3.00 yuan")
     assert (lane.state.operator, lane.state.shift) == (None, None)
     assert lane.counter() == ["signed-in", "shift-opened", "signed-in", "shift-closed"]
 

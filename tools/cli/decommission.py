@@ -22,6 +22,7 @@ from offline_store.journal import Append, Journal
 from offline_store.lock import take_lock
 from offline_store.marks import Mark
 from offline_store.outbox import Outbox
+from profiles.reasons import counted
 from tools.cli.clock import recall
 from tools.cli.permits import are_asked_for_at, ask_beside
 from tools.cli.place import existing, state_dir_option
@@ -52,7 +53,7 @@ def decommission(state_dir: Path, with_unsent: bool, yes: bool) -> None:
             say(
                 f"还有 {unsent} 条记录平台没有收到：请先联网，或用 onecard journal export 导出；"
                 "确实不要了，请加 --with-unsent",
-                f"the platform lacks {unsent} records: connect it, or take them by `onecard journal export`;"
+                f"the platform lacks {counted(unsent, 'record')}: connect it, or take them by `onecard journal export`;"
                 " to lose them, add --with-unsent",
             )
         )

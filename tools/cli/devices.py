@@ -151,9 +151,9 @@ def _named(named: Iterable[str], there: Iterable[device_config.Place]) -> dict[s
     for each in named:
         device, separator, address = each.partition("=")
         if not separator or not address or device not in known:
-            listed = ", ".join(sorted(known))
+            zh, en = "、".join(sorted(known)), ", ".join(sorted(known))
             raise click.UsageError(
-                say(f"--use 应为 设备=地址，设备是：{listed}", f"--use wants DEVICE=ADDRESS, with one of {listed}")
+                say(f"--use 应为 设备=地址，设备是：{zh}", f"--use wants DEVICE=ADDRESS, with one of {en}")
             )
         found[device] = address
     return found

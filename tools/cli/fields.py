@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.bundles.manifest import Kind
 from agent.sync.uplink import Refusal
-from agent.words import say
+from agent.words import say, tell
 from profiles.amounts import yuan
 from profiles.api import Assurance
 from profiles.reasons import Sentence
@@ -289,7 +289,12 @@ def line(name: str, content: Any) -> str:
 
 def hours(count: int) -> str:
     """A length of time that nobody counts in hours beyond a year: it is guessed from one day's records."""
-    return say("一年以上", "more than a year") if count > _YEAR_HOURS else say(f"{count} 小时", f"{count} h")
+    return tell(hours_left(count))
+
+
+def hours_left(count: int) -> Sentence:
+    """The same in both languages."""
+    return _S("一年以上", "more than a year") if count > _YEAR_HOURS else _S(f"{count} 小时", f"{count} h")
 
 
 def size(size_bytes: int) -> str:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from offline_store.figures import UNRECORDED, Tally
 from offline_store.record import Record, Value
+from profiles.reasons import counted
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.times import local
 from tools.cli.words import say
@@ -50,11 +51,12 @@ def waiting_words(tallies: Mapping[str, Tally]) -> list[str]:
     lines = []
     for lane, tally in tallies.items():
         first, last, openings = local(tally.first_ms), local(tally.last_ms), tally.openings
+        be = "is" if openings == 1 else "are"
         lines.append(
             say(
                 f"{lane}：磁盘已满，有 {openings} 次开门没有逐条记录（{first} 至 {last}）；清理磁盘后自动补记次数",
-                f"{lane}: the disk is full, {openings} openings are not recorded one by one ({first} to {last}); "
-                "make room, and their number is recorded",
+                f"{lane}: the disk is full, {counted(openings, 'opening')} {be} not recorded one by one"
+                f" ({first} to {last}); make room, and their number is recorded",
             )
         )
     return lines

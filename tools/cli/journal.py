@@ -18,6 +18,7 @@ from agent.words import say
 from offline_store.database import DATABASE_NAME
 from offline_store.outbox import Outbox
 from offline_store.record import Record
+from profiles.reasons import counted
 from tools.cli import fields
 from tools.cli.codes import fault_words, kind_words, reason_words
 from tools.cli.figures import figure_words, figures_of, openings_of
@@ -175,7 +176,9 @@ def verify(state_dir: Path, as_json: bool) -> None:
         facts = {"whole": broken is None, "checked": verdict.checked, "signed": verdict.signed, "broken": where}
         click.echo(json.dumps(facts))
     elif broken is None:
-        click.echo(say(f"链完整，共 {verdict.checked} 条记录", f"the chain is whole, {verdict.checked} records"))
+        click.echo(
+            say(f"链完整，共 {verdict.checked} 条记录", f"the chain is whole, {counted(verdict.checked, 'record')}")
+        )
         click.echo(_words_of_signatures(verdict.signed, known=key is not None))
     else:
         fault_zh, fault_en = fault_words(broken.fault)
@@ -241,9 +244,9 @@ def _text_of(line: dict[str, Any]) -> str:
     lane = f" {line['lane']}" if line["lane"] else ""
     reason = say("：", ": ") + reason_words(line["reason"]) if line["reason"] else ""
     if line["repeated"] is not None:
-        reason += say(f"（{line['repeated']} 次）", f" ({line['repeated']} times)")
+        reason += say(f"（{line['repeated']} 次）", f" ({counted(line['repeated'], 'time')})")
     if line["openings"] is not None:
-        reason += say(f"（开门 {line['openings']} 次）", f" ({line['openings']} openings)")
+        reason += say(f"（开门 {line['openings']} 次）", f" ({counted(line['openings'], 'opening')})")
     if line["amount_fen"] is not None:
         reason += f"  {fields.value('amount_fen', line['amount_fen'])}"
     moment = local_of(line["time"])

@@ -131,4 +131,4 @@ def _tell(done: Salvaged, state_dir: Path, file: Path) -> None:
 def _spans(missing: list[Missing]) -> str:
     spans = [f"{each.first}–{each.last}" if each.last > each.first else f"{each.first}" for each in missing]
     more = ["…"] if len(spans) > _SHOWN_SPANS else []
-    return ", ".join(spans[:_SHOWN_SPANS] + more)
+    return say("、", ", ").join(spans[:_SHOWN_SPANS] + more)

@@ -16,6 +16,7 @@ from agent.words import say
 from offline_store.errors import StoreError
 from offline_store.figures import Tally
 from offline_store.unrecorded import tallies_of
+from profiles.reasons import counted
 from tools.cli.fields import refusal
 from tools.cli.figures import waiting_words
 from tools.cli.place import existing, state_dir_option
@@ -118,19 +119,20 @@ def _lines(metrics: LinkMetrics) -> list[str]:
         ),
         say(
             f"上行：{metrics.up.messages} 条消息，{metrics.up.bytes} 字节",
-            f"up: {metrics.up.messages} messages, {metrics.up.bytes} bytes",
+            f"up: {counted(metrics.up.messages, 'message')}, {counted(metrics.up.bytes, 'byte')}",
         ),
         say(
             f"下行：{metrics.down.messages} 条消息，{metrics.down.bytes} 字节",
-            f"down: {metrics.down.messages} messages, {metrics.down.bytes} bytes",
+            f"down: {counted(metrics.down.messages, 'message')}, {counted(metrics.down.bytes, 'byte')}",
         ),
         say(
             f"日志：{metrics.batches} 批，{metrics.records} 条记录，其中重发 {metrics.sent_again} 条",
-            f"journal: {metrics.batches} batches, {metrics.records} records, {metrics.sent_again} of them sent again",
+            f"journal: {metrics.batches} {'batch' if metrics.batches == 1 else 'batches'},"
+            f" {counted(metrics.records, 'record')}, {metrics.sent_again} of them sent again",
         ),
         say(
             f"待确认：{metrics.unacknowledged} 条记录；待发告警：{metrics.alarms_waiting} 条",
-            f"waiting: {metrics.unacknowledged} records, {metrics.alarms_waiting} alarms",
+            f"waiting: {counted(metrics.unacknowledged, 'record')}, {counted(metrics.alarms_waiting, 'alarm')}",
         ),
         say(f"应答超时：{metrics.overdue} 次", f"answers overdue: {metrics.overdue}"),
         say(f"被拒的回执：{refused}", f"answers refused: {refused}"),

@@ -77,17 +77,17 @@ def _trust(patient: Patient) -> Finding:
 def _source() -> Finding:
     kernel = kernel_clock()()
     daemons = [name for name, trace in _DAEMONS.items() if (Path("/run") / trace).exists()]
-    who = ", ".join(daemons)
+    zh, en = "、".join(daemons), ", ".join(daemons)
     if not kernel.synchronised:
         said = Sentence(
-            f"系统时间没有同步（{who or '没有校时服务'}）",
-            f"the machine's clock is not synchronised ({who or 'no daemon'})",
+            f"系统时间没有同步（{zh or '没有校时服务'}）",
+            f"the machine's clock is not synchronised ({en or 'no daemon'})",
         )
         return warn("clock.source", "not-synchronised", said, _SYNC)
     return ok(
         "clock.source",
-        f"系统时间已同步（{who or '来源未知'}，误差至多 {kernel.max_error_ms} 毫秒）",
-        f"the machine's clock is synchronised ({who or 'source not known'}, within {kernel.max_error_ms} ms)",
+        f"系统时间已同步（{zh or '来源未知'}，误差至多 {kernel.max_error_ms} 毫秒）",
+        f"the machine's clock is synchronised ({en or 'source not known'}, within {kernel.max_error_ms} ms)",
     )
 
 

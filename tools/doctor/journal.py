@@ -19,7 +19,8 @@ from offline_store.integrity import look
 from offline_store.outbox import Outbox, Position
 from offline_store.record import Record
 from offline_store.verify import Break, Fault
-from profiles.reasons import Sentence
+from profiles.reasons import Sentence, counted
+from tools.cli import fields
 from tools.cli.codes import fault_words
 from tools.doctor.finding import Finding, fail, ok, unknown, warn
 from tools.doctor.patient import Patient
@@ -29,6 +30,7 @@ _WHOLE_CHAIN_RECORDS = 20_000
 _RATE_RECORDS = 2_000
 _RATE_BYTES = 4 * MIB
 _FULL_SHARE = 0.9
+_LEAST_SHARE = 0.01
 _DAY_MS = 86_400_000
 _HOUR_MS = 3_600_000
 _URGENT_HOURS = 12
@@ -102,7 +104,7 @@ def _walk(outbox: Outbox, patient: Patient) -> Finding:
         return ok(
             "chain",
             f"链完整：{verdict.checked} 条记录，{verdict.signed} 个签名的检查点",
-            f"whole: {verdict.checked} records, {verdict.signed} signed checkpoints",
+            f"whole: {counted(verdict.checked, 'record')}, {counted(verdict.signed, 'signed checkpoint')}",
         )
     until_s = time.monotonic() + _BUDGET_S
 
@@ -161,10 +163,11 @@ def buffer(patient: Patient) -> Iterator[Finding]:
 
 def _room(size_bytes: int, limit_bytes: int, hours: int | None) -> Finding:
     share = size_bytes / limit_bytes
-    left = ("未知", "not known") if hours is None else (f"{hours} 小时", f"{hours} h")
+    left = Sentence("未知", "not known") if hours is None else fields.hours_left(hours)
+    size, part = fields.size(size_bytes), f"{share:.0%}" if share >= _LEAST_SHARE else f"<{_LEAST_SHARE:.0%}"
     said = Sentence(
-        f"日志占上限的 {share:.0%}，按目前速度还可写：{left[0]}",
-        f"the journal takes {share:.0%} of its limit; at today's rate it lasts: {left[1]}",
+        f"日志 {size}，占上限的 {part}，按目前速度还可写：{left.zh}",
+        f"the journal is {size}, {part} of its limit; at today's rate it lasts: {left.en}",
     )
     if share >= _FULL_SHARE or (hours is not None and hours < _URGENT_HOURS):
         return fail("buffer", "nearly-full", said, _DRAIN)
@@ -175,9 +178,10 @@ def _room(size_bytes: int, limit_bytes: int, hours: int | None) -> Finding:
 
 def _waiting(position: Position, age_ms: int) -> Finding:
     count = position.head_seq - position.acked_seq
+    wait = "waits" if count == 1 else "wait"
     said = Sentence(
         f"{count} 条记录待平台确认，最早的已等 {age_ms // _HOUR_MS} 小时",
-        f"{count} records wait for the platform, the oldest for {age_ms // _HOUR_MS} h",
+        f"{counted(count, 'record')} {wait} for the platform, the oldest for {age_ms // _HOUR_MS} h",
     )
     if age_ms > _DAY_MS:
         return warn("buffer.waiting", "not-draining", said, _DRAIN)

@@ -16,7 +16,7 @@ from agent.keys import FileKeyStore, KeyStoreError
 from agent.sync.contract.errors import ContractError
 from offline_store.bundles import InstalledBundle, installed
 from offline_store.errors import StoreError
-from profiles.reasons import Sentence
+from profiles.reasons import Sentence, counted
 from tools.cli.times import local
 from tools.doctor.finding import Finding, fail, ok, unknown, warn
 from tools.doctor.patient import Patient
@@ -65,9 +65,11 @@ def _term(about: str, begins: datetime, ends: datetime, now_ms: int) -> Finding:
         remedy = Sentence("核对终端时间：timedatectl", "check the terminal's time: timedatectl")
         return fail("certificate", "not-yet-valid", said, remedy, about)
     if left_days < _SOON_DAYS:
-        said = Sentence(f"证书还有 {left_days} 天到期", f"the certificate ends in {left_days} days")
+        said = Sentence(f"证书还有 {left_days} 天到期", f"the certificate ends in {counted(left_days, 'day')}")
         return warn("certificate", "ends-soon", said, _ENROL, about)
-    return ok("certificate", f"证书还有 {left_days} 天", f"the certificate holds for {left_days} days", about)
+    return ok(
+        "certificate", f"证书还有 {left_days} 天", f"the certificate holds for {counted(left_days, 'day')}", about
+    )
 
 
 def lists(patient: Patient) -> Iterator[Finding]:
@@ -100,7 +102,7 @@ def _list(row: InstalledBundle, shelf: Shelf, now_ms: int) -> Finding:
     expiry = manifest.term.expiry(now_ms)
     age_days = expiry.age_ms // _DAY_MS
     if expiry.freshness is Freshness.EXPIRED:
-        said = Sentence(f"已过期（{age_days} 天前签发）", f"is expired, issued {age_days} days ago")
+        said = Sentence(f"已过期（{age_days} 天前签发）", f"is expired, issued {counted(age_days, 'day')} ago")
         return fail("list", "expired", said, _FETCH, row.name)
     if expiry.freshness is Freshness.IN_GRACE:
         said = Sentence(
@@ -108,5 +110,8 @@ def _list(row: InstalledBundle, shelf: Shelf, now_ms: int) -> Finding:
         )
         return warn("list", "in-grace", said, _FETCH, row.name)
     return ok(
-        "list", f"第 {row.version} 版，{age_days} 天前签发", f"version {row.version}, {age_days} days old", row.name
+        "list",
+        f"第 {row.version} 版，{age_days} 天前签发",
+        f"version {row.version}, {counted(age_days, 'day')} old",
+        row.name,
     )

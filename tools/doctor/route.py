@@ -97,8 +97,8 @@ def _step(passed: Passed, about: str) -> Finding:
     step, check = passed.step, f"route.{passed.step.code}"
     if passed.fault is None:
         return ok(check, f"{step.zh}：正常（{passed.took_ms} 毫秒）", f"{step.en}: works ({passed.took_ms} ms)", about)
-    detail = f" ({passed.detail})" if passed.detail else ""
-    said = Sentence(f"{step.zh}：{passed.fault.zh}{detail}", f"{step.en}: {passed.fault.en}{detail}")
+    zh, en = (f"（{passed.detail}）", f" ({passed.detail})") if passed.detail else ("", "")
+    said = Sentence(f"{step.zh}：{passed.fault.zh}{zh}", f"{step.en}: {passed.fault.en}{en}")
     return fail(check, passed.fault.code, said, _REMEDIES.get(passed.fault, _LOOK), about)
 
 

@@ -99,9 +99,9 @@ def _read(source: Source, code: str, wait_s: float) -> Finding:
             )
         others += isinstance(reading, CodeReading)
         hint = reading.problem.value if isinstance(reading, CodeHint) else hint
-    seen = f", {hint}" if hint else ""
+    zh, en = (f"，{hint}", f", {hint}") if hint else ("", "")
     said = Sentence(
-        f"{wait_s:.0f} 秒内没有读到测试码（读到其他码 {others} 个{seen}）",
-        f"did not read the test code within {wait_s:.0f} s (other codes: {others}{seen})",
+        f"{wait_s:.0f} 秒内没有读到测试码（读到其他码 {others} 个{zh}）",
+        f"did not read the test code within {wait_s:.0f} s (other codes: {others}{en})",
     )
     return fail("code", "not-read", said, _NEARER, source.name)

@@ -14,6 +14,7 @@ import click
 import sqlalchemy as sa
 
 from agent.process_guard import keep_secrets_in
+from profiles.reasons import counted
 from tools.cli.codes import kind_words, reason_words
 from tools.cli.times import local
 from tools.cli.words import say
@@ -273,7 +274,7 @@ def _print_verdict(head: Position, bad_seq: int | None, as_json: bool) -> None:
         click.echo(
             say(
                 f"{head.terminal} 链 {name[:8]}：{head.seq} 条记录，完整。",
-                f"{head.terminal} chain {name[:8]}: {head.seq} records, whole.",
+                f"{head.terminal} chain {name[:8]}: {counted(head.seq, 'record')}, whole.",
             )
         )
     else:

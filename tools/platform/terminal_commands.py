@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from agent.config import ConfigError, load
+from profiles.reasons import counted
 from tools.cli.words import say
 from tools.platform import enrolments
 from tools.platform.bundle_store import BundleStore
@@ -172,7 +173,10 @@ def retire_terminal(terminal_id: str, directory: Path, database: str | None) -> 
     finally:
         store.close()
     click.echo(
-        say(f"{terminal_id} 已退役，撤销证书 {count} 张", f"{terminal_id} is retired; {count} certificates revoked")
+        say(
+            f"{terminal_id} 已退役，撤销证书 {count} 张",
+            f"{terminal_id} is retired; {counted(count, 'certificate')} revoked",
+        )
     )
 
 

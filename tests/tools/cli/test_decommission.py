@@ -40,7 +40,7 @@ def onecard(*arguments: object) -> Result:
 def test_unsent_records_are_not_lost_by_a_slip_of_the_hand(state_dir: Path) -> None:
     refused = onecard("decommission", "--state-dir", state_dir, "--yes")
     assert refused.exit_code == 1
-    assert "the platform lacks 1 records" in refused.output
+    assert "the platform lacks 1 record:" in refused.output
     assert FileKeyStore(state_dir / "keys").mac("medium-1", b"")
 
 
@@ -129,5 +129,5 @@ def test_the_platform_retires_it(tmp_path: Path) -> None:
     Authority.init(keys).provision("gate-7", tmp_path / "keys")
     result = onecard("platform", "terminal", "retire", "gate-7", "--dir", tmp_path / "platform")
     assert result.exit_code == 0, result.output
-    assert "1 certificates revoked" in result.output
+    assert "1 certificate revoked" in result.output
     assert onecard("platform", "terminal", "retire", "gate-8", "--dir", tmp_path / "platform").exit_code == 1

@@ -62,6 +62,14 @@ def test_it_says_which_broker_what_is_wrong_and_what_waits(tmp_path: Path) -> No
     assert f"上次故障：{LinkFault.EXPIRED.zh}" in said
 
 
+def test_one_is_told_in_the_singular(tmp_path: Path) -> None:
+    one = {"batches": 1, "records": 1, "sent_again": 0, "unacknowledged": 1, "alarms_waiting": 1}
+    write(tmp_path, metrics().model_copy(update=one))
+    said = CliRunner().invoke(cli, ["status", "--state-dir", str(tmp_path)], env={"ONECARD_LANG": "en"}).stdout
+    assert "journal: 1 batch, 1 record, 0 of them sent again" in said
+    assert "waiting: 1 record, 1 alarm\n" in said
+
+
 def test_what_is_old_is_said_to_be(tmp_path: Path) -> None:
     write(tmp_path, metrics(age_ms=90_000))
     _, said = onecard(tmp_path)

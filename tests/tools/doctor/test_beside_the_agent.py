@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -25,12 +26,14 @@ from agent.sync.metrics import link_metrics
 from agent.sync.service import SyncStatus
 from agent.sync.uplink import Phase
 from drivers.virtual.bench import Plug
+from offline_store.journal import Append
 from offline_store.outbox import Outbox
 from offline_store.record import Record
 from tests.agent.test_standing_socket import wait_for_answer
 from tests.scenarios.site import Site, gate
-from tests.tools.doctor.parts import NAME, Ward
+from tests.tools.doctor.parts import NAME, Ward, passage
 from tools.doctor.finding import Verdict
+from tools.doctor.journal import buffer
 from tools.doctor.relay import press
 
 
@@ -124,6 +127,27 @@ def test_the_hours_left_are_the_agents_own(well: Ward) -> None:
         well.state_dir, told.model_copy(update={"buffer": told.buffer.model_copy(update={"hours_left": 30})})
     ):
         assert well.wrong() == {("buffer", "filling")}
+
+
+def test_room_is_said_in_units_that_somebody_can_use(well: Ward) -> None:
+    told = word(link=None)
+    told = told.model_copy(update={"buffer": told.buffer.model_copy(update={"hours_left": 222_836})})
+    with an_agent_says(well.state_dir, told):
+        room, waiting = buffer(well.patient())
+    assert re.fullmatch(
+        r"the journal is \d+ kB, <1% of its limit; at today's rate it lasts: more than a year", room.said.en
+    )
+    assert room.said.zh.endswith("一年以上")
+    assert waiting.said.en.startswith("21 records wait for the platform")
+
+
+def test_one_is_told_in_the_singular(well: Ward) -> None:
+    with closing(well.journal()) as journal:
+        head = journal.head
+        journal.acknowledge(head.chain_id, head.seq, head.hash)
+        journal.append([Append((passage(99),))])
+    _, waiting = buffer(well.patient())
+    assert waiting.said.en.startswith("1 record waits for the platform")
 
 
 def test_an_output_is_tried_once_the_journal_has_it(well: Ward) -> None:
