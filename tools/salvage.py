@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +25,10 @@ from agent.words import why_en, why_zh
 from offline_store.aside import READY, STAGING
 from offline_store.database import DATABASE_NAME
 from offline_store.durable import sync_directory
+from offline_store.errors import StoreError
 from offline_store.record import hash_of
+from offline_store.unrecorded import NAME as COUNTS_NAME
+from offline_store.unrecorded import tallies_of
 from tools.export import PORTION, PORTION_BYTES
 from tools.salvage_read import Found, Placed
 
@@ -68,6 +71,8 @@ class Salvaged:
     first_ms: int | None = None
     last_ms: int | None = None
     missing: list[Missing] = field(default_factory=list)
+    openings: int = 0
+    """Of which no record tells, and only a number was kept."""
 
     def count(self, placed: Placed) -> None:
         """One more record is in the file."""
@@ -99,15 +104,15 @@ def find(root: Path) -> Path:
 
 
 def take_copy(state_dir: Path, copy: Path) -> None:
-    """Database and log, into an empty directory. Raises :class:`StickError`.
+    """Database, log and the file of counts, into an empty directory. Raises :class:`StickError`.
 
     What a rescue had finished before the power went counts instead, as it does for the agent.
     """
     ready = state_dir / READY
     source = ready if (ready / DATABASE_NAME).is_file() else state_dir
-    for name in (DATABASE_NAME, _LOG_NAME):
-        path = source / name
-        if name == _LOG_NAME and not os.path.lexists(path):
+    for name, is_needed in ((DATABASE_NAME, True), (_LOG_NAME, False), (COUNTS_NAME, False)):
+        path = (state_dir if name == COUNTS_NAME else source) / name
+        if not is_needed and not os.path.lexists(path):
             continue
         try:
             with open_plain(path, MAX_DATABASE_BYTES) as read, (copy / name).open("xb") as written:
@@ -153,6 +158,8 @@ def salvage(copy: Path, file: Path) -> Salvaged:
             file.unlink(missing_ok=True)
             raise
         has_any = bool(found.chains)
+    with suppress(OSError, StoreError):
+        done.openings = sum(tally.openings for tally in tallies_of(copy).values())
     spoilt = bool(done.missing or done.doubtful) or not found.is_sound
     done.state = State.NOTHING if not has_any else State.SAVED if spoilt else State.WHOLE
     return done

@@ -19,9 +19,13 @@ from agent.sync.contract import JournalBatch
 from agent.sync.contract.stick import MAX_PART_BYTES
 from offline_store.checkpoint import CHECKPOINT, Signatory
 from offline_store.database import DATABASE_NAME, PAGE_BYTES
+from offline_store.figures import Tally
+from offline_store.in_place import InPlace
 from offline_store.journal import Journal
 from offline_store.outbox import Outbox
 from offline_store.record import Record
+from offline_store.unrecorded import HALF_BYTES, Held
+from offline_store.unrecorded import NAME as UNRECORDED_FILE
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
 from tests.tools.cli.test_journal import onecard
 from tools.export import Form, Span, export
@@ -235,6 +239,9 @@ def test_the_import_says_what_it_put_aside_and_is_told_no_second_time(dead: Dead
     assert json.loads(facts.stdout)["aside"][0]["kept"] is True
     with closing(dead.store()) as store, store.transaction() as transaction:
         assert [row.times for row in letters(transaction)] == [3]
+    replayed = onecard("platform", "dead-letters", "replay", "--all", "--dir", dead.platform)
+    assert (replayed.returncode, "0 taken" in replayed.stdout) == (0, True), "nobody has vouched for them by name"
+    assert lacks(dead)
 
 
 def test_whatever_is_spoilt_on_the_disk_what_sqlite_can_read_is_saved(dead: Dead, tmp_path: Path) -> None:
@@ -268,6 +275,17 @@ def test_records_are_found_on_their_pages_where_the_table_that_leads_to_them_is_
     saved = save(dead, tmp_path)
     assert saved.state is State.SAVED
     assert {record.seq for record in _written(tmp_path / "e")} >= set(range(BEFORE + 20, 500))
+
+
+def test_openings_of_which_there_is_only_a_count_are_told(dead: Dead, tmp_path: Path) -> None:
+    file = InPlace(dead.state / UNRECORDED_FILE, HALF_BYTES)
+    assert file.make()
+    tally = Tally(b"r" * 16, "gate", 1_000, 2_000).opened(3)
+    file.write(Held(b"e" * 16, {"gate-1": tally}).to_bytes(file.room_bytes, lambda: b"n" * 16))
+    done = onecard("salvage", dead.disk, "--to", tmp_path / "e")
+    assert "openings that were only counted: 3" in done.stdout
+    (tmp_path / "e").unlink()
+    assert save(dead, tmp_path).openings == 3
 
 
 def test_a_hostile_disk_runs_no_command_of_its_own(dead: Dead, tmp_path: Path) -> None:

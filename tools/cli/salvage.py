@@ -85,6 +85,7 @@ def _facts(done: Salvaged, state_dir: Path, file: Path) -> dict[str, Any]:
         "terminal": _terminal(state_dir),
         "records": done.records,
         "doubtful": done.doubtful,
+        "openings_only_counted": done.openings,
         "first_ms": done.first_ms,
         "last_ms": done.last_ms,
         "missing": [
@@ -111,6 +112,13 @@ def _tell(done: Salvaged, state_dir: Path, file: Path) -> None:
             say(
                 f"与后一条不符（可能被改动）：{done.doubtful} 条，已单独写入",
                 f"not what the next one names, perhaps altered: {done.doubtful}; each is in the file by itself",
+            )
+        )
+    if done.openings:
+        click.echo(
+            say(
+                f"只计数、没有记录的开门：{done.openings} 次，请记入处理结果",
+                f"openings that were only counted: {done.openings}; no record tells of them, so write it down",
             )
         )
     if not done.records:

@@ -16,7 +16,7 @@ from tools.cli.words import say
 from tools.platform.alarms import alarm_words
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
-from tools.platform.dead_letters import Kind, letter, letters
+from tools.platform.dead_letters import UNPROVEN, Kind, letter, letters
 from tools.platform.errors import PlatformError
 from tools.platform.service import Layout, ingest_of
 from tools.platform.store import Store
@@ -79,7 +79,12 @@ def show(letter_id: str, directory: Path, database: str | None, as_json: bool) -
 
 @dead_letter_group.command(help=say("重新处理死信（升级平台之后）", "Take them again, as after an upgrade"))
 @click.argument("letter_ids", metavar="[ID]…", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help=say("全部", "All of them"))
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help=say("全部，但须人工作保的除外", "All of them, but those that somebody has to vouch for by name"),
+)
 @directory_option
 @database_option
 def replay(letter_ids: tuple[str, ...], everything: bool, directory: Path, database: str | None) -> None:
@@ -92,7 +97,7 @@ def replay(letter_ids: tuple[str, ...], everything: bool, directory: Path, datab
         ingest = ingest_of(store, Authority.at(layout.keys))
         if everything:
             with store.transaction() as transaction:
-                letter_ids = tuple(row.id for row in letters(transaction))
+                letter_ids = tuple(row.id for row in letters(transaction) if row.reason != UNPROVEN)
         staying = [letter_id for letter_id in letter_ids if not ingest.replay(letter_id)]
     finally:
         store.close()
