@@ -66,6 +66,10 @@ ALARMS: Mapping[str, Sentence] = {
     "payment-repeated": _S("同一笔款有第二条收款记录，只扣一次", "one intent was paid twice; it is captured once"),
     "not-storable": _S("数据库无法保存这条消息", "the database cannot hold what a message says"),
     "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),
+    "return-contested": _S(
+        "被禁终端的记录退还已收款项，未退，须人工核实",
+        "a forbidden terminal's journal gives a payment back; nothing moves until a person decides",
+    ),
     "unknown-suite": _S("记录所用的算法组未知", "a record is of a suite that is not known here"),
     UNPROVEN: _S(
         "救出的记录没有检查点证明，另存为死信，须人工决定",

@@ -39,6 +39,7 @@ from tools.platform.enrol_commands import enrol_group
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
 from tools.platform.foreign_code_commands import foreign_code_group
+from tools.platform.held_back_commands import decide_return, list_contested
 from tools.platform.holes import holes_of
 from tools.platform.lease_commands import lease_group
 from tools.platform.loan_commands import loan_group
@@ -228,6 +229,8 @@ for further in (*_FURTHER, enrol_group):
     platform.add_command(further)
 for about_credit in (credit, list_debts):
     account.add_command(about_credit)
+for about_returns in (list_contested, decide_return):
+    return_group.add_command(about_returns)
 platform.add_command(return_group)
 
 

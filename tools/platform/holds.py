@@ -39,6 +39,7 @@ from tools.platform import row_locks
 from tools.platform.accounts import CREDIT, DEBT, Purse, account_of, ceiling_fen
 from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
 from tools.platform.funds import Funds, fund_owner, fund_table, is_split, shares_of
+from tools.platform.held_back import CONTESTED_RETURN, holds_back
 from tools.platform.intents import OPEN, REFUNDED, SETTLES, SPLIT, Intent, State, intent_of, intent_row, intent_table
 from tools.platform.ledger import NOBODY, Owner, enter, is_entered, lock_accounts, row_of
 from tools.platform.register import WRONG_PERSON, Register
@@ -222,8 +223,8 @@ class Holds:
                 wanted.add(fund_owner(CREDIT, sale.owner, sale.merchant))
         return needs | set(map(row_of, wanted))
 
-    def settle(self, records: Iterable[Record]) -> list[Complaint]:
-        """Follow what was just committed, in its order."""
+    def settle(self, records: Iterable[Record], *, decided: bool = False) -> list[Complaint]:
+        """Follow what was just committed, in its order; ``decided``: a person let it give back what it says."""
         moving = _moving(records)
         if not moving:
             return []
@@ -232,11 +233,14 @@ class Holds:
         complaints: list[Complaint] = []
         for record in moving:
             intent_id = _money(record.entry).intent_id
-            if (claim := claims.get(intent_id)) is not None:
+            claim, known = claims.get(intent_id), intents.get(intent_id)
+            if not decided and holds_back(self._transaction, self.terminal, record, claim or known, self.now_ms):
+                complaints.append(Complaint(CONTESTED_RETURN, record.seq))
+                continue
+            if claim is not None:
                 claims[intent_id], code = self._return(claim, record.entry)
                 complaints += [] if code is None else [Complaint(code, record.seq)]
                 continue
-            known = intents.get(intent_id)
             after, code = self._follow(known, record.entry)
             if code is not None:
                 complaints.append(Complaint(code, record.seq))

@@ -127,6 +127,12 @@ def forbid(transaction: Transaction, terminal: str) -> bool:
     return might
 
 
+def is_forbidden(transaction: Transaction, terminal: str) -> bool:
+    """Whether an operator took from it what it might ask for; of whom nobody ever spoke, it is not."""
+    query = sa.select(registration_table.c.body).where(registration_table.c.terminal == terminal)
+    return transaction.connection.execute(query).scalar_one_or_none() == _FORBIDDEN
+
+
 def _say(transaction: Transaction, terminal: str, body: str) -> None:
     transaction.connection.execute(sa.delete(registration_table).where(registration_table.c.terminal == terminal))
     transaction.connection.execute(sa.insert(registration_table).values(terminal=terminal, body=body))
