@@ -60,7 +60,10 @@ class ServiceAct(ReasonEnum):
     WIPE = (
         "service-wipe",
         _CITIZEN,
-        _S("两名技术人员凭许可清除终端", "two technicians wipe the terminal, by permit"),
+        _S(
+            "两名技术人员凭许可销毁终端的密钥和日志",
+            "two technicians destroy the terminal's keys and journal, by permit",
+        ),
     )
 
 

@@ -41,7 +41,7 @@ KINDS: Mapping[str, Sentence] = {
     Kind.LIFE_SAFETY: _S("生命安全", "life safety"),
     Kind.ASKED: _S("询问平台", "the platform is asked"),
     Kind.PAYMENT: _S("收款", "payment"),
-    Kind.REVERSAL: _S("冲正", "reversal"),
+    Kind.REVERSAL: _S("未付款或冲正", "not paid, or reversed"),
     Kind.RELEASE: _S("释放预占", "hold released"),
     Kind.REFUND: _S("退款", "refund"),
     Kind.LOAN_ASKED: _S("询问图书馆", "the library is asked"),

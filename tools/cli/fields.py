@@ -13,11 +13,16 @@ from profiles.amounts import yuan
 from profiles.api import Assurance
 from profiles.reasons import Sentence
 from profiles.rules.assisted import Why
+from tools.cli.permit_words import ACTS, ROLES
 from tools.cli.times import local, local_of
 
 _S = Sentence
 _LAST_MS = 253_402_300_799_000  # the end of the year 9999
 _YEAR_HOURS = 8_760
+_PERMITTED = {
+    **{act.code: words for act, words in ACTS.items()},
+    **{role.value: words for role, words in ROLES.items()},
+}
 _MOMENTS = frozenset({"issued", "expires", "counts_until"})
 """Fields that machines read as ISO 8601."""
 
@@ -273,6 +278,8 @@ def value(name: str, content: Any) -> str:
         return say(f"共 {asked} 条（onecard explain 逐条说明）", f"{asked} (`onecard explain` tells each)")
     if name == "kind":
         return _said(BUNDLE_KINDS.get(str(content)), str(content))
+    if name in {"act", "role"}:
+        return say(*_PERMITTED.get(str(content), (str(content), str(content))))
     if name == "audience":
         return audience(str(content))
     if isinstance(content, Mapping):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from agent.permits.acts import NEEDS, Role, ServiceAct
+from agent.permits.acts import NEEDS, ServiceAct
 from agent.permits.text import PermitRefused, challenge_of, point_of, read_permit, write_act
 from agent.sync.contract.permits import Permit
 from agent.words import say
 from tools.bundles import signer_of
 from tools.cli import qr
+from tools.cli.permit_words import ACTS, ROLES
 from tools.cli.permits import refuse
 from tools.cli.times import iso, local_of
 from tools.small_files import read_small
@@ -83,22 +84,6 @@ _TITLES = (
     ("生效", "from"),
     ("到期", "until"),
 )
-
-
-ROLES = {
-    Role.MAINTAINER: ("维护员", "maintainer"),
-    Role.GUARD: ("值守员", "guard"),
-    Role.AUDITOR: ("审计员", "auditor"),
-    Role.KEYHOLDER: ("密钥保管员", "keyholder"),
-}
-ACTS = {
-    ServiceAct.CLOCK: ("重置时钟下限", "reset the clock's floor"),
-    ServiceAct.OPEN: ("开放通道一次", "open a lane once"),
-    ServiceAct.EXPORT: ("导出未密封的日志", "export the journal unsealed"),
-    ServiceAct.CONFIGURE: ("更改终端配置", "change the configuration"),
-    ServiceAct.RE_KEY: ("更换平台密钥", "give it another key of the platform"),
-    ServiceAct.WIPE: ("清除终端", "wipe the terminal"),
-}
 
 
 def _told(name: str, value: str | list[str]) -> str:

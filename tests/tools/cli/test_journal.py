@@ -158,6 +158,7 @@ def test_show_tells_what_moved_without_operator_and_account(tmp_path: Path) -> N
     }
     said = onecard("journal", "show", "2", "--state-dir", tmp_path / "till").stdout
     assert "amount: -12.50 yuan" in said
+    assert "not paid, or reversed" in said
     assert "a-7" not in said
     assert told("journal", "show", "1", "--state-dir", tmp_path / "till")["money"] is None
 

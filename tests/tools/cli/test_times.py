@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from agent.config import parse
 from agent.permits.acts import Role, ServiceAct
 from tests.tools.doctor.parts import DAY_MS, Ward, ward
-from tools.cli.permit import ACTS, ROLES
+from tools.cli.permit_words import ACTS, ROLES
 from tools.cli.presets import preset_text
 from tools.cli.times import go_by, iso, local, local_of
 from tools.doctor.examine import examine
