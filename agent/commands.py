@@ -26,7 +26,7 @@ from enum import StrEnum
 from agent import cbor, cose
 from agent.clock import Clock, RecordIds
 from agent.command_reasons import COMMAND, CommandReason
-from agent.durable import durable
+from agent.disk_waits import durable
 from agent.lane_orders import LaneOrders
 from agent.logs import log
 from agent.memory import Memory

@@ -32,7 +32,7 @@ from agent.credentials.register import SITE, Holder, SiteRegister
 from agent.credentials.verify import Verifier
 from agent.day_keys import DayKeys
 from agent.devices import Conditions, Hearers, LaneOutputs, NoOutputs, SourceThread
-from agent.durable import durable
+from agent.disk_waits import durable
 from agent.enrolment.note import enrolled
 from agent.facts import IsDelivered, Marks, TerminalFacts, not_delivered
 from agent.kernel_time import boot_id

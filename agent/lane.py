@@ -19,7 +19,7 @@ from typing import Any
 import cbor2
 
 from agent.credentials.verify import Verifier
-from agent.durable import DiskHangs, durable
+from agent.disk_waits import DiskHangs, durable
 from agent.entries import append_of, counted_instead, saves_the_same, state_key
 from agent.facts import TerminalFacts
 from agent.lane_ports import LanePorts

@@ -6,7 +6,7 @@ import asyncio
 
 from agent.backoff import Backoff
 from agent.clock import Clock
-from agent.durable import DiskHangs, durable_at_last
+from agent.disk_waits import DiskHangs, durable_at_last
 from agent.facts import Marks
 from agent.logs import log
 from agent.words import tell

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from agent.durable import DiskHangs, durable
+from agent.disk_waits import DiskHangs, durable
 from agent.logs import log
 from agent.words import tell
 from offline_store.errors import StoreError

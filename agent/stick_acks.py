@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from agent import cose
-from agent.durable import durable
+from agent.disk_waits import durable
 from agent.logs import log
 from agent.stick_files import StickError, read_plain
 from agent.sync.contract.errors import ContractError

@@ -21,7 +21,7 @@ from agent.commands import Commands
 from agent.composition import Board, BundleTellers, Composition
 from agent.config import Resolved
 from agent.devices import DeviceState, DeviceThread
-from agent.durable import durable
+from agent.disk_waits import durable
 from agent.inspector import Inspector
 from agent.keys import KeyStoreError
 from agent.lane import Lane

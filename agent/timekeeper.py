@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 
 from agent.clock import Moment
-from agent.durable import DiskHangs, durable
+from agent.disk_waits import DiskHangs, durable
 from agent.logs import log
 from agent.trusted_clock import TrustedClock
 from agent.words import tell

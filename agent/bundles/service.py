@@ -26,7 +26,7 @@ from agent.bundles.roles import Rings, Signatory
 from agent.clock import Clock, RecordIds
 from agent.credentials.lists import CurrentLists
 from agent.credentials.trust import Expiry, Freshness
-from agent.durable import DiskHangs, durable_at_last
+from agent.disk_waits import DiskHangs, durable_at_last
 from agent.keys import KeyStore, KeyStoreError
 from agent.logs import log
 from agent.records import CONTEXT

@@ -29,7 +29,7 @@ from agent import cose
 from agent.bundles.check import Place
 from agent.clock import Clock, Random, RecordIds
 from agent.command_reasons import CommandReason
-from agent.durable import durable
+from agent.disk_waits import durable
 from agent.facts import Marks
 from agent.lane_orders import LaneOrders
 from agent.memory import Memory

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from agent.clock import Clock, RecordIds
-from agent.durable import DiskHangs, durable_at_last
+from agent.disk_waits import DiskHangs, durable_at_last
 from agent.logs import log
 from agent.sip2.errors import Sip2Error
 from agent.sip2.reasons import NEEDS_A_PERSON, UploadReason

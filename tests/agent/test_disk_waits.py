@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.durable import HANGS_AFTER_S, DiskHangs, durable, durable_at_last
+from agent.disk_waits import HANGS_AFTER_S, DiskHangs, durable, durable_at_last
 from agent.store_health import JOURNAL
 from agent.timekeeper import SAVE_EVERY_MS
 from offline_store.errors import IoFailed
