@@ -169,3 +169,17 @@ def test_a_code_is_spent_with_the_look_up_and_its_evidence_lies_in_no_state() ->
     assert spent in line.journal[-1].marks
     assert b"secret" not in repr(line.states["lake"].model_dump()).encode()
     assert "looking" not in line.states["lake"].model_dump()
+
+
+def test_who_left_unpaid_at_a_ceiling_has_left_whatever_the_platform_has_not_heard_yet() -> None:
+    line = Asking(offline={"payment_fen": 5_000, "subject_fen": 399, "terminal_fen": 500_000})
+    entered = Travelled("square", line.ago(25))
+    for fault, then in (("stuck", "asked"), ("", "no-station-entry")):
+        line.tap("lake")
+        assert line.told(entered) == ["asked"]
+        assert line.tell("lake", Unanswered(payment_of(line).about)) == ["offline-ceiling", "left-station-unpaid"]
+        line.opened("lake", fault)
+        line.tap("lake")
+        assert line.told(entered) == [then]
+        if then == "asked":
+            assert line.refuse() == ["insufficient-funds"]
