@@ -158,6 +158,12 @@ def salvage(copy: Path, file: Path) -> Salvaged:
             file.unlink(missing_ok=True)
             raise
         has_any = bool(found.chains)
+        if not done.records and found.has_another_suite():
+            raise StickError(
+                copy,
+                "其中记录所用的算法是本版本不认识的；请用写它的版本",
+                "holds records of algorithms that this version does not know: use the version that wrote it",
+            )
     with suppress(OSError, StoreError):
         done.openings = sum(tally.openings for tally in tallies_of(copy).values())
     spoilt = bool(done.missing or done.doubtful) or not found.is_sound

@@ -23,6 +23,7 @@ _LOG_HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
 _MAX_PAYLOAD_BYTES = 1 << 20
 _MAX_COLUMNS = 64
+_PAGE_SIZES = frozenset(1 << power for power in range(9, 17))
 _SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
 """Of serial types 0 to 9 (§2.1)."""
 
@@ -98,6 +99,14 @@ class Pages:
         if self.log is not None and number in self._newest:
             return _read(self.log, self._newest[number], self.page_bytes)
         return _read(self.database, (number - 1) * self.page_bytes, self.page_bytes)
+
+
+def page_sizes(database: BinaryIO, log: BinaryIO | None) -> list[int]:
+    """What the headers of database (§1.3.2) and log (§4.1) say; where both are noise, what journals have had."""
+    (stated,) = struct.unpack(">H", _read(database, 16, 2).ljust(2, b"\0"))
+    of_log = 0 if log is None else int.from_bytes(_read(log, 8, 4), "big")
+    found = [size for size in dict.fromkeys((65_536 if stated == 1 else stated, of_log)) if size in _PAGE_SIZES]
+    return found or [1_024, 4_096]
 
 
 def _frames(log: BinaryIO, page_bytes: int) -> Iterator[tuple[int, int]]:

@@ -11,15 +11,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from itertools import chain as one_after_another
 from pathlib import Path
 from typing import Any
 
-from agent.stick_files import StickError
-from offline_store.database import DATABASE_NAME, PAGE_BYTES, open_reading
+from offline_store.database import DATABASE_NAME, open_reading
 from offline_store.errors import RecordInvalid, UnknownSuite
 from offline_store.genesis import Genesis
 from offline_store.record import HASH_BYTES, ID_BYTES, Record
-from tools.salvage_pages import Pages, Value
+from tools.salvage_pages import Pages, Value, page_sizes
 
 _SCRATCH = "scratch.db"
 _CHAINS = "SELECT base, chain_id, acked_seq FROM chain ORDER BY base"
@@ -44,10 +44,7 @@ class Placed:
 
 
 class Found:
-    """What is left of the journal in ``directory``, which :func:`tools.salvage.take_copy` made; the copy is changed.
-
-    Raises :class:`StickError` for a journal that a newer version wrote.
-    """
+    """What is left of the journal in ``directory``, which :func:`tools.salvage.take_copy` made; the copy is changed."""
 
     def __init__(self, directory: Path) -> None:
         self._scratch = sqlite3.connect(directory / _SCRATCH, isolation_level=None)
@@ -63,6 +60,10 @@ class Found:
     def close(self) -> None:
         """Close the scratch database."""
         self._scratch.close()
+
+    def has_another_suite(self) -> bool:
+        """Whether anything found is of algorithms that this version does not know: one flipped bit looks so too."""
+        return any(_is_of_another_suite(body) for (body,) in self._scratch.execute("SELECT body FROM found"))
 
     def placed(self) -> Iterator[Placed]:
         """Records that can be read, in the order of their places; what the platform had acknowledged is left out."""
@@ -91,8 +92,9 @@ class Found:
         chains: dict[int, Chain] = {}
         with ExitStack() as files:
             database = files.enter_context((directory / DATABASE_NAME).open("rb"))
-            pages = Pages(database, files.enter_context(log.open("rb")) if log.is_file() else None, PAGE_BYTES)
-            for row in pages.rows():
+            opened = files.enter_context(log.open("rb")) if log.is_file() else None
+            sizes = page_sizes(database, opened)
+            for row in one_after_another.from_iterable(Pages(database, opened, size).rows() for size in sizes):
                 bodies = [value for value in row.values if isinstance(value, bytes) and _is_record(value)]
                 self._keep((row.rowid, body) for body in bodies)
                 if (chain := _chain_in(row.values)) is not None:
@@ -124,14 +126,18 @@ class Found:
 def _read(body: bytes) -> Record | None:
     try:
         return Record.from_bytes(body)
-    except UnknownSuite as error:
-        raise StickError(
-            Path(DATABASE_NAME),
-            "其中有记录所用的算法是本版本不认识的；请用写它的版本",
-            "holds records of algorithms that this version does not know: use the version that wrote it",
-        ) from error
     except RecordInvalid:
         return None
+
+
+def _is_of_another_suite(body: bytes) -> bool:
+    try:
+        Record.from_bytes(body)
+    except UnknownSuite:
+        return True
+    except RecordInvalid:
+        pass
+    return False
 
 
 def _chain_in(values: tuple[Value, ...]) -> Chain | None:

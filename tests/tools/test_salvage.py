@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cbor2
 import pytest
 
 from agent.composition import keys_dir
@@ -259,22 +260,38 @@ def test_whatever_is_spoilt_on_the_disk_what_sqlite_can_read_is_saved(dead: Dead
     assert State.SAVED in states
 
 
+@pytest.mark.parametrize("page_bytes", [PAGE_BYTES, 4_096])
 def test_records_are_found_on_their_pages_where_the_table_that_leads_to_them_is_gone(
-    dead: Dead, tmp_path: Path
+    dead: Dead, tmp_path: Path, page_bytes: int
 ) -> None:
     path = dead.state / DATABASE_NAME
     (dead.state / f"{DATABASE_NAME}-wal").unlink()
-    with closing(sqlite3.connect(path)) as journal:
+    with closing(sqlite3.connect(path, isolation_level=None)) as journal:
+        journal.execute("PRAGMA journal_mode = DELETE")
+        journal.execute(f"PRAGMA page_size = {page_bytes}")
+        journal.execute("VACUUM")
         (root,) = journal.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'record'").fetchone()
     for name in (f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm"):
         (dead.state / name).unlink(missing_ok=True)
     with path.open("r+b") as file:
-        file.seek((root - 1) * PAGE_BYTES)
-        file.write(b"\xa5" * PAGE_BYTES)
+        file.seek((root - 1) * page_bytes)
+        file.write(b"\xa5" * page_bytes)
     assert not _readable(dead, tmp_path / "look")
     saved = save(dead, tmp_path)
     assert saved.state is State.SAVED
     assert {record.seq for record in _written(tmp_path / "e")} >= set(range(BEFORE + 20, 500))
+
+
+def test_one_record_that_seems_to_be_of_another_suite_takes_no_other_along(dead: Dead, tmp_path: Path) -> None:
+    seq = dead.checkpoints()[3] + 5
+    later = cbor2.loads(dead.records[seq - 1].to_bytes()) | {0: 2}
+    copy = dead.disk.parent / "later"
+    shutil.copytree(dead.state, copy)
+    spoil(copy, ("UPDATE record SET body = ? WHERE place = ?", (cbor2.dumps(later, canonical=True), seq)))
+    shutil.copytree(copy, dead.state, dirs_exist_ok=True)
+    (dead.state / f"{DATABASE_NAME}-wal").unlink(missing_ok=True)
+    facts = told_of(dead, tmp_path / "e")
+    assert facts["missing"] == [{"chain": dead.chain_id.hex(), "first": seq, "last": seq}]
 
 
 def test_openings_of_which_there_is_only_a_count_are_told(dead: Dead, tmp_path: Path) -> None:

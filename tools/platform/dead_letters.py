@@ -19,6 +19,8 @@ from tools.platform.store import Transaction, metadata
 
 MAX_MESSAGES = 64
 """Of each terminal; a payload has 1 MiB at most."""
+MAX_UNPROVEN = 256
+"""Of a dead box's disk, beside them: one for each gap in what can be read."""
 FULL = "dead-letters-full"
 UNPROVEN = "unproven-records"
 """Of a dead box's disk: whole by itself, and replayed once a person vouches for it."""
@@ -58,8 +60,10 @@ def keep_message(
     again = sa.update(dead_letter_table).where(columns.id == letter_id)
     if transaction.connection.execute(again.values(times=columns.times + 1, last_ms=now_ms, detail=detail)).rowcount:
         return True
-    query = sa.select(sa.func.count()).where(columns.terminal == terminal, columns.kind == Kind.MESSAGE.value)
-    if transaction.connection.execute(query).scalar_one() >= MAX_MESSAGES:
+    is_unproven = reason == UNPROVEN
+    alike = columns.reason == UNPROVEN if is_unproven else columns.reason != UNPROVEN
+    query = sa.select(sa.func.count()).where(columns.terminal == terminal, columns.kind == Kind.MESSAGE.value, alike)
+    if transaction.connection.execute(query).scalar_one() >= (MAX_UNPROVEN if is_unproven else MAX_MESSAGES):
         return False
     _insert(transaction, letter_id, terminal, Kind.MESSAGE, topic, None, reason, detail, payload, now_ms)
     return True

@@ -65,9 +65,9 @@ from tools.platform import dead_letters, heard, holes, orders, travel
 from tools.platform.arrived import Arrived, ChainBroken, read_records
 from tools.platform.closed_chains import is_closed
 from tools.platform.evidence import Judge
-from tools.platform.filling import Filled, Forking, filling
+from tools.platform.filling import Filled, Forking, cut, filling
 from tools.platform.holds import Holds
-from tools.platform.holes import Hole, hole_at
+from tools.platform.holes import Hole
 from tools.platform.notices import Notices
 from tools.platform.questions import Answering, Awaited
 from tools.platform.store import Position, Transaction
@@ -200,7 +200,8 @@ class Desk:
         # A hello that the broker delivers a second time is behind without meaning anything.
         if hello.head < head.seq and not repeated:
             self.alarm("rolled-back", f"the terminal ends at record {hello.head}, {head.seq} is committed")
-        return reply.ack(head)
+        whole = self._whole(head, hello.first_retained)
+        return reply.ack(head) if whole == head else reply.expect(whole)
 
     def _batch(self, batch: JournalBatch) -> Answer | None:
         arrived, head = _read(batch), self._own_position(batch.chain_id)
@@ -208,9 +209,13 @@ class Desk:
         if nonce is None:
             return None
         reply = _Answers(self, batch.chain_id, nonce)
+        is_new = batch.first_seq == (head.seq if head else 0) + 1
         match self._commit(batch, arrived, head):
-            case Position() as head:
+            case Position() as head if is_new:
                 return reply.ack(head)
+            case Position() as head:
+                whole = self._whole(head, self.transaction.first_retained(self.terminal, batch.chain_id))
+                return reply.expect(None) if whole is None else reply.ack(whole)
             case Gap(head):
                 return reply.expect(head)
             case Forked(seq, ours):
@@ -223,39 +228,50 @@ class Desk:
     def _commit(
         self, batch: JournalBatch, arrived: list[Arrived], head: Position | None, *, bridges: bool = False
     ) -> Outcome:
-        bridged_from: Position | None = head
         if batch.first_seq > (head.seq if head else 0) + 1:
             if not bridges and self.transaction.first_retained(self.terminal, batch.chain_id) != batch.first_seq:
                 return Gap(head)
-            head = Position(self.terminal, batch.chain_id, batch.first_seq - 1, arrived[0].prev_hash)
-        if head is None:
-            self._check_genesis(batch.chain_id, arrived[0])
-        elif hole := hole_at(self.transaction, batch.chain_id, batch.first_seq):
-            return self._fill(head, hole, arrived)
-        else:
-            fork = self._find_fork(head, arrived)
-            if fork is not None:
-                return fork
-            if arrived[0].seq <= head.seq:
-                arrived = [item for item in arrived if item.seq > head.seq]
-            if not arrived:
-                return head
-        self._check_ids(arrived)
-        if head is not None and head is not bridged_from:
-            self._note_hole(bridged_from, head)
             if bridges:
                 self.alarm("hole", f"the records before {batch.first_seq} are missing")
-        committed = self.transaction.append(self.terminal, batch.chain_id, arrived, self.now_ms)
-        self._stored(batch.chain_id, arrived)
+            self._check_ids(arrived)
+            self._note_hole(head, Position(self.terminal, batch.chain_id, batch.first_seq - 1, arrived[0].prev_hash))
+            return self._append(batch.chain_id, arrived)
+        if head is None:
+            self._check_genesis(batch.chain_id, arrived[0])
+            self._check_ids(arrived)
+            return self._append(batch.chain_id, arrived)
+        is_new = batch.first_seq == head.seq + 1
+        for piece in [arrived] if is_new else cut(arrived, holes.holes_of(self.transaction, batch.chain_id), head.seq):
+            match self._take_piece(head, piece):
+                case Position() as head:
+                    continue
+                case other:
+                    return other
+        return head
+
+    def _take_piece(self, head: Position, piece: list[Arrived]) -> Outcome:
+        """Records that are all known, all new, or all in one hole."""
+        if piece[0].seq <= head.seq and (hole := holes.hole_at(self.transaction, head.chain_id, piece[0].seq)):
+            return self._fill(head, hole, piece)
+        fork = self._find_fork(head, piece)
+        if fork is not None:
+            return fork
+        if piece[0].seq <= head.seq:
+            return head
+        self._check_ids(piece)
+        return self._append(head.chain_id, piece)
+
+    def _append(self, chain_id: bytes, new: list[Arrived]) -> Position:
+        committed = self.transaction.append(self.terminal, chain_id, new, self.now_ms)
+        self._stored(chain_id, new)
         return committed
 
-    def _fill(self, head: Position, hole: Hole, arrived: list[Arrived]) -> Outcome:
-        """Store records that lie in a hole, as far as they do; the head stays where it is."""
-        inside = [item for item in arrived if item.seq <= hole.last]
-        before = self.transaction.hashes(head.chain_id, hole.first - 1, hole.first - 1).get(hole.first - 1, NO_HASH)
-        match filling(hole, before, inside):
+    def _fill(self, head: Position, hole: Hole, inside: list[Arrived]) -> Outcome:
+        """Store records that lie in a hole; the head stays where it is."""
+        before = self._before(head, hole)
+        match filling(hole, NO_HASH if before is None else before.hash, inside):
             case None:
-                return Gap(Position(self.terminal, head.chain_id, hole.first - 1, before) if hole.first > 1 else None)
+                return Gap(before)
             case Forking(seq, ours):
                 return Forked(seq, ours)
             case Filled(left):
@@ -266,6 +282,21 @@ class Desk:
                 self.transaction.fill(head.chain_id, inside, self.now_ms)
                 self._stored(head.chain_id, inside)
         return head
+
+    def _before(self, head: Position, hole: Hole) -> Position | None:
+        """The last record before a hole."""
+        if hole.first == 1:
+            return None
+        seq = hole.first - 1
+        return Position(self.terminal, head.chain_id, seq, self.transaction.hashes(head.chain_id, seq, seq)[seq])
+
+    def _whole(self, head: Position, first_retained: int | None) -> Position | None:
+        """How far all is here that the terminal still has: what is acknowledged it may let go."""
+        if first_retained is None:
+            return head
+        found = holes.holes_of(self.transaction, head.chain_id)
+        hole = next((hole for hole in found if hole.first >= first_retained), None)
+        return head if hole is None else self._before(head, hole)
 
     def _stored(self, chain_id: bytes, arrived: Sequence[Arrived]) -> None:
         """What follows from records that are stored now."""

@@ -44,3 +44,14 @@ def filling(hole: Hole, before: bytes, inside: Sequence[Arrived]) -> Filled | Fo
     if at_front:
         return Filled(Hole(last.seq + 1, hole.last, hole.anchor_hash))
     return None
+
+
+def cut(arrived: Sequence[Arrived], holes: Sequence[Hole], head_seq: int) -> list[list[Arrived]]:
+    """Consecutive records, parted where a hole begins and ends and behind the head: each part is taken by one rule."""
+    ends = {hole.first - 1 for hole in holes} | {hole.last for hole in holes} | {head_seq}
+    pieces: list[list[Arrived]] = [[]]
+    for item in arrived:
+        pieces[-1].append(item)
+        if item.seq in ends:
+            pieces.append([])
+    return [piece for piece in pieces if piece]

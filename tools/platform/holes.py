@@ -1,7 +1,9 @@
-"""Holes: records that left a terminal's disk, acknowledged by a platform that has since gone back to a backup.
+"""Holes: records that left a terminal's disk, acknowledged by a platform that has since gone back to a backup; and
+those that could not be read of a dead box's.
 
-The chain goes on behind a hole from the hash that the terminal names; that something is missing stays on record, until
-records come, from a dead box's disk or a stick, that join what is known at one of the hole's ends.
+The chain goes on behind a hole from the hash that its next record names; that something is missing stays on record,
+until records come, from a disk or a stick or from a terminal that has them after all, that join what is known at one of
+the hole's ends.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ class Unproven:
     head_of: Callable[[bytes], Position | None]
     aside: Aside | None = None
     _waiting: list[tuple[int, JournalBatch]] = field(default_factory=list, init=False)
+    _waiting_bytes: int = field(default=0, init=False)
     _last: Arrived | None = field(default=None, init=False)
     _named: str | None = field(default=None, init=False)
 
@@ -66,7 +67,7 @@ class Unproven:
         if proven < batch.first_seq:
             self._wait(number, batch)
             return
-        before, self._waiting = self._waiting, []
+        before, self._waiting, self._waiting_bytes = self._waiting, [], 0
         yield from ((each, waited.encode()) for each, waited in before)
         count = proven - batch.first_seq + 1
         yield number, _part(batch, 0, count).encode()
@@ -80,7 +81,7 @@ class Unproven:
         if self._named not in (None, self.terminal):
             raise _of_another(str(self._named))
         if self.aside is not None:
-            vain, self._waiting = self._waiting, []
+            vain, self._waiting, self._waiting_bytes = self._waiting, [], 0
             for _, batch in vain:
                 self.aside(batch.encode())
             return
@@ -122,7 +123,8 @@ class Unproven:
 
     def _wait(self, number: int, batch: JournalBatch) -> None:
         self._waiting.append((number, batch))
-        if sum(len(body) for _, waiting in self._waiting for body in waiting.records) > MAX_WAITING_BYTES:
+        self._waiting_bytes += sum(map(len, batch.records))
+        if self._waiting_bytes > MAX_WAITING_BYTES:
             self.end()
 
 

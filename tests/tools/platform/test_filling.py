@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agent.cose import Es256Signer
+from agent.cose import Es256Signer, VerifyKey
+from agent.sync.contract import Ack, Address, Answer, Channel, Expect, Hello, open_answer
 from offline_store.record import NO_HASH
 from tests.tools.platform.chains import CHAIN, NOW_MS, altered, batch, make_chain
 from tools.platform.desk import Forked, Gap
@@ -80,3 +81,41 @@ def test_a_chain_whose_beginning_is_lost_is_known_from_where_it_goes_on(store: S
     assert made.bring(TERMINAL, batch(RECORDS, 1, 8)) == HEAD
     assert (holes(store), stored(store)) == ([], list(range(1, 13)))
     assert RECORDS[0].prev_hash == NO_HASH
+
+
+@pytest.mark.parametrize("first", range(1, 13))
+def test_what_is_said_to_be_taken_is_stored_wherever_a_batch_begins_and_ends(
+    store: Store, signer: Es256Signer, first: int
+) -> None:
+    made = Ingest(store, signer, lambda: NOW_MS)
+    made.bring(TERMINAL, batch(RECORDS, 1, 3))
+    made.bring(TERMINAL, batch(RECORDS, 9, 10), bridges=True)
+    for last in range(first, 13):
+        if isinstance(made.bring(TERMINAL, batch(RECORDS, first, last)), Position):
+            assert set(range(first, last + 1)) <= set(stored(store)), (first, last)
+    assert isinstance(made.bring(TERMINAL, batch(RECORDS, 1, 12)), Position)
+    assert (holes(store), stored(store)) == ([], list(range(1, 13)))
+
+
+def test_a_terminal_that_has_what_is_missing_is_asked_for_it_and_hears_no_more_than_is_whole(
+    store: Store, signer: Es256Signer
+) -> None:
+    made = Ingest(store, signer, lambda: NOW_MS)
+    made.bring(TERMINAL, batch(RECORDS, 1, 3))
+    made.bring(TERMINAL, batch(RECORDS, 9, 10), bridges=True)
+    address, nonce = Address(TERMINAL), bytes(16)
+    hello = Hello(chain_id=CHAIN, nonce=nonce, first_retained=1, head=12, head_hash=RECORDS[-1].hash)
+
+    def answer(channel: Channel, payload: bytes) -> Answer:
+        reply = made.handle(address.topic(channel), payload)
+        assert reply is not None
+        return open_answer(reply.payload, {signer.kid: VerifyKey.of(signer.key.public_key())}, TERMINAL)
+
+    asked = answer(Channel.HELLO, hello.encode())
+    assert isinstance(asked, Expect)
+    assert (asked.seq, asked.prev_hash) == (4, RECORDS[2].hash)
+    for last, acked in ((6, 6), (8, 10), (12, 12)):
+        told = answer(Channel.JOURNAL, batch(RECORDS, 4, last))
+        assert isinstance(told, Ack)
+        assert told.seq == acked
+    assert stored(store) == list(range(1, 13))
