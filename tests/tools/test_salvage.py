@@ -169,7 +169,7 @@ def test_what_a_sound_disk_holds_is_taken_as_far_as_it_is_proven_and_the_rest_on
     before, file = listing(dead.disk), tmp_path / "e"
     done = onecard("salvage", dead.disk, "--to", file)
     assert done.returncode == 0
-    assert f"onecard platform import --salvaged --terminal {TERMINAL} FILE" in done.stdout
+    assert f"onecard platform import --salvaged --terminal {TERMINAL} e" in done.stdout
     assert (listing(dead.disk) == before, file.stat().st_mode & 0o777) == (True, 0o600)
     last, head = dead.checkpoints()[-1], len(dead.records)
     assert dead.bring(file) == [sticks.Aside(last + 1, head, kept=True)]
@@ -240,6 +240,9 @@ def test_the_import_says_what_it_put_aside_and_is_told_no_second_time(dead: Dead
     assert json.loads(facts.stdout)["aside"][0]["kept"] is True
     with closing(dead.store()) as store, store.transaction() as transaction:
         assert [row.times for row in letters(transaction)] == [3]
+        (letter,) = letters(transaction)
+    shown = onecard("platform", "dead-letters", "show", letter.id, "--dir", dead.platform).stdout
+    assert f"{len(dead.records)} · " in shown, "whoever vouches for records reads them first"
     replayed = onecard("platform", "dead-letters", "replay", "--all", "--dir", dead.platform)
     assert (replayed.returncode, "0 taken" in replayed.stdout) == (0, True), "nobody has vouched for them by name"
     assert lacks(dead)

@@ -49,8 +49,8 @@ def list_records(state_dir: Path, last: int, as_json: bool) -> None:
         position = outbox.position()
         after_seq = max(position.first_retained - 1, position.head_seq - last)
         for record in _records(outbox, after_seq):
-            line = _line_of(record, position.acked_seq)
-            click.echo(json.dumps(line, ensure_ascii=False) if as_json else _text_of(line))
+            line = line_of(record, position.acked_seq)
+            click.echo(json.dumps(line, ensure_ascii=False) if as_json else text_of(line))
     finally:
         outbox.close()
 
@@ -79,7 +79,7 @@ def show(seq: int, state_dir: Path, as_json: bool) -> None:
             )
         )
     record = Record.from_bytes(bodies[0])
-    line = _line_of(record, position.acked_seq)
+    line = line_of(record, position.acked_seq)
     line |= {"profile": record.entry.profile, "hash": record.hash.hex(), "prev_hash": record.prev_hash.hex()}
     line |= {"sealed_bytes": len(record.entry.sealed or b""), "public": _plain(record.entry.public)}
     line |= {"money": _money_of(record)}
@@ -87,7 +87,7 @@ def show(seq: int, state_dir: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(line, ensure_ascii=False))
         return
-    click.echo(_text_of(line))
+    click.echo(text_of(line))
     for name in ("id", "refers_to", "hash", "prev_hash"):
         click.echo(f"  {fields.line(name, line[name])}")
     for name, value in {**(line["money"] or {}), **line["public"]}.items():
@@ -220,7 +220,8 @@ def _records(outbox: Outbox, after_seq: int) -> Iterator[Record]:
             yield record
 
 
-def _line_of(record: Record, acked_seq: int) -> dict[str, Any]:
+def line_of(record: Record, acked_seq: int) -> dict[str, Any]:
+    """What a list of records says of one, for scripts; nothing of medium and subject."""
     entry = record.entry
     moment = datetime.fromtimestamp(entry.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
     return {
@@ -239,7 +240,8 @@ def _line_of(record: Record, acked_seq: int) -> dict[str, Any]:
     }
 
 
-def _text_of(line: dict[str, Any]) -> str:
+def text_of(line: dict[str, Any]) -> str:
+    """The same for people."""
     mark = "✓" if line["acknowledged"] else "·"
     lane = f" {line['lane']}" if line["lane"] else ""
     reason = say("：", ": ") + reason_words(line["reason"]) if line["reason"] else ""

@@ -129,9 +129,9 @@ def _tell(done: Salvaged, state_dir: Path, file: Path) -> None:
     click.echo(
         say(
             f"平台未确认的 {done.records} 条（{begin} 至 {end}）已写入 {shown(file)}；"
-            f"在平台：onecard platform import --salvaged --terminal {terminal} 文件",
+            f"在平台：onecard platform import --salvaged --terminal {terminal} {shown(file.name)}",
             f"{done.records} that the platform had not acknowledged ({begin} to {end}) are in {shown(file)}; at the"
-            f" platform: onecard platform import --salvaged --terminal {terminal} FILE",
+            f" platform: onecard platform import --salvaged --terminal {terminal} {shown(file.name)}",
         )
     )
 

@@ -10,7 +10,11 @@ import cbor2
 import click
 import sqlalchemy as sa
 
+from agent.sync.contract import ContractError, JournalBatch
+from offline_store.errors import RecordInvalid
+from offline_store.record import Record
 from tools.cli import fields
+from tools.cli.journal import line_of, text_of
 from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform.alarms import alarm_words
@@ -59,7 +63,7 @@ def list_letters(terminal_id: str | None, directory: Path, database: str | None,
 @database_option
 @json_option
 def show(letter_id: str, directory: Path, database: str | None, as_json: bool) -> None:
-    """What is known of it, and its content as CBOR diagnostics where it is CBOR."""
+    """What is known of it; of a batch its records, else the content as CBOR diagnostics where it is CBOR."""
     store = Store.open_for_reading(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
@@ -68,13 +72,17 @@ def show(letter_id: str, directory: Path, database: str | None, as_json: bool) -
         store.close()
     if row is None:
         raise PlatformError(say(f"没有死信 {letter_id}，或不止一封。", f"No dead letter {letter_id}, or several."))
-    facts = _facts(row) | {"payload": row.payload.hex()}
+    facts, records = _facts(row), _records(row.payload)
     if as_json:
+        facts |= {"payload": row.payload.hex(), "records": records}
         click.echo(json.dumps(facts, ensure_ascii=False))
         return
     for name, value in facts.items():
         click.echo(fields.line(name, _told(name, value)))
-    click.echo(say(f"内容：{_content(row.payload)}", f"content: {_content(row.payload)}"))
+    if records is None:
+        click.echo(say(f"内容：{_content(row.payload)}", f"content: {_content(row.payload)}"))
+    for line in records or ():
+        click.echo(text_of(line))
 
 
 @dead_letter_group.command(help=say("重新处理死信（升级平台之后）", "Take them again, as after an upgrade"))
@@ -127,6 +135,14 @@ def _told(name: str, value: Any) -> Any:
     if name == "reason" and value:
         return alarm_words(str(value))
     return local(int(value)) if name in {"first_ms", "last_ms"} else value
+
+
+def _records(payload: bytes) -> list[dict[str, Any]] | None:
+    """The records of a `journal` message, as lists of records show them; ``None`` for anything else."""
+    try:
+        return [line_of(Record.from_bytes(body), 0) for body in JournalBatch.decode(payload).records]
+    except (ContractError, RecordInvalid):
+        return None
 
 
 def _content(payload: bytes) -> str:

@@ -180,8 +180,10 @@ def _batch(terminal: str, payload: bytes, number: int, customs: Customs) -> byte
             return payload
         raise PlatformError(
             say(
-                f"第 {number} 批没有终端的签名：如确知它来自该终端的磁盘，请用 --plain 接收。",
-                f"Batch {number} is not signed by a terminal: if you know it is of that terminal's disk, add --plain.",
+                f"第 {number} 批没有终端的签名：如是 onecard salvage 从该终端的磁盘救出，请用 --salvaged 接收；"
+                "如是 journal export --plain 写出，请用 --plain。",
+                f"Batch {number} is not signed by a terminal: if `onecard salvage` wrote it from that terminal's disk,"
+                " add --salvaged; if `journal export --plain` did, --plain.",
             )
         )
     try:
