@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -20,3 +21,10 @@ def refused(why: str) -> NoReturn:
     if left_out():
         pytest.skip(f"{CHOICE} is set: {why}")
     pytest.fail(f"{why}: run as root; {CHOICE}=1 leaves such tests out, and says so")
+
+
+def reachable(path: Path, mode: int = 0o711) -> None:
+    """Let other users walk to a directory of the tests, whatever lies above it."""
+    for directory in (path, *path.parents):
+        if not directory.stat().st_mode & 0o001:
+            directory.chmod(mode)

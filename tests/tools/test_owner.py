@@ -7,14 +7,13 @@ import os
 import subprocess
 import traceback
 from collections.abc import Callable
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 from agent.keys import FileKeyStore
 from offline_store.whole_file import replace_whole
-from tests.faults.privilege import refused
+from tests.faults.privilege import reachable, refused
 from tools.owner import UNIT_GROUPS, act_as_owner, as_owner
 
 ROOT = Path(__file__).parents[2]
@@ -27,8 +26,7 @@ def state(tmp_path: Path) -> Path:
     """A state directory as the package makes it, on a path that its owner reaches."""
     if os.geteuid() != 0:
         refused("directories of another user are made")
-    for parent in takewhile(lambda path: not path.stat().st_mode & 0o001, (tmp_path, *tmp_path.parents)):
-        parent.chmod(0o711)
+    reachable(tmp_path)
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     os.chown(state, OWNER, GROUP)

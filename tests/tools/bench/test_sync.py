@@ -16,7 +16,7 @@ from tools.bench.backlog import fill
 
 def test_it_measures_every_figure_that_is_promised(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ONECARD_BENCH_DIR", str(tmp_path))
-    report = sync.run(records=1_000, rounds=1)
+    report = sync.run(records=20_000, rounds=1)
     figures = {figure.name: figure for figure in report.figures}
     promised = {name for name, figure in figures.items() if figure.target is not None}
     assert promised == {"sync.drain_ratio", "sync.memory_mb", "sync.tap_p99_ms"}

@@ -14,7 +14,7 @@ import yaml
 
 from agent.config import load
 from agent.standing_socket import NAME
-from tests.faults.privilege import refused
+from tests.faults.privilege import reachable, refused
 from tests.tools.doctor.parts import Ward
 from tests.tools.doctor.test_beside_the_agent import an_agent_says, word
 from tools.cli.presets import preset_text
@@ -80,8 +80,7 @@ def test_a_counter_whose_place_is_taken_or_not_there_is_named_with_the_remedy(tm
 def test_a_place_that_is_another_users_is_said_to_be_whose_it_is(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         refused("a directory of another user is made")
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+    reachable(tmp_path, 0o755)
     patient = hall(tmp_path)
     os.chown(patient.state_dir, SOMEBODY, SOMEBODY)
     with as_owner(patient.state_dir):
@@ -160,8 +159,7 @@ def test_a_port_that_is_closed_to_the_terminal_is_said_to_be_whose_it_is(well: W
     port.touch(0o640)
     if os.geteuid() != 0:
         refused("a file is closed to another user")
-    for parent in (port.parent, port.parent.parent, port.parent.parent.parent):
-        parent.chmod(0o755)
+    reachable(port.parent)
     patient = well.patient()
     os.chown(patient.state_dir, SOMEBODY, SOMEBODY)
     with as_owner(patient.state_dir):
