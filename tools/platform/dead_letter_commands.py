@@ -63,7 +63,7 @@ def list_letters(terminal_id: str | None, directory: Path, database: str | None,
 @database_option
 @json_option
 def show(letter_id: str, directory: Path, database: str | None, as_json: bool) -> None:
-    """What is known of it; of a batch its records, else the content as CBOR diagnostics where it is CBOR."""
+    """What is known of it, its content as CBOR diagnostics where it is CBOR, and of a batch its records."""
     store = Store.open_for_reading(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
@@ -79,8 +79,7 @@ def show(letter_id: str, directory: Path, database: str | None, as_json: bool) -
         return
     for name, value in facts.items():
         click.echo(fields.line(name, _told(name, value)))
-    if records is None:
-        click.echo(say(f"内容：{_content(row.payload)}", f"content: {_content(row.payload)}"))
+    click.echo(say(f"内容：{_content(row.payload)}", f"content: {_content(row.payload)}"))
     for line in records or ():
         click.echo(text_of(line))
 
