@@ -82,7 +82,9 @@ class Salvaged:
         self.last_ms = time_ms if self.last_ms is None else max(self.last_ms, time_ms)
 
     def note_missing(self, placed: Placed, before: Placed | None) -> None:
-        """What lies between this record and the one before it, or what the platform had acknowledged."""
+        """What lies between this record and the one before it, or what the platform is known to have."""
+        if before is None and not placed.chain.is_acked:
+            return
         first = (placed.chain.acked_seq if before is None else before.record.seq) + 1
         if first < placed.record.seq:
             self.missing.append(Missing(placed.chain.chain_id, first, placed.record.seq - 1))

@@ -308,17 +308,41 @@ def test_openings_of_which_there_is_only_a_count_are_told(dead: Dead, tmp_path: 
     assert save(dead, tmp_path).openings == 3
 
 
-def test_a_hostile_disk_runs_no_command_of_its_own(dead: Dead, tmp_path: Path) -> None:
-    copy, trap = tmp_path / "copy", tmp_path / "trap"
+_FOR_EVER = "WITH RECURSIVE each(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM each) SELECT n AS place, x'00' AS body"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        f"CREATE VIEW record AS {_FOR_EVER} FROM each WHERE n < 0",
+        "CREATE TABLE record (place INTEGER PRIMARY KEY, body BLOB AS (zeroblob(900000000)))",
+    ],
+)
+def test_a_hostile_database_neither_goes_on_for_ever_nor_fills_the_memory(tmp_path: Path, schema: str) -> None:
+    copy = tmp_path / "copy"
     copy.mkdir()
     with closing(sqlite3.connect(copy / DATABASE_NAME)) as journal:
-        journal.execute("CREATE TABLE record (place INTEGER PRIMARY KEY, body BLOB)")
-        journal.execute("PRAGMA writable_schema = ON")
-        for sql in (f"CREATE TABLE x(a);\n.shell touch {trap}\n", f"CREATE TABLE y(a);ATTACH '{trap}' AS z;"):
-            journal.execute("INSERT INTO sqlite_schema VALUES ('table', 'x', 'x', 2, ?)", (sql,))
+        journal.execute("CREATE TABLE chain (base, chain_id, acked_seq, acked_hash)")
+        journal.execute(schema)
+        if "TABLE" in schema:
+            journal.execute("INSERT INTO record (place) VALUES (1)")
         journal.commit()
-    assert salvage(copy, tmp_path / "e").state is State.NOTHING
-    assert not trap.exists()
+    assert salvage(copy, tmp_path / "e").records == 0
+    assert not (tmp_path / "e").exists()
+
+
+@pytest.mark.parametrize("acked_seq", [BEFORE + 200, 1 << 40])
+def test_a_mark_of_what_the_platform_has_that_is_not_proved_hides_no_record(
+    dead: Dead, tmp_path: Path, acked_seq: int
+) -> None:
+    copy = dead.disk.parent / "marked"
+    shutil.copytree(dead.state, copy)
+    spoil(copy, ("UPDATE chain SET acked_seq = ?", (acked_seq,)))
+    shutil.copytree(copy, dead.state, dirs_exist_ok=True)
+    (dead.state / f"{DATABASE_NAME}-wal").unlink(missing_ok=True)
+    done = onecard("salvage", dead.disk, "--to", tmp_path / "e", "--json")
+    assert {record.seq for record in _written(tmp_path / "e")} == {record.seq for record in dead.records}
+    assert json.loads(done.stdout)["missing"] == []
 
 
 def damage(dead: Dead, dice: random.Random) -> None:
