@@ -119,7 +119,8 @@ def the_database_is_damaged(well: Ward) -> None:
 def a_record_is_altered(well: Ward) -> None:
     spoil(
         well.state_dir,
-        "UPDATE record SET body = CAST(substr(body, 1, length(body) - 1) || x'00' AS BLOB) WHERE place = 7",
+        "UPDATE record SET body = CAST(substr(body, 1, length(body) - 1)"
+        " || CASE WHEN substr(body, -1) = x'00' THEN x'01' ELSE x'00' END AS BLOB) WHERE place = 7",
     )
 
 
