@@ -107,7 +107,7 @@ def _key_info(terminal: str, key_id: bytes) -> bytes:
 
 
 def _field_aad(terminal: str, key_id: bytes, record_id: bytes) -> bytes:
-    return cbor.encode([_FIELD_CONTEXT, terminal, key_id, record_id])
+    return cbor.encode_ordered([_FIELD_CONTEXT, terminal, key_id, record_id])
 
 
 def _point(public: cose.VerifyKey) -> ec.EllipticCurvePublicKey:

@@ -53,16 +53,17 @@ class Draft:
         """Store the entry behind the head, its secret sealed; or find the record that has its id already."""
         if entry.secret is None:
             return self._insert(entry) or self._known(entry)
-        if self._body(entry.id) is not None:
-            return self._known(entry)
         if sealer is None or not sealer.ready():
-            raise CannotSeal
+            if self._body(entry.id) is None:
+                raise CannotSeal
+            return self._known(entry)
         key = sealer.key(entry.time_ms)
         if key.id != self.handed_over:
+            if self._body(entry.id) is not None:
+                return self._known(entry)
             self._insert(replace(self.own_entry(SEALING_KEY, key.public), id=key.id))
             self.handed_over = key.id
-        sealed = replace(entry, secret=None, sealed=key.seal(entry.secret, entry.id))
-        return self._insert(sealed) or self._known(sealed)
+        return self._insert(entry.with_sealed(key.seal(entry.secret, entry.id))) or self._known(entry)
 
     def sign(self, signatory: Signatory) -> Entry:
         """Store a checkpoint behind the head."""

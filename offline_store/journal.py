@@ -373,7 +373,7 @@ class Journal:
                 execute("DELETE FROM saved WHERE key = ?", (key,))
             else:
                 execute(_SAVE, (key, value))
-        self._marks.put(item.marks, self.clock.now_ms())
+        self._marks.put(item.marks, self.clock.now_ms)
         for bundle in item.bundles:
             execute(_PUT_BUNDLE, (bundle.name, bundle.version, bundle.manifest))
         for loan in item.loans:

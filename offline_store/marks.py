@@ -7,6 +7,7 @@ some rows for each mark that comes in, so that the table stays bounded and no ap
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from offline_store.errors import RecordInvalid
@@ -64,8 +65,8 @@ class Marks:
         self._swept_to: tuple[str, bytes] = _BEFORE_ALL
         self._since_sweep = 0
 
-    def put(self, marks: tuple[Mark, ...], now_ms: int) -> None:
-        """Put or remove them; now and then what ended long before ``now_ms`` leaves."""
+    def put(self, marks: tuple[Mark, ...], now_ms: Callable[[], int]) -> None:
+        """Put or remove them; now and then, and only then the time is asked for, what ended long before leaves."""
         for mark in marks:
             if mark.value is None:
                 self._connection.execute(_REMOVE, (mark.scope, mark.key))
@@ -73,7 +74,7 @@ class Marks:
                 self._connection.execute(_PUT, (mark.scope, mark.key, mark.value, mark.expires_ms))
         self._since_sweep += len(marks)
         if self._since_sweep >= SWEEP_AFTER:
-            self.sweep(now_ms, SWEPT_FOR_EACH * self._since_sweep)
+            self.sweep(now_ms(), SWEPT_FOR_EACH * self._since_sweep)
             self._since_sweep = 0
 
     def sweep(self, now_ms: int, rows: int) -> bool:

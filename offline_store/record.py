@@ -204,6 +204,25 @@ class Entry:
                 raise invalid("secret", "空：证据已密封", "nothing beside what is sealed already,")
         object.__setattr__(self, "public", public_fields(self.public))
 
+    def with_sealed(self, sealed: bytes) -> Entry:
+        """The entry as it is stored: what was sealed stands in the secret's place."""
+        return Entry(
+            self.id,
+            self.kind,
+            self.time_ms,
+            self.time_quality,
+            self.monotonic_ms,
+            self.lane,
+            self.profile,
+            self.reason,
+            self.medium,
+            self.subject,
+            self.refers_to,
+            self.money,
+            self.public,
+            sealed,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

@@ -120,6 +120,15 @@ def test_a_secret_that_was_appended_before_is_found_and_changes_nothing(sealing:
         sealing.append([Append((replace(item.entries[0], secret=None),))])
 
 
+def test_a_secret_that_was_appended_before_hands_over_no_key_and_needs_none(sealing: Journal) -> None:
+    [first] = sealing.append([secret_entry(1)])
+    sealing.append([secret_entry(2, day=1)])
+    assert sealing.append([secret_entry(1)]) == [first]
+    sealing.seal_with(DailySealer(willing=False))
+    assert sealing.append([secret_entry(1)]) == [first]
+    assert kinds(sealing) == ["genesis", SEALING_KEY, "passage", SEALING_KEY, "passage"]
+
+
 def test_after_a_rescue_the_key_is_handed_over_again(sealing: Journal) -> None:
     sealing.append([secret_entry(1)])
     place = sealing._connection.execute("SELECT place FROM record WHERE kind = ?", (SEALING_KEY,)).fetchone()[0]

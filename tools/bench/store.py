@@ -153,10 +153,10 @@ def _appends(journal: Journal, passages: Sequence[Append]) -> float:
 
 
 def _rows(directory: Path, count: int) -> list[tuple[bytes, str, str | None, str | None, int, bytes]]:
-    """The latest records as they stand in the journal's own table."""
+    """The latest records as they stand in the journal's own table, in the order in which they were appended."""
     with closing(sqlite3.connect(f"{(directory / DATABASE_NAME).as_uri()}?mode=ro", uri=True)) as connection:
         query = "SELECT id, kind, lane, reason, time_ms, body FROM record ORDER BY place DESC LIMIT ?"
-        return connection.execute(query, (count,)).fetchall()
+        return connection.execute(query, (count,)).fetchall()[::-1]
 
 
 def _groups(directory: Path, maker: _Maker, appends: int, rounds: int) -> tuple[list[float], list[float]]:
