@@ -57,10 +57,7 @@ def decommission(state_dir: Path, with_unsent: bool, yes: bool) -> None:
                 " to lose them, add --with-unsent",
             )
         )
-    sure = say(f"销毁 {state_dir} 中的密钥和日志？", f"Destroy keys and journal in {state_dir}?")
-    if not yes and not click.confirm(sure):
-        raise click.Abort
-    _permit(state_dir)
+    _agreed(state_dir, yes=yes)
     lock = take_lock(state_dir)
     try:
         if not with_unsent and _unsent(state_dir):
@@ -122,21 +119,52 @@ def _told(state_dir: Path) -> Iterator[None]:
         raise click.ClickException(say(f"{path}：{why_zh(error)}", f"{path}: {why_en(error)}")) from error
 
 
-def _permit(state_dir: Path) -> None:
-    """Have the journal say by whose permits; that counts for a day, so that the platform can be told before it goes."""
+def _agreed(state_dir: Path, *, yes: bool) -> None:
+    """Permits first, then what goes and whether it shall, and only then the record of it: whoever is refused, or
+    thinks better of it, leaves none.
+
+    Permits count for a day, so that the platform can be told before the terminal goes.
+    """
     if not are_asked_for_at(state_dir):
+        _sure(state_dir, yes=yes)
         return
     clock, random = TrustedClock(), SystemRandom()
     with closing(Journal.open(state_dir, boot_id(), clock=clock, random=random)) as journal:
         recall(clock, journal.load_saved().get(SAVED_KEY))
-        now_ms = clock.now_ms()
-        granted = (mark for mark in journal.load_marks(now_ms) if (mark.scope, mark.key) == (_GRANTED, _WIPE))
-        if any(0 < mark.expires_ms - now_ms <= _GRANTED_MS for mark in granted):
-            return
-        answer = ask_beside(journal, state_dir, clock, ServiceAct.WIPE)
+        answer = (
+            None if _is_granted(journal, clock.now_ms()) else ask_beside(journal, state_dir, clock, ServiceAct.WIPE)
+        )
+        _sure(state_dir, yes=yes)
         if answer is not None and answer.entry is not None:
-            mark = Mark(_GRANTED, _WIPE, 1, now_ms + _GRANTED_MS)
+            mark = Mark(_GRANTED, _WIPE, 1, clock.now_ms() + _GRANTED_MS)
             journal.append([Append((answer.entry,), marks=(*answer.marks, mark))])
+
+
+def _is_granted(journal: Journal, now_ms: int) -> bool:
+    granted = (mark for mark in journal.load_marks(now_ms) if (mark.scope, mark.key) == (_GRANTED, _WIPE))
+    return any(0 < mark.expires_ms - now_ms <= _GRANTED_MS for mark in granted)
+
+
+def _sure(state_dir: Path, *, yes: bool) -> None:
+    """Say what goes, and ask. Raises ``Abort``."""
+    records, unsent = _records(state_dir), _unsent(state_dir)
+    click.echo(
+        say(
+            f"将销毁 {state_dir} 中的：密钥；日志（{records} 条记录，其中 {unsent} 条平台没有收到）；"
+            "名单和平台下发的配置。此后没有人能恢复。",
+            f"What goes from {state_dir}: the keys; the journal, {counted(records, 'record')}, of which the platform"
+            f" lacks {unsent}; lists, and the platform's configuration. Nobody can bring them back.",
+        )
+    )
+    if not yes and not click.confirm(say("销毁吗？", "Destroy them?")):
+        raise click.Abort
+
+
+def _records(state_dir: Path) -> int:
+    if not (state_dir / DATABASE_NAME).exists():
+        return 0
+    with closing(Outbox.open(state_dir)) as outbox:
+        return outbox.numbers().records
 
 
 def _unsent(state_dir: Path) -> int:

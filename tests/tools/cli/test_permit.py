@@ -35,10 +35,13 @@ class Terminal:
         self._capsys = capsys
         self._answer = answer
         self._challenge = ""
+        self.shown = ""
 
-    def readline(self, limit: int) -> str:
-        if "--challenge " in (asked := self._capsys.readouterr().err):
-            self._challenge = asked.split("--challenge ")[1][:8]
+    def readline(self, limit: int = 65_536) -> str:
+        seen = self._capsys.readouterr()
+        self.shown += seen.out + seen.err
+        if "--challenge " in seen.err:
+            self._challenge = seen.err.split("--challenge ")[1][:8]
         return self._answer(self._challenge)[:limit]
 
 
@@ -47,7 +50,7 @@ class Site:
 
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
         self.platform, self.state, self.directory = directory / "platform", directory / "state", directory
-        self._capsys, self._patch = capsys, patch
+        self._capsys, self._patch, self.shown = capsys, patch, ""
         Authority.init(self.platform / "keys").provision("gate-7", self.state / "keys")
         clock = led_astray()
         journal = Journal.open(self.state, boot_id(), clock=SystemClock(), random=SystemRandom())
@@ -57,10 +60,13 @@ class Site:
         self.device()
 
     def onecard(self, *arguments: str | Path, answer: Callable[[str], str] = lambda _: "") -> tuple[int, str]:
+        """Exit code, and what was said since it last read; ``shown`` is what it said before."""
+        keyboard = Terminal(self._capsys, answer)
         with self._patch.context() as within:
-            within.setattr(sys, "stdin", Terminal(self._capsys, answer))
+            within.setattr(sys, "stdin", keyboard)
             with pytest.raises(SystemExit) as ended:
                 main(list(map(str, arguments)))
+        self.shown = keyboard.shown
         said = self._capsys.readouterr()
         return int(ended.value.code or 0), said.out + said.err
 
@@ -240,14 +246,18 @@ class Wiping:
     def signed(self, permit: Path, challenge: str, device: str) -> str:
         return self.site.signed(permit, challenge, act="service-wipe", device=device)
 
-    def wipe(self, *permits: tuple[Path, str], options: tuple[str, ...] = ("--with-unsent",)) -> tuple[int, str]:
+    def wipe(
+        self, *permits: tuple[Path, str], options: tuple[str, ...] = ("--with-unsent",), sure: str | None = None
+    ) -> tuple[int, str]:
+        """``sure`` is what is typed when it asks what it does not ask with ``--yes``."""
         shown = iter(permits)
 
         def answer(challenge: str) -> str:
             permit, device = next(shown, (None, ""))
-            return "" if permit is None else self.signed(permit, challenge, device)
+            return sure or "" if permit is None else self.signed(permit, challenge, device)
 
-        return self.site.onecard("decommission", "--state-dir", self.site.state, "--yes", *options, answer=answer)
+        asks = ("--yes",) if sure is None else ()
+        return self.site.onecard("decommission", "--state-dir", self.site.state, *asks, *options, answer=answer)
 
 
 def test_wiping_takes_two_people_and_neither_one_nor_the_same_one_twice(site: Site) -> None:
@@ -282,4 +292,18 @@ def test_the_platform_hears_who_wiped_before_it_is_done(site: Site) -> None:
     assert (act.public["holder"], act.public["second_holder"]) == ("t-17", "t-18")
     site.acknowledge()
     assert wiping.wipe(options=())[0] == 0, "nobody is asked twice within a day"
+    assert not site.state.exists()
+
+
+def test_permits_come_before_the_question_and_the_record_after_it(site: Site) -> None:
+    wiping = Wiping(site)
+    first, second = (wiping.first, "phone"), (wiping.second, "other")
+    assert wiping.wipe(first, first, sure="y\n")[0] == 1
+    assert "What goes" not in site.shown, "who may not is not asked whether it shall be"
+    before = site.entries()
+    assert wiping.wipe(first, second, sure="n\n")[0] == 1
+    assert f"the journal, {len(before)} records, of which the platform lacks {len(before)}" in site.shown
+    assert site.entries() == before, "nothing is recorded of what was thought better of"
+    assert (site.state / "keys" / "checkpoint.pem").exists()
+    assert wiping.wipe(first, second, sure="y\n")[0] == 0
     assert not site.state.exists()
