@@ -48,8 +48,10 @@ from profiles.api import Mark
 
 NAME = "service.sock"
 MAX_LINE_BYTES = 4 * MAX_TEXT_CHARS
-TALK_S = 600.0
-"""Somebody walks to another device and types there."""
+ANSWERED_S = 300.0
+"""For this long a challenge waits: somebody walks to another device, and a second person to theirs."""
+TALK_S = ANSWERED_S + 30.0
+"""After the command that asks has given up by itself, and said so."""
 AGAIN_S = 5.0
 _ROOT = 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,22 +19,29 @@ from agent.permits.desk import Answer, Now, answer, are_asked_for
 from agent.permits.judge import Believed, Question, Span
 from agent.permits.place import SAVED_PLACE, place_of
 from agent.permits.reasons import PermitReason
+from agent.permits.socket import ANSWERED_S
 from agent.permits.text import CHALLENGE_BYTES, MAX_TEXT_CHARS, challenge_text
 from agent.trusted_clock import TrustedClock
 from agent.words import say
 from offline_store.journal import Journal
 from profiles.reasons import ReasonEnum
 from tools.cli.installed_lists import installed_lists
+from tools.cli.typed import at_most, typed_line
 
 
-def ask(act: ServiceAct, terminal: str, challenge: bytes) -> tuple[str, ...]:
-    """What the technicians typed, pasted or piped, a line each; an empty line ends it."""
+def ask(act: ServiceAct, terminal: str, challenge: bytes, within_s: float = ANSWERED_S) -> tuple[str, ...]:
+    """What the technicians typed, pasted or piped, a line each; an empty line or the end of the input ends it.
+
+    Raises ``ClickException`` where they let the time go by.
+    """
     people = NEEDS[act].people
-    shown = challenge_text(challenge)
+    shown, minutes = challenge_text(challenge), f"{within_s / 60:g}"
     click.echo(
         say(
-            f"此操作须有 {people} 份技术人员许可。口令：{shown}。在许可的设备上运行：",
-            f"this act needs {people} technician's permit(s); challenge: {shown}. On the permit's device run:",
+            f"此操作须有 {people} 份技术人员许可。口令：{shown}，{minutes} 分钟内有效；直接回车或按 Ctrl-C 放弃。"
+            "在许可的设备上运行：",
+            f"technicians' permits that this act needs: {people}; challenge: {shown}, good for {minutes} minutes; an"
+            " empty line or Ctrl-C gives up. On the permit's device run:",
         ),
         err=True,
     )
@@ -43,12 +49,22 @@ def ask(act: ServiceAct, terminal: str, challenge: bytes) -> tuple[str, ...]:
         f"  onecard permit sign PERMIT --key KEY --terminal {terminal} --act {act.code} --challenge {shown}", err=True
     )
     texts: list[str] = []
-    while len(texts) < people:
-        click.echo(say("签名：", "what it prints: "), err=True, nl=False)
-        text = sys.stdin.readline(MAX_TEXT_CHARS + 1).strip()
-        if not text:
-            break
-        texts.append(text)
+    try:
+        with at_most(within_s):
+            while len(texts) < people:
+                which = f" {len(texts) + 1}/{people}" if people > 1 else ""
+                asked = say(f"它打印的签名{which}：", f"what it prints{which}: ")
+                text = typed_line(asked, MAX_TEXT_CHARS + 1)
+                if not text:
+                    break
+                texts.append(text)
+    except TimeoutError as error:
+        raise click.ClickException(
+            say(
+                f"{minutes} 分钟内没有签名：口令已作废，什么都没有做；请重新运行命令",
+                f"nothing was signed within {minutes} minutes: the challenge is over, nothing was done; run it again",
+            )
+        ) from error
     return tuple(texts)
 
 

@@ -37,6 +37,9 @@ class Terminal:
         self._challenge = ""
         self.shown = ""
 
+    def isatty(self) -> bool:
+        return False
+
     def readline(self, limit: int = 65_536) -> str:
         seen = self._capsys.readouterr()
         self.shown += seen.out + seen.err
