@@ -25,36 +25,54 @@ from tools.small_files import read_small
 
 _SYSTEM_CONFIG, _SYSTEM_STATE = Path("/etc/onecard"), Path("/var/lib/onecard")
 _PATIENCE_S = 600.0
+_MAX_CODE_CHARS = 64 * 1024
 
 
 class _CodeFile(click.File):
-    """A file with a code. The code itself, given in its place, is told nowhere: other users see command lines."""
+    """A file with a code. What was given in its place is told nowhere, as it may be the code itself."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and value.upper().startswith(PREFIX):
-            self.fail(
-                say(
-                    "这里应是存放注册码的文件；命令行对其他用户可见，不要写注册码本身",
-                    "a file with the code belongs here; other users see command lines, so do not write the code itself",
-                ),
-                param,
-                ctx,
-            )
+        if isinstance(value, str) and value != "-":
+            if _is_code(value):
+                self.fail(
+                    say(
+                        "这里应是存放注册码的文件，或 - 表示标准输入；命令行对其他用户可见，不要写注册码本身",
+                        "a file with the code belongs here, or - for standard input; other users see command lines, so"
+                        " do not write the code itself",
+                    ),
+                    param,
+                    ctx,
+                )
+            if not os.path.exists(value):  # noqa: PTH110 -- a name may be too long for a path
+                self.fail(
+                    say(
+                        "没有这个文件；请给出存放注册码的文件，或 - 表示标准输入",
+                        "there is no such file; give one that holds the code, or - for standard input",
+                    ),
+                    param,
+                    ctx,
+                )
         return super().convert(value, param, ctx)
+
+
+def _is_code(text: str) -> bool:
+    return "".join(text.split()).upper().startswith(PREFIX)
 
 
 @click.command(
     help=say(
         "用注册码把这台设备变成平台的终端。中断后再运行一次即可继续。",
         "Turn this box into a terminal of the platform, by an enrolment code. Interrupted, run it again: it goes on.",
-    )
+    ),
+    context_settings={"allow_extra_args": True},  # refused below, and not repeated as click would
 )
 @click.option(
     "--code",
     "code_file",
     type=_CodeFile("r", encoding="utf-8", errors="replace"),
     help=say(
-        "存放注册码的文件，- 为标准输入（默认：询问）", "A file with the code, - for standard input (default: it asks)"
+        "存放注册码的文件，- 为标准输入（默认：询问；标准输入不是终端时从中读取）",
+        "A file with the code, - for standard input (default: it asks, or reads what is piped in)",
     ),
 )
 @click.option(
@@ -122,6 +140,22 @@ def provision(
 ) -> None:
     """Ask for what is missing, then take the steps; exit code 1 if one of them fails."""
     keep_secrets_in()
+    if click.get_current_context().args:
+        raise click.UsageError(
+            say(
+                "没有不带选项的参数：注册码用 --code 文件 给出，或用 --code - 从标准输入读取",
+                "nothing stands here without an option: the code comes by --code FILE, or --code - for standard input",
+            )
+        )
+    if not yes and None in (config, state_dir) and not sys.stdin.isatty():
+        raise click.UsageError(
+            say(
+                "标准输入不是终端，无法询问：请给出 --config 和 --state-dir，或用 --yes 取默认值；"
+                "注册码从标准输入读取，或用 --code 文件",
+                "standard input is no terminal, so nothing can be asked: give --config and --state-dir, or --yes for"
+                " the defaults; the code is read from standard input, or from --code FILE",
+            )
+        )
     config = config or _asked(say("配置文件", "Configuration file"), _default_config(), yes=yes)
     state_dir = state_dir or _asked(say("状态目录", "State directory"), _default_state(config), yes=yes)
     owner = act_as_owner(state_dir)
@@ -161,11 +195,24 @@ def _scanned(config: Path, reader: str | None, switch: str | None, wait_s: float
 
 
 def _code_text(code_file: Any, run: Provisioning, *, yes: bool) -> str | None:
+    """The code, or ``None`` to go on with the one of an earlier run."""
     if code_file is not None:
-        return str(code_file.read(64 * 1024)).strip()
+        return str(code_file.read(_MAX_CODE_CHARS)).strip()
     pending = run.pending()
+    if pending is not None and yes:
+        return None
+    if not sys.stdin.isatty():
+        piped = sys.stdin.read(_MAX_CODE_CHARS).strip()
+        if not piped:
+            raise click.UsageError(
+                say(
+                    "标准输入中没有注册码：请用 --code 文件 给出，或用 --yes 继续上次的注册",
+                    "standard input holds no code: give --code FILE, or --yes to go on with an earlier run",
+                )
+            )
+        return piped
     goes_on = pending is not None and say(f"继续注册 {pending.terminal}？", f"Go on with {pending.terminal}?")
-    if goes_on and (yes or click.confirm(goes_on, default=True)):
+    if goes_on and click.confirm(goes_on, default=True):
         return None
     if yes:
         raise click.UsageError(say("请用 --code 给出注册码", "give the code with --code"))
@@ -241,7 +288,13 @@ def _details(step: Step, told: Mapping[str, Any]) -> str:
 
 
 def _asked(what: str, default: Path, *, yes: bool) -> Path:
-    return default if yes else Path(click.prompt(what, default=str(default)))
+    return default if yes else Path(click.prompt(what, default=str(default), value_proc=_no_code))
+
+
+def _no_code(typed: str) -> str:
+    if _is_code(typed):
+        raise click.UsageError(say("这是注册码；稍后才会询问", "this is a code; it is asked for afterwards"))
+    return typed
 
 
 def _default_config() -> Path:

@@ -193,7 +193,42 @@ def test_a_code_on_the_command_line_is_refused_and_not_repeated() -> None:
     said = CliRunner().invoke(cli, ["provision", "--yes", "--code", "ONECARD:2KCE3IQBEYCERR4R5UT6FQJJX2"])
     assert said.exit_code == 2
     assert "a file with the code belongs here" in said.output
+    assert "or - for standard input" in said.output
     assert "2KCE3IQB" not in said.output
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("ONECARD:2KCE3IQBEYCERR4R5UT6FQJJX2",),
+        ("--code", " onecard:2KCE3IQBEYCERR4R5UT6FQJJX2"),
+        ("--code", "2KCE3IQB" * 90),
+    ],
+    ids=["without an option", "copied by hand", "without its beginning"],
+)
+def test_however_a_code_came_to_stand_there_it_is_not_repeated(given: tuple[str, ...]) -> None:
+    said = CliRunner().invoke(cli, ["provision", "--yes", *given])
+    assert said.exit_code == 2
+    assert "or - for standard input" in said.output.replace("--code - for", "or - for")
+    assert "2KCE3IQB" not in said.output
+
+
+def test_a_code_that_is_piped_in_is_read_and_taken_for_no_path(
+    platform: Platform, directory: Path, tmp_path: Path
+) -> None:
+    del platform
+    text = code_of(directory, "piped-1", "--unconfirmed", "--profile", "gate")
+    where = ["--config", str(tmp_path / "terminal.yaml"), "--state-dir", str(tmp_path / "state"), "--no-test"]
+    said = CliRunner().invoke(cli, ["provision"], input=text)
+    assert said.exit_code == 2
+    assert "nothing can be asked: give --config and --state-dir" in said.output
+    assert text not in said.output
+    said = CliRunner().invoke(cli, ["provision", *where], input="")
+    assert said.exit_code == 2
+    assert "standard input holds no code" in said.output
+    done = CliRunner().invoke(cli, ["provision", *where, "--json"], input=text + "\n")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output.splitlines()[-1])["enrolled"] is True
 
 
 def test_a_used_code_is_refused_to_the_next_box(platform: Platform, directory: Path, tmp_path: Path) -> None:
