@@ -1,23 +1,25 @@
-"""``onecard bench profiles``: decisions a second of every profile, beside durable commits.
+"""``onecard bench profiles``: decisions a second of every profile, each beside the durable commit of what it writes.
 
 Every registered profile is measured by the events of its own day (docs/scenarios.md), which is played on a real
 journal in simulated time. Where a call of ``handle`` leads to a record, it is timed, and then made again and again
 with the very same state and event, which a pure function allows, and each time with facts that remember nothing, as a
-lane decides: whoever a decision asks about is read from the roster's table once in each. Then the raw peer commits:
-WAL, ``synchronous=FULL``, one insert, in a process of its own. The rate, and the ratio that is promised, are those of
-the repeated calls beside the repeated commits; the first call, right behind a commit of the journal and with every
-cache cold, is told as ``at_work``.
+lane decides: whoever a decision asks about is read from the roster's table once in each. Then the raw peer
+(:mod:`tools.bench.raw_rows`) commits what the journal now holds of each decision, the same rows in the same order:
+WAL, ``synchronous=FULL``, one decision a commit. The rate is that of the repeated calls; the ratio that is promised is
+the largest of all profiles', each of its own calls beside its own commits. The first call, right behind a commit of
+the journal and with every cache cold, is told as ``at_work``.
 
 What else the machine does meanwhile is kept out in the same way on both sides: each call and each commit is timed by
-itself, by the same clock, and the median counts: of a decision that of its calls in all rounds, of the peer that of all
-commits. A profile's figure is the mean of its day's decisions. What lives as long as the process is not searched for
-garbage between two decisions, as on a terminal (``agent/terminal.py``).
+itself, by the same clock, in this process, and of a decision the median of its calls and that of its commits in all
+rounds count. A profile's figures are the means of its day's decisions. What lives as long as the process is not
+searched for garbage between two decisions, as on a terminal (``agent/terminal.py``).
 """
 
 from __future__ import annotations
 
 import gc
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -27,16 +29,15 @@ from agent.config import profile_names
 from agent.facts import TerminalFacts
 from profiles.api import Event, Facts, Profile, Record, Step
 from tools.bench.place import bench_directory
-from tools.bench.raw_commit import RawPeer
+from tools.bench.raw_rows import Decided, RawRows, written
 from tools.bench.report import Figure, Report, median
 from tools.days.day import Day, parse_day
 from tools.days.play import play
 from tools.scenes import DAYS, scene_files
 
-RECORD_BYTES = 346
-"""What a passage takes on the disk: ``onecard bench store``."""
 REPEATED = 20
-COMMITS = 3
+PASSES = 3
+"""So often the peer commits a played day."""
 _NS_PER_US = 1_000
 
 
@@ -46,13 +47,22 @@ class Times:
 
     at_work: list[int] = field(default_factory=list)
     repeated: list[list[int]] = field(default_factory=list)
-    committed: list[int] = field(default_factory=list)
+    committed: list[list[int]] = field(default_factory=list)
 
 
 def day_mean_ns(rounds: list[Times]) -> float:
     """What the decisions of one day take in the mean, each of them by the median of all rounds."""
-    decisions = list(zip(*(played.repeated for played in rounds), strict=True))
-    return sum(median([call for calls in decision for call in calls]) for decision in decisions) / len(decisions)
+    return _mean_ns([played.repeated for played in rounds])
+
+
+def commit_mean_ns(rounds: list[Times]) -> float:
+    """What the peer's commits of one day's decisions take, in the same way."""
+    return _mean_ns([played.committed for played in rounds])
+
+
+def _mean_ns(rounds: list[list[list[int]]]) -> float:
+    decisions = list(zip(*rounds, strict=True))
+    return sum(median([took for each in decision for took in each]) for decision in decisions) / len(decisions)
 
 
 def run(rounds: int) -> Report:
@@ -61,7 +71,7 @@ def run(rounds: int) -> Report:
     known = scene_files(DAYS)
     days = {name: parse_day(known[name].read_text(encoding="utf-8"), name) for name in profile_names() if name in known}
     times: dict[str, list[Times]] = {name: [] for name in days}
-    with bench_directory() as directory, RawPeer(directory, RECORD_BYTES) as peer:
+    with bench_directory() as directory, closing(RawRows(directory / "raw.db")) as peer:
         for number in range(rounds + 1):
             for name, day in days.items():
                 times[name].append(_play(day, name, directory / f"{name}-{number}", peer))
@@ -75,45 +85,44 @@ def run(rounds: int) -> Report:
 
 
 def _figures(times: dict[str, list[Times]]) -> tuple[Figure, ...]:
-    commit_ns = median([each for rounds in times.values() for played in rounds for each in played.committed])
-    means = {name: day_mean_ns(rounds) for name, rounds in times.items()}
-    figures = [
-        Figure("profiles.decide_ratio", max(means.values()) / commit_ns, "×", target=0.25),
-        Figure("profiles.raw_commit_us", commit_ns / _NS_PER_US, "µs", digits=0),
-    ]
-    for name, mean_ns in means.items():
+    decided = {name: day_mean_ns(rounds) for name, rounds in times.items()}
+    committed = {name: commit_mean_ns(rounds) for name, rounds in times.items()}
+    ratio = max(decided[name] / committed[name] for name in times)
+    figures = [Figure("profiles.decide_ratio", ratio, "×", target=0.25)]
+    for name, rounds in times.items():
+        at_work_ns = median([each for played in rounds for each in played.at_work])
         figures += [
-            Figure(f"profiles.{name}_s", 1e9 / mean_ns, "1/s", digits=0),
-            Figure(f"profiles.{name}_us", mean_ns / _NS_PER_US, "µs", digits=1),
-            Figure(
-                f"profiles.{name}_at_work_us",
-                median([each for played in times[name] for each in played.at_work]) / _NS_PER_US,
-                "µs",
-                digits=1,
-            ),
+            Figure(f"profiles.{name}_s", 1e9 / decided[name], "1/s", digits=0),
+            Figure(f"profiles.{name}_us", decided[name] / _NS_PER_US, "µs", digits=1),
+            Figure(f"profiles.{name}_raw_commit_us", committed[name] / _NS_PER_US, "µs", digits=1),
+            Figure(f"profiles.{name}_at_work_us", at_work_ns / _NS_PER_US, "µs", digits=1),
         ]
     return tuple(figures)
 
 
-def _play(day: Day, name: str, directory: Path, peer: RawPeer) -> Times:
+def _play(day: Day, name: str, directory: Path, peer: RawRows) -> Times:
     """Play once. A day that is not as its script says measures something else."""
     times = Times()
+    decisions: list[Decided] = []
 
     def timed(profile: Profile[Any]) -> Profile[Any]:
-        return cast("Profile[Any]", _Timed(profile, peer, times))
+        return cast("Profile[Any]", _Timed(profile, times, decisions))
 
     if not play(day, directory, source=name, wrap=timed).holds:
         raise RuntimeError(f"the day of {name} is not as its script says: its figures would mean nothing")
+    rows = written(directory / "journal", name, decisions)
+    passes = [peer.commits_ns(rows) for _ in range(PASSES)]
+    times.committed = [list(each) for each in zip(*passes, strict=True)]
     return times
 
 
 class _Timed:
     """A profile whose decisions are timed."""
 
-    def __init__(self, profile: Profile[Any], peer: RawPeer, times: Times) -> None:
+    def __init__(self, profile: Profile[Any], times: Times, decisions: list[Decided]) -> None:
         self._profile = profile
-        self._peer = peer
         self._times = times
+        self._decisions = decisions
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._profile, name)
@@ -124,10 +133,11 @@ class _Timed:
         step = self._profile.handle(state, event, facts)
         took_ns = time.perf_counter_ns() - started_ns
         if any(isinstance(effect, Record) for effect in step.effects):
+            own = cast("TerminalFacts", facts)
             self._times.at_work.append(took_ns)
-            each = [cast("TerminalFacts", facts).anew() for _ in range(REPEATED)]
+            each = [own.anew() for _ in range(REPEATED)]
             self._times.repeated.append([self._took_ns(state, event, anew) for anew in each])
-            self._times.committed += [self._peer.commit() for _ in range(COMMITS)]
+            self._decisions.append(Decided(step, own))
         return step
 
     def _took_ns(self, state: Any, event: Event, facts: Facts) -> int:
