@@ -270,6 +270,7 @@ class Writer:
         self._closed = False
         self._handed_over = self._stored = 0
         self._delivered = -1
+        self._settle_by_s: float | None = None
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -382,6 +383,8 @@ class Writer:
     def _next(self) -> tuple[Append, Future[Appended]] | _Call | None:
         """The next item; moving the log and the upkeep wait for a quiet moment, so that they cost no tap."""
         log = self._desk.journal.log
+        if self._settles_in_s() <= 0:  # calls may come without end, and none of them is an append
+            self._settle()
         if log.due:
             try:
                 if not log.overdue:
@@ -392,16 +395,27 @@ class Writer:
         while True:
             held_up = log.health.state is not LogState.FREE
             patience_s = _RECHECK_S if held_up else self._upkeep.due_in_s()
-            if not self._desk.journal.settled:
-                patience_s = min(patience_s, SETTLED_WITHIN_S)
             try:
-                return self._queue.get(timeout=patience_s)
+                return self._queue.get(timeout=min(patience_s, self._settles_in_s()))
             except queue.Empty:
                 if held_up:
                     self._desk.checkpoint()
-                with suppress(StoreError):  # the next append tries again, and says so
-                    self._desk.journal.settle()
+                self._settle()
                 self._upkeep.do()
+
+    def _settles_in_s(self) -> float:
+        """How long an acknowledgement that waits for an append still does, from when it was first seen to wait."""
+        if self._desk.journal.settled:
+            self._settle_by_s = None
+            return float("inf")
+        if self._settle_by_s is None:
+            self._settle_by_s = time.monotonic() + SETTLED_WITHIN_S
+        return max(0.0, self._settle_by_s - time.monotonic())
+
+    def _settle(self) -> None:
+        self._settle_by_s = None
+        with suppress(StoreError):  # the next append tries again, and says so
+            self._desk.journal.settle()
 
 
 class InlineWriter:

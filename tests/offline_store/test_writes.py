@@ -175,6 +175,21 @@ def test_where_nobody_taps_the_writer_puts_the_acknowledgement_on_the_disk_by_it
         writer.close(WAIT_S)
 
 
+def test_calls_that_append_nothing_do_not_put_an_acknowledgement_off(
+    journal: Journal, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "SETTLED_WITHIN_S", 0.05)
+    writer = Writer(journal)
+    try:
+        (record,) = writer.submit(Append((entry(1),))).result(WAIT_S).records
+        deadline_s = time.monotonic() + WAIT_S
+        while acked_seq(directory) != record.seq and time.monotonic() < deadline_s:
+            writer.acknowledge_soon(journal.head.chain_id, record.seq, record.hash).result(WAIT_S)
+        assert acked_seq(directory) == record.seq
+    finally:
+        writer.close(WAIT_S)
+
+
 def taken(writer: Writer) -> None:
     """Wait until the writer's thread has taken all that was handed over."""
     deadline_s = time.monotonic() + WAIT_S
