@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import yaml
 
 from agent.config import load
 from agent.lane import TURN_AWAY_AGAIN_S
+from offline_store.database import DATABASE_NAME
 from offline_store.errors import Damaged, IoFailed
 from offline_store.outbox import Outbox
 from tests.house import ROOT
@@ -155,6 +157,19 @@ def is_drained(site: FaultySite) -> bool:
         return False  # it is being rescued
     finally:
         outbox.close()
+
+
+def has_arrived(site: FaultySite, running: City) -> bool:
+    """Whether the platform has committed every chain to its end; the terminal's disk says so some seconds later."""
+    path = site.state_dir / DATABASE_NAME
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            ends = dict(connection.execute("SELECT chain_id, last_seq FROM chain_span").fetchall())
+    except sqlite3.Error:
+        return False  # it is being rescued
+    with running.store() as store, store.transaction() as transaction:
+        committed = {chain.chain_id: chain.seq for chain in transaction.chains(site.terminal_id)}
+    return bool(ends) and all(committed.get(chain_id) == seq for chain_id, seq in ends.items())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from offline_store.aside import MAX_ASIDE
 from offline_store.database import DATABASE_NAME, PAGE_BYTES
 from tests.faults import ROUNDS, SEED, SHORT_ROUNDS
-from tests.faults.site import City, FaultySite, city, faulty_gate, is_drained, tap, wait_until
+from tests.faults.site import City, FaultySite, city, faulty_gate, has_arrived, is_drained, tap, wait_until
 
 PARTS = (DATABASE_NAME, f"{DATABASE_NAME}-wal", f"{DATABASE_NAME}-shm")
 RESCUED = {"journal-rescued", "not-recorded", "state-lost", "chain-replaced"}
@@ -63,7 +63,7 @@ def test_whatever_flips_the_lane_works_on_and_the_platform_gets_what_is_decided(
     with faulty_gate(tmp_path, running) as site:
         for _ in range(ROUNDS if ROUNDS > SHORT_ROUNDS else 4):
             before = tapped(site, TAPS)
-            wait_until(lambda: is_drained(site), "the platform has what was decided")
+            wait_until(lambda: has_arrived(site, running), "the platform has what was decided")
             is_running = dice.random() < 0.5
             site.kill()
             if is_running:  # a fresh one: the same agent begins a new chain but once an hour
@@ -74,9 +74,10 @@ def test_whatever_flips_the_lane_works_on_and_the_platform_gets_what_is_decided(
                 site.start()
                 site.expect("ready")
             tapped(site, TAPS)
-            wait_until(lambda: is_drained(site), f"the platform has everything after {what}")
+            wait_until(lambda: has_arrived(site, running), f"the platform has everything after {what}")
             assert {tail.hex() for tail in (key[-4:] for key in platform_holds(running))} >= before, what
             assert running.alarms() <= RESCUED | CUT | {"clock-untrusted"}, what
+        wait_until(lambda: is_drained(site), "the terminal knows that the platform has everything")
         rescued = [line for line in site.terminal.lines if line.get("event") == "journal rescued"]
         kept = list(site.state_dir.glob(f"damaged-*/{DATABASE_NAME}"))
         assert len(kept) <= MAX_ASIDE
