@@ -33,7 +33,15 @@ class CommandReason(ReasonEnum):
     NO_LANE = (
         "command-no-lane",
         _CITIZEN,
-        _S("没有此通道，或此通道不能按命令开放", "there is no such lane, or it does not open by command"),
+        _S("终端没有此通道", "there is no such lane at this terminal"),
+    )
+    NO_OPENING = (
+        "command-no-opening",
+        _CITIZEN,
+        _S(
+            "此通道没有可以开放的门、闸或挡车器（例如收银台、车载机）",
+            "the lane has no door, gate or barrier to open: it is a till, a counter, a bus's validator",
+        ),
     )
     DONE = ("command-done", _CITIZEN, _S("命令已执行", "the command was carried out"))
     UNCHANGED = (
@@ -51,6 +59,11 @@ class CommandReason(ReasonEnum):
     )
     BUSY = ("command-lane-busy", _CITIZEN, _S("通道正在被使用，没有开放", "the lane was in use, and did not open"))
     OPEN_ALREADY = ("command-open-already", _CITIZEN, _S("通道因火警已经开放", "the way is open already, by fire"))
+    NO_WAY = (
+        "command-no-way",
+        _CITIZEN,
+        _S("此通道没有通往该方向的出入口，没有开放", "the lane has no opening in that direction, and did not open"),
+    )
     NOT_OPENED = (
         "command-not-opened",
         _CITIZEN,

@@ -69,7 +69,8 @@ def commands_of(parts: CommandParts) -> Commands:
 
 def lane_orders(config: Config, offer: Callable[[str, OpenOnce], None]) -> LaneOrders:
     """To the lanes whose profiles obey."""
-    return LaneOrders({name for name, lane in config.lanes.items() if _obeys(lane.profile)}, offer)
+    opening = {name for name, lane in config.lanes.items() if _obeys(lane.profile)}
+    return LaneOrders(opening, offer, config.lanes.keys() - opening)
 
 
 def report_of(standing: Standing) -> bytes:

@@ -7,7 +7,7 @@ In this order:
    minute and cause, and leaves no record: a broker that forges at speed fills no disk;
 2. its number is above that of the last one. One that is not was dealt with: of the very last the result is told again,
    which is what the platform wants that asks again; nothing else happens;
-3. it has not ended, may live so long, is of a known act and a lane that opens by order;
+3. it has not ended, may live so long, is of a known act and a lane that has an opening;
 4. the record of kind ``command`` is on the disk, in one transaction with its number. It is there for a refusal too;
 5. the act; and another record, which refers to the first, says what became of it. If that is missing at a start, the
    outcome is unknown and recorded as such, but for an act that was to begin anew: that is what it did.
@@ -161,14 +161,14 @@ class Commands:
             (moment.now_ms - moment.uncertainty_ms < command.expires_ms, CommandReason.EXPIRED),
             (not command.lives_too_long, CommandReason.TOO_LONG),
             (command.act in set(CommandAct), CommandReason.NOT_KNOWN),
-            (not opens or command.lane in self._ports.orders.lanes, CommandReason.NO_LANE),
         )
-        return next((reason for holds, reason in checks if not holds), None)
+        refusal = next((reason for holds, reason in checks if not holds), None)
+        return self._ports.orders.refusal(command.lane) if refusal is None and opens else refusal
 
     async def _carry_out(self, command: Command, record_id: bytes) -> CommandReason:
         match command.act:
             case CommandAct.OPEN:
-                return await self._ports.orders.open(command.lane or "", record_id)
+                return await self._ports.orders.open(command.lane or "", record_id, command.direction)
             case CommandAct.RESTART | CommandAct.RE_READ:
                 return await self._begin_anew(always=command.act == CommandAct.RESTART)
         return CommandReason.DONE
@@ -193,6 +193,7 @@ class Commands:
             "act": command.act,
         }
         public |= {} if command.lane is None else {"lane": command.lane}
+        public |= {} if command.direction is None else {"direction": command.direction.value}
         await self._record(record_id, reason, public, latest)
         return record_id
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from agent.command_reasons import CommandReason
 from profiles.api import Reason
+from profiles.direction import Direction
 from profiles.orders import Obeyed, OpenOnce, OrderReason
 
 OBEYED_S = 15.0
@@ -15,24 +16,34 @@ _BECAME: Mapping[str, CommandReason] = {
     OrderReason.OPENED.code: CommandReason.DONE,
     Reason.BUSY.code: CommandReason.BUSY,
     Reason.FIRE.code: CommandReason.OPEN_ALREADY,
+    OrderReason.NO_WAY.code: CommandReason.NO_WAY,
 }
 
 
 class LaneOrders:
     """Used on the event loop. ``offer`` hands an order to a lane."""
 
-    def __init__(self, lanes: Collection[str], offer: Callable[[str, OpenOnce], None]) -> None:
-        self.lanes = lanes
-        """Those that open by order."""
+    def __init__(
+        self, opening: Collection[str], offer: Callable[[str, OpenOnce], None], others: Collection[str] = ()
+    ) -> None:
+        """``opening`` are the lanes that open by order, ``others`` those that have nothing to open."""
+        self._opening = opening
+        self._others = others
         self._offer = offer
         self._waiting: dict[bytes, asyncio.Future[CommandReason]] = {}
 
-    async def open(self, lane: str, about: bytes) -> CommandReason:
+    def refusal(self, lane: str | None) -> CommandReason | None:
+        """Why no order opens this lane, if none does."""
+        if lane in self._opening:
+            return None
+        return CommandReason.NO_OPENING if lane in self._others else CommandReason.NO_LANE
+
+    async def open(self, lane: str, about: bytes, direction: Direction | None = None) -> CommandReason:
         """Have a lane open once; ``about`` is the id of a record that is on the disk, and says why."""
         told: asyncio.Future[CommandReason] = asyncio.get_running_loop().create_future()
         self._waiting[about] = told
         try:
-            self._offer(lane, OpenOnce(about))
+            self._offer(lane, OpenOnce(about, direction))
             async with asyncio.timeout(OBEYED_S):
                 return await told
         except TimeoutError:

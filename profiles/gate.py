@@ -46,7 +46,7 @@ from profiles.api import (
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
 from profiles.doors import DoorSettings
-from profiles.helping import PLEASE_PASS, act, awaited, may_help, opened_by
+from profiles.helping import PLEASE_PASS, act, awaited, may_help, not_opened, opened_by
 from profiles.orders import Obeyed, OpenOnce
 from profiles.passage import PASSAGE_TIMER, Crossing, PassageReason, fire_told
 from profiles.reasons import ReasonEnum
@@ -247,8 +247,9 @@ class Gate:
     def ordered(self, state: GateState, order: OpenOnce, facts: Facts) -> Step[GateState]:
         """One person passes on the platform's word."""
         settings, about = self._settings, order.about
-        if state.fire or state.crossing is not None:
-            return Step(state, (Obeyed(about, Reason.FIRE if state.fire else Reason.BUSY),))
+        way = order.way((settings.direction,))
+        if way is None or state.fire or state.crossing is not None:
+            return Step(state, (not_opened(order, way, fire=state.fire),))
         record = opened_by(settings, settings.direction, about, self._public(None), facts)
         crossing = Crossing.by_order(about, facts.now_ms)
         opens = self._open(crossing, facts, PLEASE_PASS)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from profiles.api import Credential, Facts, Kind, Mark, Reason, Record, Show, Tone
 from profiles.direction import Direction
 from profiles.doors import DoorSettings
-from profiles.orders import OrderReason
+from profiles.orders import Obeyed, OpenOnce, OrderReason
 from profiles.passage import Public
 from profiles.rules.assisted import AssistedReason, Helping
 from profiles.trace import Asked, Rule, Verdict, judge
@@ -72,6 +72,12 @@ def act(
         marks=(helping.used(operator, facts), *operator.marks, *coming),
         trace=trace,
     )
+
+
+def not_opened(order: OpenOnce, way: Direction | None, *, fire: bool) -> Obeyed:
+    """Why the platform's order opens nothing: no such way, open already, or in use."""
+    held = Reason.FIRE if fire else Reason.BUSY
+    return Obeyed(order.about, OrderReason.NO_WAY if way is None else held)
 
 
 def opened_by(settings: DoorSettings, direction: Direction, about: bytes, public: Public, facts: Facts) -> Record:

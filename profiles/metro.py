@@ -112,7 +112,7 @@ class Metro(PaidWay[MetroState]):
 
     def __init__(self, settings: MetroSettings) -> None:
         at = f"{settings.station}/{settings.direction.value}"  # who paid to leave is owed no way in
-        super().__init__(settings, at, settings.output, settings.open_pulse_ms)
+        super().__init__(settings, at, settings.direction, settings.output, settings.open_pulse_ms)
         self._settings = settings
 
     def idle(self) -> MetroState:
@@ -122,7 +122,7 @@ class Metro(PaidWay[MetroState]):
     def handle(self, state: MetroState, event: Event, facts: Facts) -> Step[MetroState]:
         """One event in, one step out."""
         match event:
-            case Presented(credential) if state.checking and self._is_idle(state):
+            case Presented(credential) if state.checking and self.is_free(state):
                 return self._inspected(end(state), credential, facts)
             case KeyPressed(FunctionKey.CHECK):
                 return begin(state)
@@ -172,12 +172,13 @@ class Metro(PaidWay[MetroState]):
 
     def _rules(self, state: MetroState, credential: Credential, facts: Facts) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
-        yield MetroRule.GATE_FREE, self._is_idle(state), Reason.BUSY
+        yield MetroRule.GATE_FREE, self.is_free(state), Reason.BUSY
         possible = self._is_possible(seen(credential.subject, facts), facts)
         yield MetroRule.POSSIBLE, possible, MetroReason.IMPOSSIBLE_TRAVEL
 
-    def _is_idle(self, state: MetroState) -> bool:
-        return state.asking is None and state.passage is None and state.looking is None
+    def is_free(self, state: MetroState) -> bool:
+        """Nor is anybody looked up."""
+        return state.looking is None and super().is_free(state)
 
     def _look_up(
         self, state: MetroState, credential: Credential, facts: Facts, trace: bytes, *, inspects: bool = False

@@ -39,7 +39,9 @@ from profiles.api import (
     Tone,
     Wiring,
 )
+from profiles.by_order import OpensByOrder, OrderedState
 from profiles.dates import midnight_ms
+from profiles.direction import Direction
 from profiles.full_disk import FullDisk
 from profiles.museum_reasons import MuseumReason, MuseumRule, group_of
 from profiles.passage import fire_told
@@ -52,7 +54,6 @@ from profiles.rules.minors import Minors
 from profiles.rules.schedule import Schedule
 from profiles.rules.sessions import Session, Sessions
 from profiles.rules.tally import key_of
-from profiles.scene import Scene, SceneState
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 VISITS_SCOPE = "museum.visits"
@@ -134,7 +135,7 @@ class Visit(State):
         return Subject(self.subject_namespace, self.subject_id, self.provisional)
 
 
-class MuseumState(SceneState):
+class MuseumState(OrderedState):
     """State of one entrance, saved with every record."""
 
     visit: Visit | None = Field(default=None, description="admitted; what came of it is not recorded yet")
@@ -144,7 +145,7 @@ class MuseumState(SceneState):
     fire: bool = False
 
 
-class Museum(Scene[MuseumState]):
+class Museum(OpensByOrder[MuseumState]):
     """The museum's reducer."""
 
     name: ClassVar[str] = "museum"
@@ -182,11 +183,11 @@ class Museum(Scene[MuseumState]):
                 return self._fire(state, active, facts)
             case Actuated(about, fault) if state.visit is not None and about == state.visit.record_id:
                 return self._opened(state, state.visit, Reason.ACTUATOR_FAILED if fault else Reason.ACTUATED, facts)
-            case Actuated(_, fault) if fault:
+            case Actuated(_, fault) if fault and state.ordered is None:
                 return Step(state, (Show(Reason.ACTUATOR_FAILED.citizen, Tone.NO),))
             case RecordedLate(about) if state.visit is not None and about == state.visit.record_id:
                 return self._opened(state, state.visit, Reason.NOT_ACTUATED, facts)
-            case Restarted():
+            case Restarted() if state.ordered is None:
                 return self._restarted(state, facts)
             case _:
                 return super().handle(state, event, facts)
@@ -235,7 +236,7 @@ class Museum(Scene[MuseumState]):
         walk_in = (people or 1) - int(reserved)  # a reservation is one person's, and not his group's
         if session is not None and walk_in:
             yield MuseumRule.ROOM, settings.sessions.fits(session, walk_in, facts), MuseumReason.SESSION_FULL
-        yield Rule.LANE_FREE, state.visit is None, Reason.BUSY
+        yield Rule.LANE_FREE, state.visit is None and state.ordered is None, Reason.BUSY
 
     def _admit(
         self,
@@ -276,7 +277,7 @@ class Museum(Scene[MuseumState]):
         )
         said = Reason.GRANTED.citizen if people == 1 else group_of(people)
         after = state.model_copy(update={"visit": visit, "latest": None, "group": None, "group_until_ms": 0})
-        return Step(after, (record, self._pulse(visit), Show(said, Tone.OK)))
+        return Step(after, (record, self.pulse(visit.record_id), Show(said, Tone.OK)))
 
     def _open_again(self, state: MuseumState, visit: Visit, credential: Credential, facts: Facts) -> Step[MuseumState]:
         """The same holder, who did not get through the door: the same visit, and nobody is counted twice."""
@@ -289,16 +290,27 @@ class Museum(Scene[MuseumState]):
             refers_to=visit.record_id,
             marks=credential.marks,
         )
-        pulse = Actuate(self._settings.output, self._settings.open_pulse_ms, record.id)
         # Once: a door that opens as often as one card is shown counts nobody.
         after = state.model_copy(update={"latest": None})
-        return Step(after, (record, pulse, Show(MuseumReason.OPENED_AGAIN.citizen, Tone.OK)))
+        return Step(after, (record, self.pulse(record.id), Show(MuseumReason.OPENED_AGAIN.citizen, Tone.OK)))
 
     def _just_now(self, visit: Visit, facts: Facts) -> bool:
         return 0 <= facts.now_ms - visit.granted_ms < self._settings.again_ms
 
-    def _pulse(self, visit: Visit) -> Actuate:
-        return Actuate(self._settings.output, self._settings.open_pulse_ms, visit.record_id)
+    def pulse(self, about: bytes) -> Actuate:
+        """Open the door."""
+        return Actuate(self._settings.output, self._settings.open_pulse_ms, about)
+
+    @property
+    def leads(self) -> Direction:
+        """In: it is an entrance."""
+        return Direction.IN
+
+    def held_by(self, state: MuseumState) -> ReasonEnum | None:
+        """A fire, and whoever is coming."""
+        if state.fire:
+            return Reason.FIRE
+        return None if state.visit is None and state.ordered is None else Reason.BUSY
 
     def _marks(self, visit: Visit, session: Session, by: int, facts: Facts) -> tuple[Mark, ...]:
         """What counts the visit (1), or takes it back (-1)."""

@@ -1,10 +1,12 @@
-"""What a door is ordered to do by the platform: open once, for one person, as if a guard had let him in."""
+"""What a door is ordered to do from elsewhere: open once, for one person, as if a guard had let him through."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from profiles.direction import Direction
 from profiles.reasons import ReasonEnum, Sentence
 
 if TYPE_CHECKING:  # it names these among its events
@@ -14,12 +16,17 @@ _S = Sentence
 
 
 class OrderReason(ReasonEnum):
-    """Why a way opened to whom nobody knows."""
+    """Why a way opened to whom nobody knows, or did not."""
 
     OPENED = (
         "opened-by-command",
         _S("请通行", "Please pass"),
         _S("按平台的签名命令开放一次", "opened once, by the platform's signed command"),
+    )
+    NO_WAY = (
+        "no-such-way",
+        _S("请走旁边通道", "Please use the next lane"),
+        _S("此通道没有通往该方向的出入口", "the lane has no opening in that direction"),
     )
 
 
@@ -28,6 +35,14 @@ class OpenOnce:
     """An order whose record is on the disk: ``about`` is its id, to which the opening and its outcome refer."""
 
     about: bytes
+    direction: Direction | None = None
+    """``None``: the lane's one way, or the way in where it has two."""
+
+    def way(self, ways: Collection[Direction]) -> Direction | None:
+        """Which of the lane's ways is meant, or ``None`` if it has no such way."""
+        if self.direction is not None:
+            return self.direction if self.direction in ways else None
+        return Direction.IN if Direction.IN in ways else Direction.OUT
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ from profiles.api import (
     Subject,
     Tone,
 )
+from profiles.by_order import OpensByOrder, OrderedState, is_failure
+from profiles.direction import Direction
 from profiles.passage import PassageReason
 from profiles.payment import Cashier, PaySettings, PayState
 from profiles.reasons import ReasonEnum
@@ -74,7 +76,7 @@ def passage_of(
     )
 
 
-class WayState(PayState):
+class WayState(OrderedState, PayState):
     """Base of the state of a lane with a paid way."""
 
     passage: Passage | None = None
@@ -95,12 +97,13 @@ class Grant:
     paid: bool = False
 
 
-class PaidWay(Cashier[W], Generic[W]):
+class PaidWay(OpensByOrder[W], Cashier[W], Generic[W]):
     """Base of the reducers that open a way."""
 
-    def __init__(self, settings: PaySettings, at: str, output: str, pulse_ms: int) -> None:
+    def __init__(self, settings: PaySettings, at: str, direction: Direction, output: str, pulse_ms: int) -> None:
         """``at``: the car park, or the station and its way in or out, where an opening is owed."""
         super().__init__(settings)
+        self._direction = direction
         self._at = at
         self._output = output
         self._pulse_ms = pulse_ms
@@ -161,6 +164,23 @@ class PaidWay(Cashier[W], Generic[W]):
         marks = (not_used(OWED_SCOPE, key_of(credential.subject, self._at), facts),)
         return Grant(PassageReason.GRANTED_AGAIN, public, marks, paid=True)
 
+    @property
+    def leads(self) -> Direction:
+        """In, or out."""
+        return self._direction
+
+    def is_free(self, state: W) -> bool:
+        """Whether nobody pays here, or is being let through."""
+        return state.asking is None and state.passage is None and state.ordered is None
+
+    def held_by(self, state: W) -> ReasonEnum | None:
+        """Whoever is being served."""
+        return None if self.is_free(state) else Reason.BUSY
+
+    def order_public(self) -> PublicFields:
+        """In, or out."""
+        return {"direction": self._direction.value}
+
     def pulse(self, about: bytes) -> Actuate:
         """Open."""
         return Actuate(self._output, self._pulse_ms, about)
@@ -190,8 +210,3 @@ class PaidWay(Cashier[W], Generic[W]):
         record = Record(facts.new_id(), Kind.OUTCOME, reason, refers_to=passage.record_id, marks=marks)
         shown = (Show(reason.citizen, Tone.NO),) if failed else ()
         return Step(state.model_copy(update={"passage": None}), (record, *shown))
-
-
-def is_failure(outcome: ReasonEnum) -> bool:
-    """Whether nobody got through, as far as is known."""
-    return outcome not in (Reason.ACTUATED, Reason.OUTCOME_UNKNOWN, PassageReason.PASSED)

@@ -49,9 +49,11 @@ from profiles.api import (
     Wiring,
 )
 from profiles.by_hand import TYPED_TIMER, ByHand, gone, typed
+from profiles.by_order import is_failure
 from profiles.dates import compact
 from profiles.direction import Direction
-from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState, is_failure
+from profiles.orders import OpenOnce
+from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState
 from profiles.parking_reasons import ParkingReason, ParkingRule
 from profiles.passage import PassageReason
 from profiles.payers import Payers
@@ -145,7 +147,7 @@ class Parking(PaidWay[ParkingState]):
     rules: ClassVar[type[RuleEnum]] = ParkingRule
 
     def __init__(self, settings: ParkingSettings) -> None:
-        super().__init__(settings, settings.area, settings.output, settings.open_pulse_ms)
+        super().__init__(settings, settings.area, settings.direction, settings.output, settings.open_pulse_ms)
         self._settings = settings
         self._cars = Occupancy(capacity=settings.capacity, daily=False)  # they stay over night
 
@@ -169,6 +171,8 @@ class Parking(PaidWay[ParkingState]):
                 return Step(state.model_copy(update={"car": active, "served": state.served and active}))
             case InputChanged(name, active) if name == self._settings.beyond_input:
                 return self._beyond(state.model_copy(update={"under": active}), facts)
+            case TimerFired(name, about) if name == DRIVE_TIMER and about == state.ordered:
+                return self.order_ended(state, about, PassageReason.TIMED_OUT, facts)
             case TimerFired(name, about) if name == DRIVE_TIMER:
                 if state.passage is None or state.passage.record_id != about:
                     return Step(state)
@@ -224,7 +228,7 @@ class Parking(PaidWay[ParkingState]):
         yield from (
             each for each in self.admission(state, credential, facts) if not (is_plate and each[0] is Rule.ASSURANCE)
         )
-        yield ParkingRule.BARRIER_FREE, state.passage is None and not state.under, Reason.BUSY
+        yield ParkingRule.BARRIER_FREE, self.is_free(state) and not state.under, Reason.BUSY
         if self._settings.loop_input is not None:
             yield ParkingRule.A_CAR, state.car and not state.served, ParkingReason.NO_CAR
         if self._settings.direction is Direction.IN:
@@ -301,6 +305,8 @@ class Parking(PaidWay[ParkingState]):
         return Step(state, (StartTimer(DRIVE_TIMER, self._settings.drive_ms, passage.record_id),))
 
     def _beyond(self, state: ParkingState, facts: Facts) -> Step[ParkingState]:
+        if state.under and state.ordered is not None:
+            return self.order_ended(state, state.ordered, PassageReason.PASSED, facts)
         if state.passage is None or not state.under:
             return Step(state)
         return self.ended(state, state.passage, PassageReason.PASSED, facts)
@@ -309,6 +315,39 @@ class Parking(PaidWay[ParkingState]):
         """A car that did not get through may try again."""
         step = super().ended(state, passage, reason, facts)
         return Step(step.state.model_copy(update={"served": state.served and not is_failure(reason)}), step.effects)
+
+    # By order: a car is counted, and nobody's stay begins or ends -----------------------------------------------------
+
+    def ordered(self, state: ParkingState, order: OpenOnce, facts: Facts) -> Step[ParkingState]:
+        """Also onto a loop that says that a car stands behind the barrier: it may be the loop that is broken."""
+        step = super().ordered(state, order, facts)
+        opened = step.state.ordered is not None and state.ordered is None
+        return Step(step.state.model_copy(update={"served": True}), step.effects) if opened else step
+
+    def order_actuated(self, state: ParkingState, about: bytes, fault: str, facts: Facts) -> Step[ParkingState]:
+        """As of every car that is let through."""
+        if fault or self._settings.beyond_input is None:
+            return super().order_actuated(state, about, fault, facts)
+        return Step(state, (StartTimer(DRIVE_TIMER, self._settings.drive_ms, about),))
+
+    def order_ended(self, state: ParkingState, about: bytes, reason: ReasonEnum, facts: Facts) -> Step[ParkingState]:
+        """A car that did not get through may try again."""
+        step = super().order_ended(state, about, reason, facts)
+        return Step(step.state.model_copy(update={"served": state.served and not is_failure(reason)}), step.effects)
+
+    def order_public(self) -> PublicFields:
+        """Which car park."""
+        return self._public()
+
+    def order_counted(self, outcome: ReasonEnum | None, facts: Facts) -> tuple[Mark, ...]:
+        """In with the opening, and back where nobody drove in; out once it has, or may have, driven out."""
+        if self._settings.direction is Direction.OUT:
+            return self._counted(0 if outcome is None or is_failure(outcome) else -1, facts)
+        if outcome is None:
+            return self._counted(1, facts)
+        return self._counted(-1 if is_failure(outcome) else 0, facts)
+
+    # ----------------------------------------------------------------------------------------------------------------
 
     def came(self, subject: Subject, facts: Facts) -> tuple[int | None, int | None]:
         """Since when the car is inside."""

@@ -60,7 +60,7 @@ from profiles.api import (
 )
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
-from profiles.helping import PLEASE_PASS, act, awaited, may_help, once, opened_by
+from profiles.helping import PLEASE_PASS, act, awaited, may_help, not_opened, once, opened_by
 from profiles.orders import Obeyed, OpenOnce
 from profiles.passage import PASSAGE_TIMER, PassageReason, fire_told
 from profiles.reasons import ReasonEnum
@@ -193,10 +193,11 @@ class Turnstile:
         return Step(state.opened(way), (record, *self._open(way, facts, PLEASE_PASS)))
 
     def ordered(self, state: TurnstileState, order: OpenOnce, facts: Facts) -> Step[TurnstileState]:
-        """One person comes in on the platform's word."""
-        if state.fire or state.way is not None:
-            return Step(state, (Obeyed(order.about, Reason.FIRE if state.fire else Reason.BUSY),))
-        way = Way.ordered_in(order.about, facts.now_ms)
+        """One person passes on the platform's word."""
+        direction = order.way(self._settings.ways)
+        if direction is None or state.fire or state.way is not None:
+            return Step(state, (not_opened(order, direction, fire=state.fire),))
+        way = Way.by_command(order.about, direction, facts.now_ms)
         record = opened_by(self._settings, way.direction, order.about, self._public(way.direction), facts)
         opens = self._open(way, facts, PLEASE_PASS)
         return Step(state.opened(way), (record, *opens, Obeyed(order.about, record.reason)))

@@ -121,6 +121,11 @@ class TurnstileSettings(DoorSettings):
         """Which way a reader lets people."""
         return Direction.OUT if reader in self.exit_readers else Direction.IN
 
+    @property
+    def ways(self) -> tuple[Direction, ...]:
+        """The ways that an output opens."""
+        return (Direction.IN, Direction.OUT) if self.exit_readers else (Direction.IN,)
+
     def output(self, direction: Direction) -> str:
         """What opens that way."""
         return self.exit_output if direction is Direction.OUT else self.entry_output
@@ -157,9 +162,9 @@ class Way(Crossing):
         )
 
     @classmethod
-    def ordered_in(cls, about: bytes, now_ms: int) -> Way:
-        """A way in by the order whose record this is."""
-        return cls(**dict(Crossing.by_order(about, now_ms)), direction=Direction.IN)
+    def by_command(cls, about: bytes, direction: Direction, now_ms: int) -> Way:
+        """A way by the order whose record this is."""
+        return cls(**dict(Crossing.by_order(about, now_ms)), direction=direction)
 
 
 class TurnstileState(State):

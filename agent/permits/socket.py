@@ -1,7 +1,7 @@
 """A running terminal's socket for acts of technicians: it asks for permits, records them, and then acts.
 
 ``<state>/service.sock``, mode 0600: the terminal's own user and root, asked of the kernel for each who connects. One
-conversation at a time, of lines of JSON:
+conversation at a time, of lines of JSON; an opening may name a ``"direction"``, ``"in"`` or ``"out"``:
 
 =====================================================  ===============================================================
 says who connects                                      says the terminal
@@ -28,7 +28,6 @@ from typing import Any
 from agent import cose
 from agent.bundles.check import Place
 from agent.clock import Clock, Random, RecordIds
-from agent.command_reasons import CommandReason
 from agent.disk_waits import durable
 from agent.facts import Marks
 from agent.lane_orders import LaneOrders
@@ -45,6 +44,7 @@ from offline_store.errors import StoreError
 from offline_store.marks import Mark as StoredMark
 from offline_store.writer import JournalWriter
 from profiles.api import Mark
+from profiles.direction import Direction
 
 NAME = "service.sock"
 MAX_LINE_BYTES = 4 * MAX_TEXT_CHARS
@@ -116,12 +116,14 @@ class ServiceSocket:
         asked = await _heard(reader)
         act, lane = _act_of(asked.get("act")), asked.get("lane")
         opens = act is ServiceAct.OPEN
-        if opens and str(lane) not in self._ports.orders.lanes:
-            await _say(writer, {"refusal": CommandReason.NO_LANE.code})
+        direction = _way_of(asked.get("direction"))
+        if opens and (held := self._ports.orders.refusal(str(lane))) is not None:
+            await _say(writer, {"refusal": held.code})
             return
         settled = await self._permitted(act, reader, writer)
         if settled.entry is not None and settled.refusal is None and opens:
-            settled = settled.about({"lane": str(lane)})
+            way = {} if direction is None else {"direction": direction.value}
+            settled = settled.about({"lane": str(lane)} | way)
         if settled.entry is not None:
             appended = await durable(self._ports.writer.submit(settled.append))
             self._remember(settled.marks)
@@ -129,7 +131,7 @@ class ServiceSocket:
         if settled.refusal is not None or settled.entry is None:
             await _say(writer, {"refusal": None if settled.refusal is None else settled.refusal.code})
             return
-        became = await self._ports.orders.open(str(lane), settled.entry.id) if opens else None
+        became = await self._ports.orders.open(str(lane), settled.entry.id, direction) if opens else None
         await _say(writer, {"record": settled.entry.id.hex(), "became": None if became is None else became.code})
 
     async def _permitted(self, act: ServiceAct, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Answer:
@@ -167,6 +169,11 @@ def _act_of(code: object) -> ServiceAct:
         if act.code == code:
             return act
     raise ValueError("no such act")
+
+
+def _way_of(name: object) -> Direction | None:
+    """Raises ``ValueError`` for what is no direction."""
+    return None if name is None else Direction(str(name))
 
 
 async def _heard(reader: asyncio.StreamReader) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from agent.lane import Lane
 from agent.lane_orders import LaneOrders
 from agent.sync.contract import Alarm
 from agent.sync.contract.commands import Command, Result, sign_command
+from profiles.direction import Direction
 from profiles.orders import OpenOnce
 from tests.agent.seeded import SeededRandom
 from tests.agent.simulated import SimulatedClock
@@ -37,6 +38,17 @@ COMMANDING = [
         act="open",
         lane="north",
     ),
+    Command(
+        terminal=TERMINAL,
+        chain_id=b"c" * 16,
+        id=b"i" * 16,
+        number=1,
+        issued_ms=5,
+        expires_ms=6,
+        act="open",
+        lane="north",
+        direction=Direction.OUT,
+    ),
     Command(terminal=TERMINAL, chain_id=b"c" * 16, id=b"i" * 16, number=1, issued_ms=5, expires_ms=6, act="restart"),
     Result(id=b"i" * 16, reason="command-done", at_ms=7),
     Result(id=b"i" * 16, reason="command-done", at_ms=7, report=b"r" * 12_288),
@@ -54,7 +66,7 @@ class Ordered:
         self.begun_anew = 0
         self.reread = CommandReason.DONE
         site = self.site
-        self.orders = LaneOrders({"north"}, self._order)
+        self.orders = LaneOrders({"north"}, self._order, {"till"})
         ports = CommandPorts(
             writer=site.writer,
             memory=site.ports.memory,

@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
+from agent.command_reasons import COMMAND
 from agent.commands import MAX_WAITING
 from agent.sync.contract.commands import Command, sign_command
 from drivers.api import InputReading
@@ -78,6 +79,7 @@ def test_a_command_that_is_played_again_opens_nothing_more_and_its_result_is_tol
         ({"act": "explode"}, "command-not-known"),
         ({"lane": "south"}, "command-no-lane"),
         ({"lane": None}, "command-no-lane"),
+        ({"lane": "till"}, "command-no-opening"),
         ({"act": "report", "life_ms": 7 * 86_400_000 + 1}, "command-too-long"),
     ],
 )
@@ -91,6 +93,18 @@ def test_each_refusal_is_recorded_once_with_its_reason(tmp_path: Path, changes: 
     assert terminal.opened == 0
     assert terminal.recorded() == [reason]
     assert terminal.told == [reason, reason]
+
+
+def test_the_way_that_is_named_stands_in_the_record_and_one_that_the_lane_has_not_opens_nothing(tmp_path: Path) -> None:
+    async def script(terminal: Ordered) -> None:
+        await terminal.given(terminal.command(1, direction="out"))
+        await terminal.given(terminal.command(2, direction="in"))
+
+    terminal = ordered(tmp_path, script)
+    assert terminal.told == ["command-no-way", "command-done"]
+    named = [record.entry.public.get("direction") for record in terminal.site.records() if record.entry.kind == COMMAND]
+    assert named == ["out", None, "in", None]
+    assert terminal.opened == 1
 
 
 LIES: dict[str, tuple[Callable[[Ordered], bytes], str]] = {

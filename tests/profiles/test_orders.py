@@ -20,6 +20,7 @@ from profiles.api import (
     Show,
     TimerFired,
 )
+from profiles.direction import Direction
 from profiles.gate import Gate, GateSettings
 from profiles.orders import Obeyed, OpenOnce, OrderReason
 from profiles.passage import PASSAGE_TIMER, PassageReason
@@ -42,8 +43,8 @@ WAYS: dict[str, tuple[InputChanged, ...]] = {
 class Door:
     """A gate or a turnstile into the hall, with its state."""
 
-    def __init__(self, kind: str) -> None:
-        given = {"admit": {"everyone": True}, "area": HALL}
+    def __init__(self, kind: str, **changes: Any) -> None:
+        given = {"admit": {"everyone": True}, "area": HALL} | changes
         self.kind = kind
         self.profile: Any = (
             Gate(GateSettings.model_validate(given))
@@ -87,6 +88,27 @@ def test_an_order_opens_once_for_nobody_who_is_known_and_whoever_passes_is_count
     passed = next(record for record in of(Record, door.handle(*WAYS[door.kind])) if record.kind is Kind.OUTCOME)
     assert (passed.reason, passed.refers_to, passed.medium, passed.subject) == (PassageReason.PASSED, ORDER, None, None)
     assert door.people == 1
+
+
+def test_somebody_who_is_stuck_inside_is_let_out_on_the_record_and_counted_out() -> None:
+    door = Door("turnstile", exit_readers=["slot-out"])
+    door.handle(OpenOnce(ORDER), *WAYS["turnstile"])
+    (record, pulse, *_) = door.handle(OpenOnce(ORDER, Direction.OUT))
+    assert isinstance(record, Record)
+    assert isinstance(pulse, Actuate)
+    assert (record.public["direction"], pulse.output, door.people) == ("out", "exit", 1)
+    back = [InputChanged(each.input, each.active) for each in reversed(WAYS["turnstile"][:2])]
+    back += [InputChanged(each.input, False) for each in back]
+    (passed,) = of(Record, door.handle(*back))
+    assert (passed.reason, passed.refers_to, door.people) == (PassageReason.PASSED, ORDER, 0)
+
+
+@pytest.mark.parametrize("kind", list(WAYS))
+def test_a_way_that_the_door_does_not_have_opens_nothing(kind: str) -> None:
+    assert Door(kind).handle(OpenOnce(ORDER, Direction.OUT)) == (Obeyed(ORDER, OrderReason.NO_WAY),)
+    out = Door("gate", direction="out")
+    assert out.handle(OpenOnce(ORDER, Direction.IN)) == (Obeyed(ORDER, OrderReason.NO_WAY),)
+    assert out.handle(OpenOnce(ORDER))[-1] == Obeyed(ORDER, OrderReason.OPENED)
 
 
 def test_what_nobody_used_is_counted_back_and_opens_for_nobody_later(door: Door) -> None:

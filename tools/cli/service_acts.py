@@ -25,6 +25,7 @@ from agent.unix_peers import address_of
 from agent.words import say, why_en, why_zh
 from offline_store.database import DATABASE_NAME
 from offline_store.journal import Journal
+from profiles.direction import Direction
 from profiles.reasons import ReasonEnum
 from tools.cli.clock import recall
 from tools.cli.permits import are_asked_for_at, ask, ask_beside, refuse
@@ -63,6 +64,16 @@ def _ask_and_record(state_dir: Path, act: ServiceAct) -> None:
             journal.append([answer.append])
 
 
+direction_option = click.option(
+    "--direction",
+    type=click.Choice([each.value for each in Direction]),
+    help=say(
+        "方向：in 进，out 出（默认：通道唯一的方向；双向通道为 in）",
+        "Which way, in or out (default: the lane's one way, or in where it has two)",
+    ),
+)
+
+
 @click.command(
     name="open",
     help=say(
@@ -71,11 +82,13 @@ def _ask_and_record(state_dir: Path, act: ServiceAct) -> None:
     ),
 )
 @click.argument("lane", metavar=say("通道", "LANE"))
+@direction_option
 @state_dir_option
-def open_lane(lane: str, state_dir: Path) -> None:
+def open_lane(lane: str, direction: str | None, state_dir: Path) -> None:
     """For one person. The journal says by whose permit before the lane opens."""
     try:
-        said = _talk(existing(state_dir), {"act": ServiceAct.OPEN.code, "lane": lane}, ask)
+        way = {} if direction is None else {"direction": direction}
+        said = _talk(existing(state_dir), {"act": ServiceAct.OPEN.code, "lane": lane, **way}, ask)
     except OSError as error:
         raise _unanswered(state_dir, error) from error
     became = str(said.get("became"))

@@ -16,8 +16,10 @@ from agent.sync.contract.commands import LIFE_MS, LONGEST_LIFE_MS, CommandAct
 from agent.sync.contract.errors import ContractError
 from agent.sync.contract.messages import MAX_RECORD_BYTES
 from agent.sync.contract.topics import Address
+from profiles.direction import Direction
 from tools.bundles import signer_of
 from tools.cli.codes import reason_words
+from tools.cli.service_acts import direction_option
 from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import orders
@@ -52,12 +54,16 @@ def command_group() -> None:
 )
 @_terminal
 @click.argument("lane", metavar=say("通道", "LANE"))
+@direction_option
 @directory_option
 @database_option
 @json_option
-def open_lane(terminal: str, lane: str, directory: Path, database: str | None, as_json: bool) -> None:
+def open_lane(
+    terminal: str, lane: str, direction: str | None, directory: Path, database: str | None, as_json: bool
+) -> None:
     """For one person."""
-    _issue(directory, database, terminal, CommandAct.OPEN, lane, LIFE_MS[CommandAct.OPEN], as_json)
+    way = None if direction is None else Direction(direction)
+    _issue(directory, database, terminal, CommandAct.OPEN, lane, LIFE_MS[CommandAct.OPEN], as_json, way)
 
 
 @command_group.command(name="restart", help=say("让终端重新启动其程序", "Have a terminal's program begin anew"))
@@ -160,7 +166,14 @@ def show(command: str, directory: Path, database: str | None, as_json: bool) -> 
 
 
 def _issue(
-    directory: Path, database: str | None, terminal: str, act: CommandAct, lane: str | None, life_ms: int, as_json: bool
+    directory: Path,
+    database: str | None,
+    terminal: str,
+    act: CommandAct,
+    lane: str | None,
+    life_ms: int,
+    as_json: bool,
+    direction: Direction | None = None,
 ) -> None:
     layout = Layout(directory)
     signer = signer_of(Authority.at(layout.keys).role_keys[Role.COMMAND][0])
@@ -168,7 +181,8 @@ def _issue(
     try:
         Address(terminal)
         with store.transaction() as transaction:
-            issued = orders.issue(transaction, signer, terminal, act, lane, time.time_ns() // 1_000_000, life_ms)
+            now_ms = time.time_ns() // 1_000_000
+            issued = orders.issue(transaction, signer, terminal, act, lane, now_ms, life_ms, direction)
     except (orders.NotHeardOf, ContractError) as error:
         raise PlatformError(
             say(
@@ -221,6 +235,7 @@ def _facts(row: sa.Row[Any]) -> dict[str, Any]:
         "number",
         "act",
         "lane",
+        "direction",
         "issued_ms",
         "expires_ms",
         "accepted_ms",

@@ -16,6 +16,7 @@ from agent import cose
 from agent.command_reasons import COMMAND, CommandReason
 from agent.sync.contract.commands import LIFE_MS, Command, Result, sign_command
 from offline_store.record import Record
+from profiles.direction import Direction
 from tools.platform.store import Transaction, metadata, terminal_table
 
 MAX_OPEN = 64
@@ -33,6 +34,7 @@ command_table = sa.Table(
     sa.Column("id", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("act", sa.String(40), nullable=False),
     sa.Column("lane", sa.String(64)),
+    sa.Column("direction", sa.String(8)),
     sa.Column("issued_ms", sa.BigInteger, nullable=False),
     sa.Column("expires_ms", sa.BigInteger, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False, comment="the signed command"),
@@ -61,6 +63,7 @@ def issue(
     lane: str | None,
     now_ms: int,
     life_ms: int | None = None,
+    direction: Direction | None = None,
 ) -> bytes:
     """Sign a command and keep it until the terminal has answered; its id.
 
@@ -79,8 +82,10 @@ def issue(
         expires_ms=now_ms + (life_ms or LIFE_MS.get(act, DEFAULT_LIFE_MS)),
         act=act,
         lane=lane,
+        direction=direction,
     )
-    said = command.model_dump(include={"terminal", "number", "id", "act", "lane", "issued_ms", "expires_ms"})
+    names = {"terminal", "number", "id", "act", "lane", "direction", "issued_ms", "expires_ms"}
+    said = command.model_dump(mode="python", include=names)
     transaction.connection.execute(sa.insert(command_table).values(**said, payload=sign_command(command, signer)))
     oldest = command.number - MAX_KEPT
     transaction.connection.execute(sa.delete(command_table).where(_C.terminal == terminal, _C.number <= oldest))

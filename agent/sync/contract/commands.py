@@ -16,6 +16,7 @@ from agent.sync.contract.errors import ContractError
 from agent.sync.contract.messages import ChainId, Code, Name, Seq, TerminalId, TimeMs
 from agent.sync.contract.topics import Address, Channel
 from agent.sync.contract.wire import Key, Message
+from profiles.direction import Direction
 
 MAX_COMMAND_BYTES = 512
 MAX_REPORT_BYTES = 12 * 1024
@@ -50,6 +51,7 @@ class Command(Message):
     expires_ms: Annotated[TimeMs, Key(7)]
     act: Annotated[Code, Key(8)]
     lane: Annotated[Name | None, Key(9)] = None
+    direction: Annotated[Direction | None, Field(strict=False), Key(10)] = None
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Command:
