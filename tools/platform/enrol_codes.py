@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class Wanted:
     confirms: bool
     replaces: bool
     closes: bool
+    text: str | None = None
+    """The configuration itself, where it is the former box's."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,17 @@ class Brokers:
             ) from error
         name = host or terminals.host
         return cls(Endpoint(name, terminals.port), Endpoint(name, enrol_port))
+
+
+def like_the_former(wanted: Wanted, former: sa.Row[Any]) -> Wanted:
+    """What the operator leaves unsaid is as it was: the site, and of another box in its place the configuration too.
+
+    Without its site the new box would hear no list of the site, and take no configuration that the platform has for it.
+    """
+    wanted = replace(wanted, site=wanted.site or former.site)
+    if not wanted.closes or wanted.file is not None or wanted.profile is not None:
+        return wanted
+    return replace(wanted, profile=former.profile, text=former.configuration)
 
 
 def new_row(wanted: Wanted, brokers: Brokers, now_ms: int) -> dict[str, object]:
@@ -112,12 +125,11 @@ def text_of(row: Mapping[str, Any] | sa.RowMapping, authority: Authority, endpoi
 
 def _configuration(wanted: Wanted, broker: Endpoint) -> str | None:
     """The configuration that goes to the box, complete but for where it keeps its state. Raises `PlatformError`."""
-    if wanted.file is None and wanted.profile is None:
+    if wanted.text is None and wanted.file is None and wanted.profile is None:
         return None
-    source = str(wanted.file or wanted.profile)
+    source = wanted.terminal if wanted.text else str(wanted.file or wanted.profile)
     try:
-        text = wanted.file.read_text(encoding="utf-8") if wanted.file else preset_text(wanted.profile or "")
-        document = parse_yaml(text)
+        document = parse_yaml(wanted.text or _read(wanted))
     except (OSError, YamlError, UnicodeDecodeError) as error:
         raise PlatformError(say(f"{source} 无法读取。", f"{source} cannot be read.")) from error
     if not isinstance(document, dict):
@@ -136,6 +148,10 @@ def _configuration(wanted: Wanted, broker: Endpoint) -> str | None:
     if len(made) > MAX_CONFIGURATION_CHARS:
         raise PlatformError(say(f"{source} 太长。", f"{source} is too long."))
     return made
+
+
+def _read(wanted: Wanted) -> str:
+    return wanted.file.read_text(encoding="utf-8") if wanted.file else preset_text(wanted.profile or "")
 
 
 def _key_of(certificate: x509.Certificate) -> bytes:

@@ -22,7 +22,7 @@ from tools.cli.words import say
 from tools.platform import enrolments, revocation
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
-from tools.platform.enrol_codes import Brokers, Wanted, new_row, text_of
+from tools.platform.enrol_codes import Brokers, Wanted, like_the_former, new_row, text_of
 from tools.platform.enrolments import Stage
 from tools.platform.errors import PlatformError
 from tools.platform.service import Layout
@@ -68,7 +68,13 @@ def enrol_group() -> None:
     name="new", help=say("为一台终端生成注册码，只能用一次", "Make a code for one terminal, good once")
 )
 @click.argument("terminal", metavar=say("终端编号", "TERMINAL"))
-@click.option("--site", help=say("场所", "The place that it serves"))
+@click.option(
+    "--site",
+    help=say(
+        "场所（默认：--replace 与 --again 时同前一台）",
+        "The place that it serves (default with --replace and --again: the former box's)",
+    ),
+)
 @click.option("--profile", type=click.Choice(preset_names()), help=say("使用此预设的配置", "Give it this preset"))
 @click.option(
     "--config",
@@ -86,7 +92,10 @@ def enrol_group() -> None:
 @click.option(
     "--replace",
     is_flag=True,
-    help=say("换下旧设备：旧证书和旧链随即失效", "Another box: the former one counts no more"),
+    help=say(
+        "换下旧设备，默认沿用其场所和配置；旧证书和旧链随即失效",
+        "Another box, by default with the former one's site and configuration; that one counts no more",
+    ),
 )
 @click.option(
     "--again",
@@ -125,9 +134,10 @@ def new(
     _check_known(terminal, known=terminal in authority.enrolled(), follows=again or replace)
     now_ms = time.time_ns() // 1_000_000
     wanted = Wanted(terminal, site, profile, file, hours * _HOUR_MS, not unconfirmed, replace or again, replace)
-    row = new_row(wanted, brokers, now_ms)
-    text = text_of(row, authority, brokers.enrol)
     with _transaction(layout, database) as transaction:
+        former = enrolments.former_of(transaction, terminal) if replace or again else None
+        row = new_row(wanted if former is None else like_the_former(wanted, former), brokers, now_ms)
+        text = text_of(row, authority, brokers.enrol)
         enrolments.add(transaction, row)
     _tell(str(row["id"]), text, png, in_terminal=in_terminal, as_json=as_json)
 

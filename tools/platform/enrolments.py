@@ -79,6 +79,13 @@ def latest_of(transaction: Transaction, terminal: str) -> sa.Row[Any] | None:
     return transaction.connection.execute(query.order_by(enrolment_table.c.created_ms.desc()).limit(1)).one_or_none()
 
 
+def former_of(transaction: Transaction, terminal: str) -> sa.Row[Any] | None:
+    """The code by which the box that the terminal has or had last became it."""
+    columns = enrolment_table.c
+    query = sa.select(enrolment_table).where(columns.terminal == terminal, columns.certificate.is_not(None))
+    return transaction.connection.execute(query.order_by(columns.granted_ms.desc()).limit(1)).one_or_none()
+
+
 def next_of(transaction: Transaction, row: sa.Row[Any]) -> sa.Row[Any] | None:
     """The terminal's first enrolment after this one."""
     columns = enrolment_table.c

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from agent.enrolment import code as enrol_code
 from agent.keys import FileKeyStore
 from agent.sync.contract import Address, Channel
 from agent.sync.contract.enrol import Certify, EnrolGranted, EnrolRefused, EnrolWaits, fingerprint, sign_certify
@@ -197,3 +200,42 @@ def test_nothing_is_revoked_between_the_look_at_what_counts_and_the_certificate(
     seen.clear()
     assert typed(layout, "enrol", "revoke", code).exit_code == 0
     assert seen == {"revoke_one": True}
+
+
+def _ordered(layout: Layout, *arguments: str) -> Result:
+    """What an operator gets who orders a code where the platform ran before."""
+    layout.endpoint.write_text("mqtts://broker.city.example:8883", encoding="utf-8")
+    layout.enrol_endpoint.write_text("mqtts://broker.city.example:8884", encoding="utf-8")
+    return typed(layout, "enrol", "new", "gate-7", *arguments, "--json")
+
+
+def test_a_box_in_anothers_place_has_its_site_and_its_configuration_unless_told_otherwise(
+    layout: Layout, registry: Registry, tmp_path: Path
+) -> None:
+    _, former = box(tmp_path / "box", registry.code(site="east-hall", profile="turnstile"))
+    assert isinstance(registry.ask(former), EnrolGranted)
+    before = registry.row(former.code.id)
+    orders: tuple[tuple[tuple[str, ...], str, str | None, bool], ...] = (
+        (("--replace",), "east-hall", "turnstile", True),
+        (("--replace", "--profile", "gate"), "east-hall", "gate", False),
+        (("--replace", "--site", "west-hall"), "west-hall", "turnstile", False),
+        (("--again",), "east-hall", None, False),  # the same box keeps the configuration that it has
+    )
+    for arguments, site, profile, same in orders:
+        ordered = _ordered(layout, *arguments)
+        assert ordered.exit_code == 0, ordered.output
+        made = json.loads(ordered.stdout)
+        row = registry.row(made["id"])
+        code = enrol_code.read(made["code"])
+        assert (row.site, row.profile, code.site) == (site, profile, site), arguments
+        assert (row.configuration == before.configuration) is same, arguments
+        assert row.configuration is None or yaml.safe_load(row.configuration)["terminal"]["site"] == site
+
+
+def test_a_former_box_counts_by_the_code_that_made_it_a_terminal(
+    layout: Layout, registry: Registry, tmp_path: Path
+) -> None:
+    registry.ask(box(tmp_path / "box", registry.code(site="east-hall", profile="gate"))[1])
+    registry.code(site="never-came", profile="till", replaces=True, closes=True)
+    row = registry.row(json.loads(_ordered(layout, "--replace").stdout)["id"])
+    assert (row.site, row.profile) == ("east-hall", "gate")
