@@ -13,7 +13,7 @@ from profiles.amounts import yuan
 from profiles.api import Assurance
 from profiles.reasons import Sentence
 from profiles.rules.assisted import Why
-from tools.cli.permit_words import ACTS, ROLES
+from tools.cli.permit_words import ACTS, COMMANDS, ROLES
 from tools.cli.times import local, local_of
 
 _S = Sentence
@@ -22,6 +22,7 @@ _YEAR_HOURS = 8_760
 _PERMITTED = {
     **{act.code: words for act, words in ACTS.items()},
     **{role.value: words for role, words in ROLES.items()},
+    **{act.value: words for act, words in COMMANDS.items()},
 }
 _MOMENTS = frozenset({"issued", "expires", "counts_until"})
 """Fields that machines read as ISO 8601."""
@@ -116,6 +117,12 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "holder": _S("持有人", "holder"),
         "second_permit": _S("第二份许可", "second permit"),
         "second_holder": _S("第二持有人", "second holder"),
+        # a command of the platform
+        "lane": _S("通道", "lane"),
+        "issued_ms": _S("下达", "given"),
+        "expires_ms": _S("失效", "ends"),
+        "accepted_ms": _S("终端接受", "accepted there"),
+        "answered_ms": _S("终端答复", "answered there"),
         # how much a journal holds
         "head": _S("最后一条", "last record"),
         "first_retained": _S("现存第一条", "first record still here"),
@@ -280,6 +287,8 @@ def value(name: str, content: Any) -> str:
         return _said(BUNDLE_KINDS.get(str(content)), str(content))
     if name in {"act", "role"}:
         return say(*_PERMITTED.get(str(content), (str(content), str(content))))
+    if name == "lane":  # what somebody called it, were it a word of ours
+        return str(content)
     if name == "audience":
         return audience(str(content))
     if isinstance(content, Mapping):

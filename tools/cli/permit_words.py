@@ -1,8 +1,9 @@
-"""What a permit lets somebody be and do, in Chinese and English: on a permit, and in the records of acts."""
+"""What somebody may be and do at a terminal, in Chinese and English: on a permit, in a command, in records."""
 
 from __future__ import annotations
 
 from agent.permits.acts import Role, ServiceAct
+from agent.sync.contract.commands import CommandAct
 
 ROLES = {
     Role.MAINTAINER: ("维护员", "maintainer"),
@@ -18,3 +19,10 @@ ACTS = {
     ServiceAct.RE_KEY: ("更换平台密钥", "give it another key of the platform"),
     ServiceAct.WIPE: ("销毁密钥和日志", "destroy its keys and journal"),
 }
+COMMANDS = {
+    CommandAct.OPEN: ACTS[ServiceAct.OPEN],
+    CommandAct.RESTART: ("重新启动程序", "begin anew"),
+    CommandAct.RE_READ: ("重新读取配置", "read the configuration again"),
+    CommandAct.REPORT: ("报告自身状况", "say how it is"),
+}
+"""Of the platform's signed commands."""

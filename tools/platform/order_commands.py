@@ -13,19 +13,20 @@ import zstandard
 
 from agent.keys import Role
 from agent.sync.contract.commands import LIFE_MS, LONGEST_LIFE_MS, CommandAct
-from agent.sync.contract.errors import ContractError
 from agent.sync.contract.messages import MAX_RECORD_BYTES
-from agent.sync.contract.topics import Address
 from profiles.direction import Direction
 from tools.bundles import signer_of
+from tools.cli import fields
 from tools.cli.codes import reason_words
 from tools.cli.service_acts import direction_option
 from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import orders
+from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
+from tools.platform.known import check_terminal, lanes_of
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -116,6 +117,8 @@ def report(terminal: str, minutes: int | None, directory: Path, database: str | 
 def list_orders(terminal: str | None, directory: Path, database: str | None, as_json: bool) -> None:
     """Of one terminal or of all, the latest first."""
     with _reading(directory, database).transaction() as transaction:
+        if terminal is not None:
+            check_terminal(transaction, terminal, _enrolled(directory))
         rows = orders.all_of(transaction, terminal)
     if as_json:
         click.echo(json.dumps([_facts(row) for row in rows]))
@@ -130,7 +133,7 @@ def list_orders(terminal: str | None, directory: Path, database: str | None, as_
     )
     print_table(
         [say(zh, en) for zh, en in titles],
-        [[row.id.hex()[:8], row.terminal, row.act, row.lane or "", local(row.issued_ms), _became(row)] for row in rows],
+        [_row(row) for row in rows],
         say("没有下达过命令。", "No commands were given."),
     )
 
@@ -160,7 +163,7 @@ def show(command: str, directory: Path, database: str | None, as_json: bool) -> 
     click.echo(_became(found[0]))
     for name, value in facts.items():
         if value is not None and name != "report":
-            click.echo(f"{name}: {local(value) if name.endswith('_ms') else value}")
+            click.echo(fields.line(name, reason_words(value) if name == "reason" else value))
     if facts["report"] is not None:
         click.echo(json.dumps(facts["report"], ensure_ascii=False, indent=2))
 
@@ -176,14 +179,20 @@ def _issue(
     direction: Direction | None = None,
 ) -> None:
     layout = Layout(directory)
-    signer = signer_of(Authority.at(layout.keys).role_keys[Role.COMMAND][0])
+    authority = Authority.at(layout.keys)
+    signer = signer_of(authority.role_keys[Role.COMMAND][0])
     store = Store.open(database or layout.database_url)
+    is_known = True
     try:
-        Address(terminal)
         with store.transaction() as transaction:
+            check_terminal(transaction, terminal, authority.enrolled())
+            if lane is not None:
+                lanes = lanes_of(transaction, terminal, BundleStore(layout.bundles))
+                lanes.check(terminal, lane)
+                is_known = lanes.knows(lane)
             now_ms = time.time_ns() // 1_000_000
             issued = orders.issue(transaction, signer, terminal, act, lane, now_ms, life_ms, direction)
-    except (orders.NotHeardOf, ContractError) as error:
+    except orders.NotHeardOf as error:
         raise PlatformError(
             say(
                 f"终端 {terminal} 从未连接过平台，命令无法指明它的日志链。",
@@ -202,14 +211,30 @@ def _issue(
     finally:
         store.close()
     if as_json:
-        click.echo(json.dumps({"id": issued.hex()}))
+        click.echo(json.dumps({"id": issued.hex()} | ({} if lane is None else {"lane_checked": is_known})))
     else:
+        if not is_known:
+            click.echo(
+                say(
+                    f"通道 {lane} 没有核对：终端 {terminal} 使用自带的配置，平台不知道它有哪些通道。",
+                    f"Lane {lane} could not be checked: {terminal} goes by a configuration of its own, and the platform"
+                    " does not know its lanes.",
+                )
+            )
         click.echo(
             say(
                 f"命令 {issued.hex()[:8]} 已下达；结果见 onecard platform command show {issued.hex()[:8]}",
                 f"command {issued.hex()[:8]} is given; its result: onecard platform command show {issued.hex()[:8]}",
             )
         )
+
+
+def _enrolled(directory: Path) -> list[str]:
+    """Nobody where the platform's keys are elsewhere."""
+    try:
+        return Authority.at(Layout(directory).keys).enrolled()
+    except PlatformError:
+        return []
 
 
 def _reading(directory: Path, database: str | None) -> Store:
@@ -227,6 +252,11 @@ def _became(row: sa.Row[Any]) -> str:
     if time.time_ns() // 1_000_000 >= row.expires_ms:
         return say("没有答复，已过期", "no answer, and it has ended")
     return say("等待答复", "waits for an answer") if row.accepted_ms is None else say("执行中", "is carried out")
+
+
+def _row(row: sa.Row[Any]) -> list[str]:
+    act = fields.value("act", row.act)
+    return [row.id.hex()[:8], row.terminal, act, row.lane or "", local(row.issued_ms), _became(row)]
 
 
 def _facts(row: sa.Row[Any]) -> dict[str, Any]:

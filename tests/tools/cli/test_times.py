@@ -10,8 +10,10 @@ from click.testing import CliRunner
 
 from agent.config import parse
 from agent.permits.acts import Role, ServiceAct
+from agent.sync.contract.commands import CommandAct
 from tests.tools.doctor.parts import DAY_MS, Ward, ward
-from tools.cli.permit_words import ACTS, ROLES
+from tools.cli import fields
+from tools.cli.permit_words import ACTS, COMMANDS, ROLES
 from tools.cli.presets import preset_text
 from tools.cli.times import go_by, iso, local, local_of
 from tools.doctor.examine import examine
@@ -65,3 +67,8 @@ def _with_a_certificate_that_is_over(well: Ward) -> None:
 def test_roles_and_acts_of_a_permit_have_words() -> None:
     assert set(ROLES) == set(Role)
     assert set(ACTS) == set(ServiceAct)
+
+
+def test_acts_of_the_platforms_commands_have_words_in_records_too() -> None:
+    assert set(COMMANDS) == set(CommandAct)
+    assert fields.line("act", "re-read") in {"act: read the configuration again", "操作：重新读取配置"}
