@@ -128,15 +128,21 @@ def optional_state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]
 
 
 def terminal_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--terminal`` or ``--preset``: whose virtual devices; the command is handed ``terminal``."""
+    """``--terminal``, ``--preset`` or ``--config``: whose virtual devices; the command is handed ``terminal``."""
 
     @wraps(command)
-    def named(*args: Any, terminal: str | None, preset: str | None, **others: Any) -> Any:
-        if terminal is not None and preset is not None:
-            raise click.UsageError(say("--terminal 与 --preset 只能选一个", "give --terminal or --preset, not both"))
-        return command(*args, terminal=terminal or resolve(None, preset).config.terminal.id, **others)
+    def named(*args: Any, terminal: str | None, preset: str | None, config: Path | None, **others: Any) -> Any:
+        given = [
+            option
+            for option, value in (("--terminal", terminal), ("--preset", preset), ("--config", config))
+            if value is not None
+        ]
+        if len(given) > 1:
+            one, other = given[:2]
+            raise click.UsageError(say(f"{one} 与 {other} 只能选一个", f"give {one} or {other}, not both"))
+        return command(*args, terminal=terminal or resolve(config, preset).config.terminal.id, **others)
 
-    return _PLACES["terminal"](_PLACES["preset"](named))
+    return _PLACES["terminal"](_PLACES["preset"](_PLACES["config"](named)))
 
 
 def _locating(
@@ -198,7 +204,10 @@ def _others() -> str:
     known = _known()
     if not known:
         return say(
-            "本用户还没有运行过终端（onecard run）；别处的用 --state-dir 或 --config 指定",
-            "this user has run none yet (`onecard run`); name one elsewhere with --state-dir or --config",
+            "本用户还没有运行过终端（onecard run）；别处的用 --config 文件 或 --state-dir 目录 指定",
+            "this user has run none yet (`onecard run`); name one elsewhere with --config FILE or --state-dir DIR",
         )
-    return say(f"请用 --terminal 指定，现有：{'、'.join(known)}", f"name one with --terminal: {', '.join(known)}")
+    return say(
+        f"请用 --terminal 指定，现有：{'、'.join(known)}；别处的用 --config 文件 或 --state-dir 目录 指定",
+        f"name one with --terminal: {', '.join(known)}; one elsewhere with --config FILE or --state-dir DIR",
+    )

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from offline_store.journal import Journal
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill
+from tools.cli.main import cli
 from tools.cli.presets import preset_text
 
 
@@ -70,6 +72,26 @@ def test_a_terminal_that_is_not_found_is_said_with_those_there_are(
         done = onecard(home, *arguments, lang=lang)
         assert done.returncode in (1, 2)
         assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("virtual", "relay", "--preset", "till", "--config", "till.yaml"), "give --preset or --config, not both"),
+        (("virtual", "relay", "--config", "till.yaml"), "till-001/virtual.sock"),
+        (("outbox",), "one elsewhere with --config FILE"),
+        (("journal", "list", "--terminal", "x"), "one elsewhere with --config FILE"),
+        (("open", "north", "--terminal", "x"), "one elsewhere with --config FILE"),
+    ],
+)
+def test_a_terminal_of_a_configuration_is_named_and_found_by_that_file(
+    home: Path, arguments: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("XDG_STATE_HOME", home), ("XDG_RUNTIME_DIR", home), ("ONECARD_LANG", "en")):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(home)
+    said = CliRunner().invoke(cli, arguments)
+    assert told in (said.output or str(said.exception))
 
 
 @pytest.mark.parametrize("command", ["code", "hcert"])
