@@ -18,7 +18,7 @@ from agent.permits.acts import ServiceAct
 from agent.words import say
 from offline_store.bundles import installed
 from tools import bundles
-from tools.cli import bundle_files, code_files
+from tools.cli import bundle_files, code_files, dropped_roles
 from tools.cli.bundle_commands import install, manifest_of, verify
 from tools.cli.bundle_files import FILE, OUT, issue_options, json_option, key_option
 from tools.cli.code_files import RowFile
@@ -178,6 +178,7 @@ def build(
 )
 @key_option
 @issue_options
+@click.option("--yes", is_flag=True, help=say("缺少角色时不询问", "Do not ask where roles have no key"))
 @json_option
 def keys(
     keys: tuple[tuple[str, Path], ...],
@@ -188,13 +189,15 @@ def keys(
     audience: str,
     out: Path,
     at_ms: int | None,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Write a keys bundle."""
     content = bundles.keys_content([(Role(role), _public_pem(_public(path))) for role, path in keys])
-    rings_of(content)
+    rings, signer = rings_of(content), bundles.signer_of(key)
+    dropped_roles.agree(rings, yes=yes)
     made = bundle_files.issue(Kind.KEYS, Kind.KEYS.value, number, days, grace_days, audience, at_ms)
-    bundle_files.write(out, bundles.full_bundle(made, content, bundles.signer_of(key)))
+    bundle_files.write(out, bundles.full_bundle(made, content, signer))
     bundle_files.tell_file(out, as_json)
 
 

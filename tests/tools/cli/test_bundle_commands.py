@@ -85,7 +85,7 @@ async def test_what_nobody_signed_stays_on_the_stick_unless_new_keys_come_with_i
     await desk.good("trust", "keygen", "new.pem")
     await desk.good(
         *("trust", "keys", "--public", "root", "root.pem.pub", "--public", "bundle", "new.pem.pub"),
-        *("--key", "root.pem", "--version", "1", "-o", "keys.bundle"),
+        *("--key", "root.pem", "--version", "1", "-o", "keys.bundle", "--yes"),
     )
     file = await desk.status(1, "5\n")
     (desk.home / file).rename(desk.home / "old.bundle")

@@ -55,7 +55,8 @@ def test_a_key_of_another_role_is_a_warning_too(home: Path) -> None:
 def test_after_a_rotation_the_new_key_counts_and_the_old_one_no_more(home: Path) -> None:
     keys = home / "platform" / "keys"
     rotate = ("trust", "keys", "--public", "root", keys / "root.pem", "--public", "bundle", "own.pem.pub")
-    assert onecard(*rotate, "--key", keys / "root-key.pem", "--version", "1", "--out", "keys.bundle").exit_code == 0
+    signed = ("--key", keys / "root-key.pem", "--version", "1", "--out", "keys.bundle", "--yes")
+    assert onecard(*rotate, *signed).exit_code == 0
     assert onecard("platform", "publish", "keys.bundle", "--dir", "platform").stderr == ""
     assert publish(1, "own.pem").stderr == ""
     assert "do not trust" in publish(2, keys / "bundle-key.pem").stderr
