@@ -20,6 +20,7 @@ from tools.cli.presets import preset_names
 from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import enrolments, revocation
+from tools.platform.another_box import again_option, check_known
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.enrol_codes import Brokers, Wanted, like_the_former, new_row, text_of
@@ -97,11 +98,7 @@ def enrol_group() -> None:
         "Another box, by default with the former one's site and configuration; that one counts no more",
     ),
 )
-@click.option(
-    "--again",
-    is_flag=True,
-    help=say("同一台设备换新密钥，旧证书随即失效", "New keys for the same box: the old ones end"),
-)
+@again_option
 @click.option(
     "--unconfirmed", is_flag=True, help=say("不核对指纹：持有注册码即可", "No fingerprint: the code alone is enough")
 )
@@ -129,9 +126,7 @@ def new(
     """Print the text: whoever has it can ask to be this terminal, until it is used, ends or is revoked."""
     layout = Layout(directory)
     authority, brokers = Authority.at(layout.keys), Brokers.of(layout, host, enrol_port)
-    if again and replace:
-        raise click.UsageError(say("--again 与 --replace 只能选一个", "give --again or --replace, not both"))
-    _check_known(terminal, known=terminal in authority.enrolled(), follows=again or replace)
+    check_known(terminal, known=terminal in authority.enrolled(), replace=replace, again=again)
     now_ms = time.time_ns() // 1_000_000
     wanted = Wanted(terminal, site, profile, file, hours * _HOUR_MS, not unconfirmed, replace or again, replace)
     with _transaction(layout, database) as transaction:
@@ -244,25 +239,6 @@ def revoke(enrol_id: str, directory: Path, database: str | None) -> None:
         until = None if after is None else x509.load_der_x509_certificate(after.certificate)
         revocation.revoke_since(Authority.at(layout.keys), row.terminal, first, until)
     click.echo(say(f"已撤销 {row.id}（{row.terminal}）。", f"{row.id} ({row.terminal}) is revoked."))
-
-
-def _check_known(terminal: str, *, known: bool, follows: bool) -> None:
-    """A new terminal has a new id, and what follows another says so. Raises `PlatformError`."""
-    if follows and not known:
-        raise PlatformError(
-            say(
-                f"没有终端 {terminal}：去掉 --replace 或 --again。",
-                f"There is no terminal {terminal} yet: leave out --replace and --again.",
-            )
-        )
-    if known and not follows:
-        raise PlatformError(
-            say(
-                f"终端 {terminal} 已注册：换设备请加 --replace，同一台换密钥请加 --again，否则换一个编号。",
-                f"Terminal {terminal} is enrolled already: add --replace for another box in its place, --again for new"
-                " keys of the same box, or choose another id.",
-            )
-        )
 
 
 @contextmanager

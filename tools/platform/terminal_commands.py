@@ -7,11 +7,13 @@ import time
 from pathlib import Path
 
 import click
+from cryptography import x509
 
 from agent.config import ConfigError, load
 from profiles.reasons import counted
 from tools.cli.words import say
 from tools.platform import enrolments
+from tools.platform.another_box import again_option, check_known
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.closed_chains import close_all
@@ -41,22 +43,47 @@ def terminal_group() -> None:
 @click.option(
     "--replace",
     is_flag=True,
-    help=say("终端已添加过：换发密钥，旧证书到期前仍有效", "Added before: new keys; the old ones count until they end"),
+    help=say("换下旧设备：旧证书和旧链随即失效", "Another box: the former one counts no more"),
 )
+@again_option
 @directory_option
-def add(terminal_id: str, target: Path, replace: bool, directory: Path) -> None:
+@database_option
+def add(terminal_id: str, target: Path, replace: bool, again: bool, directory: Path, database: str | None) -> None:
     """Provision a terminal. What it may ask for is another command's: `allow`."""
-    authority = Authority.at(Layout(directory).keys)
-    if terminal_id in authority.enrolled() and not replace:
+    layout = Layout(directory)
+    authority = Authority.at(layout.keys)
+    check_known(terminal_id, known=terminal_id in authority.enrolled(), replace=replace, again=again)
+    if replace and (target / "tls.pem").exists():
         raise PlatformError(
             say(
-                f"终端 {terminal_id} 已添加过，没有生成第二套密钥。要换发密钥（如终端损坏），请加 --replace。",
-                f"{terminal_id} was added already, and no second set of keys was made. To give it new ones, as after"
-                " it broke, say --replace.",
+                f"{target} 中是旧设备的密钥，它的记录链将随之结束；请换一个目录。同一台设备换密钥请用 --again。",
+                f"{target} holds keys of the former box, whose chain ends with it: choose another directory, or say"
+                " --again for new keys of the same box.",
             )
         )
     authority.provision(terminal_id, target)
     click.echo(say(f"终端 {terminal_id} 的密钥在 {target}", f"The keys of terminal {terminal_id} are in {target}"))
+    if replace or again:
+        _end_former(layout, database, terminal_id, target / "tls.pem", closes=replace)
+
+
+def _end_former(layout: Layout, database: str | None, terminal_id: str, kept: Path, *, closes: bool) -> None:
+    """As an enrolment in the place of another does. At the private broker it counts within moments."""
+    certificate = x509.load_pem_x509_certificate(kept.read_bytes())
+    store = Store.open(database or layout.database_url)
+    try:
+        with store.transaction() as transaction:
+            enrolments.revoke(transaction, terminal_id)
+            closed = close_all(transaction, terminal_id, time.time_ns() // 1_000_000) if closes else 0
+        count = revoke(Authority.at(layout.keys), terminal_id, keep=certificate)
+    finally:
+        store.close()
+    click.echo(
+        say(
+            f"撤销旧证书 {count} 张，结束旧记录链 {closed} 条",
+            f"of the former ones: {counted(count, 'certificate')} revoked, {counted(closed, 'chain')} closed",
+        )
+    )
 
 
 @terminal_group.command(

@@ -8,10 +8,17 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from agent.cose import Es256Signer
+from tests.tools.platform.chains import Desk, make_chain
 from tools.cli.presets import preset_text
+from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.registrations import MAX_HOLDS, MAX_HOLDS_FEN
+from tools.platform.revocation import is_revoked
+from tools.platform.service import Layout
+from tools.platform.store import Store
 
 
 @pytest.fixture
@@ -72,6 +79,40 @@ def test_a_terminal_that_was_added_gets_no_second_set_of_keys_unasked(directory:
     assert not second.exists()
     assert typed(directory, "terminal", "add", "till-1", "--to", str(second), "--replace").exit_code == 0
     assert (first / "tls.pem").read_bytes() != (second / "tls.pem").read_bytes()
+
+
+@pytest.mark.parametrize(("how", "closed"), [("--replace", 1), ("--again", 0)])
+def test_a_box_that_gets_anothers_place_by_hand_ends_the_former_one(directory: Path, how: str, closed: int) -> None:
+    first, second = directory / "first", directory / "second"
+    assert typed(directory, "terminal", "add", "gate-1", "--to", str(first)).exit_code == 0
+    store, authority = Store.open(Layout(directory).database_url), Authority.at(Layout(directory).keys)
+    desk, records = Desk(store, Es256Signer(authority.load_ack_key())), make_chain(6)
+    desk.hello(records)
+    desk.batch(records, 1, 3)
+    done = typed(directory, "terminal", "add", "gate-1", "--to", str(second), how)
+    assert done.exit_code == 0, done.output
+    assert f"1 certificate revoked, {closed} chain" in done.output
+    kept = (second / "tls.pem").read_bytes()
+    counts = [each.public_bytes(Encoding.PEM) for each in authority.given("gate-1") if not is_revoked(authority, each)]
+    assert counts == [kept]
+    assert (desk.batch(records, 4, 6) is None) is bool(closed), (
+        "the chain of another box is over, the same one's goes on"
+    )
+    store.close()
+
+
+def test_another_box_is_no_box_that_is_there_and_none_that_never_was(directory: Path) -> None:
+    first = directory / "first"
+    unknown = typed(directory, "terminal", "add", "till-1", "--to", str(first), "--replace")
+    assert (unknown.exit_code, "There is no terminal till-1 yet" in unknown.output) == (1, True)
+    assert typed(directory, "terminal", "add", "till-1", "--to", str(first)).exit_code == 0
+    before = (first / "tls.pem").read_bytes()
+    same = typed(directory, "terminal", "add", "till-1", "--to", str(first), "--replace")
+    assert (same.exit_code, "--again for new keys of the same box" in same.output) == (1, True)
+    assert (first / "tls.pem").read_bytes() == before
+    again = typed(directory, "terminal", "add", "till-1", "--to", str(first), "--again")
+    assert again.exit_code == 0, again.output
+    assert (first / "tls.pem").read_bytes() != before
 
 
 @pytest.mark.parametrize(
