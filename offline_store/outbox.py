@@ -17,7 +17,7 @@ from offline_store.checkpoint import Proof
 from offline_store.database import DATABASE_NAME, Doing, open_reading, store_error
 from offline_store.errors import Damaged, IoFailed
 from offline_store.record import hash_of
-from offline_store.verify import Break, Verdict, verify, verify_waiting
+from offline_store.verify import Break, Told, Verdict, unheard, verify, verify_waiting
 
 MAX_BATCH_RECORDS = 5_000
 
@@ -152,10 +152,10 @@ class Outbox:
         rows = self._read(_BODY, (seq,))
         return hash_of(rows[0][0]) if rows else None
 
-    def verify(self, proof: Proof | None = None) -> Verdict:
+    def verify(self, proof: Proof | None = None, told: Told = unheard) -> Verdict:
         """Walk every record; see :func:`offline_store.verify.verify`."""
         try:
-            return verify(self._connection, proof)
+            return verify(self._connection, proof, told)
         except sqlite3.Error as error:
             raise store_error(error, Doing.VERIFYING) from error
 

@@ -68,16 +68,35 @@ class _Chain:
 _Row = tuple[int, bytes, str, str | None, str | None, int, bytes]
 
 
-def verify(connection: sqlite3.Connection, proof: Proof | None = None) -> Verdict:
+Told = Callable[[int, int], None]
+"""Hears how much of a long work is done, and of how much."""
+
+
+def unheard(done: int, total: int) -> None:
+    """Nobody wants to know how far it is."""
+
+
+def verify(connection: sqlite3.Connection, proof: Proof | None = None, told: Told = unheard) -> Verdict:
     """Walk every chain from its anchor to its end; reads in portions, so that no log grows behind it.
 
-    Raises ``sqlite3.Error``. What is appended meanwhile is left to the next walk.
+    ``told`` hears after each portion how many of how many records are done. Raises ``sqlite3.Error``. What is appended
+    meanwhile is left to the next walk.
     """
-    checked = 0
+    checked = walked = 0
     seals = _Seals(proof)
-    for chain in _chains(connection):
-        count, broken = _verify_chain(connection, chain, seals)
+    chains = _chains(connection)
+    total = sum(chain.end - chain.first_retained + 1 for chain in chains)
+
+    def portion() -> None:
+        nonlocal walked
+        walked += _PORTION
+        told(walked, total)
+
+    for chain in chains:
+        count, broken = _verify_chain(connection, chain, seals, portion)
         checked += count
+        walked = checked
+        told(checked, total)
         if broken is not None:
             return Verdict(checked, broken, seals.right)
     return Verdict(checked, None, seals.right)

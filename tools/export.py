@@ -23,6 +23,7 @@ from agent.sync.contract.stick import MAX_PART_BYTES
 from agent.words import why_en, why_zh
 from offline_store.durable import sync_directory
 from offline_store.outbox import Outbox, Position
+from offline_store.verify import Told, unheard
 from tools.sequence import SequenceBroken, parts
 
 PORTION = 500
@@ -59,8 +60,11 @@ class Exported:
     added: int
 
 
-def export(outbox: Outbox, first: int | None, file: Path, form: Form) -> Exported:
-    """Write, or go on. Raises :class:`StickError`; what is on the stick by then is whole and can be brought."""
+def export(outbox: Outbox, first: int | None, file: Path, form: Form, told: Told = unheard) -> Exported:
+    """Write, or go on; ``told`` hears how many of how many records are written.
+
+    Raises :class:`StickError`; what is on the stick by then is whole and can be brought.
+    """
     position = outbox.position()
     with open_to_go_on(file) as stick:
         try:
@@ -69,12 +73,20 @@ def export(outbox: Outbox, first: int | None, file: Path, form: Form) -> Exporte
             raise StickError(file, f"无法读取（{why_zh(error)}）", f"cannot be read ({why_en(error)})") from error
         start = _start(held, first, position, file)
         begin = start if held is None else held.first
-        after = _append(stick, end, outbox, position, start, begin, file, form)
+        after = _append(stick, end, outbox, position, start, begin, file, form, told)
     return Exported(begin, after - 1, after - start)
 
 
 def _append(
-    stick: FileIO, end: int, outbox: Outbox, position: Position, start: int, begin: int, file: Path, form: Form
+    stick: FileIO,
+    end: int,
+    outbox: Outbox,
+    position: Position,
+    start: int,
+    begin: int,
+    file: Path,
+    form: Form,
+    told: Told,
 ) -> int:
     """The record after the last that is written."""
     after = start
@@ -89,6 +101,7 @@ def _append(
                 part = part[stick.write(part) :]
             os.fsync(stick.fileno())
             after, end = after + len(bodies), end_of_part
+            told(after - start, max(after - 1, position.head_seq) + 1 - start)
         with suppress(OSError):  # not every file system of a stick syncs directories
             sync_directory(file.parent)
     except OSError as error:

@@ -10,7 +10,6 @@ so that one which was altered spoils no other.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -29,12 +28,14 @@ from offline_store.errors import StoreError
 from offline_store.record import hash_of
 from offline_store.unrecorded import NAME as COUNTS_NAME
 from offline_store.unrecorded import tallies_of
+from offline_store.verify import Told, unheard
 from tools.export import PORTION, PORTION_BYTES
 from tools.salvage_read import Found, Placed
 
 MAX_DATABASE_BYTES = 1 << 36
 MAX_DEPTH = 8
 MAX_DIRECTORIES = 100_000
+_COPIED_BYTES = 1 << 20
 _LOG_NAME = f"{DATABASE_NAME}-wal"
 
 
@@ -105,10 +106,11 @@ def find(root: Path) -> Path:
     return found[0]
 
 
-def take_copy(state_dir: Path, copy: Path) -> None:
+def take_copy(state_dir: Path, copy: Path, told: Told = unheard) -> None:
     """Database, log and the file of counts, into an empty directory. Raises :class:`StickError`.
 
-    What a rescue had finished before the power went counts instead, as it does for the agent.
+    ``told`` hears how many of the database's bytes are copied. What a rescue had finished before the power went counts
+    instead, as it does for the agent.
     """
     ready = state_dir / READY
     source = ready if (ready / DATABASE_NAME).is_file() else state_dir
@@ -118,7 +120,11 @@ def take_copy(state_dir: Path, copy: Path) -> None:
             continue
         try:
             with open_plain(path, MAX_DATABASE_BYTES) as read, (copy / name).open("xb") as written:
-                shutil.copyfileobj(read, written, 1 << 20)
+                total = os.fstat(read.fileno()).st_size
+                while portion := read.read(_COPIED_BYTES):
+                    written.write(portion)
+                    if is_needed:
+                        told(written.tell(), total)
         except OSError as error:
             raise StickError(
                 path,

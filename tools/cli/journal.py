@@ -23,6 +23,7 @@ from tools.cli import fields
 from tools.cli.codes import fault_words, kind_words, reason_words
 from tools.cli.figures import figure_words, figures_of, openings_of
 from tools.cli.place import state_dir_option
+from tools.cli.progress import bar
 from tools.cli.stick import acknowledge, export
 from tools.cli.times import iso, local, local_of
 
@@ -165,7 +166,8 @@ def verify(state_dir: Path, as_json: bool) -> None:
     outbox = Outbox.open(state_dir)
     try:
         key = _own_key(state_dir)
-        verdict = outbox.verify(None if key is None else proof({key.kid: key}))
+        with bar(say("正在校验链", "verifying the chain")) as told:
+            verdict = outbox.verify(None if key is None else proof({key.kid: key}), told)
     finally:
         outbox.close()
     broken = verdict.broken

@@ -15,6 +15,7 @@ from agent.stick_files import StickError, shown
 from agent.words import say, tell
 from offline_store.errors import StoreError
 from tools.cli.bundle_files import json_option
+from tools.cli.progress import bar
 from tools.cli.stick import terminal_of
 from tools.cli.times import local
 from tools.salvage import Missing, Salvaged, State, find, salvage, take_copy
@@ -53,8 +54,10 @@ def command(disk: Path, file: Path, as_json: bool) -> None:
         _check_elsewhere(file, disk)
         with tempfile.TemporaryDirectory(prefix="onecard-salvage-") as name:
             copy = Path(name)
-            take_copy(state_dir, copy)
-            done = salvage(copy, file)
+            with bar(say("正在复制日志", "copying the journal")) as told:
+                take_copy(state_dir, copy, told)
+            with bar(say("正在读取记录", "reading its records")):
+                done = salvage(copy, file)
     except (StickError, StoreError) as error:
         click.echo(tell(error), err=True)
         sys.exit(EXIT_CODES[State.NOTHING])

@@ -30,6 +30,7 @@ from offline_store.outbox import Outbox
 from tools import export as exporting
 from tools.cli.bundle_files import json_option
 from tools.cli.place import existing, state_dir_option
+from tools.cli.progress import bar
 from tools.cli.service_acts import permitted
 from tools.export import Form, Span
 
@@ -74,7 +75,8 @@ def export(file: Path, state_dir: Path, first: int | None, plain: bool, as_json:
             nothing = say("平台已确认全部记录，没有写入", "the platform has every record; nothing is written")
             click.echo(json.dumps({"file": str(file), "records": 0, "added": 0}) if as_json else nothing)
             return
-        done = exporting.export(outbox, first, file, form)
+        with bar(say("正在导出", "exporting")) as told:
+            done = exporting.export(outbox, first, file, form, told)
     count = done.last - done.first + 1
     if as_json:
         facts = {"file": str(file), "first": done.first, "last": done.last, "records": count, "added": done.added}

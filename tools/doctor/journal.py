@@ -5,23 +5,25 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 
 from agent.buffer import LEAST_S, LOW_HOURS
 from agent.checkpoints import proof
 from agent.composition import MIB
 from agent.cose import VerifyKey
 from agent.keys import FileKeyStore, KeyStoreError
+from agent.words import say
 from offline_store.checkpoint import Proof
 from offline_store.database import DATABASE_NAME
 from offline_store.errors import Damaged, RecordInvalid, StoreError
 from offline_store.integrity import look
 from offline_store.outbox import Outbox, Position
 from offline_store.record import Record
-from offline_store.verify import Break, Fault
+from offline_store.verify import Break, Fault, Told, unheard
 from profiles.reasons import Sentence, counted
 from tools.cli import fields
 from tools.cli.codes import fault_words
+from tools.cli.progress import bar
 from tools.doctor.finding import Finding, fail, ok, unknown, warn
 from tools.doctor.patient import Patient
 
@@ -52,7 +54,8 @@ def database(patient: Patient) -> Iterator[Finding]:
         yield unknown("database", "还没有日志：终端没有运行过", "there is no journal yet: the terminal never ran")
         return
     try:
-        found = look(patient.state_dir, _BUDGET_S if not patient.deep else float("inf"))
+        with _shown(patient, say("正在检查数据库", "checking the database")):
+            found = look(patient.state_dir, _BUDGET_S if not patient.deep else float("inf"))
     except StoreError as error:
         damaged = isinstance(error, Damaged)
         remedy = _SALVAGE if damaged else _READABLE
@@ -94,11 +97,17 @@ def chain(patient: Patient) -> Iterator[Finding]:
         yield unknown("chain", "数据库无法读取，链没有校验", "the database cannot be read, so the chain was not walked")
 
 
+def _shown(patient: Patient, doing: str) -> AbstractContextManager[Told]:
+    """What takes as long as it takes shows how far it is."""
+    return bar(doing) if patient.deep else nullcontext(unheard)
+
+
 def _walk(outbox: Outbox, patient: Patient) -> Finding:
     position = outbox.position()
     held = position.head_seq - position.first_retained + 1
     if patient.deep or held <= _WHOLE_CHAIN_RECORDS:
-        verdict = outbox.verify(_own_proof(patient))
+        with _shown(patient, say("正在校验链", "verifying the chain")) as told:
+            verdict = outbox.verify(_own_proof(patient), told)
         if verdict.broken is not None:
             return _broken(verdict.broken)
         return ok(

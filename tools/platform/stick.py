@@ -8,6 +8,7 @@ stays, whatever the rest of the file is worth, and is acknowledged by a file tha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from agent.sync.contract.stick import (
     open_part,
     sign_acknowledgement,
 )
+from offline_store.verify import Told, unheard
 from tools.cli.words import say, tell, why_en, why_zh
 from tools.platform.dead_letters import UNPROVEN
 from tools.platform.errors import PlatformError
@@ -67,9 +69,16 @@ class BroughtInPart(PlatformError):
 
 
 def bring(
-    ingest: Ingest, terminal: str, file: Path, customs: Customs, aside: Callable[[Aside], None] | None = None
+    ingest: Ingest,
+    terminal: str,
+    file: Path,
+    customs: Customs,
+    aside: Callable[[Aside], None] | None = None,
+    told: Told = unheard,
 ) -> Position:
     """Commit a whole file; what is committed already stays, and ``aside`` is told what was put there.
+
+    ``told`` hears how many of the file's bytes are read.
 
     Raises `BroughtInPart` at the first part at fault, and `PlatformError` if nothing before it was taken.
     """
@@ -84,7 +93,7 @@ def bring(
 
     unproven = Unproven(terminal, customs.keys, ingest.head, put_aside if customs.salvaged else None)
     try:
-        for number, batch in _believed(unproven, terminal, file, customs):
+        for number, batch in _believed(unproven, terminal, file, customs, told):
             head = _taken(ingest, terminal, batch, number, bridges=customs.salvaged)
     except PlatformError as error:
         if head is None:
@@ -138,9 +147,9 @@ def _taken(ingest: Ingest, terminal: str, payload: bytes, number: int, *, bridge
             )
 
 
-def _believed(unproven: Unproven, terminal: str, file: Path, customs: Customs) -> Iterator[Numbered]:
+def _believed(unproven: Unproven, terminal: str, file: Path, customs: Customs, told: Told) -> Iterator[Numbered]:
     """The `journal` messages of a file as far as the terminal signed them. Raises `PlatformError`."""
-    for number, payload, is_signed in _batches(terminal, file, customs):
+    for number, payload, is_signed in _batches(terminal, file, customs, told):
         if is_signed:
             unproven.end()
             yield number, payload
@@ -149,12 +158,14 @@ def _believed(unproven: Unproven, terminal: str, file: Path, customs: Customs) -
     unproven.end()
 
 
-def _batches(terminal: str, file: Path, customs: Customs) -> Iterator[tuple[int, bytes, bool]]:
+def _batches(terminal: str, file: Path, customs: Customs, told: Told) -> Iterator[tuple[int, bytes, bool]]:
     """The `journal` messages of a file, numbered, and whether the terminal signed each. Raises `PlatformError`."""
     try:
         with open_plain(file, MAX_FILE_BYTES) as stream:
+            size_bytes = os.fstat(stream.fileno()).st_size
             for number, payload in enumerate(parts(stream, MAX_PART_BYTES), start=1):
                 yield number, _batch(terminal, payload, number, customs), is_part(payload)
+                told(stream.tell(), size_bytes)
     except CutShort as error:
         raise PlatformError(
             say(

@@ -12,6 +12,7 @@ import click
 
 from agent import cose
 from agent.stick_files import StickError, shown, write_plain
+from tools.cli.progress import bar
 from tools.cli.words import say, tell
 from tools.platform import stick
 from tools.platform.ca import Authority
@@ -75,7 +76,8 @@ def bring(
     store = Store.open(database or layout.database_url)
     fault: PlatformError | None = None
     try:
-        head = stick.bring(ingest_of(store, authority), terminal_id, file, customs, asides.append)
+        with bar(say("正在接收", "importing")) as told:
+            head = stick.bring(ingest_of(store, authority), terminal_id, file, customs, asides.append, told)
     except stick.BroughtInPart as error:
         head, fault = error.head, error
     finally:
