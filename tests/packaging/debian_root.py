@@ -15,13 +15,14 @@ root=$1; shift
 mount --bind "$root" "$root"
 mount --rbind /dev "$root/dev"
 mount --bind "$root/var/lib/onecard" "$root/var/lib/onecard"
+mount --bind "$root/tmp" "$root/tmp"
 mount -t tmpfs -o mode=0755 tmpfs "$root/run"
-mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
+chroot "$root" install -d -o onecard -g onecard -m 0750 /run/onecard
 mount -o remount,bind,ro "$root"
 mount -t proc proc "$root/proc"
 exec "$@"
 """
-"""What systemd makes of the unit's ProtectSystem, StateDirectory and PrivateTmp; gone with its last process."""
+"""What systemd makes of the unit's ProtectSystem, its directories and PrivateTmp, whose /tmp is on the disk."""
 
 
 class DebianRoot:

@@ -137,6 +137,7 @@ def test_the_terminal_runs_as_its_user_on_a_read_only_system_with_the_units_syst
     command = debian.at_work(
         "env",
         *notified.environment(),
+        *_environment(),
         "/opt/onecard/bin/onecard",
         "run",
         "--config",
@@ -173,6 +174,22 @@ def test_the_terminal_runs_as_its_user_on_a_read_only_system_with_the_units_syst
         "onecard"
     }
     assert _called(trace) - _allowed() == set()
+    assert list((debian.path / "tmp").iterdir()) == []
+
+
+def test_what_need_not_last_is_written_into_memory(debian: DebianRoot) -> None:
+    place = "import tempfile; held = tempfile.NamedTemporaryFile(); print(held.name)"
+    look = f"/opt/onecard/bin/python -c '{place}'; stat --file-system --format=%T \"$TMPDIR\""
+    held, kind = run(*debian.at_work("env", *_environment(), "sh", "-c", look)).split()
+    assert (held.rpartition("/")[0], kind) == ("/run/onecard", "tmpfs")
+
+
+def test_each_shell_finds_the_completion_of_commands_by_itself(debian: DebianRoot) -> None:
+    loaded = ". /usr/share/bash-completion/completions/onecard; complete -p onecard"
+    assert "-F _onecard_completion onecard" in debian.do("bash", "-c", loaded)
+    share = debian.path / "usr" / "share"
+    assert (share / "zsh/vendor-completions/_onecard").read_text().startswith("#compdef onecard\n")
+    assert "complete " in (share / "fish/vendor_completions.d/onecard.fish").read_text()
 
 
 def test_an_upgrade_keeps_configuration_journal_and_keys(debian: DebianRoot, package: Path, tmp_path: Path) -> None:
@@ -198,6 +215,12 @@ def test_removing_keeps_what_the_terminal_recorded_and_purging_asks_first(debian
     assert not (debian.path / "var" / "lib" / "onecard").exists()
     assert not (debian.path / "etc" / "onecard").exists()
     assert "onecard" not in debian.do("find", "/usr", "/lib", "-name", "*onecard*")
+
+
+def _environment() -> list[str]:
+    """What the unit gives the terminal."""
+    (said,) = re.findall(r"^Environment=(.+)$", UNIT.read_text(), re.MULTILINE)
+    return str(said).split()
 
 
 def _state(debian: DebianRoot) -> dict[str, bytes]:
