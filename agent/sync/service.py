@@ -1,4 +1,9 @@
-"""The terminal's sync: one link, one uplink, and the state topic, until it is stopped."""
+"""The terminal's sync: one link, one uplink, and the state topic, until it is stopped.
+
+What comes down never waits for what goes up: the uplink reads and writes the disk, in a thread and one step at a time,
+and a disk may hang. What the link tells it waits in a bounded queue; replies, commands, bundles and a new connection
+pass it by.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -22,9 +28,13 @@ from agent.words import tell
 from offline_store.errors import Damaged, StoreError
 
 _MAX_ALARMS = 64
+_MAX_ANSWERS = 16
+"""So many answers on ``down/ack`` wait for the uplink; what is dropped is asked for again."""
 _STATE_PAUSE_S = 5.0
 _IN_VAIN = 3
 _MANIFEST = "/manifest"
+
+_UplinkStep = Callable[[], tuple[Publish, ...] | None]
 
 StateSource = Callable[[], Report]
 """Says how the terminal is; called on the event loop, so it must not block."""
@@ -179,7 +189,9 @@ class Sync:
         self._certified = Address(terminal).topic(Channel.CERTIFIED)
         self._answers = Address(terminal).topic(Channel.ANSWER)
         self._offers = Address(terminal).topic(Channel.OFFER)
-        self._turn = asyncio.Lock()
+        self._steps: deque[_UplinkStep] = deque()
+        self._connection = 0
+        self._joined = -1
         self._changed = asyncio.Event()
         self._grown = False
         self._exchanged = False
@@ -191,8 +203,9 @@ class Sync:
     def status(self) -> SyncStatus:
         """The present state, for faces and logs."""
         counters = dict(self._uplink.counters) | dict(self._link.counters)
-        uplink = self._uplink
-        return SyncStatus(self._link.status, uplink.state.phase, counters, uplink.round_trip_ms, len(self._alarms))
+        # The uplink may hang in the disk, and not know yet that its connection is gone.
+        phase = self._uplink.state.phase if self._joined == self._connection else Phase.OFFLINE
+        return SyncStatus(self._link.status, phase, counters, self._uplink.round_trip_ms, len(self._alarms))
 
     def wake(self) -> None:
         """Say that the journal has grown. Call it on the event loop."""
@@ -249,7 +262,7 @@ class Sync:
                 self._publish_state(self._state_source())
                 for _ in range(len(self._alarms)):
                     self.alarm(self._alarms.popleft())
-                await self._step(self._uplink.connected)
+                self._tell_uplink(partial(self._join, self._connection))
                 self._downloads.connected(self)
                 self._certificates.connected()
             case Down():
@@ -260,7 +273,9 @@ class Sync:
                     self._held.cancel()
                 self._replies.disconnected()
                 self._downloads.disconnected()
-                await self._step(self._uplink.disconnected)
+                self._connection += 1
+                self._steps.clear()
+                self._tell_uplink(self._uplink.disconnected)
             case Received() if event.topic == self._certified:
                 self._certificates.answered(event.payload)
             case Received() if event.topic == self._commands:
@@ -271,16 +286,28 @@ class Sync:
                 self._downloads.offered(event.payload)
             case Received() if event.topic.startswith(f"{BUNDLES}/"):
                 self._downloads.chunk(event.payload)
+            case Received() if len(self._steps) >= _MAX_ANSWERS:
+                self._link.counters["dropped"] += 1
             case Received():
-                await self._step(lambda: self._uplink.answered(event.payload))
+                self._tell_uplink(partial(self._uplink.answered, event.payload))
+
+    def _tell_uplink(self, step: _UplinkStep) -> None:
+        self._steps.append(step)
+        self._changed.set()
+
+    def _join(self, connection: int) -> tuple[Publish, ...]:
+        self._joined = connection
+        return self._uplink.connected()
 
     async def _drive(self) -> None:
-        """Wake the uplink when the journal has grown or an answer is overdue."""
+        """Tell the uplink what the link says, that the journal has grown, or that an answer is overdue."""
         while True:
-            self._changed.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._patience_s()):
                     await self._changed.wait()
+            self._changed.clear()
+            while self._steps:
+                await self._step(self._steps.popleft())
             if self._exchanged:
                 self._exchanged = False
                 await self._step(self._uplink.exchanged)
@@ -296,23 +323,21 @@ class Sync:
         deadline_ms = self._uplink.state.deadline_ms
         return None if deadline_ms is None else max(0, deadline_ms - self._clock.monotonic_ms()) / 1000
 
-    async def _step(self, step: Callable[[], tuple[Publish, ...] | None]) -> None:
+    async def _step(self, step: _UplinkStep) -> None:
         """One step of the uplink in a thread: it reads the disk, compresses and checks signatures."""
-        damaged = False
-        async with self._turn:
-            try:
-                published = await in_thread(step, "uplink")
-                for item in published or ():
+        damaged, connection = False, self._connection
+        try:
+            published = await in_thread(step, "uplink")
+            if published and connection == self._connection:
+                for item in published:
                     self._publish(item)
-                if published:
-                    await in_thread(self._uplink.prepare, "uplink")
-            except (StoreError, TimeoutError) as error:
-                _log.error(
-                    "journal not readable for sync", detail=tell(error) if isinstance(error, StoreError) else "timeout"
-                )
-                self._uplink.stalled()
-                damaged = isinstance(error, Damaged)
-        self._changed.set()
+                await in_thread(self._uplink.prepare, "uplink")
+        except (StoreError, TimeoutError) as error:
+            _log.error(
+                "journal not readable for sync", detail=tell(error) if isinstance(error, StoreError) else "timeout"
+            )
+            self._uplink.stalled()
+            damaged = isinstance(error, Damaged)
         if damaged and step != self._uplink.begin_anew:
             # The writer may not meet it for long: it knows pages that a reader must fetch.
             await self._step(self._uplink.begin_anew)
