@@ -39,6 +39,14 @@ _COPIED_BYTES = 1 << 20
 _LOG_NAME = f"{DATABASE_NAME}-wal"
 
 
+class NoJournal(StickError):
+    """There is none, or more than one: nothing was read."""
+
+
+class NotToBeWritten(StickError):
+    """The file is there already, or would lie on the disk that is only to be read: nothing was written."""
+
+
 class State(StrEnum):
     """What became of it."""
 
@@ -92,13 +100,13 @@ class Salvaged:
 
 
 def find(root: Path) -> Path:
-    """The one directory at or below ``root`` that holds a journal. Raises :class:`StickError`."""
+    """The one directory at or below ``root`` that holds a journal. Raises :class:`NoJournal`."""
     found = sorted(_journals(root))
     if not found:
-        raise StickError(root, f"其中没有日志（{DATABASE_NAME}）", f"holds no journal ({DATABASE_NAME})")
+        raise NoJournal(root, f"其中没有日志（{DATABASE_NAME}）", f"holds no journal ({DATABASE_NAME})")
     if len(found) > 1:
         names = [str(path.relative_to(root)) for path in found[:5]]
-        raise StickError(
+        raise NoJournal(
             root,
             f"有 {len(found)} 个日志，请指定其中一个目录：{'、'.join(names)}",
             f"holds {len(found)} journals; name the directory of one: {', '.join(names)}",
@@ -152,7 +160,7 @@ def salvage(copy: Path, file: Path) -> Salvaged:
                 file.unlink()
             sync_directory(file.parent)
         except FileExistsError as error:
-            raise StickError(
+            raise NotToBeWritten(
                 file, "已存在，保持不变；请另取文件名", "exists and stays as it is; name another"
             ) from error
         except OSError as error:

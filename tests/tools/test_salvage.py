@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cbor2
 import pytest
+from click.testing import CliRunner, Result
 
 from agent.composition import keys_dir
 from agent.stick_files import StickError
@@ -29,9 +30,11 @@ from offline_store.unrecorded import HALF_BYTES, Held
 from offline_store.unrecorded import NAME as UNRECORDED_FILE
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
 from tests.tools.cli.test_journal import onecard
+from tools.cli.salvage import command as salvage_command
 from tools.export import Form, Span, export
 from tools.platform import stick as sticks
 from tools.platform.ca import Authority
+from tools.platform.commands import platform as platform_command
 from tools.platform.dead_letters import UNPROVEN, letters
 from tools.platform.errors import PlatformError
 from tools.platform.holes import holes_of
@@ -85,6 +88,10 @@ class Dead:
             customs = sticks.Customs(keys, private, plain=True, salvaged=salvaged)
             sticks.bring(ingest_of(store, authority), TERMINAL, file, customs, asides.append)
         return asides
+
+    def command(self, *words: object) -> Result:
+        """A command of the platform."""
+        return CliRunner().invoke(platform_command, [*map(str, words), "--dir", str(self.platform)])
 
     def replay(self) -> list[bool]:
         """Somebody vouches for what was put aside; what was taken now."""
@@ -232,20 +239,40 @@ def test_a_file_of_salvage_is_refused_where_the_operator_does_not_say_that_it_is
 
 def test_the_import_says_what_it_put_aside_and_is_told_no_second_time(dead: Dead, tmp_path: Path) -> None:
     assert onecard("salvage", dead.disk, "--to", tmp_path / "e").returncode == 0
-    arguments = ("platform", "import", "--salvaged", "--terminal", TERMINAL, tmp_path / "e", "--dir", dead.platform)
+    arguments = ("import", "--salvaged", "--terminal", TERMINAL, tmp_path / "e")
     for _ in range(2):
-        done = onecard(*arguments)
-        assert (done.returncode, "no checkpoint proves them" in done.stdout) == (1, True)
-    facts = onecard(*arguments, "--json")
+        done = dead.command(*arguments)
+        assert (done.exit_code, "no checkpoint proves them" in done.stdout) == (1, True)
+    facts = dead.command(*arguments, "--json")
     assert json.loads(facts.stdout)["aside"][0]["kept"] is True
     with closing(dead.store()) as store, store.transaction() as transaction:
         assert [row.times for row in letters(transaction)] == [3]
         (letter,) = letters(transaction)
-    shown = onecard("platform", "dead-letters", "show", letter.id, "--dir", dead.platform).stdout
+    shown = dead.command("dead-letters", "show", letter.id).stdout
     assert f"{len(dead.records)} · " in shown, "whoever vouches for records reads them first"
-    replayed = onecard("platform", "dead-letters", "replay", "--all", "--dir", dead.platform)
-    assert (replayed.returncode, "0 taken" in replayed.stdout) == (0, True), "nobody has vouched for them by name"
+    replayed = dead.command("dead-letters", "replay", "--all")
+    assert (replayed.exit_code, "0 taken" in replayed.stdout) == (0, True), "nobody has vouched for them by name"
     assert lacks(dead)
+    count = len(lacks(dead))
+    assert f"1 taken ({count} new record" in dead.command("dead-letters", "replay", letter.id[:8]).output
+
+
+def test_where_nothing_is_proven_all_is_put_aside_and_that_is_no_error(dead: Dead, tmp_path: Path) -> None:
+    last = dead.checkpoints()[-1]
+    whole, file = tmp_path / "e", tmp_path / "rest"
+    told = CliRunner().invoke(salvage_command, [str(dead.disk), "--to", str(whole)])
+    assert told.exit_code == 0
+    with whole.open("rb") as stream:
+        batches = [JournalBatch.decode(part) for part in parts(stream, MAX_PART_BYTES)]
+    rest = [each for batch in batches for seq, each in enumerate(batch.records, batch.first_seq) if seq > last]
+    batch = JournalBatch(chain_id=dead.chain_id, first_seq=last + 1, records=tuple(rest))
+    file.write_bytes(cbor2.dumps(batch.encode()))
+    done = dead.command("import", "--salvaged", "--terminal", TERMINAL, file)
+    assert (done.exit_code, done.stderr) == (3, "")
+    assert "none is taken, and all wait for a person" in done.stdout
+    assert "dead-letters replay ID" in done.stdout
+    facts = json.loads(dead.command("import", "--salvaged", "--terminal", TERMINAL, file, "--json").stdout)
+    assert (facts["committed"], facts["whole"], [each["kept"] for each in facts["aside"]]) == (0, False, [True])
 
 
 def test_whatever_is_spoilt_on_the_disk_what_sqlite_can_read_is_saved(dead: Dead, tmp_path: Path) -> None:
@@ -390,9 +417,11 @@ def test_where_nothing_is_left_it_says_so_and_writes_nothing(dead: Dead, tmp_pat
     (dead.state / DATABASE_NAME).write_bytes(b"\xa5" * 40_960)
     (dead.state / f"{DATABASE_NAME}-wal").unlink()
     done = onecard("salvage", dead.disk, "--to", tmp_path / "e")
-    assert (done.returncode, "no file is written" in done.stdout) == (2, True)
+    assert (done.returncode, "no file is written" in done.stdout) == (4, True)
     empty = tmp_path / "empty"
     empty.mkdir()
+    told = CliRunner().invoke(salvage_command, [str(empty), "--to", str(tmp_path / "e")])
+    assert (told.exit_code, "holds no journal" in told.stderr) == (3, True)
     with pytest.raises(StickError, match="holds no journal"):
         find(empty)
     assert not (tmp_path / "e").exists()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -18,19 +19,33 @@ from tools.cli.bundle_files import json_option
 from tools.cli.progress import bar
 from tools.cli.stick import terminal_of
 from tools.cli.times import local
-from tools.salvage import Missing, Salvaged, State, find, salvage, take_copy
+from tools.salvage import Missing, NoJournal, NotToBeWritten, Salvaged, State, find, salvage, take_copy
 
-EXIT_CODES = {State.WHOLE: 0, State.SAVED: 1, State.NOTHING: 2}
+
+class Exit(IntEnum):
+    """What a script is told. 2 is also what every command says of options that it does not know."""
+
+    WHOLE = 0
+    SAVED = 1
+    NOT_TO_BE_WRITTEN = 2
+    NO_JOURNAL = 3
+    NOTHING = 4
+    FAILED = 5
+
+
+_ENDS = {State.WHOLE: Exit.WHOLE, State.SAVED: Exit.SAVED, State.NOTHING: Exit.NOTHING}
 _SHOWN_SPANS = 8
 
 
 @click.command(
     help=say(
         "从坏掉的终端的磁盘（只读）取出日志，把平台未确认而还能读出的记录写入文件，供"
-        " onecard platform import --salvaged 接收。退出码：0 完整，1 有损坏但已救出，2 什么也没有",
+        " onecard platform import --salvaged 接收。退出码：0 完整；1 有损坏但已救出；2 用法不对，或文件已存在、在该磁盘"
+        "上；3 没有日志或不止一个；4 一条记录也读不出；5 无法复制或写入",
         "Bring the journal out of a dead box's disk, which is only read: what the platform had not acknowledged and can"
         " still be read goes into a file for `onecard platform import --salvaged`. Exit code 0: whole; 1: damaged, but"
-        " saved; 2: nothing",
+        " saved; 2: called wrongly, or the file is there already or on that disk; 3: no journal, or several; 4: not one"
+        " record can be read; 5: could not be copied or written",
     )
 )
 @click.argument(
@@ -58,19 +73,27 @@ def command(disk: Path, file: Path, as_json: bool) -> None:
                 take_copy(state_dir, copy, told)
             with bar(say("正在读取记录", "reading its records")):
                 done = salvage(copy, file)
+    except NoJournal as error:
+        _end(error, Exit.NO_JOURNAL)
+    except NotToBeWritten as error:
+        _end(error, Exit.NOT_TO_BE_WRITTEN)
     except (StickError, StoreError) as error:
-        click.echo(tell(error), err=True)
-        sys.exit(EXIT_CODES[State.NOTHING])
+        _end(error, Exit.FAILED)
     if as_json:
         click.echo(json.dumps(_facts(done, state_dir, file)))
     else:
         _tell(done, state_dir, file)
-    sys.exit(EXIT_CODES[done.state])
+    sys.exit(_ENDS[done.state])
+
+
+def _end(error: StickError | StoreError, code: Exit) -> NoReturn:
+    click.echo(tell(error), err=True)
+    sys.exit(code)
 
 
 def _check_elsewhere(file: Path, disk: Path) -> None:
     if file.resolve().is_relative_to(disk.resolve()):
-        raise StickError(file, "在要读取的磁盘上，那里什么也不写", "is on the disk that is only to be read")
+        raise NotToBeWritten(file, "在要读取的磁盘上，那里什么也不写", "is on the disk that is only to be read")
 
 
 def _terminal(state_dir: Path) -> str:

@@ -13,17 +13,20 @@ import sqlalchemy as sa
 from agent.sync.contract import ContractError, JournalBatch
 from offline_store.errors import RecordInvalid
 from offline_store.record import Record
+from profiles.reasons import counted
 from tools.cli import fields
 from tools.cli.journal import line_of, text_of
 from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform.alarms import alarm_words
+from tools.platform.arrived import Arrived
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.dead_letters import UNPROVEN, Kind, letter, letters
 from tools.platform.errors import PlatformError
+from tools.platform.ingest import Ingest
 from tools.platform.service import Layout, ingest_of
-from tools.platform.store import Store
+from tools.platform.store import Store, Transaction, record_table
 
 _SHOWN_ID_CHARS = 12
 _MAX_DEPTH = 16
@@ -95,7 +98,7 @@ def show(letter_id: str, directory: Path, database: str | None, as_json: bool) -
 @directory_option
 @database_option
 def replay(letter_ids: tuple[str, ...], everything: bool, directory: Path, database: str | None) -> None:
-    """What can be taken now leaves the list; exit code 1 if anything stays."""
+    """What can be taken now leaves the list, with how many records came of it; exit code 1 if anything stays."""
     if bool(letter_ids) == everything:
         raise click.UsageError(say("请给出编号，或用 --all", "name the ids, or say --all"))
     layout = Layout(directory)
@@ -105,13 +108,37 @@ def replay(letter_ids: tuple[str, ...], everything: bool, directory: Path, datab
         if everything:
             with store.transaction() as transaction:
                 letter_ids = tuple(row.id for row in letters(transaction) if row.reason != UNPROVEN)
-        staying = [letter_id for letter_id in letter_ids if not ingest.replay(letter_id)]
+        taken = [records for letter_id in letter_ids if (records := _taken(store, ingest, letter_id)) is not None]
     finally:
         store.close()
-    taken = len(letter_ids) - len(staying)
-    click.echo(say(f"已接收 {taken} 封，仍有 {len(staying)} 封。", f"{taken} taken, {len(staying)} stay."))
+    staying, count = len(letter_ids) - len(taken), sum(taken)
+    came = say(f"（新收下记录 {count} 条）", f" ({counted(count, 'new record')})") if taken else ""
+    click.echo(say(f"已接收 {len(taken)} 封{came}，仍有 {staying} 封。", f"{len(taken)} taken{came}, {staying} stay."))
     if staying:
         raise SystemExit(1)
+
+
+def _taken(store: Store, ingest: Ingest, letter_id: str) -> int | None:
+    """How many records a replay brought that the platform did not have, or could not read; ``None``: it stays."""
+    with store.transaction() as transaction:
+        row = letter(transaction, letter_id)
+        before = 0 if row is None else _committed(transaction, row)
+    if not ingest.replay(letter_id) or row is None:
+        return None
+    if row.kind == Kind.RECORD:
+        return 1
+    with store.transaction() as transaction:
+        return _committed(transaction, row) - before
+
+
+def _committed(transaction: Transaction, row: sa.Row[Any]) -> int:
+    """How many records of a letter stand in their chain."""
+    try:
+        ids = [Arrived.of(body).id for body in JournalBatch.decode(row.payload).records]
+    except (ContractError, RecordInvalid):
+        return 0
+    query = sa.select(sa.func.count()).where(record_table.c.id.in_(ids))
+    return int(transaction.connection.execute(query).scalar_one())
 
 
 def _facts(row: sa.Row[Any]) -> dict[str, Any]:

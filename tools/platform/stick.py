@@ -22,6 +22,7 @@ from agent.sync.contract.stick import (
     MAX_PART_BYTES,
     StickAcknowledgement,
     check_part,
+    is_batch,
     is_part,
     open_part,
     sign_acknowledgement,
@@ -60,6 +61,10 @@ class Aside:
     kept: bool
 
 
+class AllAside(PlatformError):
+    """Nothing is taken, and nothing is wrong: no checkpoint proves any record, and all wait for a person."""
+
+
 class BroughtInPart(PlatformError):
     """Something is wrong with the file, behind what is committed up to `head`."""
 
@@ -80,7 +85,7 @@ def bring(
 
     ``told`` hears how many of the file's bytes are read.
 
-    Raises `BroughtInPart` at the first part at fault, and `PlatformError` if nothing before it was taken.
+    Raises `BroughtInPart` at the first part at fault, `PlatformError` if nothing before it was taken, and `AllAside`.
     """
     head: Position | None = None
     has_aside = False
@@ -100,8 +105,14 @@ def bring(
             raise
         raise BroughtInPart(str(error), head) from error
     if head is None and has_aside:
-        raise PlatformError(
-            say("没有一条记录能由检查点证明，全部另存为死信。", "No checkpoint proves any record: all are put aside.")
+        raise AllAside(
+            say(
+                f"没有一条记录能由检查点证明：都没有收下，等待人工决定。查看：onecard platform dead-letters list"
+                f" --terminal {terminal}；确认属实后收下：onecard platform dead-letters replay 编号",
+                f"No checkpoint proves any of these records: none is taken, and all wait for a person. To look at them:"
+                f" `onecard platform dead-letters list --terminal {terminal}`; once somebody vouches for them:"
+                " `onecard platform dead-letters replay ID`.",
+            )
         )
     if head is None:
         raise PlatformError(say(f"{shown(file)} 中没有记录。", f"There are no records in {shown(file)}."))
@@ -164,6 +175,8 @@ def _batches(terminal: str, file: Path, customs: Customs, told: Told) -> Iterato
         with open_plain(file, MAX_FILE_BYTES) as stream:
             size_bytes = os.fstat(stream.fileno()).st_size
             for number, payload in enumerate(parts(stream, MAX_PART_BYTES), start=1):
+                if not is_part(payload) and not is_batch(payload):
+                    raise _no_export(file, number)
                 yield number, _batch(terminal, payload, number, customs), is_part(payload)
                 told(stream.tell(), size_bytes)
     except CutShort as error:
@@ -175,7 +188,10 @@ def _batches(terminal: str, file: Path, customs: Customs, told: Told) -> Iterato
         ) from error
     except SequenceBroken as error:
         raise PlatformError(
-            say("不是 onecard journal export 写出的文件。", "The file is not one that `onecard journal export` wrote.")
+            say(
+                "不是 onecard journal export 或 onecard salvage 写出的文件。",
+                "The file is not one that `onecard journal export` or `onecard salvage` wrote.",
+            )
         ) from error
     except StickError as error:
         raise PlatformError(tell(error)) from error
@@ -183,6 +199,17 @@ def _batches(terminal: str, file: Path, customs: Customs, told: Told) -> Iterato
         raise PlatformError(
             say(f"{shown(file)}：无法读取（{why_zh(error)}）。", f"{shown(file)}: cannot be read ({why_en(error)}).")
         ) from error
+
+
+def _no_export(file: Path, number: int) -> PlatformError:
+    return PlatformError(
+        say(
+            f"{shown(file)} 的第 {number} 部分无法接收：它不是日志记录。请给出 onecard journal export 或"
+            " onecard salvage 写出的文件。",
+            f"Part {number} of {shown(file)} cannot be taken: it holds no records of a journal. What is taken is a file"
+            " of `onecard journal export` or of `onecard salvage`.",
+        )
+    )
 
 
 def _batch(terminal: str, payload: bytes, number: int, customs: Customs) -> bytes:

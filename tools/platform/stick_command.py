@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -22,13 +23,17 @@ from tools.platform.service import Layout, ingest_of
 from tools.platform.store import Position, Store
 
 _FILE = click.Path(path_type=Path)
+ALL_ASIDE = 3
 
 
 @click.command(
     name="import",
     help=say(
-        "接收用 U 盘带来的记录（onecard journal export），并把回执写回 U 盘",
-        "Take records that came on a stick (onecard journal export), and write the acknowledgement back on it",
+        "接收用 U 盘带来的记录（onecard journal export），并把回执写回 U 盘。退出码：0 全部收下，1 有错或部分另存，"
+        "3 没有收下、全部另存待人决定",
+        "Take records that came on a stick (onecard journal export), and write the acknowledgement back on it. Exit"
+        " code 0: all is taken; 1: something is at fault, or a part was put aside; 3: nothing is taken, all is put"
+        " aside for a person",
     ),
 )
 @click.argument("file", metavar=say("文件", "FILE"), type=_FILE)
@@ -68,22 +73,31 @@ def bring(
     database: str | None,
     as_json: bool,
 ) -> None:
-    """Commit a file's parts, also while the platform runs; the exit code is 1 if any was at fault."""
+    """Commit a file's parts, also while the platform runs.
+
+    Exit code 0: all is taken; 1: something is at fault, or a part was put aside; 3: nothing is taken, all is put aside.
+    """
     layout = Layout(directory)
     authority = Authority.at(layout.keys)
     customs = stick.Customs(authority.checkpoint_keys(terminal_id), authority.load_sealing_key(), plain, salvaged)
     asides: list[stick.Aside] = []
     store = Store.open(database or layout.database_url)
     fault: PlatformError | None = None
+    head: Position | None
+    all_aside: PlatformError | None = None
     try:
         with bar(say("正在接收", "importing")) as told:
             head = stick.bring(ingest_of(store, authority), terminal_id, file, customs, asides.append, told)
     except stick.BroughtInPart as error:
         head, fault = error.head, error
+    except stick.AllAside as error:
+        head, all_aside = None, error
     finally:
         store.close()
         if not as_json:
             _tell_asides(asides)
+    if head is None:
+        _tell_all_aside(str(all_aside), terminal_id, asides, as_json)
     ack_file = ack_file or file.with_name(f"{file.name}.ack")
     unwritten = None if salvaged else _acknowledged(head, ack_file, authority)
     _tell(head, None if salvaged else ack_file, unwritten, fault, asides, as_json)
@@ -123,6 +137,16 @@ def _tell_asides(asides: Sequence[stick.Aside]) -> None:
                     " see to the dead letters, and import it again",
                 )
             )
+
+
+def _tell_all_aside(words: str, terminal: str, asides: Sequence[stick.Aside], as_json: bool) -> NoReturn:
+    """Nothing is at fault, unless there was no room; and nothing is to be acknowledged."""
+    if as_json:
+        facts = {"terminal": terminal, "chain_id": None, "committed": 0, "ack": None}
+        click.echo(json.dumps(facts | {"aside": [asdict(aside) for aside in asides], "whole": False}))
+    else:
+        click.echo(words)
+    raise SystemExit(ALL_ASIDE if all(aside.kept for aside in asides) else 1)
 
 
 def _tell(

@@ -27,6 +27,8 @@ _ACK_CONTEXT = b"onecard stick acknowledgement 1"
 _SEAL_CONTEXT = "onecard stick part 1"
 _SIGN1_TAG = 0xD2
 _OVERHEAD_BYTES = 256
+_BATCH = b"\x01\x67journal"
+_BEGINNING_BYTES = 16
 
 
 class StickPart(Message):
@@ -86,6 +88,11 @@ class PartMaker:
 def is_part(payload: bytes) -> bool:
     """Whether bytes begin as a signed part does, and not as a bare ``journal`` message."""
     return payload[:1] == bytes([_SIGN1_TAG])
+
+
+def is_batch(payload: bytes) -> bool:
+    """Whether bytes begin as a bare ``journal`` message does: a map whose first entries are version and kind."""
+    return payload[:1] >= b"\xa0" and _BATCH in payload[:_BEGINNING_BYTES]
 
 
 def check_part(payload: bytes, keys: Mapping[bytes, cose.VerifyKey], terminal: str) -> StickPart:

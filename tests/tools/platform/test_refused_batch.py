@@ -60,7 +60,7 @@ async def test_a_refused_batch_is_shown_inspected_and_taken_after_the_mend(
         with platform.store.transaction() as transaction:
             transaction.connection.execute(sa.delete(record_table).where(record_table.c.chain_id == FOREIGN))
         replayed = typed(directory, "replay", str(letter["id"])[:12])
-        assert (replayed.exit_code, replayed.output.strip()) == (0, "1 taken, 0 stay.")
+        assert (replayed.exit_code, replayed.output.strip()) == (0, "1 taken (51 new records), 0 stay.")
         await until(lambda: drained(terminal.outbox))
         assert letters(directory) == []
     with platform.store.transaction() as transaction:

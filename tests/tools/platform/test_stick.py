@@ -179,7 +179,9 @@ def test_so_much_without_a_checkpoint_is_no_journal(
         (b"\x5a\xff\xff\xff\xff", "not one that"),
         (b"\x58\x20short", "cut short"),
         (b"\x5a\x00", "cut short"),
-        (cbor2.dumps(b"junk"), "cannot be taken"),
+        (cbor2.dumps(b"junk"), "cannot be taken: it holds no records of a journal"),
+        (cbor2.dumps(cbor2.dumps({0: 1, 1: "hello"})), "cannot be taken: it holds no records of a journal"),
+        (cbor2.dumps(cbor2.dumps({0: 1, 1: "journal"})), "cannot be taken: .*chain_id"),
     ],
 )
 def test_what_is_no_export_is_one_sentence(ingest: Ingest, tmp_path: Path, content: bytes, words: str) -> None:
