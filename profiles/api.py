@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum, StrEnum
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -213,8 +213,7 @@ class ClockState(StrEnum):
     UNTRUSTED = "untrusted"
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """The person, as a pseudonym: an issuer's namespace and 16 bytes; provisional if no register knows the medium."""
 
     namespace: str
@@ -222,8 +221,7 @@ class Subject:
     provisional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A durable mark saved with the record: an expiring number under a scope and a key; ``None`` removes it."""
 
     scope: str
@@ -430,12 +428,15 @@ class ProfileSettings(BaseModel):
 S = TypeVar("S", bound=State)
 
 
-@dataclass(frozen=True, slots=True)
-class Step(Generic[S]):
+class Step(NamedTuple, Generic[S]):
     """What a profile answers to one event."""
 
     state: S
     effects: tuple[Effect, ...] = ()
+
+    def led_by(self, effects: tuple[Effect, ...]) -> Step[S]:
+        """The same, after these; most often there are none, and then it is the very same."""
+        return Step(self.state, (*effects, *self.effects)) if effects else self
 
 
 class Facts(Published, Protocol):

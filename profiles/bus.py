@@ -134,7 +134,7 @@ class Bus(Cashier[BusState]):
                 return gone(state, self._fresh(state), about)
             case Presented(credential):
                 step = self._presented(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                return step.led_by(self._settings.schedule.warning(facts))
             case AmountEntered(amount_fen):
                 return self._typed(state, amount_fen, facts)
             case AmountRefused(problem):
@@ -157,7 +157,7 @@ class Bus(Cashier[BusState]):
         ticket = ticket_of(
             fare_fen, settings.concessions, settings.discounts, credential, before, facts.now_ms, facts, state.people
         )
-        ride = Ride(line=settings.line, own_fen=ticket.own_fen, before_ms=before.last_ms)
+        ride = Ride.made(line=settings.line, own_fen=ticket.own_fen, before_ms=before.last_ms)
         bill = Bill(fare_fen * state.people, compact(facts.local_time), funds=ticket.funds, ride=ride)
         # With the intent: at the other door the same person is told so while the platform is asked.
         marks = taken(ride, ticket.concession, credential.subject, facts)

@@ -74,7 +74,7 @@ class Canteen(Ordering[CanteenState]):
         match event:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                return step.led_by(self._settings.schedule.warning(facts))
             case AmountEntered(amount_fen):
                 return self._entered(state, amount_fen, facts)
             case AmountRefused(problem):
@@ -114,7 +114,7 @@ class Canteen(Ordering[CanteenState]):
             step = self._count(state, credential, period, date, verdict.trace, facts)
         else:
             step = self._sell(state, credential, period, date, order, amount_fen, verdict.trace, facts)
-        return Step(step.state, (*records, *step.effects))
+        return step.led_by(records)
 
     def _sell(
         self,
@@ -195,7 +195,7 @@ class Canteen(Ordering[CanteenState]):
         *,
         subsidised: bool = False,
     ) -> Meal:
-        return Meal(
+        return Meal.made(
             about=about,
             medium=credential.medium,
             subject_namespace=credential.subject.namespace,

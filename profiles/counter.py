@@ -86,8 +86,8 @@ class Counter(Cashier[C], Generic[C]):
         What the cashier's last key asked for goes before all that the scene would make of it.
         """
         step = self._awaited(state, event, facts) or self.serve(state, event, facts)
-        timers = self.timers(state, step.state, event)
-        return Step(step.state, (*step.effects, *self._slips(step, facts), *timers))
+        follow: tuple[Effect, ...] = (*self._slips(step, facts), *self.timers(state, step.state, event))
+        return Step(step.state, (*step.effects, *follow)) if follow else step
 
     def _awaited(self, state: C, event: Event, facts: Facts) -> Step[C] | None:
         """The card, or the amount, that a key asked for."""
@@ -389,7 +389,7 @@ class Counter(Cashier[C], Generic[C]):
 
     def paid(self, state: C, payment: Payment, facts: Facts) -> Kept[C]:
         """It has a number, and is in the shift's sums."""
-        sale = self.details(state, Sale(number=state.sold + 1, payment=payment, sold_ms=facts.now_ms))
+        sale = self.details(state, Sale.made(number=state.sold + 1, payment=payment, sold_ms=facts.now_ms))
         earlier = [old.model_copy(update={"items": ()}) if old.items else old for old in state.sales[: 1 - SALES_SHOWN]]
         sales = (*earlier, *state.sales[1 - SALES_SHOWN :], sale)[-SALES_KEPT:]
         shift = state.shift
@@ -423,8 +423,8 @@ class Counter(Cashier[C], Generic[C]):
         if not self._counter.receipts:
             return ()
         moved = [effect for effect in step.effects if isinstance(effect, Record) and effect.kind in _ON_PAPER]
-        found = (self._slip(step.state, record, facts) for record in moved)
-        return tuple(slip for slip in found if slip is not None) if moved else ()
+        found = [self._slip(step.state, record, facts) for record in moved]
+        return tuple([slip for slip in found if slip is not None])
 
     def _slip(self, state: C, record: Record, facts: Facts) -> Print | None:
         money = record.money

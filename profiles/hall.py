@@ -111,7 +111,7 @@ class Hall(Scene[HallState]):
             case Presented(credential):
                 present = self._take_number if self._settings.desk is Desk.TICKETS else self._identify
                 step = present(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                return step.led_by(self._settings.schedule.warning(facts))
             case AmountEntered(amount_fen):
                 return self._choose(state, amount_fen, facts)
             case AmountRefused():

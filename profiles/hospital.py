@@ -101,7 +101,7 @@ class Hospital(Counter[HospitalState]):
                 return self._refuse_foreign(state, foreign, ForeignReason.UNREACHABLE, facts)
             case Presented(credential):
                 step = self._presented(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                return step.led_by(self._settings.schedule.warning(facts))
             case AmountEntered(amount_fen):
                 return self._entered(state, amount_fen, facts)
             case AmountRefused(problem):
@@ -284,7 +284,7 @@ class Hospital(Counter[HospitalState]):
         before = state.model_copy(update={"order": None, "first": None, "asked_order": order, "collected": None})
         marks = (*marks, *PRESCRIPTIONS.taken(order.named, facts))
         step = self.ask(before, credential, bill, trace, facts, order.public(), marks)
-        return Step(step.state, (*records, *step.effects))
+        return step.led_by(records)
 
     def _drawn(self, order: Order, facts: Facts) -> tuple[Order, tuple[Mark, ...]]:
         """With its number in the clinic's queue. One that is drawn and not paid is nobody's."""
@@ -335,8 +335,7 @@ class Hospital(Counter[HospitalState]):
         fen = sure_fen(credential.subject, facts) if told_fen is None else told_fen
         corrected = () if told_fen is None else self._corrected(query, fen, facts)
         if query.settles and fen:
-            step = self._settle_all(state, query, credential, fen, facts)
-            return Step(step.state, (*corrected, *step.effects))
+            return self._settle_all(state, query, credential, fen, facts).led_by(corrected)
         if fen:
             due = yuan(fen)
             told = Sentence(f"身份已核验；待结清 {due} 元", f"You are identified; {due} yuan are to be settled")
@@ -367,7 +366,7 @@ class Hospital(Counter[HospitalState]):
         before = state.cleared("first", "asked_order", "collected")
         public = {"use": Use.SETTLEMENT.value}
         step = self.ask(before, credential, bill, b"", facts, public, shown_in=query.about)
-        return Step(step.state, (*records, *step.effects))
+        return step.led_by(records)
 
     def _query_gone(self, state: HospitalState, query: Query, facts: Facts) -> Step[HospitalState]:
         """The citizen was told that it came to nothing."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypedDict
+from types import MappingProxyType
+from typing import NamedTuple, TypedDict
 
 from pydantic import Field
 
@@ -27,8 +27,7 @@ class Booked(TypedDict):
     business_date: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bill:
+class Bill(NamedTuple):
     """What is to be paid, and how it is booked."""
 
     amount_fen: int
@@ -38,7 +37,7 @@ class Bill:
     shift: str | None = None
     account: str | None = None
     """:data:`~profiles.payers.CREDIT` where it settles what the holder owes."""
-    funds: Mapping[str, int] = field(default_factory=dict)
+    funds: Mapping[str, int] = MappingProxyType({})
     meal: Meal | None = None
     payers: Payers | None = None
     """The accounts among which the holder's share is divided; without, the funds say who pays."""

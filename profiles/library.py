@@ -123,7 +123,7 @@ class Library(Scene[LibraryState]):
         match event:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                return step.led_by(self._settings.schedule.warning(facts))
             case Barcode(item):
                 return self._scanned(state, item, facts)
             case LibraryAnswered(about, Account() as account) if session is not None and session.id == about:

@@ -176,7 +176,7 @@ class Museum(OpensByOrder[MuseumState]):
         match event:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                return step.led_by(self._settings.schedule.warning(facts))
             case KeyPressed(FunctionKey.GUESTS, number):
                 return self._group(state, number or 0, facts)
             case InputChanged(name, active) if name == self._settings.fire_input:

@@ -160,7 +160,7 @@ class Parking(PaidWay[ParkingState]):
         match event:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                return step.led_by(self._settings.schedule.warning(facts))
             case AmountEntered(amount_fen) if self._settings.direction is Direction.OUT:
                 return self._typed(state, amount_fen, facts)
             case AmountRefused(problem):

@@ -47,7 +47,7 @@ class Payers(State):
     ) -> Payers:
         """Whom the rules let pay for this use, and in which order the holder wants it."""
         offers = accounts.offers(credential, use, facts, first=first)
-        return cls(
+        return cls.made(
             offers=offers.asked,
             unasked=offers.unasked,
             due="" if accounts.credit is None else accounts.credit.due(facts.local_time),

@@ -228,7 +228,7 @@ class Cashier(Scene[P], Generic[P]):
         the holder was seen, where that is another one: it has the evidence.
         """
         subject = credential.subject
-        payment = Payment(
+        payment = Payment.made(
             asked_id=facts.new_id(),
             intent_id=facts.new_id(),
             amount_fen=bill.amount_fen,
@@ -410,4 +410,5 @@ def not_made(payment: Payment) -> Show:
 
 def with_amount(sentence: Sentence, amount_fen: int) -> Sentence:
     """A sentence, and how much."""
-    return Sentence(f"{sentence.zh}：{yuan(amount_fen)} 元", f"{sentence.en}: {yuan(amount_fen)} yuan")
+    amount = yuan(amount_fen)
+    return Sentence(f"{sentence.zh}：{amount} 元", f"{sentence.en}: {amount} yuan")

@@ -99,7 +99,7 @@ class Shop(Ordering[ShopState]):
         match event:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                return step.led_by(self._settings.schedule.warning(facts))
             case AmountEntered(amount_fen):
                 return self._entered(state, amount_fen, facts)
             case AmountRefused(problem):
@@ -185,7 +185,7 @@ class Shop(Ordering[ShopState]):
         public: dict[str, str | int | bool] = {"use": _use(order), **order.public()}
         public |= self._reduced(order, promotion, facts)
         step = self.ask(before, credential, bill, trace, facts, public, BILLS.taken(order.bill, facts))
-        return Step(step.state, (*records, *step.effects))
+        return step.led_by(records)
 
     def _rules(
         self, state: ShopState, credential: Credential, order: Basket, payers: Payers | None, facts: Facts

@@ -84,7 +84,7 @@ class Till(Cashier[TillState]):
         match event:
             case Presented(credential):
                 step = self._presented(state, credential, facts)
-                return Step(step.state, (*self._settings.schedule.warning(facts), *step.effects))
+                return step.led_by(self._settings.schedule.warning(facts))
             case AmountEntered() | AmountRefused() if self._settings.amount_fen is not None:
                 price = yuan(self._settings.amount_fen)
                 return Step(state, (Show(Sentence(f"价格固定：{price} 元", f"One price: {price} yuan"), Tone.WAIT),))

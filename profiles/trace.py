@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from profiles.reasons import ReasonEnum, Sentence
 
@@ -71,8 +71,7 @@ Asked: TypeAlias = tuple[RuleEnum, bool, ReasonEnum | None]
 """A rule, whether it holds, and what refuses if it does not; ``None`` where that is tolerated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the rules came to: the first refusal, if any, and the trace of all that were asked."""
 
     refusal: ReasonEnum | None
@@ -85,12 +84,14 @@ class Verdict:
 
 def judge(rules: Iterable[Asked], before: bytes = b"") -> Verdict:
     """Ask in order, up to the first refusal; ``before`` is the trace of what was asked already."""
-    trace = bytearray(before)
+    said: list[int] = []
+    refused: ReasonEnum | None = None
     for rule, holds, refusal in rules:
-        trace.append(rule.number if holds else rule.number | OBJECTED)
+        said.append(rule.number if holds else rule.number | OBJECTED)
         if not holds and refusal is not None:
-            return Verdict(refusal, bytes(trace[-MAX_RULES:]))
-    return Verdict(None, bytes(trace[-MAX_RULES:]))
+            refused = refusal
+            break
+    return Verdict(refused, (before + bytes(said))[-MAX_RULES:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
 """A word of the site's own, as rosters have it."""
 Entitlement = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
+_CODES = (Assurance.STATIC_CODE, Assurance.DYNAMIC_CODE)
+
 
 class Admission(BaseModel):
     """Fail closed: a lane that names nobody is refused by :meth:`names_somebody` when the configuration is read."""
@@ -80,12 +82,9 @@ class Admission(BaseModel):
         """
         if not self.never.isdisjoint(credential.entitlements):
             return False
-        is_code = credential.assurance in (Assurance.STATIC_CODE, Assurance.DYNAMIC_CODE)
-        if (
-            self.everyone
-            or not self.entitlements.isdisjoint(credential.entitlements)
-            or (credential.medium in self.media and not is_code)
-        ):
+        if self.everyone or not self.entitlements.isdisjoint(credential.entitlements):
+            return True
+        if credential.medium in self.media and credential.assurance not in _CODES:
             return True
         return self._asks_the_roster and facts is not None and self._lists(facts.person(credential.subject))
 

@@ -56,9 +56,9 @@ class Repeats(Frozen):
         for index, entry in enumerate(self.entries):
             if kind == (entry.reason, entry.medium):
                 again = entry.model_copy(update={"repeated": entry.repeated + 1})
-                return Repeats(entries=(*self.entries[:index], again, *self.entries[index + 1 :])), False
-        entry = Entry(reason=kind[0], medium=kind[1], record_id=record_id)
-        return Repeats(entries=(*self.entries, entry)), True
+                return Repeats.made(entries=(*self.entries[:index], again, *self.entries[index + 1 :])), False
+        entry = Entry.made(reason=kind[0], medium=kind[1], record_id=record_id)
+        return Repeats.made(entries=(*self.entries, entry)), True
 
     def first(self, reason: str, medium: bytes) -> bytes | None:
         """The record of what was noted here; ``None`` if it shares the last entry with others."""

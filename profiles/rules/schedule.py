@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -80,7 +81,7 @@ class Window(BaseModel):
             now < self.end and self._starts_on(yesterday, calendar)
         )
 
-    @property
+    @cached_property
     def by_calendar(self) -> bool:
         """Whether holidays matter to it."""
         return not _BY_CALENDAR.isdisjoint(self.days)
@@ -99,13 +100,18 @@ class Schedule(BaseModel):
     windows: tuple[Window, ...] = Field(default=(), max_length=32)
     calendar: Calendar = _CHINA
 
+    @cached_property
+    def by_calendar(self) -> bool:
+        """Whether holidays matter to it."""
+        return any(window.by_calendar for window in self.windows)
+
     def is_open(self, moment: datetime) -> bool:
         """Whether the lane is open at a local moment."""
         return not self.windows or any(window.holds(moment, self.calendar) for window in self.windows)
 
     def warning(self, facts: Facts) -> tuple[Effect, ...]:
         """What to record, once a day, when the calendar that this schedule asks does not know the year."""
-        return self.calendar.warning(facts) if any(window.by_calendar for window in self.windows) else ()
+        return self.calendar.warning(facts) if self.by_calendar else ()
 
 
 def _is(day: Day, kind: DayType) -> bool:

@@ -23,6 +23,17 @@ def test_a_changed_copy_is_what_pydantic_makes(update: dict[str, object] | None)
     assert HospitalState.model_validate(ours.model_dump()) == ours
 
 
+def test_what_is_made_is_what_a_call_makes() -> None:
+    values = {"id": b"o" * 16, "use": Use.TREATMENT}
+    made = Order.made(**values)
+    assert made == ORDER
+    assert made.model_dump() == ORDER.model_dump()
+    assert list(made.model_dump()) == list(ORDER.model_dump())
+    assert made.model_copy(update={"id": b"n" * 16}) == ORDER.model_copy(update={"id": b"n" * 16})
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(made, "id", b"")  # noqa: B010 -- mypy knows it too
+
+
 def test_the_first_stays_as_it_was_and_what_is_not_changed_is_shared() -> None:
     before = STATE.model_dump()
     changed = STATE.model_copy(update={"order": ORDER})
