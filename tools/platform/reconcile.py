@@ -13,6 +13,7 @@ from offline_store.record import Record
 from profiles.api import Kind
 from tools.cli.figures import figures_of, openings_of
 from tools.platform import dead_letters, evidence
+from tools.platform.contested import Contested, contested
 from tools.platform.holes import Hole, holes_of
 from tools.platform.store import Position, Transaction, alarm_table
 from tools.platform.verification import verify_chain
@@ -73,13 +74,15 @@ class Reconciliation:
     letters: dict[str, int]
     counted: Sequence[Counted] = ()
     serious: dict[tuple[str, str], int] = field(default_factory=dict)
+    contested: Sequence[Contested] = ()
 
     @property
     def is_open(self) -> bool:
         """Whether a person has to look at something."""
         broken = any(chain.broken_at is not None or chain.holes for chain in self.chains)
         doubtful = any(verdict in evidence.DOUBTFUL for _, verdict in self.unproven)
-        return broken or doubtful or any(self.behind.values()) or bool(self.letters) or bool(self.serious)
+        waiting = bool(self.letters or self.serious or self.contested)
+        return broken or doubtful or any(self.behind.values()) or waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,7 @@ def reconcile(transaction: Transaction, terminal: str | None = None) -> Reconcil
         letters=_letters(transaction, terminal),
         counted=[_counted(*key, records) for key, records in sorted(counted.items())],
         serious=_serious(transaction, terminal),
+        contested=contested(transaction, terminal),
     )
 
 

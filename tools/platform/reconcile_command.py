@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from profiles.reasons import counted
 from tools.cli.times import iso
 from tools.cli.words import say
 from tools.platform.alarms import alarm_words
 from tools.platform.command_options import database_option, directory_option, json_option, no_terminals, print_table
+from tools.platform.contested import Contested
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import verdict_words
 from tools.platform.reconcile import Reconciliation
@@ -96,10 +99,29 @@ def _open_points(report: Reconciliation) -> Iterator[str]:
     for (terminal, verdict), count in report.unproven.items():
         words = verdict_words(verdict)
         yield say(f"{terminal}：{count} 笔资金记录，证据：{words}", f"{terminal}: {count} with money, evidence {words}")
+    for waits in report.contested:
+        yield from _decisions(waits)
     for terminal, count in report.letters.items():
         yield say(f"{terminal}：{count} 封死信", f"{terminal}: {count} dead letters (platform dead-letters list)")
     for (terminal, code), count in report.serious.items():
         yield f"{terminal}{say('：', ': ')}{alarm_words(code)} × {count}"
+
+
+def _decisions(waits: Contested) -> Iterator[str]:
+    if waits.payments:
+        sold, count = yuan(waits.amount_fen), waits.payments
+        yield say(
+            f"{waits.terminal}：{count} 笔收款共 {sold} 元未扣款，须人工核实（platform intents、platform decide）",
+            f"{waits.terminal}: not captured before a person decides: {counted(count, 'payment')}, {sold} yuan"
+            " (platform intents, platform decide)",
+        )
+    if waits.returns:
+        back, count = yuan(waits.returned_fen), waits.returns
+        yield say(
+            f"{waits.terminal}：{count} 笔退款共 {back} 元未退还，须人工核实（platform returns contested）",
+            f"{waits.terminal}: not given back before a person decides: {counted(count, 'return')}, {back} yuan"
+            " (platform returns contested)",
+        )
 
 
 def _facts(report: Reconciliation) -> dict[str, Any]:
@@ -129,6 +151,7 @@ def _facts(report: Reconciliation) -> dict[str, Any]:
              "first_ms": row.first_ms, "last_ms": row.last_ms}
             for row in report.counted
         ],
+        "contested": [asdict(waits) for waits in report.contested],
         "dead_letters": report.letters,
         "alarms": [
             {"terminal": terminal, "code": code, "times": times}

@@ -20,6 +20,7 @@ from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.reconcile import _counts, reconcile
 from tools.platform.reconcile_command import yuan
+from tools.platform.registrations import forbid
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -122,6 +123,34 @@ def test_what_a_rescued_journal_carries_over_is_taken_once(store: Store, signer:
     with store.transaction() as transaction:
         (takings,) = reconcile(transaction).takings
     assert takings.amount_fen == 1_000
+
+
+def test_money_that_waits_for_a_person_is_open(directory: Path, signer: Es256Signer) -> None:
+    store = Store.open(Layout(directory).database_url)
+    bank = Bank(store, signer)
+    till, stolen = Till(bank, registration=None), Till(bank, name="till-2", seed=2)
+    for each in (till, stolen):
+        each.greet()
+    unallowed, sold = till.ask(), stolen.ask(amount_fen=800)
+    till.pay(unallowed)
+    stolen.pay(sold)
+    for each in (till, stolen):
+        each.send()
+    with store.transaction() as transaction:
+        forbid(transaction, stolen.name)
+    stolen.reverse(sold)
+    stolen.send()
+    store.close()
+    exit_code, found = report(directory)
+    assert (exit_code, found["open"]) == (1, True)
+    assert found["contested"] == [
+        {"terminal": "till-1", "payments": 1, "amount_fen": 1_250, "returns": 0, "returned_fen": 0},
+        {"terminal": "till-2", "payments": 0, "amount_fen": 0, "returns": 1, "returned_fen": 800},
+    ]
+    printed = invoke(directory, "reconcile").output
+    assert "till-1: not captured before a person decides: 1 payment, 12.50 yuan (platform intents, " in printed
+    assert "till-2: not given back before a person decides: 1 return, 8.00 yuan (platform returns " in printed
+    assert report(directory, "--terminal", "till-2")[1]["contested"] == found["contested"][1:]
 
 
 def test_what_has_not_come_is_open(directory: Path) -> None:
