@@ -1,7 +1,9 @@
 """The commands that the operator gave to terminals, and what became of them.
 
-Each has a number, one higher than the terminal's last, and is bound to the chain of the terminal's latest hello. What
-the terminal says on the link is a first word; the record in its journal is the last.
+Each has a number, above that of the terminal's last, and is bound to the chain of the terminal's latest hello. The
+number is the time, where that is above: a platform that went back to a backup has forgotten which numbers it gave, and
+a terminal hears none of them twice. What the terminal says on the link is a first word; the record in its journal is
+the last.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ def issue(
         terminal=terminal,
         chain_id=chain_id,
         id=secrets.token_bytes(_ID_BYTES),
-        number=rows[-1].number + 1 if rows else 1,
+        number=max(rows[-1].number + 1 if rows else 1, now_ms),
         issued_ms=now_ms,
         expires_ms=now_ms + (life_ms or LIFE_MS.get(act, DEFAULT_LIFE_MS)),
         act=act,
@@ -87,8 +89,9 @@ def issue(
     names = {"terminal", "number", "id", "act", "lane", "direction", "issued_ms", "expires_ms"}
     said = command.model_dump(mode="python", include=names)
     transaction.connection.execute(sa.insert(command_table).values(**said, payload=sign_command(command, signer)))
-    oldest = command.number - MAX_KEPT
-    transaction.connection.execute(sa.delete(command_table).where(_C.terminal == terminal, _C.number <= oldest))
+    if len(rows) >= MAX_KEPT:
+        too_old = rows[len(rows) - MAX_KEPT].number
+        transaction.connection.execute(sa.delete(command_table).where(_C.terminal == terminal, _C.number <= too_old))
     return command.id
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+import sqlalchemy as sa
 
 from agent.command_reasons import COMMAND
 from agent.cose import Es256Signer, VerifyKey, keyring
@@ -45,8 +46,8 @@ def test_a_command_is_signed_for_its_terminal_and_chain_and_numbered(known: Stor
     with known.transaction() as transaction:
         commands = [open_command(row.payload, keys, TERMINAL) for row in orders.due(transaction, NOW_MS)]
     assert [(each.id, each.number, each.chain_id) for each in commands] == [
-        (first, 1, b"c" * 16),
-        (second, 2, b"c" * 16),
+        (first, NOW_MS, b"c" * 16),
+        (second, NOW_MS + 1, b"c" * 16),
     ]
     assert [each.expires_ms - each.issued_ms for each in commands] == [orders.DEFAULT_LIFE_MS, 60_000]
 
@@ -95,7 +96,36 @@ def test_what_one_terminal_may_have_waiting_and_what_is_kept_of_it_is_bounded(
     for _ in range(3):
         given(known, signer, now_ms=later_ms)
     with known.transaction() as transaction:
-        assert [row.number for row in orders.all_of(transaction)] == [6, 5, 4, 3]
+        assert [row.number for row in orders.all_of(transaction)] == [later_ms + 2, later_ms + 1, later_ms, NOW_MS + 2]
+
+
+def test_numbers_go_on_above_what_a_forgotten_platform_gave_and_never_back_with_its_clock(
+    known: Store, signer: Es256Signer
+) -> None:
+    def numbers() -> list[int]:
+        with known.transaction() as transaction:
+            return [row.number for row in orders.all_of(transaction)]
+
+    for at_ms in (NOW_MS, NOW_MS):
+        given(known, signer, now_ms=at_ms)
+    latest = max(numbers())
+    with known.transaction() as transaction:  # as a backup of before them has it
+        transaction.connection.execute(sa.delete(orders.command_table))
+    given(known, signer, now_ms=NOW_MS + 1_000)
+    assert min(numbers()) > latest
+    given(known, signer, now_ms=5)
+    assert max(numbers()) == NOW_MS + 1_001
+
+
+def test_what_is_kept_is_told_by_how_many_they_are(
+    known: Store, signer: Es256Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orders, "MAX_KEPT", 3)
+    times = [NOW_MS + hour * 3_600_000 for hour in (0, 1, 2, 3, 30)]
+    for at_ms in times:
+        given(known, signer, now_ms=at_ms)
+    with known.transaction() as transaction:
+        assert [row.number for row in orders.all_of(transaction)] == times[:1:-1]
 
 
 def record(reason: str, command_id: bytes) -> Record:
