@@ -71,7 +71,11 @@ class PermitReason(ReasonEnum):
     ELSEWHERE = (
         "permit-elsewhere",
         _CITIZEN,
-        _S("许可不适用于本终端及其场所", "the permit is for other terminals and sites"),
+        _S(
+            "许可不适用于本终端及其场所；没有场所的终端要在签发时用 --terminal 指明",
+            "the permit is for other terminals and sites; a terminal without a site is named by --terminal when it is"
+            " issued",
+        ),
     )
     NOT_YET = ("permit-not-yet", _CITIZEN, _S("许可尚未生效", "the permit does not hold yet"))
     EXPIRED = (

@@ -62,7 +62,15 @@ def technician_group() -> None:
 @click.option(
     "--terminal", "terminals", multiple=True, help=say("适用的终端（可多次）", "For this terminal (repeatable)")
 )
-@click.option("--site", "sites", multiple=True, help=say("适用的场所（可多次）", "For all of this site (repeatable)"))
+@click.option(
+    "--site",
+    "sites",
+    multiple=True,
+    help=say(
+        "适用于配置中 terminal.site 为此场所的终端（可多次）；没有场所的终端用 --terminal",
+        "For terminals of this site, as their configuration has it (repeatable); those without one need --terminal",
+    ),
+)
 @click.option(
     "--days",
     type=click.IntRange(1, MAX_DAYS),

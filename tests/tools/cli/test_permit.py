@@ -206,6 +206,17 @@ def test_a_terminal_that_does_not_know_where_it_stands_accepts_no_permit(site: S
     assert "start it once" in said
 
 
+def test_a_terminal_without_a_site_is_named_in_the_permit(site: Site) -> None:
+    journal = Journal.open(site.state, boot_id(), clock=SystemClock(), random=SystemRandom())
+    journal.append([Append(saves={SAVED_PLACE: place_saved(Place("gate-7", None))})])
+    journal.close()
+    of_the_site, named = site.permit(), site.permit("named", "--role", "maintainer", "--terminal", "gate-7")
+    code, said = site.reset(lambda challenge: site.signed(of_the_site, challenge))
+    assert code == 1
+    assert "a terminal without a site is named by --terminal" in said
+    assert site.reset(lambda challenge: site.signed(named, challenge))[0] == 0
+
+
 def test_the_device_signs_only_under_its_own_permit(site: Site) -> None:
     permit = site.permit()
     site.device("other")
