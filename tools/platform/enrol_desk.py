@@ -191,25 +191,40 @@ class EnrolDesk:
             transaction.alarm(terminal, PLATFORM_SOURCE, "certify-forged", self._now_ms())
             return CertifyRefused(**bound, code="forged")
         with revocation.alone(self._authority):
-            certificate = None
-            if self._may_go_on(terminal, signed_by, public):
-                self._authority.enrol(terminal, checkpoint)
-                certificate = self._certified(terminal, public)
+            certificate = self._certificate(terminal, signed_by, public, checkpoint)
         if certificate is None:
             transaction.alarm(terminal, PLATFORM_SOURCE, "certify-revoked", self._now_ms())
             return CertifyRefused(**bound, code="revoked")
         return Certified(**bound, certificate=certificate.public_bytes(Encoding.DER))
 
-    def _may_go_on(self, terminal: str, signed_by: bytes, public: ec.EllipticCurvePublicKey) -> bool:
-        """Whether a terminal is to get its next certificate: it is the present box, and nobody revoked what it has."""
-        is_out = revocation.is_out(self._authority, terminal)
-        is_present = signed_by == self._authority.current_kid(terminal)
-        return is_present and not is_out and not self._is_revoked(terminal, public)
+    def _certificate(
+        self,
+        terminal: str,
+        signed_by: bytes,
+        public: ec.EllipticCurvePublicKey,
+        checkpoint: ec.EllipticCurvePublicKey,
+    ) -> x509.Certificate | None:
+        """What a terminal gets: the present box its next certificate, unless what it has was revoked.
+
+        A box that hands on to another checkpoint key is the present one by the former until it has its answer: what was
+        answered is answered again, and is no ground for anything else.
+        """
+        if revocation.is_out(self._authority, terminal) or self._is_revoked(terminal, public):
+            return None
+        current = self._authority.current_kid(terminal)
+        if signed_by == current:
+            certificate = self._certified(terminal, public)
+            self._authority.enrol(terminal, checkpoint)  # last: cut short before, the same question comes to the same
+            return certificate
+        return self._held(terminal, public) if cose.VerifyKey.of(checkpoint).kid == current else None
 
     def _certified(self, terminal: str, public: ec.EllipticCurvePublicKey) -> x509.Certificate:
         """One key has one certificate that counts, however often it is asked for, and whatever a power cut left."""
+        return self._held(terminal, public) or self._authority.certify(terminal, public)
+
+    def _held(self, terminal: str, public: ec.EllipticCurvePublicKey) -> x509.Certificate | None:
         held = (given for given in self._given(terminal, public) if not revocation.is_revoked(self._authority, given))
-        return next(held, None) or self._authority.certify(terminal, public)
+        return next(held, None)
 
     def _is_revoked(self, terminal: str, public: ec.EllipticCurvePublicKey) -> bool:
         given = self._given(terminal, public)

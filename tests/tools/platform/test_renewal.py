@@ -12,14 +12,23 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent import cose
 from agent.clock import SystemClock, SystemRandom
 from agent.keys import FileKeyStore, Own, Role
 from agent.renewal import Renewal
 from agent.sync.contract import Address, Channel
-from agent.sync.contract.enrol import Certified, asked_hash, sign_certify_answer
+from agent.sync.contract.enrol import (
+    Certified,
+    Certify,
+    CertifyRefused,
+    asked_hash,
+    open_certify_answer,
+    sign_certify,
+    sign_certify_answer,
+)
 from profiles.api import ClockState
 from tests.tools.platform.enrolling import Registry
 from tests.tools.platform.mqtt_client import PATIENCE_S, MqttClient, context_of, wait_until
@@ -187,6 +196,39 @@ async def test_a_box_that_was_replaced_is_renewed_no_more_and_alarms_and_the_new
     site.registry.authority.provision("gate-7", tmp_path / "box")
     site.keys = stolen
     assert await site.renewal(LaterClock(800)).once(), "a box that came back is the present one again"
+
+
+def test_what_hands_on_to_another_checkpoint_key_is_answered_the_same_again_and_opens_no_other_way(
+    site: Site, tmp_path: Path
+) -> None:
+    authority, keys = site.registry.authority, dict(site.keys.platform_keys(Role.ACKNOWLEDGEMENT))
+    nonce = SystemRandom().token(16)
+    following, third = (FileKeyStore.create(tmp_path / name).checkpoint_public() for name in ("following", "third"))
+
+    def question(checkpoint: ec.EllipticCurvePublicKey, request: bytes) -> bytes:
+        point = checkpoint.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+        certify = Certify(nonce=nonce, request=request, checkpoint=point)
+        return sign_certify(certify, site.keys.checkpoint_signer(), "gate-7")
+
+    def answer(payload: bytes) -> Certified | CertifyRefused:
+        reply = site.registry.desk.take(CERTIFY, payload)
+        assert reply is not None
+        return open_certify_answer(reply.payload, keys, "gate-7")
+
+    request = site.keys.certificate_request("gate-7")
+    asked = question(following, request)
+    first, second = answer(asked), answer(asked)
+    assert isinstance(first, Certified)
+    assert isinstance(second, Certified)
+    assert second.certificate == first.certificate
+    assert authority.current_kid("gate-7") == cose.VerifyKey.of(following).kid
+    assert site.registry.alarms() == {}
+    other = FileKeyStore.create(tmp_path / "other").certificate_request("gate-7")
+    for payload in (question(third, request), question(following, other)):
+        assert isinstance(answer(payload), CertifyRefused)
+    assert site.registry.alarms() == {"certify-revoked": "gate-7"}
+    assert authority.current_kid("gate-7") == cose.VerifyKey.of(following).kid
+    assert len(authority.given("gate-7")) == 2
 
 
 async def test_a_certificate_that_was_revoked_meanwhile_is_not_given_again(
