@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from io import BufferedReader, FileIO
 from pathlib import Path
 
 from agent.words import why_en, why_zh
+from offline_store.whole_file import replace_whole
 
 MAX_NAME_CHARS = 120
-_PART_NAME_CHARS = 80
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -75,18 +74,8 @@ def open_to_go_on(path: Path) -> FileIO:
 
 def write_plain(path: Path, content: bytes) -> None:
     """Put a whole new file in the place of what bore the name, and follow nothing. Raises :class:`StickError`."""
-    part = path.with_name(f".{path.name[:_PART_NAME_CHARS]}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o644)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        replace_whole(path, content, 0o644)
     except OSError as error:
         raise StickError(path, f"无法写入（{why_zh(error)}）", f"cannot be written ({why_en(error)})") from error
 

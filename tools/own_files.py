@@ -20,6 +20,7 @@ from offline_store.database import DATABASE_NAME
 from offline_store.lock import LOCK_NAME
 from offline_store.reserve import OPENING_NAME, RESERVE_NAME
 from offline_store.unrecorded import NAME as UNRECORDED
+from offline_store.whole_file import drafted
 
 _BESIDE = frozenset(
     {
@@ -59,6 +60,8 @@ def remove_own(state_dir: Path) -> list[str]:
 
 
 def _is_beside(name: str) -> bool:
+    """A draft of such a file, which a power cut left, is the terminal's too."""
+    name = drafted(name) or name
     return name in _BESIDE or _DAMAGED.fullmatch(name) is not None
 
 

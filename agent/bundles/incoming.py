@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent.bundles.errors import BundleError
 from agent.bundles.install import DIRECTORY, opened
+from offline_store.whole_file import drafted, replace_whole, whole
 
 SUFFIX = ".bundle"
 MAX_FILES = 256
@@ -34,6 +35,13 @@ class Incoming:
         for directory in (self.directory, self.refused):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def sweep(self) -> None:
+        """Remove drafts that a power cut left. Whoever brings a file at this very moment is told, and does it again."""
+        for directory in (self.directory, self.refused):
+            for path in directory.iterdir():
+                if drafted(path.name) is not None:
+                    path.unlink(missing_ok=True)
+
     def files(self) -> list[Path]:
         """What waits, by name, at most ``MAX_FILES`` of it; nothing that only points elsewhere."""
         waiting = (path for path in self.directory.iterdir() if path.suffix == SUFFIX and _is_plain_file(path))
@@ -42,27 +50,18 @@ class Incoming:
     def drop(self, source: Path, name: str) -> Path:
         """Bring a plain file, as ``name``; the path under which it waits. Raises :class:`BundleError` for any other."""
         path = self.directory / f"{name}{SUFFIX}"
-        part = path.with_suffix(".part")
-        try:
-            with opened(source) as file, part.open("wb") as out:
-                shutil.copyfileobj(file, out)
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        with opened(source) as file, whole(path) as draft:
+            shutil.copyfileobj(file, draft.file)
         return path
 
     def bring(self, content: bytes, name: str) -> None:
         """The same for a bundle that is no file yet."""
-        path = self.directory / f"{name}{SUFFIX}"
-        part = path.with_suffix(".part")
-        part.write_bytes(content)
-        part.replace(path)
+        replace_whole(self.directory / f"{name}{SUFFIX}", content)
 
     def refuse(self, path: Path, error: BundleError) -> None:
         """Put a refused file aside, its reason first; the oldest ones beyond the bound go."""
         reason = {"code": error.fault.code, "zh": error.zh, "en": error.en}
-        self._reason(path).write_text(json.dumps(reason, ensure_ascii=False), encoding="utf-8")
+        replace_whole(self._reason(path), json.dumps(reason, ensure_ascii=False).encode())
         path.replace(self.refused / path.name)
         aside = sorted(self.refused.glob(f"*{SUFFIX}"), key=lambda old: old.stat().st_mtime_ns, reverse=True)
         for old in aside[MAX_REFUSED:]:

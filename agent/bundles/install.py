@@ -1,7 +1,7 @@
 """Bundle files on the disk: read within bounds, written so that a power cut leaves the old content or the new one.
 
-``<state>/bundles/`` holds one file for each installed bundle, ``<name>.<version>``, ready to be mapped. A new one is
-written beside it, synced, given its name, and the directory synced; only then does the store commit that it is
+``<state>/bundles/`` holds one file for each installed bundle, ``<name>.<version>``. A new one is written beside it and
+takes its name as a whole (:mod:`offline_store.whole_file`); only then does the store commit that it is
 installed, and only after that is the old file removed. A file that no commit names is left over from a power cut and
 is removed at the next start.
 """
@@ -28,11 +28,10 @@ from agent.bundles.manifest import MAX_BODY_BYTES, Manifest
 from agent.credentials.lists import ListLost
 from agent.stick_files import StickError, open_plain
 from agent.words import why_en, why_zh
-from offline_store.durable import sync_directory
+from offline_store.whole_file import replace_whole, whole
 from profiles.reasons import Sentence
 
 DIRECTORY = "bundles"
-PART_SUFFIX = ".part"
 MAX_FILE_BYTES = len(MAGIC) + 2 + MAX_ENVELOPE_BYTES + MAX_BODY_BYTES
 RESERVE_BYTES = 8 * 1024**2
 """So much of the disk is left to the journal."""
@@ -62,7 +61,6 @@ class _Counted:
         if self._left_bytes or self._hash.digest() != sha256:
             raise BundleError(BundleFault.CONTENT, Sentence("内容与签名的不同", "the content is not what was signed"))
         self._file.flush()
-        os.fsync(self._file.fileno())
 
 
 class Shelf:
@@ -85,19 +83,13 @@ class Shelf:
         ``source`` is the bundle file whose ``manifest`` was checked, ``base`` the one in force, for a delta. Raises
         :class:`BundleError`; ``OSError`` if the disk does not take it.
         """
-        part = self.directory / f".{manifest.name}{PART_SUFFIX}"
         self._check_room(manifest)
-        try:
+        with whole(self.path(manifest)) as draft:
             with opened(source) as file:
                 _check_body(file, manifest)
-                self._write(part, file, manifest, base)
-            content = open_content(manifest, read_data(part), opener)
+                self._write(draft.file, file, manifest, base)
+            content = open_content(manifest, read_data(draft.path), opener)
             check_content(manifest, content)
-            part.replace(self.path(manifest))
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        sync_directory(self.directory)
         return content
 
     def open(self, manifest: Manifest, opener: Opener) -> Content:
@@ -114,13 +106,7 @@ class Shelf:
 
     def restore(self, manifest: Manifest, content: bytes) -> None:
         """Write content again that the store had kept. Raises ``OSError``."""
-        part = self.directory / f".{manifest.name}{PART_SUFFIX}"
-        with part.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(self.path(manifest))
-        sync_directory(self.directory)
+        replace_whole(self.path(manifest), content)
 
     def sweep(self, keep: Iterable[Manifest]) -> None:
         """Remove every content that is not installed. Raises ``OSError``."""
@@ -134,26 +120,24 @@ class Shelf:
         if shutil.disk_usage(self.directory).free < manifest.content_bytes + RESERVE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.directory))
 
-    def _write(self, part: Path, file: BinaryIO, manifest: Manifest, base: Manifest | None) -> None:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            counted = _Counted(out, manifest.content_bytes)
-            body = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).stream_reader(file, closefd=False)
-            try:
-                if manifest.previous_version is None:
-                    while piece := body.read(_PIECE_BYTES):
-                        counted.write(piece)
-                elif base is not None:
-                    apply_delta(manifest, read_data(self.path(base)), body, counted)
-                if body.read(1):
-                    raise BundleError(
-                        BundleFault.CONTENT, Sentence("正文之后还有多余内容", "the body holds more than was read")
-                    )
-            except zstandard.ZstdError as error:
+    def _write(self, out: BinaryIO, file: BinaryIO, manifest: Manifest, base: Manifest | None) -> None:
+        counted = _Counted(out, manifest.content_bytes)
+        body = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES).stream_reader(file, closefd=False)
+        try:
+            if manifest.previous_version is None:
+                while piece := body.read(_PIECE_BYTES):
+                    counted.write(piece)
+            elif base is not None:
+                apply_delta(manifest, read_data(self.path(base)), body, counted)
+            if body.read(1):
                 raise BundleError(
-                    BundleFault.CONTENT, Sentence("正文不是一个完整的 zstd 帧", "the body is not one zstd frame")
-                ) from error
-            counted.finish(manifest.content_sha256)
+                    BundleFault.CONTENT, Sentence("正文之后还有多余内容", "the body holds more than was read")
+                )
+        except zstandard.ZstdError as error:
+            raise BundleError(
+                BundleFault.CONTENT, Sentence("正文不是一个完整的 zstd 帧", "the body is not one zstd frame")
+            ) from error
+        counted.finish(manifest.content_sha256)
 
 
 @contextmanager

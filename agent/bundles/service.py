@@ -107,6 +107,7 @@ class Bundles:
         """
         self._shelf.make()
         self._incoming.make()
+        self._incoming.sweep()
         self._rings = rings_on_disk(self._state_dir, self._ports.keys)
         for row in installed(self._state_dir):
             self._floors[row.name] = row.version

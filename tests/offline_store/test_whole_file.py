@@ -8,12 +8,12 @@ import os
 import resource
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from offline_store.whole_file import replace_whole
+from offline_store.whole_file import drafted, replace_whole, whole
 
 
 @contextmanager
@@ -83,3 +83,28 @@ def test_a_link_in_its_place_goes_and_what_it_points_to_stays(tmp_path: Path) ->
     replace_whole(tmp_path / "terminal.yaml", b"new", 0o640)
     assert (tmp_path / "others").read_text() == "not ours"
     assert not (tmp_path / "terminal.yaml").is_symlink()
+
+
+def test_piece_by_piece_it_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "trust.1"
+    with suppress(ValueError), whole(path) as draft:
+        draft.file.write(b"half")
+        raise ValueError("not what was signed")
+    assert list(tmp_path.iterdir()) == []
+    with whole(path) as draft:
+        draft.file.write(b"first ")
+        draft.file.flush()
+        assert (draft.path.read_bytes(), path.exists()) == (b"first ", False)
+        draft.file.write(b"second")
+    assert path.read_bytes() == b"first second"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "名" * 85, "terminal.yaml"])
+def test_whatever_a_file_is_called_its_draft_has_a_name_too_and_is_known_by_it(tmp_path: Path, name: str) -> None:
+    with whole(tmp_path / name) as draft:
+        of = drafted(draft.path.name)
+    assert of is not None
+    assert name.startswith(of)
+    assert drafted(name) is None
+    assert [path.name for path in tmp_path.iterdir()] == [name]

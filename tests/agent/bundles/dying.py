@@ -19,10 +19,10 @@ from typing import Any
 
 from agent.bundles import install, service
 from agent.bundles.manifest import Kind
-from offline_store import journal
+from offline_store import journal, whole_file
 from tests.agent.bundles.parts import ISSUER, Terminal
 
-_ON_THE_WAY = frozenset(module.__file__ for module in (install, service, journal))
+_ON_THE_WAY = frozenset(module.__file__ for module in (install, service, journal, whole_file))
 
 
 class Death:

@@ -116,6 +116,25 @@ async def test_a_file_that_is_still_being_copied_is_left_alone(terminal: Termina
     assert half.exists()
 
 
+async def test_nothing_is_written_through_what_lies_in_the_folder_and_what_a_power_cut_left_is_swept(
+    terminal: Terminal,
+) -> None:
+    incoming, others = Incoming(terminal.state_dir), terminal.state_dir / "others"
+    incoming.make()
+    others.write_text("not ours")
+    for name in ("whole.part", "whole.bundle", "enrolment-1.part"):
+        (incoming.directory / name).symlink_to(others)
+    drop(terminal, "whole", terminal.full(Kind.STATUS))
+    incoming.bring(terminal.full(Kind.STATUS), "enrolment-1")
+    assert others.read_text() == "not ours"
+    assert not (incoming.directory / "whole.bundle").is_symlink()
+    left = [folder / ".cut.bundle.0123456789abcdef" for folder in (incoming.directory, incoming.refused)]
+    for path in left:
+        path.write_bytes(b"half")
+    terminal.restart()
+    assert not any(path.exists() for path in left)
+
+
 async def test_the_same_file_again_changes_nothing_and_is_no_fault(terminal: Terminal) -> None:
     await terminal.install(terminal.full(Kind.STATUS))
     async with running(terminal) as incoming:

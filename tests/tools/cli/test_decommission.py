@@ -117,7 +117,8 @@ def test_what_a_terminal_leaves_is_all_known_as_its_own(state_dir: Path) -> None
     for name in ("bundles", "configuration", "damaged-1", "rescued"):
         (state_dir / name).mkdir()
         (state_dir / name / "file").write_bytes(b"")
-    for name in ("reserve", "reserve-opening", "unrecorded", "link.json", "stick.ack", "stick.part", "fire.latch"):
+    for name in ("reserve", "reserve-opening", "unrecorded", "link.json", "stick.ack", "stick.part", "fire.latch",
+                 ".stick.ack.0123456789abcdef"):  # fmt: skip
         (state_dir / name).write_bytes(b"")
     done = onecard("decommission", "--state-dir", state_dir, "--with-unsent", "--yes")
     assert "is gone" in done.output
