@@ -9,8 +9,9 @@ opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.k
 trust list by which the platform verifies evidence; `workers/`, the credentials of further ingest workers;
 `certificates/ID/SERIAL.pem`, every certificate that a terminal was given; `sealing/ID.pem`, what is sealed for a
 terminal; `revoked/SERIAL.pem` with `revoked.crl`, those that count no more (:mod:`tools.platform.revocation`);
-`enrol.key`, from which the secrets of enrolment codes are drawn. A key is on the disk before its certificate: a
-certificate means a whole pair.
+`enrol.key`, from which the secrets of enrolment codes are drawn; `next-ROLE.pem` and `former-ROLE.pem` while the key of
+a role is being changed (:mod:`tools.platform.rotation`). A key is on the disk before its certificate: a certificate
+means a whole pair.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from agent.cose import VerifyKey, keyring
+from agent.cose import Es256Signer, VerifyKey, keyring
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, KeyStoreError, Role
 from agent.sync.contract import Address, ContractError
 from offline_store.whole_file import replace_whole
@@ -215,6 +216,34 @@ class Authority:
             *((role, public.read_bytes()) for role, (_, public) in self.role_keys.items()),
         ]
 
+    def begin_next(self, role: Role) -> tuple[bytes, bytes]:
+        """The role's public key and that of the one that shall follow it, PEM; made here, or by a run that was cut."""
+        key, public = self._files_of(role)
+        coming, former = _beside(key, role)
+        if not coming.exists():
+            write_private(former, public.read_bytes())
+            write_private(coming, _private_pem(ec.generate_private_key(ec.SECP256R1())))
+        return former.read_bytes(), _public_pem(_load_key(coming).public_key())
+
+    def adopt_next(self, role: Role) -> None:
+        """Sign by the key that follows from now on; both stay known until :meth:`end_next`."""
+        key, public = self._files_of(role)
+        coming, _ = _beside(key, role)
+        write_private(key, coming.read_bytes())
+        write_private(public, _public_pem(_load_key(key).public_key()))
+
+    def end_next(self, role: Role) -> None:
+        """All that hangs on the change is done."""
+        for path in _beside(self._files_of(role)[0], role):
+            path.unlink()
+
+    def signer_of(self, role: Role) -> Es256Signer:
+        """Who signs in a role."""
+        return Es256Signer(_load_key(self._files_of(role)[0]))
+
+    def _files_of(self, role: Role) -> tuple[Path, Path]:
+        return (self.ack_key, self.ack_public) if role is Role.ACKNOWLEDGEMENT else self.role_keys[role]
+
     def load_authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         """The authority's certificate and key."""
         return x509.load_pem_x509_certificate(self.ca.certificate.read_bytes()), _load_key(self.ca.key)
@@ -310,6 +339,11 @@ def check_name(terminal: str) -> None:
         raise PlatformError(
             say("终端编号不能是 platform：这是平台自己的名字。", "No terminal can be called platform: the platform is.")
         )
+
+
+def _beside(key: Path, role: Role) -> tuple[Path, Path]:
+    """The key that follows, and the public one that it follows, while that is under way."""
+    return key.with_name(f"next-{role}.pem"), key.with_name(f"former-{role}.pem")
 
 
 def worker_name(number: int) -> str:

@@ -51,6 +51,7 @@ from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
 from tools.platform.register_commands import register_group
 from tools.platform.return_commands import return_group
+from tools.platform.rotation_command import rotation
 from tools.platform.school_commands import school_group
 from tools.platform.service import Layout, Platform, Settings, is_running
 from tools.platform.stick_command import bring
@@ -225,7 +226,7 @@ _FURTHER = (
         person,
     ),
 )
-for further in (*_FURTHER, enrol_group):
+for further in (*_FURTHER, enrol_group, rotation):
     platform.add_command(further)
 for about_credit in (credit, list_debts):
     account.add_command(about_credit)

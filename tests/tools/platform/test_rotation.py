@@ -1,0 +1,164 @@
+"""The platform's keys, changed one role at a time: terminals believe what it says then, and nothing of before."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent import cose
+from agent.bundles.check import Place, check
+from agent.bundles.errors import BundleError, BundleFault
+from agent.bundles.manifest import Kind
+from agent.bundles.roles import Rings, Signatory, enrolled_rings, rings_of
+from agent.clock import Moment
+from agent.keys import FileKeyStore, Role
+from offline_store.whole_file import replace_whole
+from profiles.api import ClockState
+from tools import bundles
+from tools.platform import ca, leases, rotation
+from tools.platform.bundle_store import BundleStore
+from tools.platform.ca import Authority
+from tools.platform.commands import platform
+from tools.platform.give_out import give_out
+from tools.platform.service import Layout
+
+NOW_MS = 1_795_406_400_000
+DAY_MS = 86_400_000
+TILL = Place("till-1")
+
+
+class City:
+    """A platform with one terminal, which it gave a lease and a list in two versions."""
+
+    def __init__(self, directory: Path) -> None:
+        self.layout = Layout(directory / "city")
+        self.authority = Authority.init(self.layout.keys)
+        self.given = BundleStore(self.layout.bundles)
+        self.terminal = self.authority.provision("till-1", directory / "till-1")
+        leases.grant(self.given, self.authority, "till-1", NOW_MS, 14 * DAY_MS)
+        for denied in ("00" * 16, "11" * 16):
+            rows = bundles.emergency_content([bytes.fromhex(denied)])
+            give_out(self.layout, Kind.EMERGENCY, Kind.EMERGENCY.value, rows, NOW_MS)
+
+    def typed(self, *arguments: str) -> Result:
+        return CliRunner().invoke(platform, [*arguments, "--dir", str(self.layout.directory)])
+
+    def envelopes(self) -> dict[str, bytes]:
+        """What is given out besides the keys, by the file's name."""
+        return {
+            form.path.name: form.envelope
+            for latest in self.given.latest()
+            for form in latest.forms
+            if latest.name != Kind.KEYS.value
+        }
+
+    def rings(self, before: Rings) -> Rings:
+        """Whom the terminal believes once it has taken the keys bundle, which it judges by those before."""
+        (latest,) = [latest for latest in self.given.latest() if latest.name == Kind.KEYS.value]
+        check(latest.envelopes[0], Signatory(before), TILL, {}, moment(latest.forms[0].manifest.issued_ms))
+        return rings_of(bundles.read_full(latest.forms[0].path).content)
+
+
+def moment(now_ms: int = NOW_MS) -> Moment:
+    return Moment(now_ms, ClockState.SYNCHRONISED, 0)
+
+
+def believed(envelopes: Mapping[str, bytes], rings: Rings, now_ms: int = NOW_MS) -> dict[str, bool]:
+    """Which of them are signed by whom the terminal believes; a delta that only lacks its base has passed that."""
+    faults: dict[str, BundleFault | None] = dict.fromkeys(envelopes)
+    for name, envelope in envelopes.items():
+        try:
+            check(envelope, Signatory(rings), TILL, {}, moment(now_ms))
+        except BundleError as error:
+            faults[name] = error.fault
+    assert set(faults.values()) <= {None, BundleFault.SIGNATURE, BundleFault.WRONG_BASE}
+    return {name: fault is not BundleFault.SIGNATURE for name, fault in faults.items()}
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> City:
+    return City(tmp_path)
+
+
+def test_what_the_platform_gives_out_is_believed_again_and_what_the_former_key_signed_is_not(city: City) -> None:
+    before, enrolled = city.envelopes(), enrolled_rings(city.terminal)
+    assert len(before) == 3, "a lease, a list and the delta to it"
+    assert set(believed(before, enrolled).values()) == {True}
+    rotated = city.typed("rotate", "bundle", "--yes", "--json")
+    assert json.loads(rotated.output) == {"role": "bundle", "keys": 1, "resigned": 3}
+    rings = city.rings(enrolled)
+    assert set(believed(before, rings).values()) == {False}
+    after = city.envelopes()
+    assert after.keys() == before.keys(), "the same versions"
+    assert set(believed(after, rings).values()) == {True}
+    assert bundles.read_full(city.layout.bundles / "emergency" / "2.bundle").manifest.bundle_version == 2
+    leases.renew(city.given, city.authority, NOW_MS + 8 * DAY_MS)
+    (renewed,) = leases.leases(city.given).values()
+    assert renewed.envelopes[0] not in after.values()
+    assert believed({"renewed": renewed.envelopes[0]}, rings, NOW_MS + 8 * DAY_MS) == {"renewed": True}
+
+
+@pytest.mark.parametrize("role", [role.value for role in rotation.ROLES])
+def test_one_role_has_another_key_for_terminals_of_before_and_of_now_and_the_others_keep_theirs(
+    city: City, tmp_path: Path, role: str
+) -> None:
+    enrolled = enrolled_rings(city.terminal)
+    assert city.typed("rotate", role, "--yes").exit_code == 0
+    rings = city.rings(enrolled)
+    changed = {of for of in Role if rings[of] != enrolled[of]}
+    assert changed == {Role(role)}
+    assert len(rings[Role(role)]) == 1
+    now = enrolled_rings(city.authority.provision("till-2", tmp_path / "till-2"))
+    assert {of: set(now[of]) for of in Role} == {of: set(rings[of]) for of in Role}
+    assert not list(city.layout.keys.glob("next-*")) + list(city.layout.keys.glob("former-*"))
+
+
+def test_what_others_were_given_in_a_keys_bundle_stays_in_the_next_one(city: City, tmp_path: Path) -> None:
+    school = FileKeyStore.create(tmp_path / "school").checkpoint_public()
+    also = (Role.BUNDLE, school.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    issue = bundles.Issue(Kind.KEYS, "keys", 8, NOW_MS, NOW_MS + DAY_MS, 0, "all")
+    made = tmp_path / "keys-8.bundle"
+    content = bundles.keys_content([*city.authority.public_keys(), also])
+    made.write_bytes(bundles.full_bundle(issue, content, city.authority.signer_of(Role.ROOT)))
+    city.given.add(made)
+    assert json.loads(city.typed("rotate", "bundle", "--yes", "--json").output)["keys"] == 9
+    before, after = (set(rings[Role.BUNDLE]) for rings in (rings_of(content), city.rings(rings_of(content))))
+    assert (len(before), len(after)) == (2, 2)
+    assert before & after == {cose.key_id(school)}
+
+
+@pytest.mark.parametrize("written", range(8))
+def test_cut_short_before_any_write_it_is_run_again_and_ends_as_it_would_have(
+    city: City, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    enrolled, left = enrolled_rings(city.terminal), [written]
+
+    def cut(path: Path, content: bytes | BinaryIO) -> None:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        left[0] -= 1
+        replace_whole(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ca, "replace_whole", cut)
+        patched.setattr(rotation, "replace_whole", cut)
+        assert city.typed("rotate", "bundle", "--yes").exit_code != 0
+    assert city.typed("rotate", "bundle", "--yes").exit_code == 0
+    (latest,) = [latest for latest in city.given.latest() if latest.name == Kind.KEYS.value]
+    assert latest.version == 1
+    assert set(believed(city.envelopes(), city.rings(enrolled)).values()) == {True}
+
+
+def test_it_says_what_ends_and_asks(city: City) -> None:
+    asked = CliRunner().invoke(platform, ["rotate", "technician", "--dir", str(city.layout.directory)], input="n\n")
+    assert asked.exit_code == 1
+    assert "technician" in asked.output
+    assert not city.layout.bundles.joinpath("keys").exists()
