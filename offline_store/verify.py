@@ -25,6 +25,8 @@ class Fault(StrEnum):
     MISSING = "missing"
     ALTERED = "altered"
     MISPLACED = "misplaced"
+    INSERTED = "inserted"
+    """Two follow the same record, and the one behind them follows the other."""
     FORGED = "forged"
     """A checkpoint that the terminal's key did not sign: it, or what stands before it, is not the terminal's."""
     UNKNOWN_SUITE = "unknown-suite"
@@ -158,6 +160,9 @@ def _verify_chain(
         if seq != expected:
             break
         fault, record = _verify_row(row, seq, chain)
+        if fault is Fault.MISPLACED and before is not None and _follows_the_same(row[6], before):
+            seq -= not _is_disowned(connection, chain, seq, row[6])
+            return seq - chain.first_retained, Break(chain.chain_id, seq, Fault.INSERTED)
         if record is not None and record.prev_hash != before_hash:
             # One of the two was altered: the one before, unless the platform has it or the next one disowns this.
             if before is not None and seq - 1 != chain.acked_seq and not _is_disowned(connection, chain, seq, row[6]):
@@ -194,8 +199,14 @@ def _verify_row(row: _Row, seq: int, chain: _Chain) -> tuple[Fault | None, Recor
     return None, record
 
 
+def _follows_the_same(body: bytes, before: Record) -> bool:
+    """Whether a readable record has the number of the one before it, and its predecessor."""
+    record = Record.from_bytes(body)
+    return (record.seq, record.prev_hash) == (before.seq, before.prev_hash)
+
+
 def _is_disowned(connection: sqlite3.Connection, chain: _Chain, seq: int, body: bytes) -> bool:
-    """Whether the record after it names another hash than this body's; the row itself passed :func:`_verify_row`."""
+    """Whether the record after it names another hash than this body's, which is a record's."""
     if seq == chain.acked_seq:
         return False
     row = connection.execute("SELECT body FROM record WHERE place = ?", (chain.base + seq + 1,)).fetchone()

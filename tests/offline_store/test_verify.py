@@ -1,4 +1,4 @@
-"""Verification names the first altered, missing or swapped record."""
+"""Verification names the first altered, missing, swapped or inserted record."""
 
 from __future__ import annotations
 
@@ -79,6 +79,43 @@ def test_a_well_formed_forgery_is_named_itself_and_not_its_neighbour(
     chain_id = journal.head.chain_id
     verdict = verdict_after(journal, directory, altered(records[seq - 2]))
     assert verdict.broken == Break(chain_id, seq, Fault.ALTERED)
+
+
+MAKE_ROOM = (
+    "UPDATE record SET place = -place WHERE place >= {0}",
+    "UPDATE record SET place = 1 - place WHERE place < 0",
+)
+INSERT = "INSERT INTO record (place, id, kind, lane, reason, time_ms, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
+
+
+def inserted(record: Record, place: int) -> list[Statement]:
+    """SQL that moves what stands at the place and behind it by one, and puts the record there."""
+    room: list[Statement] = [statement.format(place) for statement in MAKE_ROOM]
+    entry = record.entry
+    values = (place, entry.id, entry.kind, entry.lane, entry.reason, entry.time_ms, record.to_bytes())
+    return [*room, (INSERT, values)]
+
+
+@pytest.mark.parametrize("place", [*range(2, 12), 600])
+@pytest.mark.parametrize("behind", [False, True], ids=["before the true one", "behind the true one"])
+def test_a_forgery_between_two_records_is_named_itself_and_not_its_neighbour(
+    journal: Journal, directory: Path, place: int, *, behind: bool
+) -> None:
+    """It names the hash of the one before, as the true record of its number does; the next one tells them apart."""
+    records = fill(journal, 700)
+    chain_id, true = journal.head.chain_id, records[place - 2]
+    forged = replace(true, entry=replace(true.entry, id=records[-1].entry.id[:-1] + b"x"))
+    there = place + behind
+    verdict = verdict_after(journal, directory, *inserted(forged, there))
+    assert verdict == Verdict(there - 1, Break(chain_id, there, Fault.INSERTED))
+
+
+def test_a_copy_of_a_record_anywhere_in_the_chain_is_named_itself(journal: Journal, directory: Path) -> None:
+    records = fill(journal, 10)
+    chain_id = journal.head.chain_id
+    copy = replace(records[1], entry=replace(records[1].entry, id=records[1].entry.id[:-1] + b"x"))
+    verdict = verdict_after(journal, directory, *inserted(copy, 7))
+    assert verdict == Verdict(6, Break(chain_id, 7, Fault.MISPLACED))
 
 
 def test_a_last_record_that_the_platform_has_cannot_be_forged(journal: Journal, directory: Path) -> None:

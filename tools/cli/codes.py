@@ -65,6 +65,7 @@ _FAULTS: Mapping[Fault, Sentence] = {
     Fault.MISSING: _S("缺失", "missing"),
     Fault.ALTERED: _S("被改动", "altered"),
     Fault.MISPLACED: _S("位置不对", "misplaced"),
+    Fault.INSERTED: _S("是插入的", "inserted"),
     Fault.FORGED: _S("不是终端签名的", "forged"),
     Fault.UNKNOWN_SUITE: _S("所用的算法组未知", "of an unknown suite"),
 }
