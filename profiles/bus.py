@@ -190,7 +190,7 @@ class Bus(Cashier[BusState]):
     def _companions(self, state: BusState, people: int, facts: Facts) -> Step[BusState]:
         if people > MAX_PEOPLE:
             return Step(state, (Show(BusReason.TOO_MANY.citizen, Tone.NO),))
-        said = Sentence(f"共 {people} 人，请刷卡", f"{people} people: please tap")
+        said = Sentence(f"共 {people} 人，请刷卡", f"{people} {'person' if people == 1 else 'people'}: please tap")
         return typed(state, {"people": people}, said, facts)
 
     def _fresh(self, state: BusState) -> BusState:

@@ -10,6 +10,7 @@ import click
 
 from agent.words import say
 from drivers.virtual.place import virtual_dir
+from profiles.reasons import counted
 from tools.cli.codes import reason_words
 from tools.demo.scenes import SCENES
 from tools.demo.stage import TERMINAL, Stage, StageError
@@ -71,7 +72,7 @@ def _prove(stage: Stage) -> None:
         raise StageError(
             say(
                 f"日志 {len(journal)} 条，平台 {len(received)} 条，不相同",
-                f"the journal holds {len(journal)} records, the platform {len(received)}: they differ",
+                f"the journal holds {counted(len(journal), 'record')}, the platform {len(received)}: they differ",
             )
         )
     click.echo(

@@ -184,10 +184,12 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
               local(row["last_ms"]), row["detail"] or ""] for row in alarms],
         )  # fmt: skip
     for terminal, openings in waiting.items():
+        be = "is" if openings == 1 else "are"
         click.echo(
             say(
                 f"{terminal}：磁盘已满，有 {openings} 次开门没有逐条记录，有空间后补记次数",
-                f"{terminal}: the disk is full, {openings} openings are not recorded one by one; their number will be",
+                f"{terminal}: the disk is full, {counted(openings, 'opening')} {be} not recorded one by one;"
+                " their number will be",
             )
         )
 
@@ -267,7 +269,9 @@ def _verify(store: Store, terminal_id: str | None, as_json: bool) -> None:
             broken += bad_seq is not None
             _print_verdict(head, bad_seq, as_json)
     if broken:
-        raise PlatformError(say(f"{broken} 条链不完整。", f"{broken} chains are not whole."))
+        raise PlatformError(
+            say(f"{broken} 条链不完整。", f"{counted(broken, 'chain')} {'is' if broken == 1 else 'are'} not whole.")
+        )
 
 
 def _print_verdict(head: Position, bad_seq: int | None, as_json: bool) -> None:

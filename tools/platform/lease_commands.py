@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from profiles.reasons import counted
 from tools.cli.times import local
 from tools.cli.words import say
 from tools.platform import leases
@@ -43,7 +44,10 @@ def grant_lease(terminal: str, days: int, directory: Path) -> None:
         raise PlatformError(say(f"没有终端 {terminal}。", f"There is no terminal {terminal}."))
     leases.grant(BundleStore(layout.bundles), authority, terminal, time.time_ns() // 1_000_000, days * DAY_MS)
     click.echo(
-        say(f"{terminal} 可收款 {days} 天，自动续约", f"{terminal}: {days} days, renewed by the running platform")
+        say(
+            f"{terminal} 可收款 {days} 天，自动续约",
+            f"{terminal}: {counted(days, 'day')}, renewed by the running platform",
+        )
     )
 
 

@@ -83,13 +83,16 @@ def _tell(report: Reconciliation) -> None:
 def _verdict(broken_at: int | None, holes: int) -> str:
     if broken_at is not None:
         return say(f"在第 {broken_at} 条断开", f"broken at record {broken_at}")
-    return say(f"完整，有 {holes} 处缺失", f"whole but for {holes} holes") if holes else say("完整", "whole")
+    return say(f"完整，有 {holes} 处缺失", f"whole but for {counted(holes, 'hole')}") if holes else say("完整", "whole")
 
 
 def _open_points(report: Reconciliation) -> Iterator[str]:
     for terminal, count in report.behind.items():
         if count:
-            yield say(f"{terminal}：还有 {count} 条记录未到", f"{terminal}: {count} records have not come yet")
+            yield say(
+                f"{terminal}：还有 {count} 条记录未到",
+                f"{terminal}: {counted(count, 'record')} {'has' if count == 1 else 'have'} not come yet",
+            )
     for chain in report.chains:
         for hole in chain.holes:
             yield say(
@@ -102,7 +105,9 @@ def _open_points(report: Reconciliation) -> Iterator[str]:
     for waits in report.contested:
         yield from _decisions(waits)
     for terminal, count in report.letters.items():
-        yield say(f"{terminal}：{count} 封死信", f"{terminal}: {count} dead letters (platform dead-letters list)")
+        yield say(
+            f"{terminal}：{count} 封死信", f"{terminal}: {counted(count, 'dead letter')} (platform dead-letters list)"
+        )
     for (terminal, code), count in report.serious.items():
         yield f"{terminal}{say('：', ': ')}{alarm_words(code)} × {count}"
 

@@ -86,7 +86,12 @@ def bring(file: Path, namespace: str, directory: Path, database: str | None) -> 
             count = bring_in(store, namespace, source, rows, _now_ms(), _tell)
     finally:
         store.close()
-    click.echo(say(f"登记册 {namespace}：{count} 个介质", f"the register of {namespace} has {count} media"))
+    click.echo(
+        say(
+            f"登记册 {namespace}：{count} 个介质",
+            f"the register of {namespace} has {count} {'medium' if count == 1 else 'media'}",
+        )
+    )
 
 
 @register_group.command(name="set", help=say("登记一个介质的持有人", "Say whose a medium is"))

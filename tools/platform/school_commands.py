@@ -110,7 +110,8 @@ def bring_roster(
     click.echo(
         say(
             f"已下发：{bundle} {version}，{len(people)} 人，其中学生 {len(enrolled)} 人",
-            f"to be given out: {bundle} {version}, {len(people)} people, {len(enrolled)} of them pupils",
+            f"to be given out: {bundle} {version}, {len(people)} {'person' if len(people) == 1 else 'people'},"
+            f" {len(enrolled)} of them pupils",
         )
     )
 

@@ -13,6 +13,7 @@ import click
 
 from agent.bundles.manifest import Kind
 from agent.credentials.ec1 import Ec1
+from profiles.reasons import counted
 from tools import bundles, citizen_code
 from tools.citizen_code import Grant
 from tools.cli import code_files
@@ -78,7 +79,9 @@ def print_code(
         )
     longest = issuer.row.max_ttl_hours
     if ttl_hours is not None and ttl_hours > longest:
-        raise PlatformError(say(f"此签发者最多 {longest} 小时。", f"This issuer's codes last at most {longest} hours."))
+        raise PlatformError(
+            say(f"此签发者最多 {longest} 小时。", f"This issuer's codes last at most {counted(longest, 'hour')}.")
+        )
     now_ms, layout, number = time.time_ns() // 1_000_000, Layout(directory), issuer.row.issuer
     store = Store.open(database or layout.database_url)
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from profiles.reasons import counted
 from tools.cli.words import say
 from tools.platform.attendance import Presence, PupilDay, attendance
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
@@ -136,7 +137,7 @@ def _as_json(each: Told) -> dict[str, object]:
 def _remarks(each: Told) -> str:
     said = []
     if each.minutes_late:
-        said.append(say(f"晚 {each.minutes_late} 分钟", f"{each.minutes_late} minutes late"))
+        said.append(say(f"晚 {each.minutes_late} 分钟", f"{counted(each.minutes_late, 'minute')} late"))
     if each.back_by_ms is not None:
         said.append(say(f"应于 {_local(each.back_by_ms)} 前返校", f"back by {_local(each.back_by_ms)}"))
     if each.stale:

@@ -247,5 +247,7 @@ def _words(given: Registration) -> str:
     if given.balances_by_card:
         parts.append(say("凭卡查余额", "balances to cards"))
     limit = yuan(given.holds_fen)
-    parts.append(say(f"预占至多 {given.holds} 笔、{limit} 元", f"at most {given.holds} holds of {limit} yuan in all"))
+    parts.append(
+        say(f"预占至多 {given.holds} 笔、{limit} 元", f"at most {counted(given.holds, 'hold')} of {limit} yuan in all")
+    )
     return say("；", "; ").join(parts)

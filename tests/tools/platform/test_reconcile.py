@@ -185,6 +185,7 @@ def test_dead_letters_are_listed_shown_and_tried_again(directory: Path) -> None:
     assert [(row["terminal"], row["reason"]) for row in listed] == [("gate-1", "chain-break")]
     letter_id = listed[0]["id"]
     assert "do not follow" in invoke(directory, "dead-letters", "list").output
+    assert "gate-1: 1 dead letter (" in invoke(directory, "reconcile").output
     shown = invoke(directory, "dead-letters", "show", letter_id[:6])
     assert "content: {" in shown.output
     tried = invoke(directory, "dead-letters", "replay", "--all")
