@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, IntEnum, StrEnum
+from types import MappingProxyType
 from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from profiles import wiring
 from profiles.families import FamilyEffect, FamilyEvent
 from profiles.frozen import Frozen
 from profiles.full_disk import FullDisk
@@ -27,6 +27,8 @@ from profiles.reasons import ReasonEnum, Sentence
 from profiles.rules.codes import CodePolicy
 from profiles.school_calendar import SchoolCalendar
 from profiles.trace import RuleEnum
+from profiles.wiring import Wiring as Wiring  # noqa: PLC0414
+from profiles.withheld import repr_without
 
 _S = Sentence
 
@@ -325,8 +327,7 @@ Event = _OfPeople | InputChanged | TimerFired | Actuated | RecordedLate | Restar
 # Effects, carried out in this order: record, actuate, show, start a timer, ask ----------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """Make this durable before anything that follows."""
 
     id: bytes
@@ -335,13 +336,16 @@ class Record:
     medium: bytes | None = None
     subject: Subject | None = None
     refers_to: bytes | None = None
-    public: Mapping[str, str | int | bool] = field(default_factory=dict)
+    public: Mapping[str, str | int | bool] = MappingProxyType({})
     marks: tuple[Mark, ...] = ()
-    evidence: bytes | None = field(default=None, repr=False)
+    evidence: bytes | None = None
     """The credential's, where money, a loan or a debt follows: sealed for the platform alone."""
     money: Money | None = None
     trace: bytes = b""
     """Which rules were asked, and what each said (:mod:`profiles.trace`)."""
+
+    def __repr__(self) -> str:
+        return repr_without("evidence", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,18 +365,19 @@ class Tone(Enum):
     WAIT = "wait"
 
 
-@dataclass(frozen=True, slots=True)
-class Show:
+class Show(NamedTuple):
     """Put a sentence before the citizen."""
 
     sentence: Sentence
     tone: Tone
-    name: str = field(default="", repr=False)
+    name: str = ""
     """The holder's masked name, for the staff beside the screen; it goes into no log."""
 
+    def __repr__(self) -> str:
+        return repr_without("name", self)
 
-@dataclass(frozen=True, slots=True)
-class StartTimer:
+
+class StartTimer(NamedTuple):
     """Ask for a :class:`TimerFired`; a timer of the same name is replaced."""
 
     name: str
@@ -380,8 +385,7 @@ class StartTimer:
     about: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """Ask the platform (:mod:`profiles.questions`); ``about`` is the id of the record that says so."""
 
     question: Question
@@ -389,7 +393,10 @@ class Ask:
     about: bytes
     medium: bytes | None = None
     subject: Subject | None = None
-    evidence: bytes | None = field(default=None, repr=False)
+    evidence: bytes | None = None
+
+    def __repr__(self) -> str:
+        return repr_without("evidence", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,9 +413,6 @@ Effect = Record | Actuate | Show | StartTimer | Ask | RaiseAlarm | FamilyEffect
 class State(Frozen):
     """Base of a profile's state: frozen, saved with the record that changed it, read back after a restart; a field with
     ``exclude=True`` is not, and a change of it alone goes to no disk."""
-
-
-Wiring = wiring.Wiring
 
 
 class ProfileSettings(BaseModel):

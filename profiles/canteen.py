@@ -38,7 +38,7 @@ from profiles.canteen_state import CanteenState
 from profiles.counter_reasons import CounterReason
 from profiles.meal import Meal
 from profiles.ordering import Ordering
-from profiles.payment import PAID_SCOPE, Bill, Kept, Payment
+from profiles.payment import PAID_SCOPE, Bill, Payment, Settled
 from profiles.payment_reasons import PaymentReason
 from profiles.reasons import Sentence
 from profiles.rules.double_tap import not_used, used
@@ -318,10 +318,11 @@ class Canteen(Ordering[CanteenState]):
         """A meal of the period."""
         return self._settings.pricing is Pricing.FIXED
 
-    def paid(self, state: CanteenState, payment: Payment, facts: Facts) -> Kept[CanteenState]:
+    def paid(self, state: CanteenState, payment: Payment, facts: Facts) -> Settled:
         """The moment in which the same card pays nothing begins anew."""
-        after, marks = super().paid(state.cleared("counted"), payment, facts)
-        return after, (*marks, self.just_paid_mark(payment, facts)) if self.one_price else marks
+        changed, marks = super().paid(state, payment, facts)
+        again = (self.just_paid_mark(payment, facts),) if self.one_price else ()
+        return {**changed, "counted": None}, (*marks, *again)
 
     def anew(self, state: CanteenState) -> CanteenState:
         """The cashier types again, and a card that waited is presented again."""

@@ -50,7 +50,7 @@ from profiles.elsewhere import GivenBack, Returning
 from profiles.intents import Booked, money_marks
 from profiles.paper import NotPrinted, Print
 from profiles.payers import CREDIT, own_share_fen, shared
-from profiles.payment import Cashier, Kept, Payment
+from profiles.payment import Cashier, Kept, Payment, Settled
 from profiles.questions import Answer, Answered, Declined, Money, NotRecorded, ReturnClaimed, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.receipts import Receipt, Returned
@@ -387,7 +387,7 @@ class Counter(Cashier[C], Generic[C]):
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
-    def paid(self, state: C, payment: Payment, facts: Facts) -> Kept[C]:
+    def paid(self, state: C, payment: Payment, facts: Facts) -> Settled:
         """It has a number, and is in the shift's sums."""
         sale = self.details(state, Sale.made(number=state.sold + 1, payment=payment, sold_ms=facts.now_ms))
         earlier = [old.model_copy(update={"items": ()}) if old.items else old for old in state.sales[: 1 - SALES_SHOWN]]
@@ -395,7 +395,7 @@ class Counter(Cashier[C], Generic[C]):
         shift = state.shift
         if shift is not None:
             shift = shift.model_copy(update={"sums": shift.sums.with_sale(payment)})
-        return state.model_copy(update={"sold": sale.number, "sales": sales, "shift": shift}), ()
+        return {"sold": sale.number, "sales": sales, "shift": shift}, ()
 
     def details(self, state: C, sale: Sale) -> Sale:  # noqa: ARG002 -- for those who override it
         """The sale with what a receipt says of it beside the money."""
@@ -422,9 +422,12 @@ class Counter(Cashier[C], Generic[C]):
         """Of each payment and of what was given back: printed once the record is on the disk."""
         if not self._counter.receipts:
             return ()
-        moved = [effect for effect in step.effects if isinstance(effect, Record) and effect.kind in _ON_PAPER]
-        found = [self._slip(step.state, record, facts) for record in moved]
-        return tuple([slip for slip in found if slip is not None])
+        slips: list[Print] = []
+        for effect in step.effects:
+            if isinstance(effect, Record) and effect.kind in _ON_PAPER:
+                slip = self._slip(step.state, effect, facts)
+                slips += () if slip is None else (slip,)
+        return tuple(slips)
 
     def _slip(self, state: C, record: Record, facts: Facts) -> Print | None:
         money = record.money

@@ -48,7 +48,7 @@ from profiles.hospital_reasons import BY_COLOUR, HospitalReason, HospitalRule
 from profiles.hospital_settings import USE_WORDS, Desk, HospitalSettings, Use
 from profiles.hospital_state import Collected, Foreign, HospitalState, Order, Query
 from profiles.payers import CREDIT, KIND_WORDS, Payers
-from profiles.payment import Bill, Kept, Payment
+from profiles.payment import Bill, Kept, Payment, Settled
 from profiles.payment_reasons import PaymentReason
 from profiles.questions import Answer, Answered, Balance, NotRecorded, QueryBalance, Resolve, Resolved, Unanswered
 from profiles.reasons import ReasonEnum, Sentence
@@ -425,12 +425,12 @@ class Hospital(Counter[HospitalState]):
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
-    def paid(self, state: HospitalState, payment: Payment, facts: Facts) -> Kept[HospitalState]:
+    def paid(self, state: HospitalState, payment: Payment, facts: Facts) -> Settled:
         """A prescription waits at the pharmacy from now on; what is sold there is handed over at once."""
-        after, marks = super().paid(state, payment, facts)
+        changed, marks = super().paid(state, payment, facts)
         if not payment.number or self._settings.desk is Desk.PHARMACY:
-            return after, marks
-        return after, (*prescriptions.paid(int(payment.number), payment.subject, facts), *marks)
+            return changed, marks
+        return changed, (*prescriptions.paid(int(payment.number), payment.subject, facts), *marks)
 
     def undone(self, state: HospitalState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[HospitalState]:
         """Another card may pay the same; of what was paid and goes back nothing waits at the pharmacy."""

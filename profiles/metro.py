@@ -54,7 +54,7 @@ from profiles.metro_reasons import MetroReason, MetroRule
 from profiles.metro_settings import MetroSettings
 from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState, passage_of
 from profiles.payers import own_share_fen
-from profiles.payment import Bill, Kept, Payment, with_amount
+from profiles.payment import Bill, Kept, Payment, Settled, with_amount
 from profiles.questions import Answer, Answered, Declined, NotRecorded, QueryTravel, Travelled, Unanswered
 from profiles.reasons import Sentence
 from profiles.ride import Ride
@@ -425,13 +425,13 @@ class Metro(PaidWay[MetroState]):
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
-    def paid(self, state: MetroState, payment: Payment, facts: Facts) -> Kept[MetroState]:
+    def paid(self, state: MetroState, payment: Payment, facts: Facts) -> Settled:  # noqa: ARG002
         """Whoever paid for a missing exit comes in."""
         if self._settings.direction is Direction.OUT:
-            return state, ()
+            return {}, ()
         began = OpenTrip(facts.now_ms, self._settings.here)
         here = seen_here(payment.subject, self._settings.here, facts)
-        return state, (*begun(payment.subject, began, facts), *here)
+        return {}, (*begun(payment.subject, began, facts), *here)
 
     def undone(self, state: MetroState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[MetroState]:
         """The trip is open as before; a gate that was never told to open lets nobody through."""

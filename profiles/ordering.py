@@ -17,7 +17,7 @@ from profiles.basket import MAX_GRAMS, Basket
 from profiles.counter import Counter
 from profiles.counter_state import CounterSettings, CounterState, Sale, SoldItem
 from profiles.ordering_reasons import OrderingReason
-from profiles.payment import Kept, Payment
+from profiles.payment import Kept, Payment, Settled
 from profiles.reasons import Sentence
 from profiles.rules.price_list import PriceList
 
@@ -128,10 +128,10 @@ class Ordering(Counter[O], Generic[O]):
         items = (SoldItem(label=line.label, zh=line.zh, en=line.en, amount_fen=line.amount_fen) for line in lines)
         return sale.model_copy(update={"items": tuple(items)})
 
-    def paid(self, state: O, payment: Payment, facts: Facts) -> Kept[O]:
+    def paid(self, state: O, payment: Payment, facts: Facts) -> Settled:
         """The order is paid."""
-        after, marks = super().paid(state, payment, facts)
-        return after.cleared("asked_order"), marks
+        changed, marks = super().paid(state, payment, facts)
+        return {**changed, "asked_order": None}, marks
 
     def undone(self, state: O, payment: Payment, facts: Facts, was_paid: bool) -> Kept[O]:
         """Another card may pay the same order; but guests are their host's, and no bill of who stands behind him."""

@@ -57,7 +57,7 @@ from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState
 from profiles.parking_reasons import ParkingReason, ParkingRule
 from profiles.passage import PassageReason
 from profiles.payers import Payers
-from profiles.payment import Bill, Kept, Payment, PaySettings, with_amount
+from profiles.payment import Bill, Kept, Payment, PaySettings, Settled, with_amount
 from profiles.reasons import ReasonEnum
 from profiles.rules import lease
 from profiles.rules.accounts import Accounts
@@ -272,11 +272,11 @@ class Parking(PaidWay[ParkingState]):
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
-    def paid(self, state: ParkingState, payment: Payment, facts: Facts) -> Kept[ParkingState]:
+    def paid(self, state: ParkingState, payment: Payment, facts: Facts) -> Settled:
         """The stay is over with the record that says it is paid, unless another lane has ended it already."""
         if self._since(payment.subject, facts) is None and not state.lost_entry:
-            return state, ()
-        return state, (self._stay(payment.subject, None, facts), *self._counted(-1, facts))
+            return {}, ()
+        return {}, (self._stay(payment.subject, None, facts), *self._counted(-1, facts))
 
     def undone(self, state: ParkingState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[ParkingState]:
         """A payment that was taken back in time: the car is inside as before, as far as it is known since when.

@@ -10,7 +10,7 @@ of the intent: who is refused shows a fresh one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from pydantic import Field
 
@@ -106,6 +106,8 @@ class PayState(SceneState):
 P = TypeVar("P", bound=PayState)
 Kept: TypeAlias = tuple[P, tuple[Mark, ...]]
 """A state, and the marks that go with it."""
+Settled: TypeAlias = tuple[dict[str, Any], tuple[Mark, ...]]
+"""What a payment changes in the state, by field, and its marks."""
 
 
 class Cashier(Scene[P], Generic[P]):
@@ -148,9 +150,9 @@ class Cashier(Scene[P], Generic[P]):
         """Whether one tap pays, so that the same card at once, at any lane, is a second tap and no second sale."""
         return False
 
-    def paid(self, state: P, payment: Payment, facts: Facts) -> Kept[P]:  # noqa: ARG002
-        """The state and the marks of a payment."""
-        return state, ()
+    def paid(self, state: P, payment: Payment, facts: Facts) -> Settled:  # noqa: ARG002
+        """What a payment changes beside itself, and its marks."""
+        return {}, ()
 
     def undone(self, state: P, payment: Payment, facts: Facts, was_paid: bool) -> Kept[P]:  # noqa: ARG002
         """The state and the marks after an intent came to nothing, or its payment was taken back."""
@@ -310,8 +312,8 @@ class Cashier(Scene[P], Generic[P]):
         return self._settle(state, offline, PaymentReason.PAID_OFFLINE, facts, verdict.trace)
 
     def _settle(self, state: P, payment: Payment, reason: PaymentReason, facts: Facts, trace: bytes) -> Step[P]:
-        after = state.model_copy(update={"asking": None, "latest": payment, "unconfirmed": True})
-        after, marks = self.paid(after, payment, facts)
+        changed, marks = self.paid(state, payment, facts)
+        after = state.model_copy(update={"asking": None, "latest": payment, "unconfirmed": True, **changed})
         marks = (*money_marks(payment, payment.amount_fen, payment.funds, facts, 1), *marks)
         money = payment.money(self._pay.merchant)
         public: dict[str, str | int | bool] = {"due": payment.due} if payment.due else {}

@@ -27,7 +27,7 @@ from profiles.api import (
     Tone,
 )
 from profiles.dates import compact
-from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState
+from profiles.payment import Bill, Cashier, Kept, Payment, PaySettings, PayState, Settled
 from profiles.payment_reasons import PaymentReason
 from profiles.reasons import Sentence
 from profiles.trace import Asked, Rule, RuleEnum, judge
@@ -128,9 +128,9 @@ class Till(Cashier[TillState]):
         """With a price of its own."""
         return self._settings.amount_fen is not None
 
-    def paid(self, state: TillState, payment: Payment, facts: Facts) -> Kept[TillState]:
+    def paid(self, state: TillState, payment: Payment, facts: Facts) -> Settled:  # noqa: ARG002
         """The moment in which the same card pays nothing begins anew."""
-        return state, (self.just_paid_mark(payment, facts),) if self.one_price else ()
+        return {}, (self.just_paid_mark(payment, facts),) if self.one_price else ()
 
     def undone(self, state: TillState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[TillState]:  # noqa: ARG002
         """Another card may pay the same amount."""

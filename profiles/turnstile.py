@@ -456,7 +456,7 @@ class Turnstile:
         records = counts(state.repeats, facts)
         if self._area is not None and state.uncounted and records:
             marks = self._area.moved(Direction.IN, state.uncounted, facts)
-            records = (replace(records[0], marks=marks), *records[1:])
+            records = (records[0]._replace(marks=marks), *records[1:])
         return Step(state.model_copy(update={"repeats": Repeats(), "uncounted": 0}), records)
 
     def _fire(self, state: TurnstileState, active: bool, facts: Facts) -> Step[TurnstileState]:

@@ -122,7 +122,11 @@ class Meals(BaseModel):
 
     def at(self, moment: datetime) -> MealPeriod | None:
         """The period of a local moment."""
-        return next((period for period in self.periods if period.holds(moment.time())), None)
+        now = moment.time()
+        for period in self.periods:
+            if period.holds(now):
+                return period
+        return None
 
     def business_date(self, moment: datetime) -> str:
         """The business date of a local moment, ``YYYYMMDD``."""

@@ -82,7 +82,7 @@ def test_a_till_that_writes_another_amount_than_was_held_is_found_out_in_the_eve
     def dearer(record: Record) -> Record:
         if record.kind is not Kind.PAYMENT or record.money is None:
             return record
-        return replace(record, money=replace(record.money, amount_fen=9_900))
+        return record._replace(money=replace(record.money, amount_fen=9_900))
 
     result = played(TILL, tmp_path, lambda profile: _Around(profile, dearer))
     assert any("payment-differs" in told for told in result.evening)
@@ -90,7 +90,7 @@ def test_a_till_that_writes_another_amount_than_was_held_is_found_out_in_the_eve
 
 def test_a_till_that_forgets_to_end_an_intent_is_found_out_in_the_evening(tmp_path: Path) -> None:
     def silent(record: Record) -> Record:
-        return replace(record, kind=Kind.OUTCOME, money=None) if record.kind is Kind.PAYMENT else record
+        return record._replace(kind=Kind.OUTCOME, money=None) if record.kind is Kind.PAYMENT else record
 
     result = played(TILL, tmp_path, lambda profile: _Around(profile, silent))
     assert "a payment has not ended" in result.evening
