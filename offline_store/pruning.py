@@ -13,8 +13,8 @@ from offline_store.record import hash_of
 
 PORTION = 500
 """So many records a transaction: some milliseconds, so that no tap waits for the broom."""
-VACUUM_PAGES = 256
-"""So many pages go back to the file system at a time, 1 MiB."""
+VACUUM_BYTES = 1024**2
+"""So much goes back to the file system at a time: more than a portion of sealed sales takes."""
 
 _CHAINS = (
     "SELECT number, base, first_retained, min(acked_seq, last_seq - (number = (SELECT max(number) FROM chain)))"
@@ -50,4 +50,5 @@ def give_back(connection: sqlite3.Connection) -> None:
 
     The pragma frees one page a step; ``execute`` takes one step, ``executescript`` all of them.
     """
-    connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.executescript(f"PRAGMA incremental_vacuum({VACUUM_BYTES // page_bytes})")

@@ -110,8 +110,11 @@ def test_the_outbox_goes_on_from_what_remains(journal: Journal, directory: Path)
         outbox.close()
 
 
-def test_the_file_gives_its_pages_back(journal: Journal, directory: Path) -> None:
-    fill(journal, 4 * PORTION)
+@pytest.mark.parametrize("more_bytes", [0, 1_400], ids=["passages", "sealed sales"])
+def test_the_file_gives_its_pages_back(journal: Journal, directory: Path, more_bytes: int) -> None:
+    for number in range(1, 4 * PORTION + 1, PORTION):
+        each = [entry(number + each, public={"evidence": bytes(more_bytes)}) for each in range(PORTION)]
+        journal.append([Append(tuple(each))])
     acknowledge(journal, 4 * PORTION + 2)
     journal.log.checkpoint()
     before = (directory / DATABASE_NAME).stat().st_size
