@@ -55,6 +55,10 @@ ALARMS: Mapping[str, Sentence] = {
     "payment-differs": _S(
         "收款与询问平台时的金额或付款人不同", "a payment of another amount or person than was asked for"
     ),
+    "pin-blocked": _S(
+        "某人的服务密码连续输错，已锁定一天；最后一次在此终端",
+        "somebody's service PIN is blocked for a day, after wrong ones, the last of them at this terminal",
+    ),
     "pins-guessed": _S(
         "终端一天内输错的服务密码过多，当日不再答复其补贴查询",
         "too many wrong service PINs at one terminal within a day; it is told of no subsidies until tomorrow",

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from agent.credentials.codes import Proof
 from agent.credentials.evidence import EvidenceInvalid, read
-from agent.private_answers import MAX_ROWS, Presence, read_presence, seal_answer
+from agent.private_answers import MAX_ROWS, read_presence, seal_answer
 from agent.sealing import SealBroken
 from agent.sync.contract.questions import QuerySubsidies
 from profiles.purpose import Purpose
@@ -43,7 +43,9 @@ MAX_WRONG = 5
 BLOCKED_MS = 24 * 3_600_000
 SHOWING_KEPT_MS = 2 * 3_600_000
 """No showing is fresh for longer."""
-_GUESSES = frozenset({"pin-wrong", "pin-blocked", "pin-unset"})
+BLOCKED = "pin-blocked"
+"""What a blocked PIN is told, and the alarm of the moment at which it was."""
+_GUESSES = frozenset({"pin-wrong", BLOCKED, "pin-unset"})
 """What a PIN that opens nothing is told, as a terminal that guesses would hear it."""
 _PURPOSES = frozenset({Purpose.ANY, Purpose.IDENTIFY})
 """What a till was shown reads nobody's affairs."""
@@ -142,10 +144,13 @@ def answer(
         return owner
     if question.medium is None or owner == NOBODY:
         return "not-proven"
-    objection = _objection(transaction, question, owner, presence, judge, now_ms)
-    if objection is not None:
-        if presence.pin is not None and objection in _GUESSES:
+    if presence.pin is None:
+        objection = _objection(transaction, question, owner, presence.evidence, judge, now_ms)
+    else:
+        objection = _pin_objection(transaction, terminal, owner, presence.pin, now_ms)
+        if objection in _GUESSES:
             subsidy_bounds.guessed(transaction, terminal, now_ms)
+    if objection is not None:
         return objection
     row = _holder(transaction, owner)
     if row is None:
@@ -159,12 +164,15 @@ def answer(
 
 
 def _objection(
-    transaction: Transaction, question: QuerySubsidies, owner: Owner, presence: Presence, judge: Judge, now_ms: int
+    transaction: Transaction,
+    question: QuerySubsidies,
+    owner: Owner,
+    evidence: bytes | None,
+    judge: Judge,
+    now_ms: int,
 ) -> str | None:
-    if presence.pin is not None:
-        return _pin_objection(transaction, owner, presence.pin, now_ms)
     try:
-        found = judge.proof(read(presence.evidence or b"").text, question.asked_ms)
+        found = judge.proof(read(evidence or b"").text, question.asked_ms)
     except EvidenceInvalid:
         return "not-proven"
     if not isinstance(found, Proof) or found.showing is None:
@@ -188,13 +196,13 @@ def _first(transaction: Transaction, showing: bytes, now_ms: int) -> bool:
     return True
 
 
-def _pin_objection(transaction: Transaction, owner: Owner, pin: str, now_ms: int) -> str | None:
-    """A wrong PIN is counted with the reply that says so."""
+def _pin_objection(transaction: Transaction, terminal: str, owner: Owner, pin: str, now_ms: int) -> str | None:
+    """A wrong PIN is counted with the reply that says so; the one that blocks is an alarm, which names nobody."""
     row = _holder(transaction, owner)
     if row is None or row.pin is None:
         return "pin-unset"
     if row.blocked_until_ms > now_ms:
-        return "pin-blocked"
+        return BLOCKED
     right = hmac.compare_digest(_hash(pin, row.salt), row.pin)
     wrong = 0 if right else row.wrong + 1
     blocked = wrong >= MAX_WRONG
@@ -204,7 +212,10 @@ def _pin_objection(transaction: Transaction, owner: Owner, pin: str, now_ms: int
     transaction.connection.execute(same.values(wrong=0 if blocked else wrong, blocked_until_ms=until_ms))
     if right:
         return None
-    return "pin-blocked" if blocked else "pin-wrong"
+    if blocked:
+        transaction.alarm(terminal, "platform", BLOCKED, now_ms, f"{MAX_WRONG} wrong PINs of one person")
+        return BLOCKED
+    return "pin-wrong"
 
 
 def _holder(transaction: Transaction, owner: Owner) -> sa.Row[Any] | None:

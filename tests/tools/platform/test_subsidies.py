@@ -110,7 +110,9 @@ def test_wrong_pins_block_for_a_day_at_every_terminal_and_the_right_one_begins_a
     assert isinstance(query.pin(PIN), Subsidies)
     for _ in range(subsidies.MAX_WRONG - 1):
         assert query.pin("000000") == "pin-wrong"
+    assert "pin-blocked" not in query.till.bank.alarms()
     assert query.pin("000000") == "pin-blocked"
+    assert "pin-blocked" in query.till.bank.alarms(), "five guesses at one card, wherever, are somebody's affair"
     query.till.bank.now_ms += 1
     assert query.pin(PIN) == "pin-blocked"
     query.till.bank.now_ms += subsidies.BLOCKED_MS
