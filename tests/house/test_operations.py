@@ -18,7 +18,11 @@ _A6_COLUMNS, _A6_LINES = 50, 38
 def _anchors(page: str) -> set[str]:
     """What GitHub makes of each heading: small letters, digits, hyphens."""
     heads = re.findall(r"^#+ (.+)$", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+    return {_anchor(head) for head in heads}
+
+
+def _anchor(head: str) -> str:
+    return re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("page", _PAGES)
@@ -28,6 +32,13 @@ def test_a_link_into_a_page_finds_its_chapter(page: str) -> None:
         target = (ROOT / page).parent / file if file else ROOT / page
         if target.suffix == ".md":
             assert anchor in _anchors(str(target.resolve().relative_to(ROOT))), f"{page}: {file}#{anchor}"
+
+
+def test_chapters_stand_in_the_order_in_which_the_first_page_leads_to_them() -> None:
+    first, *chapters = re.split(r"^## ", (ROOT / "docs/operations.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    names = [_anchor(chapter.splitlines()[0]) for chapter in chapters]
+    assert names == re.findall(r"\]\(#([^)]+)\)", first)
+    assert names.index("install-and-enrol") < names.index("technicians") < names.index("replace-a-dead-box")
 
 
 def _sides() -> list[list[str]]:
