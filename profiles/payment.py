@@ -314,7 +314,9 @@ class Cashier(Scene[P], Generic[P]):
     def _settle(self, state: P, payment: Payment, reason: PaymentReason, facts: Facts, trace: bytes) -> Step[P]:
         changed, marks = self.paid(state, payment, facts)
         after = state.model_copy(update={"asking": None, "latest": payment, "unconfirmed": True, **changed})
-        marks = (*money_marks(payment, payment.amount_fen, payment.funds, facts, 1), *marks)
+        risk = self._pay.offline
+        asked = risk.unasked(payment.subject, facts) if payment.offline else risk.agreed(payment.subject, facts)
+        marks = (*money_marks(payment, payment.amount_fen, payment.funds, facts, 1), *asked, *marks)
         money = payment.money(self._pay.merchant)
         public: dict[str, str | int | bool] = {"due": payment.due} if payment.due else {}
         record = self.end(Kind.PAYMENT, reason, payment, money, facts, marks, trace, public)
@@ -334,7 +336,8 @@ class Cashier(Scene[P], Generic[P]):
         """Reverse a whole payment: the state after it, and its record."""
         after, marks = self.undone(state, payment, facts, True)
         money_back = money_marks(payment, payment.amount_fen, payment.funds, facts, -1)
-        marks = (*limit_marks(payment, facts, -1), *money_back, *marks)
+        risk = self._pay.offline.went_back(payment.subject, facts) if payment.offline else ()
+        marks = (*limit_marks(payment, facts, -1), *money_back, *risk, *marks)
         marks = (*marks, not_used(PAID_SCOPE, payment.medium, facts))
         money = payment.money(self._pay.merchant).back()
         return after, self.end(Kind.REVERSAL, reason, payment, money, facts, marks)

@@ -52,6 +52,22 @@ class Rule(RuleEnum):
     )
     OFFLINE_ACCOUNTS = (11, _S("可离线付款的账户足够？", "Do the accounts that may pay unasked cover it?"))
     ACCOUNTS = (12, _S("按规则有账户可以支付此项？", "Does a rule let one of the holder's accounts pay this?"))
+    OFFLINE_PERSON_PAYMENTS = (
+        13,
+        _S("未超过此人当日离线笔数？", "Is it within this person's number of offline payments of the day?"),
+    )
+    OFFLINE_TERMINAL_PAYMENTS = (
+        14,
+        _S("未超过本终端当日离线笔数？", "Is it within this terminal's number of offline payments of the day?"),
+    )
+    OFFLINE_PERSON_HOURS = (
+        15,
+        _S("未超过此人可离线付款的小时数？", "Is it within the hours that this person may pay unasked?"),
+    )
+    OFFLINE_TERMINAL_HOURS = (
+        16,
+        _S("未超过本终端可离线收款的小时数？", "Is it within the hours that this terminal may sell unasked?"),
+    )
     PASSBACK = (
         20,
         _S("此人上一次走的是相反方向？", "Did this person go the other way last, as far as is known?"),

@@ -270,7 +270,7 @@ def test_an_intent_that_the_disk_took_too_late_is_reversed(event: type[RecordedL
 
 
 def test_a_payment_that_the_disk_took_too_late_is_taken_back_with_what_it_counted() -> None:
-    lane = Lane(amount_fen=1500, offline={"subject_fen": 2000})
+    lane = Lane(amount_fen=1500, offline={"subject_fen": 2000, "subject_payments": 1})
     lane.present()
     lane.tell(Unanswered(lane.asks[-1].about))
     lane.tell(RecordedLate(lane.asks[-1].about))
