@@ -47,6 +47,7 @@ from agent.permits.place import SAVED_PLACE, place_saved
 from agent.questions import NobodyToAsk
 from agent.records import CONTEXT, ConfigurationReason, StoreReason
 from agent.sip2.ports import NoLibrary
+from agent.standing import Standing
 from agent.stick_acks import StickAcknowledgements
 from agent.store_health import JOURNAL, JournalCondition, tell_store_health
 from agent.threads import in_thread, post
@@ -222,7 +223,7 @@ class Composition:
             memory.reload,
         )
 
-    def upward(self, writer: Writer) -> Upward | None:
+    def upward(self, writer: Writer, standing: Callable[[], Standing]) -> Upward | None:
         """The way to the platform; ``None`` for a terminal that has none."""
         if self.config.platform is None:
             return None
@@ -232,14 +233,9 @@ class Composition:
             state_dir=self.config.terminal.state_dir,
             writer=writer,
             keys=FileKeyStore(keys_dir(self.config.terminal.state_dir)),
-            devices=self.conditions.states,
-            bundles=lambda: [] if self._bundles is None else self._bundles.standings(),
+            standing=standing,
             rings=lambda: None if self._bundles is None else self._bundles.keys(),
             judge=self._judge_bundle,
-            buffer=lambda: self.buffer_state,
-            unrecorded=lambda: writer.unrecorded,
-            configuration=self.configuration,
-            configured=self.configuring.status,
             clock=self._clock,
             random=self._random,
         )

@@ -65,6 +65,9 @@ def _terminal(now: Standing) -> Iterator[Metric]:
         if bundle.age_ms is not None:
             ages.add_metric([bundle.name, bundle.freshness or ""], bundle.age_ms / 1000)
     yield ages
+    if now.certificate_ends_ms is not None:
+        ends_s = now.certificate_ends_ms / 1000
+        yield Gauge("onecard_certificate_ends_timestamp_seconds", "When the terminal's certificate ends.", value=ends_s)
     damaged = [bundle for bundle in now.bundles if bundle.freshness is None]
     yield Gauge("onecard_bundles_damaged", "Installed bundles that cannot be read.", value=len(damaged))
 

@@ -58,6 +58,8 @@ class Renewal:
         self._look = asyncio.Event()
         self._asked = b""
         self._answer: asyncio.Future[Certified] | None = None
+        self.ends_ms: int | None = None
+        """When the certificate that the link shows ends; ``None`` before somebody has looked."""
         self._log = log(terminal=terminal)
 
     async def run(self) -> None:
@@ -79,7 +81,9 @@ class Renewal:
 
     async def once(self) -> bool:
         """Ask if it is time; whether there is a new certificate. Raises :class:`KeyStoreError`."""
-        if self._clock.state() is ClockState.UNTRUSTED or not await in_thread(self._is_due, "certificate"):
+        term = await in_thread(self._term, "certificate")
+        self.ends_ms = None if term is None else round(term[1] * 1000)
+        if term is None or self._clock.state() is ClockState.UNTRUSTED or not self._is_due(*term):
             return False
         question = await in_thread(self._question, "certificate")
         self._asked, self._answer = asked_hash(question), asyncio.get_running_loop().create_future()
@@ -115,12 +119,15 @@ class Renewal:
         else:
             self._log.error("certificate could not be renewed", problem=answer.code)
 
-    def _is_due(self) -> bool:
+    def _term(self) -> tuple[float, float] | None:
+        """When the certificate begins and ends, Unix seconds."""
         try:
             held = x509.load_pem_x509_certificate(self._keys.tls_files().certificate.read_bytes())
         except (KeyStoreError, OSError, ValueError):
-            return False  # the link is the one who says what is wrong with it
-        begins, ends = held.not_valid_before_utc.timestamp(), held.not_valid_after_utc.timestamp()
+            return None  # the link is the one who says what is wrong with it
+        return held.not_valid_before_utc.timestamp(), held.not_valid_after_utc.timestamp()
+
+    def _is_due(self, begins: float, ends: float) -> bool:
         return self._clock.now_ms() / 1000 > ends - (ends - begins) / LAST_SHARE
 
     def _question(self) -> bytes:

@@ -91,6 +91,7 @@ class Standing(_Model):
     devices: Annotated[tuple[DeviceNow, ...], Field(max_length=256)] = ()
     buffer: BufferNow = BufferNow()
     bundles: Annotated[tuple[BundleNow, ...], Field(max_length=1024)] = ()
+    certificate_ends_ms: int | None = Field(default=None, description="null: it has none, or nobody has looked yet")
     link: LinkMetrics | None = None
     configured: ConfiguredNow | None = Field(default=None, description="null: the platform never gave it one")
     recorded: Annotated[tuple[Recorded, ...], Field(max_length=8192)] = ()
@@ -107,6 +108,7 @@ def standing(
     link: LinkMetrics | None,
     recorded: Mapping[str, Mapping[tuple[str, str], int]],
     configured: Configured | None = None,
+    certificate_ends_ms: int | None = None,
 ) -> Standing:
     """The look of this moment. ``bundles`` is ``None`` before the terminal is in service."""
     return Standing(
@@ -137,6 +139,7 @@ def standing(
             )
             for each in bundles or ()
         ),
+        certificate_ends_ms=certificate_ends_ms,
         link=link,
         configured=None if configured is None else ConfiguredNow.model_validate(configured.model_dump()),
         recorded=tuple(

@@ -137,6 +137,7 @@ class Terminal:
             None if self._upward is None else self._upward.metrics(),
             {lane.name: lane.recorded for lane in self._lanes},
             self._parts.configuring.status(),
+            None if self._upward is None else self._upward.certificate_ends_ms,
         )
 
     async def _expose(self) -> None:
@@ -170,7 +171,7 @@ class Terminal:
         memory = self._parts.memory(writer)
         self._mending = mending = Mending(writer, self._clock)
         inspector = Inspector(self._parts.config.terminal.state_dir, mending, self._clock)
-        self._upward = upward = self._parts.upward(writer)
+        self._upward = upward = self._parts.upward(writer, self._standing)
         if upward is not None:
             upward.doubted = inspector.doubt
         library = self._parts.library(writer, memory, self._alarm, upward)

@@ -7,29 +7,26 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from agent import cose
-from agent.buffer import BufferState
 from agent.bundles.download import Downloads, Judge
 from agent.bundles.incoming import Incoming
 from agent.bundles.rings import NOBODY, rings_on_disk
 from agent.bundles.roles import Rings
-from agent.bundles.service import BundleStanding
 from agent.clock import Random
-from agent.devices import DeviceState
 from agent.keys import KeyStore, KeyStoreError, Role
 from agent.logs import log
 from agent.question_forms import code_sealer
 from agent.questions import Questions
 from agent.renewal import Renewal
+from agent.reporting import report_of
+from agent.standing import Standing
 from agent.sync.complaints import Complaints
-from agent.sync.contract import Alarm, Buffer, BundleState, ClockQuality, Condition, Configured, Report
-from agent.sync.contract import DeviceState as ReportedDevice
+from agent.sync.contract import Alarm
 from agent.sync.contract.commands import Result
 from agent.sync.faults import LinkError
 from agent.sync.link import LinkSettings
@@ -43,7 +40,6 @@ from agent.words import say
 from offline_store.errors import StoreError
 from offline_store.outbox import Outbox, Position
 from offline_store.writer import JournalWriter
-from profiles.api import ClockState
 from profiles.reasons import ReasonEnum
 
 MAX_ALARMS = 16
@@ -61,14 +57,9 @@ class Upward:
         state_dir: Path,
         writer: JournalWriter,
         keys: KeyStore,
-        devices: Callable[[], Iterable[DeviceState]],
-        bundles: Callable[[], Iterable[BundleStanding]],
+        standing: Callable[[], Standing],
         rings: Callable[[], Rings | None],
         judge: Judge,
-        buffer: Callable[[], BufferState],
-        unrecorded: Callable[[], int],
-        configuration: str,
-        configured: Callable[[], Configured | None],
         clock: TrustedClock,
         random: Random,
     ) -> None:
@@ -77,17 +68,13 @@ class Upward:
         self._state_dir = state_dir
         self._writer = writer
         self._keys = keys
-        self._devices = devices
-        self._bundles = bundles
+        self._standing = standing
         self._rings = rings
-        self._buffer = buffer
-        self._unrecorded = unrecorded
         self._rings_on_disk: Rings = NOBODY
-        self._configuration = configuration
-        self._configured = configured
         self._clock = clock
         self._random = random
         self._sync: Sync | None = None
+        self._renewal: Renewal | None = None
         self._stopping = False
         self._anew = False
         self._alarms: deque[Alarm] = deque(maxlen=MAX_ALARMS)
@@ -117,7 +104,7 @@ class Upward:
     async def _synced(self) -> None:
         self._rings_on_disk = await in_thread(partial(rings_on_disk, self._state_dir, self._keys), "read-keys")
         outbox, position = await in_thread(self._open_outbox, "open-outbox")
-        renewal = Renewal(
+        renewal = self._renewal = Renewal(
             self._terminal, self._keys, self._answer_keys, self._clock, self._random, self._certify, self._renewed
         )
         tasks = [asyncio.create_task(self._tell_metrics()), asyncio.create_task(renewal.run())]
@@ -132,7 +119,7 @@ class Upward:
                 keys=self._answer_keys,
                 outbox=outbox,
                 acknowledgements=_Told(self._writer, asyncio.get_running_loop(), self.acknowledged),
-                state_source=self._report,
+                state_source=lambda: report_of(self._standing()),
                 platform_time=self._clock.platform_said,
                 clock=self._clock,
                 random=self._random,
@@ -242,6 +229,11 @@ class Upward:
             self.downloads.counters,
         )
 
+    @property
+    def certificate_ends_ms(self) -> int | None:
+        """When the certificate that the link shows ends, as far as somebody has looked."""
+        return None if self._renewal is None else self._renewal.ends_ms
+
     def follows(self) -> bool:
         """Whether the platform is there: it has answered this connection, signed and fresh."""
         return self._sync is not None and self._sync.status.phase in _ANSWERED
@@ -260,35 +252,6 @@ class Upward:
             self._acked_seq = seq
             self._head_seq = max(self._head_seq, seq)  # the writer may tell of its record after the platform has
             self._log.info("acknowledged", acked=seq, head=self._head_seq, acked_ns=time.monotonic_ns())
-
-    def _report(self) -> Report:
-        moment = self._clock.moment()
-        trusted = moment.state is not ClockState.UNTRUSTED
-        # By whole seconds: the report goes out again when it changes.
-        uncertainty_ms = -(-moment.uncertainty_ms // 1000) * 1000 if trusted else None
-        return Report(
-            software=f"onecard-terminal/{version('onecard-terminal')}",
-            configuration=self._configuration,
-            bundles=tuple(BundleState(name=bundle.name, version=bundle.version) for bundle in self._bundles()),
-            devices=tuple(
-                ReportedDevice(
-                    name=device.name,
-                    condition=Condition.READY if device.state == "ready" else Condition.FAILED,
-                    reason=device.reason or None,
-                )
-                for device in self._devices()
-            ),
-            buffer=Buffer(
-                unacknowledged=max(0, self._head_seq - self._acked_seq),
-                size_bytes=self._buffer().size_bytes,
-                hours_left=self._buffer().hours_left,
-                unrecorded=self._unrecorded() or None,
-            ),
-            clock=ClockQuality(moment.state.value),
-            clock_uncertainty_ms=uncertainty_ms,
-            broker=None if self._sync is None else self._sync.status.link.broker,
-            configured=self._configured(),
-        )
 
 
 def _nobody_obeys(payload: bytes) -> None:

@@ -73,6 +73,7 @@ NOW = Standing(
         BundleNow(name="keys", version=3, freshness="fresh", age_ms=60_000),
         BundleNow(name="status-1", version=1, freshness=None, age_ms=None),
     ),
+    certificate_ends_ms=1_790_000_000_000,
     link=LINK,
     recorded=(Recorded(lane="north-in", kind="decision", reason="granted", times=41),),
 )
@@ -144,6 +145,7 @@ async def test_every_figure_is_what_the_terminal_says_of_itself() -> None:
         ("onecard_openings_unrecorded", (), 2),
         ("onecard_bundle_age_seconds", ("keys", "fresh"), 60),
         ("onecard_bundles_damaged", (), 1),
+        ("onecard_certificate_ends_timestamp_seconds", (), 1_790_000_000),
         ("onecard_records_total", ("decision", "north-in", "granted"), 41),
         ("onecard_link_up", (), 1),
         ("onecard_link_records_total", (), 700),

@@ -10,6 +10,7 @@ from agent.sync.link import LinkPhase
 from agent.words import say, tell
 from drivers.api import CardFault, ReaderFault
 from profiles.api import ClockState
+from profiles.reasons import counted
 from tools.cli import fields
 from tools.cli.codes import reasons
 
@@ -32,6 +33,8 @@ _FRESHNESS = {
 }
 _DEVICE_FAULTS = {fault.code: fault for fault in (*ReaderFault, *CardFault)}
 _HOUR_MS = 3_600_000
+_DAY_MS = 24 * _HOUR_MS
+_SOON_MS = 30 * _DAY_MS
 
 
 def service(standing: Standing) -> str:
@@ -86,6 +89,19 @@ def bundle(freshness: str | None, age_ms: int | None) -> str:
     return say(f"{zh}，{hours} 小时前签发", f"{en}, issued {hours} h ago")
 
 
+def certificate(standing: Standing) -> str | None:
+    """That it ends soon: its renewal is then long overdue."""
+    if standing.certificate_ends_ms is None or standing.clock.state == ClockState.UNTRUSTED.value:
+        return None
+    left_ms = standing.certificate_ends_ms - standing.clock.now_ms
+    if left_ms >= _SOON_MS:
+        return None
+    if left_ms <= 0:
+        return say("已到期：请重新注册终端", "has ended: enrol the terminal anew")
+    days = left_ms // _DAY_MS
+    return say(f"还有 {days} 天到期，没有换发", f"ends in {counted(days, 'day')}, and is not renewed")
+
+
 def configuration(now: ConfiguredNow) -> str:
     """Whose configuration the terminal goes by, and which one of the platform's it took back."""
     own = say("终端自带的文件", "the terminal's own file")
@@ -109,6 +125,8 @@ def lines(standing: Standing) -> list[str]:
     ]
     if standing.configured is not None:
         said.append(f"{say('配置', 'configuration')}{colon}{configuration(standing.configured)}")
+    if (ending := certificate(standing)) is not None:
+        said.append(f"{say('证书', 'certificate')}{colon}{ending}")
     wrong = [each for each in standing.devices if each.state != "ready"]
     count = len(standing.devices) - len(wrong)
     said.append(say(f"正常的设备：{count} 个", f"devices ready: {count}"))

@@ -91,6 +91,8 @@ def _table(standing: Standing) -> Group:
         (say("平台", "platform"), words.link(standing)),
     ):
         head.add_row(name, Text(said))
+    if (ending := words.certificate(standing)) is not None:
+        head.add_row(say("证书", "certificate"), Text(ending, style="yellow"))
     devices = Table(say("设备", "device"), say("状态", "state"), box=None, padding=(0, 2))
     for device in sorted(standing.devices, key=lambda each: each.name):
         devices.add_row(device.name, Text(words.device(device)), style=None if device.state == "ready" else "red")

@@ -20,6 +20,7 @@ from agent.bundles.service import BundleStanding
 from agent.clock import SystemRandom
 from agent.devices import DeviceState
 from agent.keys import FileKeyStore
+from agent.standing import Standing, standing
 from agent.supervisor import supervise
 from agent.sync.contract import Alarm, Presence, State
 from agent.sync.link import LinkSettings
@@ -59,23 +60,24 @@ class Site:
         self.keys.install(ANSWERS, public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
 
     def upward(self, devices: Devices = tuple, link: LinkSettings | None = None) -> Upward:
-        return Upward(
+        made = Upward(
             terminal=TERMINAL,
             settings=link or settings(self._port),
             state_dir=self._directory,
             writer=self.writer,
             keys=self.keys,
-            devices=devices,
-            bundles=lambda: [BundleStanding("trust", 3, None)],
+            standing=lambda: self._standing(devices, made),
             rings=lambda: None,
             judge=nothing_counts,
-            buffer=lambda: BufferState(4096, 37),
-            unrecorded=lambda: 3,
-            configuration="c0ffee",
-            configured=lambda: None,
             clock=self.clock,
             random=self._random,
         )
+        return made
+
+    def _standing(self, devices: Devices, upward: Upward) -> Standing:
+        bundles = [BundleStanding("trust", 3, None)]
+        moment, buffer = self.clock.moment(), BufferState(4096, 37)
+        return standing(TERMINAL, "c0ffee", moment, devices(), buffer, 3, bundles, upward.metrics(), {})
 
     @contextlib.asynccontextmanager
     async def running(self, upward: Upward) -> AsyncIterator[None]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from agent.standing import ConfiguredNow
+from tests.agent.test_exposition import NOW
 from tools.cli import fields
-from tools.cli.standing_words import configuration
+from tools.cli.standing_words import certificate, configuration, lines
 
 INVALID = {"withdrawn": 8, "why": "invalid", "at": "lanes.gate.profile"}
 
@@ -36,6 +37,26 @@ def test_it_says_whose_it_is_and_what_was_taken_back(
     for lang, said in (("en", en), ("zh", zh)):
         monkeypatch.setenv("ONECARD_LANG", lang)
         assert configuration(ConfiguredNow.model_validate(now)) == said
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "en", "zh"),
+    [
+        (30 * 86_400_000, None, None),
+        (29 * 86_400_000 + 1, "ends in 29 days, and is not renewed", "还有 29 天到期，没有换发"),
+        (0, "has ended: enrol the terminal anew", "已到期：请重新注册终端"),
+    ],
+)
+def test_a_certificate_is_spoken_of_when_its_renewal_did_not_come(
+    left_ms: int, en: str | None, zh: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = NOW.model_copy(update={"certificate_ends_ms": NOW.clock.now_ms + left_ms})
+    for lang, said in (("en", en), ("zh", zh)):
+        monkeypatch.setenv("ONECARD_LANG", lang)
+        assert certificate(now) == said
+        assert (said is not None) is any(str(said) in line for line in lines(now))
+    nobody_knows = now.model_copy(update={"clock": now.clock.model_copy(update={"state": "untrusted"})})
+    assert certificate(nobody_knows) is None
 
 
 def test_a_length_that_nobody_counts_in_hours_is_said_to_be_long_and_a_small_file_is_not_nothing(

@@ -13,6 +13,7 @@ from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Manifest
 from agent.clock import SystemRandom
 from agent.questions import Questions
+from agent.standing import standing
 from agent.sync.link import LinkSettings
 from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
@@ -50,14 +51,9 @@ async def questions(platform: Platform, directory: Path) -> AsyncIterator[Questi
         state_dir=directory / "state",
         writer=writer,
         keys=platform.authority.provision(TERMINAL, directory / "keys"),
-        devices=tuple,
-        bundles=tuple,
+        standing=lambda: standing(TERMINAL, "c0ffee", clock.moment(), (), BufferState(4096, 37), 0, (), None, {}),
         rings=lambda: None,
         judge=no_bundles,
-        buffer=lambda: BufferState(4096, 37),
-        unrecorded=lambda: 0,
-        configuration="c0ffee",
-        configured=lambda: None,
         clock=clock,
         random=random,
     )

@@ -103,6 +103,14 @@ async def test_two_thirds_of_its_life_a_certificate_is_left_alone(site: Site) ->
     assert site.asked == []
 
 
+async def test_when_it_ends_is_known_whatever_the_clock_is_worth(site: Site) -> None:
+    renewal = site.renewal(LaterClock(0, ClockState.UNTRUSTED))
+    assert renewal.ends_ms is None, "nobody has looked"
+    assert not await renewal.once()
+    held = x509.load_pem_x509_certificate(site.keys.tls_files().certificate.read_bytes())
+    assert renewal.ends_ms == held.not_valid_after_utc.timestamp() * 1000
+
+
 async def test_in_the_last_third_the_next_one_is_asked_for_and_in_force(site: Site) -> None:
     before = site.serial
     assert await site.renewal(LaterClock(800)).once()
