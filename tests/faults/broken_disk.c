@@ -1,8 +1,9 @@
 /*
  * Stands between a process and the C library (LD_PRELOAD) and counts the steps by which it changes what lies on the
  * disk below one directory: created, written, cut, renamed, removed, synced. Before a given step it kills the process;
- * syncs fail, lie or dawdle when told to, or no file may grow any more, as with a quota that is used up. Between two steps nothing on the disk changes, so these are all the moments
- * at which a kill can differ.
+ * syncs fail, lie or dawdle when told to, or no file may grow any more, as with a quota that is used up, or none may be
+ * written, as when the kernel makes a file system read-only after an error. Between two steps nothing on the disk
+ * changes, so these are all the moments at which a kill can differ.
  *
  * ONECARD_BROKEN_ROOT names the directory, ONECARD_BROKEN_CONTROL a file that holds `struct control`.
  */
@@ -22,12 +23,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum fault { SOUND, FAILS, LIES, DAWDLES, QUOTA };
+enum fault { SOUND, FAILS, LIES, DAWDLES, QUOTA, READ_ONLY };
 
 struct control {
     int64_t steps;      /* taken so far */
     int64_t die_at;     /* the step before which the process ends; 0: never */
-    int64_t fault;      /* what syncs do, or what does not grow */
+    int64_t fault;      /* what syncs do, or that files do not grow or are not written */
     int64_t left;       /* how many of them; negative: all */
     int64_t met;        /* how many did */
 };
@@ -73,6 +74,15 @@ static int ours_at(int directory, const char *path) {
     return path[0] == '/' ? below(path) : directory != AT_FDCWD && ours(directory);
 }
 
+/* Whether a change is refused. */
+static int refused(int is_ours) {
+    if (!is_ours || control->fault != READ_ONLY)
+        return 0;
+    __atomic_add_fetch(&control->met, 1, __ATOMIC_SEQ_CST);
+    errno = EROFS;
+    return 1;
+}
+
 static void step(int is_ours) {
     if (is_ours && __atomic_add_fetch(&control->steps, 1, __ATOMIC_SEQ_CST) == control->die_at)
         kill(getpid(), SIGKILL);
@@ -81,7 +91,7 @@ static void step(int is_ours) {
 static int sync_with(long call, int fd) {
     if (ours(fd)) {
         step(1);
-        if (control->fault != SOUND && control->fault != QUOTA && control->left != 0) {
+        if (FAILS <= control->fault && control->fault <= DAWDLES && control->left != 0) {
             if (control->left > 0)
                 __atomic_sub_fetch(&control->left, 1, __ATOMIC_SEQ_CST);
             __atomic_add_fetch(&control->met, 1, __ATOMIC_SEQ_CST);
@@ -111,6 +121,8 @@ static int beyond_quota(int fd, off64_t end) {
 
 int posix_fallocate64(int fd, off64_t offset, off64_t size) {
     step(ours(fd));
+    if (refused(ours(fd)))
+        return EROFS;
     if (beyond_quota(fd, offset + size))
         return EDQUOT;
     return syscall(SYS_fallocate, fd, 0, offset, size) ? errno : 0;
@@ -119,14 +131,14 @@ int posix_fallocate(int fd, off_t offset, off_t size) { return posix_fallocate64
 
 ssize_t write(int fd, const void *data, size_t size) {
     step(ours(fd));
-    if (beyond_quota(fd, lseek(fd, 0, SEEK_CUR) + (off64_t)size))
+    if (refused(ours(fd)) || beyond_quota(fd, lseek(fd, 0, SEEK_CUR) + (off64_t)size))
         return -1;
     return syscall(SYS_write, fd, data, size);
 }
 
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
     step(ours(fd));
-    if (beyond_quota(fd, offset + (off64_t)size))
+    if (refused(ours(fd)) || beyond_quota(fd, offset + (off64_t)size))
         return -1;
     return syscall(SYS_pwrite64, fd, data, size, offset);
 }
@@ -134,14 +146,19 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) { return pwr
 
 int ftruncate64(int fd, off64_t size) {
     step(ours(fd));
+    if (refused(ours(fd)))
+        return -1;
     return (int)syscall(SYS_ftruncate, fd, size);
 }
 int ftruncate(int fd, off_t size) { return ftruncate64(fd, size); }
 
 static int open_at(int directory, const char *path, int flags, va_list arguments) {
     int mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, int) : 0;
-    if (flags & (O_CREAT | O_TRUNC))
+    if (flags & (O_CREAT | O_TRUNC)) {
         step(ours_at(directory, path));
+        if (refused(ours_at(directory, path)))
+            return -1;
+    }
     return (int)syscall(SYS_openat, directory, path, flags, mode);
 }
 
@@ -160,6 +177,8 @@ OPEN(openat64, (int directory, const char *path, int flags, ...), directory)
 
 int unlinkat(int directory, const char *path, int flags) {
     step(ours_at(directory, path));
+    if (refused(ours_at(directory, path)))
+        return -1;
     return (int)syscall(SYS_unlinkat, directory, path, flags);
 }
 int unlink(const char *path) { return unlinkat(AT_FDCWD, path, 0); }
@@ -167,12 +186,16 @@ int rmdir(const char *path) { return unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 
 int mkdirat(int directory, const char *path, mode_t mode) {
     step(ours_at(directory, path));
+    if (refused(ours_at(directory, path)))
+        return -1;
     return (int)syscall(SYS_mkdirat, directory, path, mode);
 }
 int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
 
 int renameat(int from_directory, const char *from, int to_directory, const char *to) {
     step(ours_at(from_directory, from) || ours_at(to_directory, to));
+    if (refused(ours_at(from_directory, from) || ours_at(to_directory, to)))
+        return -1;
     return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, 0);
 }
 int rename(const char *from, const char *to) { return renameat(AT_FDCWD, from, AT_FDCWD, to); }

@@ -27,6 +27,8 @@ class Fault(IntEnum):
     """Takes 0.3 seconds longer."""
     QUOTA = 4
     """Syncs are sound, and no file grows: ``EDQUOT``."""
+    READ_ONLY = 5
+    """Syncs are sound, and nothing can be changed: ``EROFS``."""
 
 
 class BrokenDisk:
@@ -58,7 +60,7 @@ class BrokenDisk:
 
     @property
     def met(self) -> int:
-        """How many syncs were not sound, or writes beyond the quota."""
+        """How many syncs were not sound, or writes beyond the quota or to a disk that was read-only."""
         return self._get("met")
 
     def arm(self, die_at: int = 0) -> None:

@@ -42,6 +42,8 @@ class HostileBroker:
         self.deed = deed
         self.heard: list[bytes] = []
         """Every answer of the platform, in order: what a deed may replay."""
+        self.hearings = 1
+        """How often the platform hears each message."""
         self.alarms: deque[Alarm] = deque(maxlen=_KEPT)
         self._ingest = ingest
         self._poison = poison
@@ -99,10 +101,13 @@ class HostileBroker:
             self.alarms.append(Alarm.decode(payload))
         if channel not in (Channel.HELLO, Channel.JOURNAL):
             return []
-        reply = await asyncio.to_thread(self._ingest.handle, topic, payload)
-        assert reply is not None, "the platform itself refused an honest terminal's message"
-        self.heard.append(reply.payload)
-        return self.deed(reply.payload)
+        answers: list[bytes] = []
+        for _ in range(self.hearings):
+            reply = await asyncio.to_thread(self._ingest.handle, topic, payload)
+            assert reply is not None, "the platform itself refused an honest terminal's message"
+            self.heard.append(reply.payload)
+            answers += self.deed(reply.payload)
+        return answers
 
 
 def server_context(authority: Authority) -> ssl.SSLContext:

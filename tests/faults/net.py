@@ -37,6 +37,17 @@ class Network:
         """Nothing passes in this direction: ``up`` is towards the platform."""
         self._rule("-i", "near" if way == "up" else "far")
 
+    def double(self) -> None:
+        """Every packet arrives twice, in both directions."""
+        for inside, receiver in (("near", self.here), ("far", f"{self._prefix}.130")):
+            _do(*self._mangle("-A"), "-i", inside, "-j", "TEE", "--gateway", receiver)
+
+    def came_twice(self) -> int:
+        """How many segments the terminal's side had already when they came (RFC 2883: it says so by a D-SACK)."""
+        shown = subprocess.run(self.inside("cat", "/proc/net/netstat"), check=True, capture_output=True, text=True)
+        names, values = (line.split() for line in shown.stdout.splitlines()[:2])
+        return int(dict(zip(names, values, strict=True))["TCPDSACKOldSent"])
+
     def pull(self) -> None:
         """The terminal's cable is out."""
         _do("ip", "-n", self.terminal, "link", "set", "line", "down")
@@ -44,12 +55,20 @@ class Network:
     def mend(self) -> None:
         """All is well again."""
         _do("ip", "netns", "exec", self.router, "iptables", "-F", "FORWARD")
+        _do(*self._mangle("-F"))
         _do("ip", "-n", self.terminal, "link", "set", "line", "up")
-        _do("ip", "-n", self.terminal, "route", "replace", "default", "via", f"{self.here.rsplit('.', 1)[0]}.129")
+        _do("ip", "-n", self.terminal, "route", "replace", "default", "via", f"{self._prefix}.129")
 
     def inside(self, *command: str) -> list[str]:
         """The command that runs another one where the terminal stands."""
         return ["ip", "netns", "exec", self.terminal, *command]
+
+    @property
+    def _prefix(self) -> str:
+        return self.here.rsplit(".", 1)[0]
+
+    def _mangle(self, act: str) -> list[str]:
+        return ["ip", "netns", "exec", self.router, "iptables", "-t", "mangle", act, "FORWARD"]
 
     def _rule(self, *match: str) -> None:
         _do("ip", "netns", "exec", self.router, "iptables", "-A", "FORWARD", *match, "-j", "DROP")

@@ -109,6 +109,18 @@ def test_a_quota_that_is_used_up_is_a_full_disk_and_an_error_of_the_disk_is_none
         assert any(record.entry.kind == UNRECORDED for record in whole_journal(site.state_dir))
 
 
+def test_a_disk_that_becomes_read_only_under_the_gate_opens_to_nobody(tmp_path: Path, broken: BrokenDisk) -> None:
+    """As the kernel makes it after an error of the file system: what is open stays open, and takes nothing more."""
+    with faulty_gate(tmp_path, environment=broken.environment) as site:
+        pass_through(site)
+        broken.syncs(Fault.READ_ONLY)
+        for _ in range(3):
+            refused(site)
+        assert broken.met
+        broken.syncs(Fault.SOUND)
+        works_again(site)
+
+
 def test_a_full_disk_admits_nobody_without_a_record_where_that_is_wanted_and_empties_by_itself(
     tmp_path: Path, small_disk: CuttableDisk
 ) -> None:

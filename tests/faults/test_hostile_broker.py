@@ -6,6 +6,7 @@ the way of questions stand in ``tests/agent/test_questions.py``, of bundles in `
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -187,6 +188,20 @@ async def test_answers_withheld_after_the_platform_committed_cost_time_and_nothi
         await until(lambda: terminal.sync.status.counters.get("batches", 0) > 0)
         await until(lambda: terminal.sync.status.counters.get("overdue", 0) > 1)
         assert terminal.outbox.position().acked_seq == 0
+        await freed(platform, terminal, proxy)
+
+
+async def test_a_broker_that_delivers_everything_twice_doubles_nothing(platform: Platform, tmp_path: Path) -> None:
+    """Each hello and each batch comes to the platform twice, and each of its two answers twice to the terminal."""
+    async with betrayed(platform, tmp_path) as (terminal, enemy, proxy):
+        enemy.broker.hearings = 2
+        enemy.broker.deed = lambda answer: [answer, answer]
+        for _ in range(ROUNDS):
+            await asyncio.to_thread(terminal.decide, PASSAGES)
+            await until(lambda: drained(terminal.outbox))
+        counters = terminal.sync.status.counters
+        assert counters["duplicates"] > 0
+        assert enemy.broker.causes() <= {"stale"}  # on a machine that stalls
         await freed(platform, terminal, proxy)
 
 

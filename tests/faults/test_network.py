@@ -110,6 +110,15 @@ def test_a_network_that_loses_a_third_of_all_packets_and_comes_and_goes_loses_an
     assert resident_kb(far.terminal.process.pid) - before_kb <= GROWTH_KB
 
 
+def test_a_network_that_brings_every_packet_twice_doubles_no_record(far: Far) -> None:
+    before = far.network.came_twice()
+    far.network.double()
+    for _ in range(REPEATS):
+        far.terminal.decide(PASSAGES)
+        far.wait_until_drained()
+    assert far.network.came_twice() > before, "nothing came twice: this showed nothing"
+
+
 async def test_a_broker_that_forgets_every_session_in_mid_drain_costs_a_hello(
     platform: Platform, tmp_path: Path
 ) -> None:
