@@ -23,8 +23,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.privilege import refused
-from tools.platform.ca import Authority
-from tools.platform.rabbitmq import configuration, definitions
+from tools.platform.ca import Authority, write_private
+from tools.platform.rabbitmq import advanced, configuration, definitions, revoked_name
+from tools.platform.revocation import write_list
 
 _RUN = os.getpid()
 _NET = f"10.77.{_RUN % 256}"
@@ -108,7 +109,10 @@ class Cluster:
         rights = self.directory / "definitions.json"
         rights.write_text(definitions(self.terminals))
         members = "\n".join(f"cluster_formation.classic_config.nodes.{node} = {self._name(node)}" for node in NODES)
-        common = configuration(self.authority, rights)
+        common = configuration(rights)
+        self.revoked.mkdir()
+        (self.directory / "advanced.config").write_text(advanced(self.authority, self.revoked))
+        self.tell_revoked()
         (self.directory / "rabbitmq.conf").write_text(
             f"{common}cluster_formation.peer_discovery_backend = classic_config\n{members}\nlog.console = false\n"
         )
@@ -116,6 +120,16 @@ class Cluster:
         cookie = self.directory / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)
+
+    @property
+    def revoked(self) -> Path:
+        """Where all nodes look for the list of revoked certificates."""
+        return self.directory / "revoked"
+
+    def tell_revoked(self) -> None:
+        """Give them the list as it is now."""
+        write_list(self.authority)
+        write_private(self.revoked / revoked_name(self.authority), self.authority.revoked_list.read_bytes())
 
     def start(self, *nodes: int) -> None:
         """Start nodes, and return when they take MQTT."""
@@ -169,6 +183,7 @@ class Cluster:
             "RABBITMQ_NODENAME": self._name(node),
             "RABBITMQ_USE_LONGNAME": "true",
             "RABBITMQ_CONFIG_FILE": str(self.directory / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.directory / "advanced.config"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.directory / "enabled_plugins"),
             "RABBITMQ_MNESIA_BASE": str(own / "mnesia"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +18,16 @@ from agent.sync.link import LinkPhase
 from tests.faults import ROUNDS, SHORT_ROUNDS
 from tests.faults.rabbit import NODES, PORT, Cluster, address, running_cluster
 from tests.faults.test_line import is_whole
-from tests.tools.platform.mqtt_client import MqttClient, context_of
+from tests.tools.platform.mqtt_client import PATIENCE_S, MqttClient, context_of
 from tests.tools.platform.terminals import Running, drained, running_terminal, until
 from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority
 from tools.platform.commands import platform as command
 from tools.platform.rabbitmq import definitions
+from tools.platform.revocation import revoke
 from tools.platform.service import Layout, Platform, Settings
 
-TERMINALS = ("gate-1", "gate-2")
+TERMINALS = ("gate-1", "gate-2", "gate-3")
 PASSAGES = 500
 FALLBACKS = [{"host": address(node), "port": PORT} for node in NODES[1:]]
 
@@ -135,6 +139,34 @@ def test_a_terminal_writes_its_own_topics_and_no_others(cluster: Cluster, direct
     assert cluster.terminals
 
 
+def test_a_revoked_certificate_is_refused_by_every_node_and_the_others_are_not(
+    cluster: Cluster, directory: Path
+) -> None:
+    stolen, sound = context_of(directory / "gate-3"), context_of(directory / "gate-2")
+    assert connects(1, stolen, "gate-3")
+    revoke(cluster.authority, "gate-3")
+    cluster.tell_revoked()
+    for node in NODES:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while connects(node, stolen, "gate-3"):
+            assert time.monotonic() < deadline_s, f"node {node} lets it in"
+        assert connects(node, sound, "gate-2")
+
+
+def connects(node: int, context: ssl.SSLContext, client_id: str) -> bool:
+    """Whether a node takes a CONNECT of MQTT 3.1.1: under TLS 1.3 it judges the certificate after the handshake."""
+    body = b"\x00\x04MQTT\x04\x02\x00\x0a" + len(client_id).to_bytes(2, "big") + client_id.encode()
+    try:
+        with (
+            socket.create_connection((address(node), PORT), PATIENCE_S) as plain,
+            context.wrap_socket(plain, server_hostname=address(node)) as link,
+        ):
+            link.sendall(bytes([0x10, len(body)]) + body)
+            return link.recv(4) == b"\x20\x02\x00\x00"
+    except OSError:
+        return False
+
+
 def test_the_shipped_rights_name_every_terminal_and_no_password(directory: Path, cluster: Cluster) -> None:
     target = directory / "shipped"
     done = CliRunner().invoke(command, ["rabbitmq", str(target), "--dir", str(directory / "platform")])
@@ -146,4 +178,5 @@ def test_the_shipped_rights_name_every_terminal_and_no_password(directory: Path,
         user["password_hash"] for user in shipped["users"]
     )
     assert "durable_queue_type = quorum" in (target / "rabbitmq.conf").read_text()
+    assert f'{{dir, "{target}/revoked"}}' in (target / "advanced.config").read_text()
     cluster.control(1, "import_definitions", str(target / "definitions.json"))

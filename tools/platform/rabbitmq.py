@@ -4,16 +4,22 @@ Its MQTT plugin speaks 3.1.1 (5 from 3.13 on). A client's name is the CN of its 
 that name in two ways: on the queue of its session, whose name holds the client id, so that nobody takes over another's;
 and on topics, so that a terminal writes below its own `up` and reads its own `down` and the bundles. Sessions are
 quorum queues: a classic queue loses with its node what was acknowledged.
+
+What TLS asks stands in `advanced.config`, in Erlang's own terms: `rabbitmq.conf` knows no list of revoked certificates.
+Without that file no listener has a certificate, and nobody is let in.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+
+from cryptography import x509
 
 from agent.sync.contract import PREFIX, Address
 from tools.platform.ca import REGISTRAR, Authority, worker_name
@@ -24,13 +30,6 @@ CONFIGURATION = """\
 listeners.tcp = none
 mqtt.listeners.tcp = none
 mqtt.listeners.ssl.default = 8883
-ssl_options.cacertfile = {ca}
-ssl_options.certfile = {certificate}
-ssl_options.keyfile = {key}
-ssl_options.verify = verify_peer
-ssl_options.fail_if_no_peer_cert = true
-ssl_options.versions.1 = tlsv1.3
-ssl_options.versions.2 = tlsv1.2
 # Who a client is, is what its certificate says.
 ssl_cert_login_from = common_name
 mqtt.ssl_cert_login = true
@@ -46,18 +45,55 @@ mqtt.tcp_listen_options.nodelay = true
 load_definitions = {definitions}
 """
 
+ADVANCED = """\
+%% For each node too; `advanced.config`. The list of revoked certificates is read at each connection.
+[{{rabbit, [{{ssl_options, [
+  {{cacertfile, {ca}}},
+  {{certfile, {certificate}}},
+  {{keyfile, {key}}},
+  {{verify, verify_peer}},
+  {{fail_if_no_peer_cert, true}},
+  {{versions, ['tlsv1.3', 'tlsv1.2']}},
+  {{crl_check, peer}},
+  {{crl_cache, {{ssl_crl_hash_dir, {{internal, [{{dir, {revoked}}}]}}}}}}
+]}}]}}].
+"""
+
+_SEQUENCE_BYTES = 2
+"""Before the one name in it, which is short."""
 _VHOST = "/"
 _EXCHANGE = "amq.topic"
 
 
-def configuration(authority: Authority, definitions: Path) -> str:
+def configuration(definitions: Path) -> str:
     """The settings that every node has; a cluster's own (its members, its cookie) come beside them."""
-    return CONFIGURATION.format(
-        ca=authority.ca.certificate.absolute(),
-        certificate=authority.server.certificate.absolute(),
-        key=authority.server.key.absolute(),
-        definitions=definitions.absolute(),
-    )
+    return CONFIGURATION.format(definitions=definitions.absolute())
+
+
+def advanced(authority: Authority, revoked: Path) -> str:
+    """What TLS asks of whoever connects; ``revoked`` is a directory that holds :func:`revoked_name`."""
+    files = {
+        "ca": authority.ca.certificate,
+        "certificate": authority.server.certificate,
+        "key": authority.server.key,
+        "revoked": revoked,
+    }
+    return ADVANCED.format(**{name: _erlang(str(path.absolute())) for name, path in files.items()})
+
+
+def revoked_name(authority: Authority) -> str:
+    """The name under which Erlang looks for the list of revoked certificates: its issuer's hash, as OpenSSL has it."""
+    issuer, _ = authority.load_authority()
+    (name,) = issuer.subject  # our authority's is a common name alone, and UTF-8 already
+    plain = x509.NameAttribute(name.oid, " ".join(str(name.value).lower().split()))
+    canonical = x509.Name([plain]).public_bytes()[_SEQUENCE_BYTES:]
+    digest = hashlib.sha1(canonical, usedforsecurity=False).digest()
+    return f"{int.from_bytes(digest[:4], 'little'):08x}.r0"
+
+
+def _erlang(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def definitions(terminals: Iterable[str]) -> str:
