@@ -109,7 +109,7 @@ class Canteen(Ordering[CanteenState]):
         if verdict.refusal is not None or period is None or amount_fen is None:
             reason = verdict.refusal or CanteenReason.NO_MEAL_NOW
             return self.refuse(state, facts, reason, credential.medium, credential.subject, verdict.trace)
-        state, records = self.in_shift(state, facts)
+        state, records = self.in_shift(state, date, facts)
         if self._settings.pricing is Pricing.COUNT:
             step = self._count(state, credential, period, date, verdict.trace, facts)
         else:

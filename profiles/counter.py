@@ -226,12 +226,11 @@ class Counter(Cashier[C], Generic[C]):
         """On which day something is booked now."""
         return compact(facts.local_time)
 
-    def in_shift(self, state: C, facts: Facts) -> tuple[C, tuple[Record, ...]]:
+    def in_shift(self, state: C, date: str, facts: Facts) -> tuple[C, tuple[Record, ...]]:
         """The state within a shift of this business date, and the records of what ended and began for that.
 
         No payment of a shift that ended may still prove late: what is late is told before anything else is heard.
         """
-        date = self.business_date(facts)
         if state.shift is not None and state.shift.business_date == date:
             return state, ()
         ended = () if state.shift is None else (self._shift_record(state, state.shift, facts, is_over=True),)
@@ -246,7 +245,7 @@ class Counter(Cashier[C], Generic[C]):
         if state.asking is not None:
             return Step(state, (Show(Reason.BUSY.citizen, Tone.WAIT),))
         if state.shift is None:
-            after, records = self.in_shift(state, facts)
+            after, records = self.in_shift(state, self.business_date(facts), facts)
             return Step(after, (*records, Show(CounterReason.SHIFT_OPENED.citizen, Tone.OK)))
         record = self._shift_record(state, state.shift, facts, is_over=True)
         after = state.cleared("shift", "operator", "latest")
@@ -300,7 +299,7 @@ class Counter(Cashier[C], Generic[C]):
         """
         if (ended := lease.refusal(facts)) is not None:
             return self.refuse(state, facts, ended)
-        state, records = self.in_shift(state.cleared("latest"), facts)
+        state, records = self.in_shift(state.cleared("latest"), self.business_date(facts), facts)
         payment = self._as_it_goes_back(state, sale, facts)
         if amount_fen == payment.amount_fen:
             after, record = self.take_back(state, payment, CounterReason.VOIDED, facts)
@@ -350,7 +349,7 @@ class Counter(Cashier[C], Generic[C]):
 
     def _give_back_elsewhere(self, state: C, returning: Returning, funds: dict[str, int], facts: Facts) -> Step[C]:
         """Booked on this shift, under the claim's id."""
-        state, records = self.in_shift(state.cleared("returning"), facts)
+        state, records = self.in_shift(state.cleared("returning"), self.business_date(facts), facts)
         amount_fen = sum(funds.values())
         money = Money(
             amount_fen=-amount_fen,

@@ -57,6 +57,7 @@ class Frozen(BaseModel):
     def cleared(self, *names: str) -> Self:
         """With nothing (``None``) in these fields: most often it is so already, and then it is the very same."""
         held = self.__dict__
-        if all(held[name] is None for name in names):
-            return self
-        return self.model_copy(update=dict.fromkeys(names))
+        for name in names:
+            if held[name] is not None:
+                return self.model_copy(update=dict.fromkeys(names))
+        return self

@@ -273,7 +273,7 @@ class Hospital(Counter[HospitalState]):
         trace: bytes,
         facts: Facts,
     ) -> Step[HospitalState]:
-        state, records = self.in_shift(state, facts)
+        state, records = self.in_shift(state, self.business_date(facts), facts)
         order, marks = self._drawn(order, facts)
         bill = Bill(
             amount_fen=order.amount_fen,
@@ -355,7 +355,9 @@ class Hospital(Counter[HospitalState]):
         self, state: HospitalState, query: Query, credential: Credential, fen: int, facts: Facts
     ) -> Step[HospitalState]:
         """One payment for all that is owed, from the holder's other accounts."""
-        state, records = self.in_shift(state.model_copy(update={"first": query.first}), facts)
+        state, records = self.in_shift(
+            state.model_copy(update={"first": query.first}), self.business_date(facts), facts
+        )
         payers = self._payers(state, credential, Use.SETTLEMENT, facts)
         bill = Bill(
             amount_fen=fen,

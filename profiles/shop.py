@@ -171,7 +171,7 @@ class Shop(Ordering[ShopState]):
             return self.refuse(state, facts, verdict.refusal, credential.medium, credential.subject, verdict.trace)
         promotion = self._promotion(order, credential, facts)
         trace = judge([(ShopRule.PROMOTION, promotion is not None, None)], verdict.trace).trace
-        state, records = self.in_shift(state, facts)
+        state, records = self.in_shift(state, self.business_date(facts), facts)
         off_fen = 0 if promotion is None else promotion.discount_fen(order.amount_fen)
         bill = Bill(
             amount_fen=order.amount_fen - off_fen,

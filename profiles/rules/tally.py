@@ -12,7 +12,7 @@ def counted(scope: str, key: bytes, facts: Facts) -> int:
 
 def count(scope: str, key: bytes, by: int, ends_ms: int, facts: Facts) -> Mark:
     """The mark that adds ``by`` to a tally; a negative one takes back, and nothing falls below zero."""
-    return Mark(scope, key, max(0, counted(scope, key, facts) + by), ends_ms)
+    return Mark(scope, key, max(0, (facts.mark(scope, key) or 0) + by), ends_ms)
 
 
 def key_of(subject: Subject, *parts: str) -> bytes:

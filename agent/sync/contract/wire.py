@@ -49,10 +49,11 @@ class Wire(BaseModel):
     def _from_map(cls, value: Any, info: ValidationInfo) -> Any:
         if info.context is not _FROM_WIRE or not isinstance(value, Mapping):
             return value
-        names = cls.keys()
-        if not all(type(key) is int and key in names for key in value):
-            raise ValueError("unknown key")
-        named = {names[key]: item for key, item in value.items()}
+        names, named = cls.keys(), {}
+        for key, item in value.items():
+            if type(key) is not int or key not in names:
+                raise ValueError("unknown key")
+            named[names[key]] = item
         for name in cls._required():
             if name not in named:
                 raise ValueError(f"{name}: is missing")
