@@ -256,4 +256,4 @@ def _use(order: Basket) -> str:
 
 
 def _amount_of(number: str) -> Sentence:
-    return Sentence(f"账单 {number}：请输入金额", f"Bill {number}: enter its amount")
+    return Sentence(f"账单 {number}：请输入金额", f"Bill {number}: please enter its amount")

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 import profiles
-from profiles import amounts, basket, hall_words, ordering, shop, subsidy_words
+from profiles import amounts, basket, by_hand, hall_words, ordering, shop, subsidy_words
 from profiles.reasons import GOES_ON, ReasonEnum, Sentence
 from profiles.rules import assisted
 
@@ -49,8 +49,8 @@ REFUSING_WORDS = (
     *(problem.sentence for problem in amounts.AmountProblem),
     *(amounts.NO_SUCH_KEY, amounts.NOTHING_DUE),
     *(basket._WEIGH_IT, basket._TOO_LIGHT),
-    *(ordering._NEW_PRICES, ordering._NO_WEIGHT, ordering.no_such_number("7")),
-    *(shop._THINGS_FIRST, shop._NO_BILL, shop._NO_SUCH_ACCOUNT),
+    *(ordering._NEW_PRICES, ordering._NO_WEIGHT, ordering.ORDER_GONE, ordering.no_such_number("7"), by_hand.TYPED_GONE),
+    *(shop._THINGS_FIRST, shop._NO_BILL, shop._NO_SUCH_ACCOUNT, shop._amount_of("88000123"), amounts.due(650)),
     *(hall_words.CANCELLED, hall_words.choose([])),
     assisted._CHOOSE,
     *(subsidy_words.WHO, subsidy_words.WHAT_IS_A_PIN, subsidy_words.tries_left(2, 30)),

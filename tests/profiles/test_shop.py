@@ -193,7 +193,7 @@ def test_a_bill_of_which_nothing_came_is_open_again(end: str) -> None:
             till.present(OPERATOR, "cashier")
             till.key(FunctionKey.VOID, 1)
     till.bill("88000001")
-    assert till.said == "Bill 88000001: enter its amount"
+    assert till.said == "Bill 88000001: please enter its amount"
 
 
 def test_a_bill_is_the_same_typed_or_scanned() -> None:
@@ -206,7 +206,7 @@ def test_a_bill_is_the_same_typed_or_scanned() -> None:
     till.tell(Barcode("00126000000123456789"))
     assert till.reasons()[-1] == "bill-paid"
     till.bill("126000000123456789")
-    assert till.said == "Bill 126000000123456789: enter its amount", "another one"
+    assert till.said == "Bill 126000000123456789: please enter its amount", "another one"
 
 
 def test_a_second_till_takes_no_bill_that_is_being_paid() -> None:
@@ -289,7 +289,7 @@ def test_an_order_is_things_or_an_amount_or_a_bill_and_never_two_of_them() -> No
     assert till.said == "Please pay 5.00 yuan"
     till.tell(Barcode(BILL))
     till.tell(Barcode("690"))
-    assert till.said == f"Bill {BILL}: enter its amount"
+    assert till.said == f"Bill {BILL}: please enter its amount"
     till.tell(AmountRefused(AmountProblem.UNREADABLE))
     assert till.state.order is None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.test_next_steps import faults
 from tools.days.day import parse_day
 from tools.days.play import play
 from tools.scenes import DAYS, scene_files
@@ -19,3 +20,5 @@ def test_the_day_is_as_its_script_says(name: str, offline: bool, tmp_path: Path)
     wrong = [f"{played.moment:%H:%M:%S} {told}" for played in result.steps for told in played.differences]
     assert wrong + result.evening == []
     assert len(result.steps) == len(day.steps)
+    in_red = {said for played in result.steps for said in played.came.refused}
+    assert [said for said in in_red if faults(said)] == [], "whoever is refused is told one thing to do now"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.test_next_steps import faults
 from tools.days.day import Day, Step, parse_day
 from tools.days.play import Result, play
 from tools.scenes import DAYS, scene_files
@@ -64,6 +65,8 @@ def test_in_the_evening_ledger_and_journal_agree(name: str, seed: int, tmp_path:
     assert {*online.evening, *offline.evening} <= TOLERATED
     assert "the platform raised: payment-declined" not in offline.evening  # where nobody was asked nobody said no
     assert len(online.records) > 10
+    in_red = {said for played in (*online.steps, *offline.steps) for said in played.came.refused}
+    assert [said for said in in_red if faults(said)] == [], "whoever is refused is told one thing to do now"
     if all(step.offline is None for step in day_of(name).steps):
         assert [played.came for played in online.steps] == [played.came for played in offline.steps]
 

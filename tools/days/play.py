@@ -29,7 +29,7 @@ from drivers.api import CardFault, CodeReading, InputReading, Reading
 from drivers.keypad import KeypadSettings, SerialKeypad
 from offline_store.record import Record
 from profiles.amounts import yuan
-from profiles.api import ClockState, Profile
+from profiles.api import ClockState, Profile, Tone
 from profiles.purpose import Purpose
 from profiles.reasons import Sentence
 from profiles.rules.funds import ACCOUNT, AccountKind
@@ -62,6 +62,8 @@ class Came:
     paid_fen: int
     says: Sentence | None
     alarms: tuple[str, ...]
+    refused: tuple[Sentence, ...] = ()
+    """What the screen said in red."""
 
     def differences(self, expected: Expected) -> tuple[str, ...]:
         """What is not as the day promises."""
@@ -310,6 +312,7 @@ class _Stage:
             ),
             says=whole(noted.shown[-1]) if noted.shown else None,
             alarms=tuple(noted.alarms),
+            refused=tuple(shown.sentence for shown in noted.shown if shown.tone is Tone.NO),
         )
 
     def _reckon(self, records: Iterable[Record]) -> list[str]:
