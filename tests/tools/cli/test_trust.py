@@ -8,10 +8,9 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -183,28 +182,6 @@ async def test_keys_rotate_by_hand(desk: Desk) -> None:
     refused = await desk.onecard("trust", "verify", old, "--state-dir", "state")
     assert refused.exit_code == 1
     assert "not to be trusted" in refused.err
-
-
-async def test_what_ends_with_a_list_of_keys_is_said_and_asked_before_it_is_signed(desk: Desk) -> None:
-    roles = ("root", "bundle", "acknowledgement", "technician", "command", "sealing")
-    for role in roles[1:]:
-        await desk.good("trust", "keygen", f"{role}-key")
-    files = [("--public", role, "root.pem.pub" if role == "root" else f"{role}-key.pub") for role in roles]
-
-    def make(some: Sequence[tuple[str, ...]], out: str) -> tuple[str, ...]:
-        return ("trust", "keys", *chain(*some), "--key", "root.pem", "--version", "1", "-o", out)
-
-    assert "has none of these roles" not in (await desk.good(*make(files, "all.bundle"))).err
-    fewer = [each for each in files if each[1] not in ("technician", "command")]
-    for answer in ("n\n", ""):
-        asked = await desk.onecard(*make(fewer, "fewer.bundle"), stdin=answer)
-        assert asked.exit_code == 1
-        assert "technician: every technician's permit is refused" in asked.err
-        assert "command: every command of the platform is refused" in asked.err
-        assert "sealing:" not in asked.err
-        assert not (desk.home / "fewer.bundle").exists()
-    await desk.good(*make(fewer, "fewer.bundle"), stdin="y\n")
-    assert (desk.home / "fewer.bundle").exists()
 
 
 async def test_a_bundle_is_judged_by_the_moment_that_is_named(desk: Desk) -> None:
