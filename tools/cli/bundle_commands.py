@@ -31,6 +31,7 @@ from tools import bundles as making
 from tools.cli import bundle_files, fields
 from tools.cli.bundle_check import judged
 from tools.cli.bundle_files import json_option
+from tools.cli.bundle_order import in_order
 from tools.cli.place import existing, state_dir_option, state_dir_option_beside_terminal
 from tools.cli.times import at_option, moment, now_ms
 
@@ -141,7 +142,7 @@ def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bo
     dropped: list[tuple[Path, Path]] = []
     try:
         incoming.make()
-        for file in found:
+        for file in in_order(found):
             if file not in refused:
                 try:
                     dropped.append((file, incoming.drop(file, _unique_name(file))))
@@ -154,6 +155,7 @@ def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bo
     deadline_s = time.monotonic() + wait_s
     while any(path.exists() for _, path in dropped) and time.monotonic() < deadline_s:
         time.sleep(_POLL_S)
+    dropped.sort(key=lambda each: found.index(each[0]))
     outcomes = [_reason(file, error) for file, error in refused.items()]
     outcomes += [_outcome(incoming, file, path, state_dir, held) for file, path in dropped]
     for outcome in outcomes:
