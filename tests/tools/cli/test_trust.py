@@ -9,11 +9,13 @@ import re
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, chdir, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from structlog.testing import capture_logs
 
 from agent.bundles.check import Place
 from agent.bundles.service import BundlePorts, Bundles
@@ -22,6 +24,7 @@ from agent.credentials.lists import CurrentLists
 from agent.keys import FileKeyStore
 from offline_store.journal import Journal
 from offline_store.writer import Writer
+from tools.cli.main import main
 
 AT = "2026-11-20T12:00:00+08:00"
 
@@ -51,16 +54,33 @@ class Desk:
         return self.home / "state"
 
     async def onecard(self, *arguments: str, stdin: str = "", lang: str = "en") -> Done:
-        environment = os.environ | {"XDG_STATE_HOME": str(self.home), "ONECARD_LANG": lang}
+        """Beside whatever runs on this loop, as another process would be; its words are chosen when it is imported."""
+        if lang != "en":
+            return await self._elsewhere(*arguments, lang=lang)
+        return await asyncio.to_thread(self._here, arguments, stdin)
+
+    def _here(self, arguments: tuple[str, ...], stdin: str) -> Done:
+        environment = {"XDG_STATE_HOME": str(self.home), "ONECARD_LANG": "en"}
+        with chdir(self.home), CliRunner().isolation(input=stdin, env=environment) as (out, err, _):
+            code: object = 0
+            try:
+                main(list(arguments))
+            except SystemExit as ended:
+                code = ended.code
+        return Done(
+            int(code or 0) if isinstance(code, int | None) else 1, out.getvalue().decode(), err.getvalue().decode()
+        )
+
+    async def _elsewhere(self, *arguments: str, lang: str) -> Done:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "agent", *arguments),
             cwd=self.home,
-            env=environment,
-            stdin=asyncio.subprocess.PIPE,
+            env=os.environ | {"XDG_STATE_HOME": str(self.home), "ONECARD_LANG": lang},
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), timeout=60)
+        out, err = await asyncio.wait_for(process.communicate(), timeout=60)
         assert b"Traceback" not in err, err
         return Done(process.returncode or 0, out.decode(), err.decode())
 
@@ -123,7 +143,8 @@ async def terminal(desk: Desk) -> AsyncIterator[Bundles]:
     bundles.load()
     task = asyncio.create_task(bundles.run())
     try:
-        yield bundles
+        with capture_logs():  # its log is another process's, and not what a command says
+            yield bundles
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
