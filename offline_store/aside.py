@@ -16,6 +16,7 @@ STAGING = "rescuing"
 READY = "rescued"
 MAX_ASIDE = 3
 """So many damaged files are kept; the oldest one makes room."""
+_ASIDE = "damaged-"
 _PARTS = (f"{DATABASE_NAME}-shm", f"{DATABASE_NAME}-wal", DATABASE_NAME)
 
 
@@ -39,14 +40,21 @@ def settle(directory: Path) -> None:
 
 def next_aside(directory: Path) -> Path:
     """Where the next damaged file goes; the oldest leaves where there are as many as may be."""
-    kept = sorted(
-        (int(path.name.removeprefix("damaged-")), path) for path in directory.glob("damaged-*") if _is_aside(path)
-    )
-    whole = [(number, path) for number, path in kept if (path / DATABASE_NAME).exists()]
-    for _, path in whole[: max(0, len(whole) - MAX_ASIDE + 1)]:
+    whole = put_aside(directory)
+    for path in whole[: max(0, len(whole) - MAX_ASIDE + 1)]:
         shutil.rmtree(path)
-    return directory / f"damaged-{whole[-1][0] + 1 if whole else 1}"
+    return directory / f"{_ASIDE}{_number(whole[-1]) + 1 if whole else 1}"
+
+
+def put_aside(directory: Path) -> list[Path]:
+    """The directories of damaged files, the oldest first."""
+    kept = sorted(filter(_is_aside, directory.glob(f"{_ASIDE}*")), key=_number)
+    return [path for path in kept if (path / DATABASE_NAME).exists()]
+
+
+def _number(path: Path) -> int:
+    return int(path.name.removeprefix(_ASIDE))
 
 
 def _is_aside(path: Path) -> bool:
-    return path.is_dir() and path.name.removeprefix("damaged-").isdecimal()
+    return path.is_dir() and path.name.removeprefix(_ASIDE).isdecimal()

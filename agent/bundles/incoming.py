@@ -68,6 +68,13 @@ class Incoming:
             old.unlink()
             self._reason(old).unlink(missing_ok=True)
 
+    def again(self, name: str) -> Path:
+        """Let a file of :meth:`aside` wait once more, its reason gone; the path under which it waits."""
+        path = self.directory / name
+        self.make()
+        self._reason(path).unlink(missing_ok=True)
+        return (self.refused / name).replace(path)
+
     def aside(self) -> list[tuple[str, dict[str, str]]]:
         """What was refused and is kept, by name, each with its reason; at most ``MAX_REFUSED``."""
         kept = sorted(self.refused.glob(f"*{SUFFIX}"))[:MAX_REFUSED]

@@ -88,6 +88,12 @@ _COMMANDS: dict[str, tuple[str, str, str, str]] = {
     "watch": ("tools.cli.watch", "watch", "持续显示运行中的终端", "Show a running terminal as it goes"),
     "logs": ("tools.cli.logs", "logs", "终端的日志", "The terminal's log"),
     "outbox": ("tools.cli.outbox", "outbox", "待平台确认的内容", "What waits for the platform"),
+    "deadletter": (
+        "tools.cli.deadletter",
+        "deadletter",
+        "终端没有接受而保留的内容",
+        "What the terminal did not take, and keeps",
+    ),
     "journal": (
         "tools.cli.journal",
         "journal",
