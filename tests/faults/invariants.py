@@ -11,6 +11,7 @@ from drivers.virtual.bench import RelayState
 from offline_store.figures import UNRECORDED
 from offline_store.outbox import Outbox
 from offline_store.record import Record
+from tests.agent.sync.cddl import told
 from tools.cli.figures import figures_of, openings_of
 from tools.platform.reconcile import reconcile
 from tools.platform.store import Store
@@ -22,7 +23,7 @@ MOST_RECORDS, MOST_BYTES = 5_000, 1 << 30
 
 
 def whole_journal(directory: Path) -> list[Record]:
-    """What the journal holds, once proved: chain whole, numbers without a gap, no id twice."""
+    """What the journal holds, once proved: chain whole, no gap, no id twice, each kind of record as the CDDL says."""
     outbox = Outbox.open(directory)
     try:
         assert outbox.verify().broken is None
@@ -35,6 +36,8 @@ def whole_journal(directory: Path) -> list[Record]:
     records = [Record.from_bytes(body) for body in bodies]
     assert [record.seq for record in records] == list(range(seq + 1, seq + 1 + len(records)))
     assert len({record.entry.id for record in records}) == len(records)
+    latest = {record.entry.kind: record for record in records}
+    assert [told("record", record.to_bytes()) for record in latest.values()] == [""] * len(latest)
     return records
 
 

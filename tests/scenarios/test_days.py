@@ -1,4 +1,7 @@
-"""Every scene's day, with the network as its script says and without any: the same comes of it, or it says so."""
+"""Every scene's day, with the network as its script says and without any: the same comes of it, or it says so.
+
+Every record of it is what the contract's CDDL says.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.agent.sync import cddl
 from tests.house.test_next_steps import faults
 from tools.days.day import parse_day
 from tools.days.play import play
@@ -22,3 +26,4 @@ def test_the_day_is_as_its_script_says(name: str, offline: bool, tmp_path: Path)
     assert len(result.steps) == len(day.steps)
     in_red = {said for played in result.steps for said in played.came.refused}
     assert [said for said in in_red if faults(said)] == [], "whoever is refused is told one thing to do now"
+    assert [cddl.told("record", record.to_bytes()) for record in result.records] == [""] * len(result.records)

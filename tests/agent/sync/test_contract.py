@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from pathlib import Path
 from random import Random as Seeded
 from typing import Any
 
 import cbor2
 import pytest
 import zstandard
-from cddl_verifier import Validator  # type: ignore[import-untyped]  # it ships no types
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import agent.sync.contract
 from agent import cbor, cose
 from agent.sync.contract import (
     MAX_BATCH_BYTES,
@@ -75,6 +72,7 @@ from offline_store.genesis import GENESIS, Genesis
 from offline_store.record import Entry, Money, Record, new_id
 from tests.agent.ordering import COMMANDING
 from tests.agent.permits.parts import PERMITTING
+from tests.agent.sync.cddl import told
 from tests.agent.sync.enrolling import ENROLLING
 
 CHAIN, NONCE, HASH = b"c" * 16, b"n" * 16, b"h" * 32
@@ -180,15 +178,6 @@ DOWNLOADS: list[Message] = [
 MESSAGES = [*UPLINKS, *ANSWERS, *QUESTIONS, *REPLIES, *DOWNLOADS, *ENROLLING, *PERMITTING, *COMMANDING]
 SIGNER = cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))
 KEYS = cose.keyring([cose.VerifyKey.of(SIGNER.key.public_key())])
-
-
-CDDL = Validator(Path(agent.sync.contract.__file__).parent / "contract.cddl")
-
-
-def told(rule: str, payload: bytes) -> str:
-    """What the shipped CDDL has against ``payload`` as ``rule``; nothing if it is valid."""
-    result = CDDL.validate(payload, root_type=rule)
-    return "" if result.valid else str(result.diagnostics)
 
 
 def encoded(fields: Mapping[Any, object]) -> bytes:
