@@ -35,6 +35,7 @@ from tools.platform.command_options import (
 from tools.platform.configuration_commands import configurations, configure
 from tools.platform.dead_letter_commands import dead_letter_group
 from tools.platform.debt_commands import credit, list_debts
+from tools.platform.detail_words import detail_words
 from tools.platform.enrol_commands import enrol_group
 from tools.platform.errors import PlatformError
 from tools.platform.evidence_commands import evidence, issuer
@@ -181,7 +182,7 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
             [say("终端", "terminal"), say("来源", "source"), say("告警", "alarm"), say("次数", "count"),
              say("最近", "last"), say("说明", "detail")],
             [[row["terminal"], source_words(row["code"], row["source"]), alarm_words(row["code"]), row["times"],
-              local(row["last_ms"]), row["detail"] or ""] for row in alarms],
+              local(row["last_ms"]), detail_words(row["detail"] or "")] for row in alarms],
         )  # fmt: skip
     for terminal, openings in waiting.items():
         be = "is" if openings == 1 else "are"

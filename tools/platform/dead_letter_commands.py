@@ -23,6 +23,7 @@ from tools.platform.arrived import Arrived
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.dead_letters import UNPROVEN, Kind, letter, letters
+from tools.platform.detail_words import detail_words
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Ingest
 from tools.platform.service import Layout, ingest_of
@@ -160,6 +161,8 @@ def _told(name: str, value: Any) -> Any:
         return _kind_words(str(value))
     if name == "reason" and value:
         return alarm_words(str(value))
+    if name == "detail" and value:
+        return detail_words(str(value))
     return local(int(value)) if name in {"first_ms", "last_ms"} else value
 
 

@@ -322,7 +322,7 @@ class Desk:
         """Judge what the records prove, then move the money that they move; say what was only counted."""
         for record in records:
             if record.entry.kind == UNRECORDED:
-                self.alarm(UNRECORDED, f"record {record.seq}: {openings_of(record) or 0} openings counted")
+                self.alarm(UNRECORDED, f"record {record.seq}: openings counted: {openings_of(record) or 0}")
         if self.judge is not None:
             for record in self.judge.take(self.transaction, self.terminal, records, self.now_ms):
                 self.alarm("evidence-doubtful", f"record {record.seq}")
