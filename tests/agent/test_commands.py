@@ -12,8 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent import cose
-from agent.command_reasons import COMMAND
+from agent.command_reasons import COMMAND, CommandReason
+from agent.commanding import lane_orders
 from agent.commands import MAX_WAITING
+from agent.config import parse
 from agent.sync.contract.commands import Command, sign_command
 from drivers.api import InputReading
 from offline_store.errors import StoreError
@@ -22,6 +24,7 @@ from tests.agent.ordering import SIGNER, Ordered
 from tests.agent.simulated import run_simulated
 from tests.agent.site import DISK_FULL, card, fire, serve
 from tests.faults import SEED
+from tools.cli.presets import preset_names, preset_text
 
 Script = Callable[[Ordered], Coroutine[Any, Any, None]]
 
@@ -270,3 +273,17 @@ def test_while_nobody_vouches_for_the_clock_a_command_waits_and_only_the_newest_
 
     terminal = ordered(tmp_path, script)
     assert len(terminal.results) == MAX_WAITING
+
+
+OPENING = {"gate", "turnstile", "campus-gate", "museum", "metro", "parking"}
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_lane_of_a_scene_with_an_opening_takes_orders_and_every_other_says_that_it_has_none(
+    preset: str, tmp_path: Path
+) -> None:
+    config = parse(preset_text(preset), preset, tmp_path).config
+    orders = lane_orders(config, lambda lane, order: None)
+    expected = None if preset in OPENING else CommandReason.NO_OPENING
+    assert {orders.refusal(lane) for lane in config.lanes} == {expected}
+    assert orders.refusal("nowhere") is CommandReason.NO_LANE

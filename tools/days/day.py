@@ -21,6 +21,7 @@ from agent.words import say
 from agent.yaml_file import YamlError, parse_yaml
 from drivers.api import CardFault
 from drivers.keypad import fen
+from profiles.direction import Direction
 from profiles.purpose import Purpose
 from profiles.rules.funds import AccountKind
 from profiles.rules.term import CalendarDates
@@ -31,7 +32,8 @@ MAX_STEPS = 500
 NOTHING = "nothing"
 _YEARS = range(2000, 2100)
 ACTS = (
-    "card", "code", "printed", "scan", "fault", "keypad", "input", "counter", "network", "platform", "clock", "power",
+    "card", "code", "printed", "scan", "fault", "keypad", "input", "order", "counter", "network", "platform", "clock",
+    "power",
 )  # fmt: skip
 
 
@@ -173,6 +175,7 @@ class Step(Expected):
         default=None, description="a sensor that changes; or several in turn, each with - before it where it goes back"
     )
     active: bool = Field(default=True, description="the sensor's new state")
+    order: Direction | None = Field(default=None, description="the operator has the lane open once, in or out")
     reader: Name | None = Field(default=None, description="which reader of the lane, where it matters")
     counter: Literal["takes", "breaks"] | None = Field(
         default=None, description="the counter's own software asks for an identity; breaks: and dies before it has it"

@@ -133,7 +133,8 @@ def configuration(day: Day, source: str, directory: Path) -> Resolved:
 
 
 def _needs_lane(step: Step) -> bool:
-    return any(act is not None for act in (step.who, step.scan, step.fault, step.keypad, step.input, step.counter))
+    acts = (step.who, step.scan, step.fault, step.keypad, step.input, step.order, step.counter)
+    return any(act is not None for act in acts)
 
 
 def _which(resolved: Resolved) -> tuple[str, str]:
@@ -248,6 +249,8 @@ class _Stage:
                 self._terminal.wire.connect()
         if step.counter is not None:
             self._terminal.counter_takes(self._lane_of(step), breaks=step.counter == "breaks")
+        if step.order is not None:
+            self._terminal.order(self._lane_of(step), step.order)
         reading = self._reading(step, moment)
         if reading is not None and not isinstance(reading, CardFault) and step.reader is not None:
             reading = reading.model_copy(update={"reader": step.reader})

@@ -15,6 +15,7 @@ from typing import Any, cast
 from agent import cose
 from agent.backoff import Backoff
 from agent.clock import RecordIds
+from agent.command_reasons import COMMAND, CommandReason
 from agent.config import Resolved, profile_type
 from agent.credentials.register import SiteRegister
 from agent.credentials.verify import Verifier
@@ -30,15 +31,18 @@ from agent.sip2.library import Library
 from agent.sip2.ports import NoLibrary
 from agent.sip2.upload import Uploader
 from agent.store_health import JournalCondition
+from agent.sync.contract.commands import CommandAct
 from drivers.api import Pulse
 from offline_store.checkpoint import Signatory
-from offline_store.journal import Journal
+from offline_store.journal import Append, Journal
 from offline_store.loans import Loan, latest, waiting
 from offline_store.outbox import Outbox
-from offline_store.record import Record
+from offline_store.record import Entry, Record
 from offline_store.writer import InlineWriter
 from profiles.api import Profile, Show, Tone
+from profiles.direction import Direction
 from profiles.handover import Undelivered
+from profiles.orders import OpenOnce
 from profiles.reasons import ReasonEnum, Sentence
 from tools.days.shelf import Shelf
 from tools.days.simulated import SeededRandom, SimulatedClock
@@ -95,6 +99,7 @@ class Terminal:
         self._place = place
         config, random = place.resolved.config, place.random
         ids, marks = RecordIds(place.clock, random), Marks()
+        self._ids = ids
         journal = Journal.open(place.directory, random.token(16), clock=place.clock, random=random)
         journal.sign_with(Signatory(config.terminal.id, place.signer))
         journal.seal_with(DayKeys(config.terminal.id, lambda: place.bank.sealing, ids.new, random))
@@ -146,6 +151,22 @@ class Terminal:
         connect = place.shelf.connector(lambda: self.wire.is_up)
         pauses = Backoff(place.random)
         return Library(settings, zone, uploader, place.clock, pauses, lambda _: None, memory.reload, connect)
+
+    def order(self, lane: str, direction: Direction) -> None:
+        """The operator's command arrives: its record first, then the lane."""
+        clock, record_id = self._place.clock, self._ids.new()
+        entry = Entry(
+            id=record_id,
+            kind=COMMAND,
+            reason=CommandReason.ACCEPTED.code,
+            time_ms=clock.now_ms(),
+            time_quality=clock.state().value,
+            monotonic_ms=clock.monotonic_ms(),
+            public={"act": CommandAct.OPEN.value, "lane": lane, "direction": direction.value},
+        )
+        appended = self._writer.submit(Append((entry,))).result()
+        self.wire.recorded(appended.records[-1].seq)
+        self.lanes[lane].offer(OpenOnce(record_id, direction))
 
     def counter_takes(self, lane: str, *, breaks: bool) -> None:
         """A counter's software asks, and waits a while; ``breaks``: it never says that it has what it got."""
