@@ -113,7 +113,7 @@ class Composition:
         self._people = {_subject_of(holder): holder.person.known() for holder in self.config.holders if holder.person}
         self._configuration = hashlib.sha256(self.config.model_dump_json().encode()).digest()[:8]
         lanes = self.config.lanes.values()
-        used = {name for lane in lanes for name in (*lane.readers, lane.board, lane.printer, lane.screen) if name}
+        used = {name for lane in lanes for name in lane.devices}
         self._devices = {name: self._device(name) for name in used}
         self.conditions = Conditions(used)
         self.configuring = Configuring(resolved)
@@ -310,6 +310,7 @@ class Composition:
                 counter=peripherals.counter(name),
                 paper=peripherals.paper(settings.printer),
                 screen=peripherals.screen(settings.screen),
+                voice=peripherals.voice(settings.voice),
                 obeyed=obeyed,
             )
             profile = cast("Any", profile_type(settings.profile))(self._resolved.profiles[name])

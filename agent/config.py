@@ -27,7 +27,7 @@ from pydantic_core import PydanticCustomError
 from agent.configuration.standing import Trial
 from agent.counter_settings import CounterConfig
 from agent.exposition import MetricsConfig
-from agent.peripheral_problems import peripheral_problems
+from agent.peripheral_problems import PERIPHERALS, peripheral_problems
 from agent.problems import Problem, problems_of
 from agent.pupils import MaskedName, PupilConfig
 from agent.sip2.settings import LibraryConfig
@@ -86,12 +86,18 @@ class LaneConfig(_Model):
     board: Name | None = Field(default=None, description="the device that opens, and whose inputs this lane hears")
     printer: Name | None = Field(default=None, description="the device that prints slips")
     screen: Name | None = Field(default=None, description="the device that shows what this lane says")
+    voice: Name | None = Field(default=None, description="the device that says it aloud")
     counter: CounterConfig | None = Field(default=None, description="the counter's software, for identities")
     cards: CardPlan = CardPlan()
     settings: dict[str, Any] = Field(default_factory=dict, description="the profile's own settings")
     append_deadline_ms: int = Field(
         default=2_000, ge=50, le=10_000, description="a decision not durable by then refuses"
     )
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Every device that it names."""
+        return tuple(name for name in (*self.readers, self.board, self.printer, self.screen, self.voice) if name)
 
     def placed(self, place: Callable[[str], str]) -> LaneConfig:
         """The same, with the terminal's own directories put into its paths."""
@@ -310,7 +316,7 @@ def _resolve(config: Config) -> tuple[Resolved, list[Problem]]:
         except ValidationError as error:
             problems += problems_of(error, model=settings_type, prefix=("devices", name))
     for name, lane in config.lanes.items():
-        beside = (("board", lane.board), ("printer", lane.printer), ("screen", lane.screen))
+        beside = ((key, getattr(lane, key)) for key in ("board", *PERIPHERALS))
         for key, device_name in (*(("readers", reader) for reader in lane.readers), *beside):
             if device_name is not None and device_name not in config.devices:
                 fitting = [other for other in config.devices if _is_board(config, other) is (key == "board")]

@@ -14,9 +14,10 @@ from agent.questions import Asker, NobodyToAsk
 from agent.screen import NoScreen, Screen
 from agent.sip2.ports import LibraryPort, NoLibrary
 from agent.store_health import JournalCondition
+from agent.voice import Aloud, Silent
 from drivers.api import Pulse
 from offline_store.writer import JournalWriter
-from profiles.api import Show
+from profiles.api import Show, Tone
 from profiles.orders import Obeyed
 from profiles.reasons import ReasonEnum
 from profiles.staff import whole
@@ -64,12 +65,18 @@ class LanePorts:
     counter: CounterPort = field(default_factory=NoCounter)
     paper: Paper = field(default_factory=NoPaper)
     screen: Screen = field(default_factory=NoScreen)
+    voice: Aloud = field(default_factory=Silent)
     obeyed: Callable[[Obeyed], None] = _nobody_orders
     """Told what became of the platform's order."""
 
     def show(self, effect: Show) -> None:
-        """Put it before the citizen. Whose name stands beside it is gone from the screen before the next one comes."""
+        """Put it before the citizen, and say it aloud unless it only bids him wait.
+
+        Whose name stands beside it is gone from the screen before the next one comes, and is not said.
+        """
         self.shown(effect)
+        if effect.tone is not Tone.WAIT:
+            self.voice.say(effect.sentence)
         if effect.name:
             self.screen.show_privately((whole(effect),), NAME_KEPT_MS)
         else:

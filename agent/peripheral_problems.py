@@ -10,7 +10,7 @@ from agent.problems import Problem
 from drivers.api import DriverSettings
 from profiles.api import ProfileSettings
 
-_KINDS = {"printer": ("prints", "打印机"), "screen": ("shows", "屏幕")}
+PERIPHERALS = {"printer": ("prints", "打印机"), "screen": ("shows", "屏幕"), "voice": ("speaks", "语音模块")}
 """By the lane's key: what its device's settings say of themselves, and its name in Chinese."""
 _NO_SCREEN = ("缺少此项：查询结果只能显示在屏幕上", "is missing: what this lane is asked can be shown nowhere else")
 
@@ -25,6 +25,9 @@ class _Lane(HasCounter, Protocol):
     @property
     def screen(self) -> str | None: ...
 
+    @property
+    def voice(self) -> str | None: ...
+
 
 def peripheral_problems(
     lanes: Mapping[str, _Lane], devices: Mapping[str, DriverSettings], profiles: Mapping[str, ProfileSettings]
@@ -33,8 +36,8 @@ def peripheral_problems(
     problems: list[Problem] = []
     owners: dict[str, str] = {}
     for name, lane in lanes.items():
-        for key, (trait, zh) in _KINDS.items():
-            device = lane.printer if key == "printer" else lane.screen
+        for key, (trait, zh) in PERIPHERALS.items():
+            device: str | None = getattr(lane, key)
             if device is not None and device in devices and not getattr(devices[device], trait):
                 problems.append(Problem(f"lanes.{name}.{key}", f"{device} 不是{zh}", f"{device} is no {key}"))
             for reader in lane.readers:

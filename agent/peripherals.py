@@ -1,4 +1,4 @@
-"""What stands beside a terminal's lanes, for those that name it: printers, screens, and the local APIs of counters."""
+"""What stands beside a terminal's lanes, for those that name it: printers, screens, voices, counters' local APIs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from agent.devices import DeviceState, DeviceThread
 from agent.handover import CounterPort, NoCounter
 from agent.paper import NoPaper, Paper, PaperThread
 from agent.screen import NoScreen, Screen, ScreenThread
-from drivers.api import Device, Printer, TextScreenDevice
+from agent.voice import Aloud, Silent, VoiceThread
+from drivers.api import Device, Printer, TextScreenDevice, Voice
 
 if TYPE_CHECKING:  # only a terminal with a counter loads it
     from agent.config import LaneConfig
@@ -43,6 +44,10 @@ class Peripherals:
             )
             for name in {lane.screen for lane in lanes.values() if lane.screen is not None}
         }
+        self._voices = {
+            name: VoiceThread(name, cast("Voice", devices[name]), loop, parts.report, parts.backoff(), parts.now_ms)
+            for name in {lane.voice for lane in lanes.values() if lane.voice is not None}
+        }
         self._ports: dict[str, CounterPort] = {}
         self.counters: list[CounterSocket] = []
         """To be run."""
@@ -59,11 +64,15 @@ class Peripherals:
     @property
     def threads(self) -> tuple[DeviceThread, ...]:
         """To be started."""
-        return (*self._papers.values(), *self._screens.values())
+        return (*self._papers.values(), *self._screens.values(), *self._voices.values())
 
     def screen(self, screen: str | None) -> Screen:
         """What a lane with this screen shows itself on."""
         return NoScreen() if screen is None else self._screens[screen]
+
+    def voice(self, voice: str | None) -> Aloud:
+        """What says aloud what a lane with this voice shows."""
+        return Silent() if voice is None else self._voices[voice]
 
     def paper(self, printer: str | None) -> Paper:
         """Where a lane with this printer prints."""

@@ -93,6 +93,8 @@ class DriverSettings(BaseModel):
     """Whether the driver is a :class:`Printer`."""
     shows: ClassVar[bool] = False
     """Whether it is a :class:`TextScreenDevice`."""
+    speaks: ClassVar[bool] = False
+    """Whether it is a :class:`Voice`."""
 
 
 class _Reading(BaseModel):
@@ -319,3 +321,13 @@ class TextScreenDevice(Device, Protocol):
 
     def show_lines(self, lines: tuple[str, ...]) -> None:
         """Show these lines instead of what is there; none: an empty screen. Raises :class:`ReaderError`."""
+
+
+class Voice(Device, Protocol):
+    """Something that speaks."""
+
+    def say(self, zh: str, en: str) -> None:
+        """Say it, in whichever of the languages, instead of what is being said; nothing: be silent.
+
+        Raises :class:`ReaderError`.
+        """

@@ -7,16 +7,13 @@ tried, with ``port: ${virtual}/paper.txt``.
 
 from __future__ import annotations
 
-import os
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from drivers.api import DriverSettings
-from drivers.serial_port import open_fault
 from drivers.text_out import TextOut, printable
 
-FILE_MAX_BYTES = 64 * 1024
 BEGIN = b"\x1b@"
 CUT = b"\x1dV\x42\x00"
 END_OF_SLIP = "-" * 24
@@ -56,13 +53,3 @@ class TextPrinter(TextOut):
             self._append("".join(f"{printable(line)}\n" for line in (*lines, END_OF_SLIP)))
         else:
             raise self._not_open()
-
-    def _append(self, text: str) -> None:
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                os.fchmod(file.fileno(), 0o600)
-                if file.tell() + len(text.encode()) > FILE_MAX_BYTES:
-                    file.truncate(0)
-                file.write(text)
-        except OSError as error:
-            raise open_fault(self._settings.port, error) from error

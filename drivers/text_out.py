@@ -1,17 +1,20 @@
-"""What printers and screens share: lines of text go to a serial port, or to a file in its place."""
+"""What printers, screens and voices share: lines of text go to a serial port, or to a file in its place."""
 
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from pathlib import Path
 
 from drivers.api import ReaderError, ReaderFault
 from drivers.serial_port import SerialPort, open_fault
 
+FILE_MAX_BYTES = 64 * 1024
+
 
 class TextOut:
-    """A serial port that takes text, or the file in its place; what both drivers do with it is their own."""
+    """A serial port that takes text, or the file in its place; what each driver does with it is its own."""
 
     def __init__(self, name: str, port: str, baud: int) -> None:
         self.name = name
@@ -38,6 +41,17 @@ class TextOut:
 
     def cancel(self) -> None:
         """Nothing waits here for longer than a write takes."""
+
+    def _append(self, text: str) -> None:
+        """Onto the end of the file, which begins anew when it is full. Raises :class:`ReaderError`."""
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), 0o600)
+                if file.tell() + len(text.encode()) > FILE_MAX_BYTES:
+                    file.truncate(0)
+                file.write(text)
+        except OSError as error:
+            raise open_fault(str(self._path), error) from error
 
     def _not_open(self) -> ReaderError:
         return ReaderError(ReaderFault.UNPLUGGED, f"{self._path} is not open")

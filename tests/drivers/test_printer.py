@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from drivers.api import Printer, ReaderError, ReaderFault
-from drivers.printer import BEGIN, CUT, FILE_MAX_BYTES, PrinterSettings, TextPrinter
+from drivers.printer import BEGIN, CUT, PrinterSettings, TextPrinter
+from drivers.text_out import FILE_MAX_BYTES
 from drivers.virtual.pty import VirtualPort
 
 WAIT_S = 20.0

@@ -68,9 +68,7 @@ class Patient:
     @property
     def used_devices(self) -> Mapping[str, DriverSettings]:
         """Those that a lane names."""
-        lanes = self.config.lanes.values()
-        named = (name for lane in lanes for name in (*lane.readers, lane.board, lane.printer, lane.screen))
-        used = {name for name in named if name is not None}
+        used = {name for lane in self.config.lanes.values() for name in lane.devices}
         return {name: settings for name, settings in self.resolved.devices.items() if name in used}
 
     def is_virtual(self, path: Path) -> bool:
