@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from offline_store.journal import Journal
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill
-from tools.cli.main import cli
+from tests.tools.cli import in_process
+from tests.tools.cli.in_process import Done
 from tools.cli.presets import preset_text
 
 
-def onecard(home: Path, *arguments: str, lang: str = "en") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "agent", *arguments],
-        env=os.environ | {"XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(home), "ONECARD_LANG": lang},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=home,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done
+def onecard(home: Path, *arguments: str, lang: str = "en") -> Done:
+    environment = {"XDG_STATE_HOME": str(home), "XDG_RUNTIME_DIR": str(home), "ONECARD_LANG": lang}
+    return in_process.onecard(home, *arguments, environment=environment)
 
 
 @pytest.fixture
@@ -53,7 +41,7 @@ def home(tmp_path: Path) -> Path:
     ],
 )
 def test_a_terminal_is_found_by_each_of_its_names(home: Path, named: tuple[str, str]) -> None:
-    assert json.loads(onecard(home, "journal", "stats", "--json", *named).stdout)["records"] == 5
+    assert json.loads(onecard(home, "journal", "stats", "--json", *named).out)["records"] == 5
 
 
 @pytest.mark.parametrize(
@@ -70,8 +58,8 @@ def test_a_terminal_that_is_not_found_is_said_with_those_there_are(
 ) -> None:
     for lang, words in (("en", en), ("zh", zh)):
         done = onecard(home, *arguments, lang=lang)
-        assert done.returncode in (1, 2)
-        assert words in done.stderr
+        assert done.exit_code in (1, 2)
+        assert words in done.err
 
 
 @pytest.mark.parametrize(
@@ -85,27 +73,25 @@ def test_a_terminal_that_is_not_found_is_said_with_those_there_are(
     ],
 )
 def test_a_terminal_of_a_configuration_is_named_and_found_by_that_file(
-    home: Path, arguments: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch
+    home: Path, arguments: tuple[str, ...], told: str
 ) -> None:
-    for name, value in (("XDG_STATE_HOME", home), ("XDG_RUNTIME_DIR", home), ("ONECARD_LANG", "en")):
-        monkeypatch.setenv(name, str(value))
-    monkeypatch.chdir(home)
-    said = CliRunner().invoke(cli, arguments)
-    assert told in (said.output or str(said.exception))
+    done = onecard(home, *arguments)
+    assert done.exit_code in (1, 2)
+    assert told in done.err
 
 
 @pytest.mark.parametrize("command", ["code", "hcert"])
 def test_a_verdict_wants_to_know_who_is_believed(home: Path, command: str) -> None:
     done = onecard(home, command, "verify", "x")
-    assert done.returncode == 2
-    assert "not both" not in done.stderr
-    assert "with --terminal, --preset, --config or --state-dir" in " ".join(done.stderr.split())
+    assert done.exit_code == 2
+    assert "not both" not in done.err
+    assert "with --terminal, --preset, --config or --state-dir" in " ".join(done.err.split())
 
 
 def test_a_status_index_beyond_the_list_is_refused_with_the_bound(home: Path) -> None:
     for index in ("1048576", "-1", "x", "9" * 5000):
         done = onecard(home, "code", "verify", "x", "--row", "city.row", "--revoked", index)
-        assert done.returncode == 2
-        assert "give an index from 0 to 1048575" in done.stderr
+        assert done.exit_code == 2
+        assert "give an index from 0 to 1048575" in done.err
     done = onecard(home, "code", "verify", "x", "--preset", "till", "--revoked", "1")
-    assert "--revoked goes with --row" in done.stderr
+    assert "--revoked goes with --row" in done.err

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, chdir, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from agent.bundles.check import Place
@@ -24,23 +22,9 @@ from agent.credentials.lists import CurrentLists
 from agent.keys import FileKeyStore
 from offline_store.journal import Journal
 from offline_store.writer import Writer
-from tools.cli.main import main
+from tests.tools.cli.in_process import Done, onecard
 
 AT = "2026-11-20T12:00:00+08:00"
-
-
-@dataclass
-class Done:
-    """What a command said."""
-
-    exit_code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, object]:
-        answer: dict[str, object] = json.loads(self.out)
-        return answer
 
 
 @dataclass
@@ -57,19 +41,8 @@ class Desk:
         """Beside whatever runs on this loop, as another process would be; its words are chosen when it is imported."""
         if lang != "en":
             return await self._elsewhere(*arguments, lang=lang)
-        return await asyncio.to_thread(self._here, arguments, stdin)
-
-    def _here(self, arguments: tuple[str, ...], stdin: str) -> Done:
         environment = {"XDG_STATE_HOME": str(self.home), "ONECARD_LANG": "en"}
-        with chdir(self.home), CliRunner().isolation(input=stdin, env=environment) as (out, err, _):
-            code: object = 0
-            try:
-                main(list(arguments))
-            except SystemExit as ended:
-                code = ended.code
-        return Done(
-            int(code or 0) if isinstance(code, int | None) else 1, out.getvalue().decode(), err.getvalue().decode()
-        )
+        return await asyncio.to_thread(onecard, self.home, *arguments, stdin=stdin, environment=environment)
 
     async def _elsewhere(self, *arguments: str, lang: str) -> Done:
         process = await asyncio.create_subprocess_exec(
