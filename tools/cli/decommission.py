@@ -14,6 +14,7 @@ from agent.composition import keys_dir
 from agent.kernel_time import boot_id
 from agent.keys import FileKeyStore
 from agent.permits.acts import ServiceAct
+from agent.permits.place import SAVED_PLACE, place_of
 from agent.timekeeper import SAVED_KEY
 from agent.trusted_clock import TrustedClock
 from agent.words import say, why_en, why_zh
@@ -22,6 +23,7 @@ from offline_store.journal import Append, Journal
 from offline_store.lock import take_lock
 from offline_store.marks import Mark
 from offline_store.outbox import Outbox
+from offline_store.saved import saved_value
 from profiles.reasons import counted
 from tools.cli.clock import recall
 from tools.cli.permits import are_asked_for_at, ask_beside
@@ -35,9 +37,10 @@ _GRANTED_MS = 86_400_000
 
 @click.command(
     help=say(
-        "终端退役：先销毁密钥，再删除日志和名单。平台一侧用 onecard platform terminal retire。",
-        "Take a terminal out of use: destroy its keys, then its journal and lists. At the platform: `onecard platform"
-        " terminal retire`.",
+        "终端退役：先销毁密钥，再删除日志和名单。然后在平台一侧用 onecard platform terminal retire；"
+        "先撤销则未上传的记录无法再上传。",
+        "Take a terminal out of use: destroy its keys, then its journal and lists. Afterwards, at the platform:"
+        " `onecard platform terminal retire`; what is retired before sends no more of what waits.",
     )
 )
 @state_dir_option
@@ -57,7 +60,8 @@ def decommission(state_dir: Path, with_unsent: bool, yes: bool) -> None:
                 " to lose them, add --with-unsent",
             )
         )
-    _agreed(state_dir, yes=yes)
+    terminal = _terminal(state_dir)
+    _agreed(state_dir, terminal, yes=yes)
     lock = take_lock(state_dir)
     try:
         if not with_unsent and _unsent(state_dir):
@@ -82,10 +86,12 @@ def decommission(state_dir: Path, with_unsent: bool, yes: bool) -> None:
                 f"the terminal's keys and data are gone; left in {state_dir}, as no terminal made it: {en}",
             )
         )
-        return
-    with _told(state_dir), nullcontext() if owner is None else owner.as_root():
-        state_dir.rmdir()
-    click.echo(say(f"{state_dir} 已清除", f"{state_dir} is gone"))
+    else:
+        with _told(state_dir), nullcontext() if owner is None else owner.as_root():
+            state_dir.rmdir()
+        click.echo(say(f"{state_dir} 已清除", f"{state_dir} is gone"))
+    retire = f"onecard platform terminal retire {terminal or 'ID'}"
+    click.echo(say(f"然后在平台运行：{retire}", f"now, at the platform: {retire}"))
 
 
 def _checked(state_dir: Path) -> Path:
@@ -119,14 +125,14 @@ def _told(state_dir: Path) -> Iterator[None]:
         raise click.ClickException(say(f"{path}：{why_zh(error)}", f"{path}: {why_en(error)}")) from error
 
 
-def _agreed(state_dir: Path, *, yes: bool) -> None:
+def _agreed(state_dir: Path, terminal: str | None, *, yes: bool) -> None:
     """Permits first, then what goes and whether it shall, and only then the record of it: whoever is refused, or
     thinks better of it, leaves none.
 
     Permits count for a day, so that the platform can be told before the terminal goes.
     """
     if not are_asked_for_at(state_dir):
-        _sure(state_dir, yes=yes)
+        _sure(state_dir, terminal, yes=yes)
         return
     clock, random = TrustedClock(), SystemRandom()
     with closing(Journal.open(state_dir, boot_id(), clock=clock, random=random)) as journal:
@@ -134,7 +140,7 @@ def _agreed(state_dir: Path, *, yes: bool) -> None:
         answer = (
             None if _is_granted(journal, clock.now_ms()) else ask_beside(journal, state_dir, clock, ServiceAct.WIPE)
         )
-        _sure(state_dir, yes=yes)
+        _sure(state_dir, terminal, yes=yes)
         if answer is not None and answer.entry is not None:
             mark = Mark(_GRANTED, _WIPE, 1, clock.now_ms() + _GRANTED_MS)
             journal.append([Append((answer.entry,), marks=(*answer.marks, mark))])
@@ -145,19 +151,26 @@ def _is_granted(journal: Journal, now_ms: int) -> bool:
     return any(0 < mark.expires_ms - now_ms <= _GRANTED_MS for mark in granted)
 
 
-def _sure(state_dir: Path, *, yes: bool) -> None:
+def _sure(state_dir: Path, terminal: str | None, *, yes: bool) -> None:
     """Say what goes, and ask. Raises ``Abort``."""
+    zh, en = (f"（终端 {terminal}）", f" (terminal {terminal})") if terminal else ("", "")
     records, unsent = _records(state_dir), _unsent(state_dir)
     click.echo(
         say(
-            f"将销毁 {state_dir} 中的：密钥；日志（{records} 条记录，其中 {unsent} 条平台没有收到）；"
+            f"将销毁 {state_dir}{zh}中的：密钥；日志（{records} 条记录，其中 {unsent} 条平台没有收到）；"
             "名单和平台下发的配置。此后没有人能恢复。",
-            f"What goes from {state_dir}: the keys; the journal, {counted(records, 'record')}, of which the platform"
-            f" lacks {unsent}; lists, and the platform's configuration. Nobody can bring them back.",
+            f"What goes from {state_dir}{en}: the keys; the journal, {counted(records, 'record')}, of which the"
+            f" platform lacks {unsent}; lists, and the platform's configuration. Nobody can bring them back.",
         )
     )
     if not yes and not click.confirm(say("销毁吗？", "Destroy them?")):
         raise click.Abort
+
+
+def _terminal(state_dir: Path) -> str | None:
+    """Its id, if it was ever started; the place of one that has gone half tells it no more."""
+    place = place_of(saved_value(state_dir, SAVED_PLACE))
+    return None if place is None else place.terminal
 
 
 def _records(state_dir: Path) -> int:

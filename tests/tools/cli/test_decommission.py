@@ -50,6 +50,7 @@ def test_it_is_asked_for_and_then_nothing_stays(state_dir: Path) -> None:
     assert state_dir.exists()
     gone = onecard("decommission", "--state-dir", state_dir, "--with-unsent", "--yes")
     assert gone.exit_code == 0, gone.output
+    assert "retire ID" in gone.output, "it was never started, and has no name yet"
     assert not state_dir.exists()
 
 

@@ -319,5 +319,8 @@ def test_permits_come_before_the_question_and_the_record_after_it(site: Site) ->
     assert f"the journal, {len(before)} records, of which the platform lacks {len(before)}" in site.shown
     assert site.entries() == before, "nothing is recorded of what was thought better of"
     assert (site.state / "keys" / "checkpoint.pem").exists()
-    assert wiping.wipe(first, second, sure="y\n")[0] == 0
+    assert "(terminal gate-7)" in site.shown
+    code, said = wiping.wipe(first, second, sure="y\n")
+    assert code == 0
+    assert "now, at the platform: onecard platform terminal retire gate-7" in said
     assert not site.state.exists()
