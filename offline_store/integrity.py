@@ -18,7 +18,7 @@ _LOOK_EVERY = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Soundness:
-    """``faults`` in SQLite's words; ``finished`` whether there was time for all of the file."""
+    """``faults`` in SQLite's words, a line each; ``finished`` whether there was time for all of the file."""
 
     faults: tuple[str, ...]
     finished: bool
@@ -51,8 +51,10 @@ def look(directory: Path, budget_s: float) -> Soundness:
             connection.close()
     except sqlite3.Error as error:
         raise store_error(error, Doing.VERIFYING, path) from error
-    faults = () if rows is None else tuple(text for (text,) in rows if text != "ok")
-    return Soundness(faults, rows is not None, schema, _newest_schema())
+    said = [line for (text,) in rows or () for line in text.splitlines() if line != "ok"]
+    # SQLite heads what it found in the file's structure with the database's name, in the same row.
+    faults = [line for line in said if not line.startswith("*** in database")] or said
+    return Soundness(tuple(faults[:_MOST]), rows is not None, schema, _newest_schema())
 
 
 def _newest_schema() -> int:
