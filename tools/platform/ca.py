@@ -8,10 +8,10 @@ opens what terminals seal, with `sealing.pem`, which they seal it for; `medium.k
 `terminals/ID.pem`, the public keys of a terminal's checkpoints, the present one last; `issuers/*.json`, the rows of the
 trust list by which the platform verifies evidence; `workers/`, the credentials of further ingest workers;
 `certificates/ID/SERIAL.pem`, every certificate that a terminal was given; `sealing/ID.pem`, what is sealed for a
-terminal; `revoked/SERIAL.pem` with `revoked.crl`, those that count no more (:mod:`tools.platform.revocation`);
-`enrol.key`, from which the secrets of enrolment codes are drawn; `next-ROLE.pem` and `former-ROLE.pem` while the key of
-a role is being changed (:mod:`tools.platform.rotation`). A key is on the disk before its certificate: a certificate
-means a whole pair.
+terminal; `sealing-former/KID.pem`, which open what was sealed before; `revoked/SERIAL.pem` with `revoked.crl`, those
+that count no more (:mod:`tools.platform.revocation`); `enrol.key`, from which the secrets of enrolment codes are drawn;
+`next-ROLE.pem` and `former-ROLE.pem` while a role's key is being changed (:mod:`tools.platform.rotation`). A key is on
+the disk before its certificate: a certificate means a whole pair.
 """
 
 from __future__ import annotations
@@ -82,6 +82,7 @@ class Authority:
         self.certificates = directory / "certificates"
         self.enrol_key = directory / "enrol.key"
         self.sealing_keys = directory / "sealing"
+        self.former_sealing_keys = directory / "sealing-former"
         self.revoked = directory / "revoked"
         self.revoked_list = directory / "revoked.crl"
 
@@ -137,6 +138,10 @@ class Authority:
     def load_sealing_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the P-256 key that opens what terminals sealed."""
         return _load_key(self.role_keys[Role.SEALING][0])
+
+    def load_former_sealing_keys(self) -> list[ec.EllipticCurvePrivateKey]:
+        """What opens what was sealed before that key was changed."""
+        return [_load_key(path) for path in sorted(self.former_sealing_keys.glob("*.pem"))]
 
     def provision(self, terminal: str, directory: Path) -> FileKeyStore:
         """Make `directory` the key store of `terminal`: keys, a new certificate with CN = `terminal`, whom to trust.
@@ -228,7 +233,11 @@ class Authority:
     def adopt_next(self, role: Role) -> None:
         """Sign by the key that follows from now on; both stay known until :meth:`end_next`."""
         key, public = self._files_of(role)
-        coming, _ = _beside(key, role)
+        coming, former = _beside(key, role)
+        kept = self.former_sealing_keys / f"{VerifyKey.from_pem(former.read_bytes()).kid.hex()}.pem"
+        if role is Role.SEALING and not kept.exists():
+            make_private_directory(self.former_sealing_keys)
+            write_private(kept, key.read_bytes())
         write_private(key, coming.read_bytes())
         write_private(public, _public_pem(_load_key(key).public_key()))
 

@@ -9,7 +9,7 @@ the terminal says, the verdict is what the platform believes of it. Whose the me
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -127,27 +127,28 @@ class _Shown(NamedTuple):
 class Judge:
     """Judges the records of any number of terminals."""
 
-    def __init__(self, private: ec.EllipticCurvePrivateKey, trust: Callable[[], TrustList]) -> None:
-        self._private = private
-        self._kid = cose.key_id(private.public_key())
+    def __init__(
+        self,
+        private: ec.EllipticCurvePrivateKey,
+        trust: Callable[[], TrustList],
+        former: Iterable[ec.EllipticCurvePrivateKey] = (),
+    ) -> None:
+        """``former`` keys open what was sealed before they were followed by ``private``."""
+        self._privates = {cose.key_id(each.public_key()): each for each in (private, *former)}
         self._trust = trust
         self._keys: OrderedDict[bytes, bytes] = OrderedDict()
 
     def open_code(self, terminal: str, question: Resolve) -> str:
         """The text of the code that a terminal asks about. Raises :class:`~agent.sealing.SealBroken`."""
-        if question.kid != self._kid:
-            raise SealBroken("sealed for another key of the platform")
-        return unseal_code(question.sealed, self._private, terminal, question.nonce)
+        return unseal_code(question.sealed, self._private(question.kid), terminal, question.nonce)
 
     def asked(self, terminal: str, question: Authorise | QueryBalance) -> tuple[Verdict, bytes | None]:
         """The verdict on a question's evidence by itself, and which showing it is: of a phone's code."""
         if question.evidence is None:
             return Verdict.NONE, None
         kid, sealed = question.evidence
-        if kid != self._kid:
-            return Verdict.UNREADABLE, None
         try:
-            text = read(unseal(sealed, self._private, terminal, question.nonce)).text
+            text = read(unseal(sealed, self._private(kid), terminal, question.nonce)).text
         except (SealBroken, EvidenceInvalid):
             return Verdict.UNREADABLE, None
         found = self._shown(text, question.asked_ms, question.medium, question.subject)
@@ -159,9 +160,14 @@ class Judge:
 
     def unseal(self, terminal: str, nonce: bytes, kid: bytes, sealed: bytes) -> bytes:
         """What a terminal sealed for one question. Raises :class:`~agent.sealing.SealBroken`."""
-        if kid != self._kid:
-            raise SealBroken("sealed for another key of the platform")
-        return unseal(sealed, self._private, terminal, nonce)
+        return unseal(sealed, self._private(kid), terminal, nonce)
+
+    def _private(self, kid: bytes) -> ec.EllipticCurvePrivateKey:
+        """Raises :class:`SealBroken` for a key that is not the platform's."""
+        try:
+            return self._privates[kid]
+        except KeyError:
+            raise SealBroken("sealed for another key of the platform") from None
 
     def proof(self, text: str, at_ms: int) -> Proof | ReasonEnum:
         """Whether whoever showed this code was there at that moment."""
@@ -255,8 +261,8 @@ class Judge:
         body = transaction.connection.execute(query).scalar_one_or_none()
         if body is None:
             raise SealBroken("its key was never handed over")
-        wrapped = _wrapped_for(Record.from_bytes(body), self._kid)
-        key = self._keys[key_id] = open_day_key(wrapped, self._private, terminal, key_id)
+        kid, wrapped = _wrapped_for(Record.from_bytes(body), self._privates)
+        key = self._keys[key_id] = open_day_key(wrapped, self._private(kid), terminal, key_id)
         if len(self._keys) > MAX_KEYS_IN_MEMORY:
             self._keys.popitem(last=False)
         return key
@@ -328,10 +334,11 @@ def inner(record: Record) -> Record:
         return record
 
 
-def _wrapped_for(record: Record, kid: bytes) -> bytes:
+def _wrapped_for(record: Record, kids: Container[bytes]) -> tuple[bytes, bytes]:
+    """For which of these keys, and what was sealed for it."""
     rows = record.entry.public.get("for")
     for row in rows if isinstance(rows, tuple | list) else ():
         match row:
-            case (bytes() as recipient, bytes() as wrapped) if recipient == kid:
-                return wrapped
+            case (bytes() as recipient, bytes() as wrapped) if recipient in kids:
+                return recipient, wrapped
     raise SealBroken("its key was sealed for other keys of the platform")

@@ -28,8 +28,8 @@ from tools.platform.bundle_store import BundleStore, Latest
 from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
 
-ROLES = (Role.BUNDLE, Role.ACKNOWLEDGEMENT, Role.COMMAND, Role.TECHNICIAN)
-"""Of the root a terminal is told by a root alone, and by one sealing key the platform reads all that was sealed."""
+ROLES = (Role.BUNDLE, Role.ACKNOWLEDGEMENT, Role.COMMAND, Role.TECHNICIAN, Role.SEALING)
+"""All but the root, of whose change a terminal is told by a root alone. A former sealing key opens what it was for."""
 TERM_MS = 10 * 365 * 86_400_000
 """The keys of the platform hold until others replace them."""
 

@@ -26,6 +26,10 @@ _ENDS = {
         "终端收到密钥包之前会拒绝平台的回执；未用的注册码要重新显示：onecard platform enrol show",
         "a terminal refuses answers until it has the keys bundle; show unused codes again: onecard platform enrol show",
     ),
+    Role.SEALING: (
+        "以前密封的内容仍可由知道旧密钥的人读取；平台保留旧密钥以读取它们",
+        "what was sealed before stays readable to who knows the former key; the platform keeps it, to read that",
+    ),
     Role.COMMAND: ("尚未执行的命令作废，请重新下达", "commands that wait are refused: give them again"),
     Role.TECHNICIAN: (
         "所有技术人员许可作废，请重新签发：onecard platform technician permit",

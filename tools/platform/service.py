@@ -230,7 +230,7 @@ class Platform:
 
 def ingest_of(store: Store, authority: Authority) -> Ingest:
     """What takes the terminals' messages, with the platform's keys and those of its terminals and issuers."""
-    judge = Judge(authority.load_sealing_key(), trust_in(authority.issuers))
+    judge = Judge(authority.load_sealing_key(), trust_in(authority.issuers), authority.load_former_sealing_keys())
     return Ingest(store, Es256Signer(authority.load_ack_key()), _now_ms, authority.checkpoint_keys, judge)
 
 

@@ -29,6 +29,7 @@ from agent.sync.contract.stick import (
 )
 from offline_store.verify import Told, unheard
 from tools.cli.words import say, tell, why_en, why_zh
+from tools.platform.ca import Authority
 from tools.platform.dead_letters import UNPROVEN
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Forked, Gap, Ingest
@@ -41,7 +42,7 @@ MAX_FILE_BYTES = 1 << 36
 
 @dataclass(frozen=True)
 class Customs:
-    """What is believed of a stick: parts by these keys, sealed for this one; and bare batches, if `plain`.
+    """What is believed of a stick: parts by these keys, sealed for this one or a former; and bare batches, if `plain`.
 
     Of a `salvaged` disk, which is bare, records may be missing, and what nothing proves is put aside.
     """
@@ -50,6 +51,17 @@ class Customs:
     private: ec.EllipticCurvePrivateKey = field(repr=False)
     plain: bool = False
     salvaged: bool = False
+    former: tuple[ec.EllipticCurvePrivateKey, ...] = field(default=(), repr=False)
+
+    def private_for(self, kid: bytes) -> ec.EllipticCurvePrivateKey:
+        """What opens what was sealed for that key; the present one where nothing does."""
+        return next((each for each in self.former if cose.key_id(each.public_key()) == kid), self.private)
+
+
+def customs_of(authority: Authority, terminal: str, *, plain: bool = False, salvaged: bool = False) -> Customs:
+    """By the keys of a platform's directory."""
+    former = tuple(authority.load_former_sealing_keys())
+    return Customs(authority.checkpoint_keys(terminal), authority.load_sealing_key(), plain, salvaged, former)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +237,8 @@ def _batch(terminal: str, payload: bytes, number: int, customs: Customs) -> byte
             )
         )
     try:
-        return open_part(check_part(payload, customs.keys, terminal), customs.private)
+        part = check_part(payload, customs.keys, terminal)
+        return open_part(part, customs.private_for(part.kid))
     except ContractError as error:
         raise PlatformError(
             say(

@@ -79,7 +79,7 @@ def bring(
     """
     layout = Layout(directory)
     authority = Authority.at(layout.keys)
-    customs = stick.Customs(authority.checkpoint_keys(terminal_id), authority.load_sealing_key(), plain, salvaged)
+    customs = stick.customs_of(authority, terminal_id, plain=plain, salvaged=salvaged)
     asides: list[stick.Aside] = []
     store = Store.open(database or layout.database_url)
     fault: PlatformError | None = None

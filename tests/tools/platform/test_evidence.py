@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from agent.cose import Es256Signer, VerifyKey, keyring
 from agent.credentials.evidence import CodeEvidence
 from agent.day_keys import DayKeys
+from agent.keys import Role
 from agent.signatures import Algorithm
 from agent.sync.contract import JournalBatch
 from offline_store.journal import Append, Journal
@@ -26,11 +27,13 @@ from tests.tools.platform.chains import NOW_MS
 from tools.city import Issuer, Phone
 from tools.cli import code_files
 from tools.platform import issuers
+from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.evidence import Judge, Verdict, counts, verdict_of
 from tools.platform.ingest import Ingest
 from tools.platform.register import Known, Register
+from tools.platform.rotation import rotate
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -120,6 +123,21 @@ def test_a_showing_that_a_phone_signed_is_proven(till: Till) -> None:
     till.bring()
     assert till.verdict(sale) is Verdict.PROVEN
     assert till.alarms() == {}
+
+
+def test_what_was_sealed_before_the_platforms_key_was_changed_is_read_as_what_is_sealed_since(
+    till: Till, authority: Authority, store: Store, signer: Es256Signer, tmp_path: Path
+) -> None:
+    before = till.sale(PHONE.code(SHOWN_S))
+    rotate(BundleStore(tmp_path / "bundles"), authority, Role.SEALING, NOW_MS)
+    ring, random = keyring([VerifyKey.of(authority.load_sealing_key().public_key())]), SeededRandom(4)
+    till.journal.seal_with(DayKeys(TERMINAL, lambda: ring, lambda: new_id(START_MS, random.token(10)), random))
+    since = till.sale(PHONE.code(SHOWN_S + 1))
+    trust = issuers.trust_in(authority.issuers)
+    judge = Judge(authority.load_sealing_key(), trust, authority.load_former_sealing_keys())
+    till.ingest = Ingest(store, signer, lambda: NOW_MS, judge=judge)
+    till.bring()
+    assert [till.verdict(sale) for sale in (before, since)] == [Verdict.PROVEN, Verdict.PROVEN]
 
 
 def test_a_record_that_refers_to_a_presentation_has_its_evidence(till: Till) -> None:

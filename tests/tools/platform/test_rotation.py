@@ -20,6 +20,8 @@ from agent.bundles.manifest import Kind
 from agent.bundles.roles import Rings, Signatory, enrolled_rings, rings_of
 from agent.clock import Moment
 from agent.keys import FileKeyStore, Role
+from agent.sync.contract import JournalBatch
+from agent.sync.contract.stick import PartMaker, check_part, open_part
 from offline_store.whole_file import replace_whole
 from profiles.api import ClockState
 from tools import bundles
@@ -29,6 +31,7 @@ from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.give_out import give_out
 from tools.platform.service import Layout
+from tools.platform.stick import customs_of
 
 NOW_MS = 1_795_406_400_000
 DAY_MS = 86_400_000
@@ -135,9 +138,26 @@ def test_what_others_were_given_in_a_keys_bundle_stays_in_the_next_one(city: Cit
     assert before & after == {cose.key_id(school)}
 
 
-@pytest.mark.parametrize("written", range(8))
+def test_a_stick_that_was_sealed_for_a_former_key_is_opened_also_after_the_next_change(city: City) -> None:
+    signer = city.terminal.checkpoint_signer()
+    batch = JournalBatch(chain_id=b"c" * 16, first_seq=1, records=(b"record",))
+    parts = []
+    for _ in range(3):
+        public = cose.VerifyKey.of(city.authority.load_sealing_key().public_key())
+        parts.append(PartMaker("till-1", signer, public).part(batch))
+        assert city.typed("rotate", "sealing", "--yes").exit_code == 0
+    customs = customs_of(city.authority, "till-1")
+    for payload in parts:
+        part = check_part(payload, customs.keys, "till-1")
+        assert open_part(part, customs.private_for(part.kid)) == batch.encode()
+    assert len({part.kid for part in (check_part(each, customs.keys, "till-1") for each in parts)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("role", "written"), [("bundle", number) for number in range(8)] + [("sealing", number) for number in range(6)]
+)
 def test_cut_short_before_any_write_it_is_run_again_and_ends_as_it_would_have(
-    city: City, monkeypatch: pytest.MonkeyPatch, written: int
+    city: City, monkeypatch: pytest.MonkeyPatch, role: str, written: int
 ) -> None:
     enrolled, left = enrolled_rings(city.terminal), [written]
 
@@ -150,11 +170,13 @@ def test_cut_short_before_any_write_it_is_run_again_and_ends_as_it_would_have(
     with monkeypatch.context() as patched:
         patched.setattr(ca, "replace_whole", cut)
         patched.setattr(rotation, "replace_whole", cut)
-        assert city.typed("rotate", "bundle", "--yes").exit_code != 0
-    assert city.typed("rotate", "bundle", "--yes").exit_code == 0
+        assert city.typed("rotate", role, "--yes").exit_code != 0
+    assert city.typed("rotate", role, "--yes").exit_code == 0
     (latest,) = [latest for latest in city.given.latest() if latest.name == Kind.KEYS.value]
     assert latest.version == 1
     assert set(believed(city.envelopes(), city.rings(enrolled)).values()) == {True}
+    former = {cose.key_id(key.public_key()) for key in city.authority.load_former_sealing_keys()}
+    assert former == (set(enrolled[Role.SEALING]) if role == "sealing" else set())
 
 
 def test_it_says_what_ends_and_asks(city: City) -> None:
