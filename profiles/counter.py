@@ -9,7 +9,6 @@ Whatever waits for the cashier's next act ends by itself. A restart signs out, a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -306,11 +305,8 @@ class Counter(Cashier[C], Generic[C]):
             funds = payment.funds
         else:
             funds = share_back(sale.left, amount_fen)
-            money = replace(
-                payment.money(self._pay.merchant),
-                amount_fen=-amount_fen,
-                funds={fund: -fen for fund, fen in funds.items()},
-            )
+            back = {fund: -fen for fund, fen in funds.items()}
+            money = payment.money(self._pay.merchant)._replace(amount_fen=-amount_fen, funds=back)
             own_fen = 0 if payment.account == CREDIT else own_share_fen(amount_fen, funds)
             guarded = guardian.spent(payment.subject, -own_fen, payment.spent_on, facts)
             marks = (*money_marks(payment, amount_fen, funds, facts, -1), *guarded)

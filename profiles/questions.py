@@ -21,13 +21,14 @@ What an operator gives back later is the same intent's: the whole of it by a ``r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from profiles.subsidies import QuerySubsidies, Subsidies
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(NamedTuple):
     """What moves, in fen, under one intent. Negative when it goes back; ``business_date`` is ``YYYYMMDD``."""
 
     amount_fen: int
@@ -39,13 +40,13 @@ class Money:
     shift: str | None = None
     account: str | None = None
     """``credit`` where the payment settles what the person owes."""
-    funds: Mapping[str, int] = field(default_factory=dict)
+    funds: Mapping[str, int] = MappingProxyType({})
     """The amount by source (subsidy, purse …); empty, or its sum is ``amount_fen``."""
 
     def back(self) -> Money:
         """The same, going back."""
         funds = {name: -amount_fen for name, amount_fen in self.funds.items()}
-        return replace(self, amount_fen=-self.amount_fen, funds=funds)
+        return self._replace(amount_fen=-self.amount_fen, funds=funds)
 
 
 # Questions -----------------------------------------------------------------------------------------------------------

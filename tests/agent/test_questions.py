@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -238,7 +237,7 @@ def test_a_division_among_accounts_counts_only_as_it_was_offered(
 ) -> None:
     async def main() -> None:
         desk = Desk()
-        money = replace(MONEY, funds={"subsidy": 250, "account": 1000})
+        money = MONEY._replace(funds={"subsidy": 250, "account": 1000})
         desk.ask(Authorise(money, (("medical", 800), ("wallet", 5000))))
         desk.reply(desk.yes(accounts=accounts))
         assert desk.heard == ([Answered(ABOUT, Authorised(INTENT, 1250, None, dict(accounts or ())))] if fits else [])

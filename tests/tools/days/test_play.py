@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +81,7 @@ def test_a_till_that_writes_another_amount_than_was_held_is_found_out_in_the_eve
     def dearer(record: Record) -> Record:
         if record.kind is not Kind.PAYMENT or record.money is None:
             return record
-        return record._replace(money=replace(record.money, amount_fen=9_900))
+        return record._replace(money=record.money._replace(amount_fen=9_900))
 
     result = played(TILL, tmp_path, lambda profile: _Around(profile, dearer))
     assert any("payment-differs" in told for told in result.evening)
