@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.sync.contract import Alarm
 from agent.sync.link import LinkPhase
+from agent.sync.pace import LEAST_KBIT_S
 from agent.sync.uplink import UplinkSettings
 from tests.faults import ROUNDS, SEED, SHORT_ROUNDS
 from tests.faults.proxy import proxy_to
@@ -91,7 +93,24 @@ async def test_a_line_that_breaks_again_and_again_loses_and_doubles_nothing(plat
         assert is_whole(platform, terminal)
 
 
-async def test_the_cap_holds_the_journal_back_and_no_alarm(platform: Platform, tmp_path: Path) -> None:
+async def test_an_alarm_passes_by_a_backlog_that_the_cap_holds_back(platform: Platform, tmp_path: Path) -> None:
+    """It is there while what takes some ten seconds at that rate waits its turn."""
+    async with running_terminal(
+        tmp_path, platform.authority, platform.endpoint, 0, bandwidth_kbit_s=LEAST_KBIT_S
+    ) as terminal:
+        await until(lambda: drained(terminal.outbox))
+        await asyncio.to_thread(terminal.decide, 6 * PASSAGES)
+        terminal.sync.alarm(Alarm(code="forced-open", at_ms=1))
+        await until(lambda: "forced-open" in alarms_of(platform))
+        assert not drained(terminal.outbox)
+
+
+def alarms_of(platform: Platform) -> set[str]:
+    with platform.store.transaction() as transaction:
+        return {row.code for row in transaction.alarms()}
+
+
+async def test_the_cap_holds_the_journal_back(platform: Platform, tmp_path: Path) -> None:
     kbit_s, passages = 512, 1_500
     async with (
         proxy_to(platform.endpoint.port) as proxy,

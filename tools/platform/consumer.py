@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import socket
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -37,7 +36,7 @@ from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority, worker_name
 from tools.platform.ingest import Ingest, Message
 from tools.platform.shards import EVERY, Served
-from tools.platform.tls import context_of
+from tools.platform.tls import context_of, send_at_once
 
 MAX_GROUP = 100
 """No more messages in one transaction; the broker has no more of them under way anyway."""
@@ -161,7 +160,7 @@ class Consumer:
             reconnect_on_failure=False,
         )
         client.tls_set_context(self._context)
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = send_at_once
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -235,8 +234,3 @@ class Consumer:
 
 def _filters(shards: Sequence[str]) -> list[str]:
     return [subscription(channel, shard) for shard in shards for channel in _UP]
-
-
-def _send_at_once(_client: mqtt.Client, _userdata: Any, connection: Any) -> None:
-    """Nagle's algorithm would hold each answer back for 40 ms."""
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -40,7 +40,7 @@ from tools.platform.bundle_store import BundleStore, Latest, Published
 from tools.platform.ca import PUBLISHER, Authority, worker_name
 from tools.platform.dispatcher import Dispatcher
 from tools.platform.leases import renew
-from tools.platform.tls import context_of
+from tools.platform.tls import context_of, send_at_once
 
 LOOK_S = 0.5
 RENEW_S = 60.0
@@ -109,6 +109,7 @@ class Publisher:
             protocol=MQTTProtocolVersion.MQTTv311,
         )
         client.tls_set_context(self._context)
+        client.on_socket_open = send_at_once
         client.reconnect_delay_set(1, _MAX_DELAY_S)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect

@@ -165,6 +165,21 @@ async def test_the_delta_is_taken_where_its_base_is_in_force_and_the_full_one_el
     assert [size_bytes > CHUNK_BYTES for size_bytes in sizes] == [True] * (len(sizes) - 1) + [False]
 
 
+async def test_a_delta_that_is_larger_than_the_full_one_is_left(desk: Desk) -> None:
+    """Of a list of which all entries go, the full one is next to nothing."""
+    terminal, signer = desk.terminal, signer_for(Kind.STATUS)
+    nobody = platform.full_bundle(issue(Kind.STATUS, 2), platform.status_content(ENTRIES, set()), signer)
+    delta = platform.delta_bundle(terminal.parsed(large(1)), terminal.parsed(nobody), signer)
+    assert len(delta) > len(nobody)
+    async with in_service(desk), running(terminal):
+        desk.offer(large(1))
+        await until(lambda: terminal.standing() == {f"status-{ISSUER}": 1})
+        desk.offer(delta, nobody)
+        await until(lambda: terminal.standing() == {f"status-{ISSUER}": 2})
+    (taken,) = {want.body_sha256 for want in desk.giver.wants if want.bundle_version == 2}
+    assert desk.giver.bodies[taken] in nobody
+
+
 async def test_what_would_not_be_installed_is_not_asked_for(desk: Desk) -> None:
     terminal = desk.terminal
     await terminal.install(terminal.full(Kind.STATUS, 5))

@@ -8,7 +8,8 @@ import signal
 import socket
 import sqlite3
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,25 @@ async def test_a_thousand_records_are_drained_and_equal_the_journal(platform: Pl
         with platform.store.transaction() as transaction:
             (row,) = transaction.terminals()
         assert (row.terminal, row.presence, row.seq, row.alarms) == (TERMINAL, "online", 1001, 0)
+
+
+async def test_nobodys_messages_wait_in_the_kernel_for_more_of_them(platform: Platform, tmp_path: Path) -> None:
+    """TCP_NODELAY on every connection to the broker: the terminal's, and those of each part of the platform."""
+    async with terminal(tmp_path, platform.authority, platform.endpoint, 0) as outbox:
+        await until(lambda: drained(outbox))
+        await until(lambda: len([*connections_to(platform.endpoint.port)]) == 4)
+        for connection in connections_to(platform.endpoint.port):
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def connections_to(port: int) -> Iterator[socket.socket]:
+    """Every TCP connection of this process to that port."""
+    for path in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # gone, as the one that listed them, or not connected
+            if path.is_socket():
+                with socket.socket(fileno=os.dup(int(path.name))) as connection:
+                    if connection.family == socket.AF_INET and connection.getpeername()[1] == port:
+                        yield connection
 
 
 async def test_a_terminal_that_stops_says_so(platform: Platform, tmp_path: Path) -> None:
