@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from profiles.api import Credential, Facts, Kind, Mark, Reason, Record, Show, Tone
+from profiles.api import Actuate, Credential, Effect, Facts, Kind, Mark, Reason, Record, Show, Tone
 from profiles.direction import Direction
 from profiles.doors import DoorSettings
 from profiles.orders import Obeyed, OpenOnce, OrderReason
@@ -86,6 +86,12 @@ def opened_by(settings: DoorSettings, direction: Direction, about: bytes, public
     if settings.area is not None and direction is Direction.IN:
         coming = settings.area.moved(direction, 1, facts)
     return Record(facts.new_id(), Kind.DECISION, OrderReason.OPENED, refers_to=about, public=public, marks=coming)
+
+
+def opened_again(pulse: Actuate, public: Public, facts: Facts) -> tuple[Effect, ...]:
+    """The way of whoever is on it already, opened once more by the order that the pulse is about: counted he is."""
+    record = Record(facts.new_id(), Kind.DECISION, OrderReason.OPENED, refers_to=pulse.about, public=public)
+    return (record, pulse, PLEASE_PASS, Obeyed(pulse.about, record.reason))
 
 
 def once(operator: Credential) -> Credential:

@@ -52,6 +52,7 @@ from profiles.by_hand import TYPED_TIMER, ByHand, gone, typed
 from profiles.by_order import is_failure
 from profiles.dates import compact
 from profiles.direction import Direction
+from profiles.helping import opened_again
 from profiles.orders import OpenOnce
 from profiles.paid_way import Grant, PaidWay, Passage, PublicFields, WayState
 from profiles.parking_reasons import ParkingReason, ParkingRule
@@ -319,7 +320,9 @@ class Parking(PaidWay[ParkingState]):
     # By order: a car is counted, and nobody's stay begins or ends -----------------------------------------------------
 
     def ordered(self, state: ParkingState, order: OpenOnce, facts: Facts) -> Step[ParkingState]:
-        """Also onto a loop that says that a car stands behind the barrier: it may be the loop that is broken."""
+        """Also for a car for which it has not risen, and onto a loop that says for ever that one stands behind it."""
+        if state.passage is not None and order.way((self.leads,)) is not None:
+            return Step(state, opened_again(self.pulse(order.about), self._public(), facts))
         step = super().ordered(state, order, facts)
         opened = step.state.ordered is not None and state.ordered is None
         return Step(step.state.model_copy(update={"served": True}), step.effects) if opened else step

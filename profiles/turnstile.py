@@ -60,7 +60,7 @@ from profiles.api import (
 )
 from profiles.code_reasons import CodeReason
 from profiles.direction import Direction
-from profiles.helping import PLEASE_PASS, act, awaited, may_help, not_opened, once, opened_by
+from profiles.helping import PLEASE_PASS, act, awaited, may_help, not_opened, once, opened_again, opened_by
 from profiles.orders import Obeyed, OpenOnce
 from profiles.passage import PASSAGE_TIMER, PassageReason, fire_told
 from profiles.reasons import ReasonEnum
@@ -194,9 +194,12 @@ class Turnstile:
 
     def ordered(self, state: TurnstileState, order: OpenOnce, facts: Facts) -> Step[TurnstileState]:
         """One person passes on the platform's word."""
-        direction = order.way(self._settings.ways)
-        if direction is None or state.fire or state.way is not None:
+        direction, stays = order.way(self._settings.ways), state.way is not None and state.way.waited
+        if direction is None or state.fire or (state.way is not None and not stays):
             return Step(state, (not_opened(order, direction, fire=state.fire),))
+        if stays:  # in the passage, beyond his time: the way is still his, and what he does of it is told by the beams
+            pulse = Actuate(self._settings.output(direction), self._settings.open_pulse_ms, order.about)
+            return Step(state, opened_again(pulse, self._public(direction), facts))
         way = Way.by_command(order.about, direction, facts.now_ms)
         record = opened_by(self._settings, way.direction, order.about, self._public(way.direction), facts)
         opens = self._open(way, facts, PLEASE_PASS)

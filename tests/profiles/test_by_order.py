@@ -171,6 +171,19 @@ def test_a_car_for_which_the_barrier_was_opened_by_order_is_not_let_in_a_second_
     assert lane.told(Presented(credential())) == ["no-car"]
 
 
+def test_a_barrier_that_did_not_rise_for_a_car_that_may_pass_gets_another_pulse_and_the_car_is_counted_once() -> None:
+    lane = barrier("in")
+    lane.handle(InputChanged("loop", True))
+    assert lane.told(Presented(credential())) == ["entered"]
+    lane.handle(Actuated(lane.state.passage.record_id, ""))
+    record, pulse, *_, obeyed = lane.handle(OpenOnce(ORDER))
+    assert isinstance(record, Record)
+    assert (isinstance(pulse, Actuate), obeyed) == (True, Obeyed(ORDER, OrderReason.OPENED))
+    assert lane.told(Actuated(ORDER, "")) == []
+    assert lane.told(InputChanged("beyond", True)) == ["passed"]
+    assert inside("garage", lane.facts) == 1
+
+
 def test_a_loop_that_says_for_ever_that_a_car_stands_there_keeps_no_order_from_opening() -> None:
     lane = barrier("out")
     lane.handle(InputChanged("beyond", True))

@@ -103,6 +103,27 @@ def test_somebody_who_is_stuck_inside_is_let_out_on_the_record_and_counted_out()
     assert (passed.reason, passed.refers_to, door.people) == (PassageReason.PASSED, ORDER, 0)
 
 
+def test_whoever_is_stuck_in_the_passage_is_let_out_of_it_and_counted_once() -> None:
+    door = Door("turnstile", exit_readers=["slot-out"])
+    door.handle(Presented(credential()))
+    way = door.state.way.record_id
+    door.handle(InputChanged("outer", True), InputChanged("inner", True))
+    assert door.handle(OpenOnce(ORDER)) == (Obeyed(ORDER, Reason.BUSY),)
+    door.handle(TimerFired(PASSAGE_TIMER, way), TimerFired(PASSAGE_TIMER, way))
+    for direction in (Direction.IN, Direction.OUT):
+        record, pulse, *_, obeyed = door.handle(OpenOnce(ORDER, direction))
+        assert isinstance(record, Record)
+        assert isinstance(pulse, Actuate)
+        assert (record.refers_to, record.public["direction"], obeyed) == (
+            ORDER,
+            direction.value,
+            Obeyed(ORDER, OrderReason.OPENED),
+        )
+    passed = of(Record, door.handle(InputChanged("outer", False), InputChanged("inner", False)))
+    assert [(record.reason, record.refers_to) for record in passed] == [(PassageReason.PASSED, way)]
+    assert door.people == 1
+
+
 @pytest.mark.parametrize("kind", list(WAYS))
 def test_a_way_that_the_door_does_not_have_opens_nothing(kind: str) -> None:
     assert Door(kind).handle(OpenOnce(ORDER, Direction.OUT)) == (Obeyed(ORDER, OrderReason.NO_WAY),)

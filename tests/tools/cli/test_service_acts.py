@@ -106,6 +106,21 @@ def test_a_guard_opens_a_lane_once_and_the_record_names_the_permit_before_it_ope
     assert opened.refers_to == act.id
 
 
+def test_the_way_that_a_guard_names_stands_in_the_record_and_one_that_the_lane_has_not_stays_shut(site: Site) -> None:
+    permit, pulses = guard(site), list[tuple[str, list[str]]]()
+
+    def opened(direction: str) -> str:
+        words = ("open", "north", "--direction", direction, "--state-dir", site.state)
+        return site.onecard(*words, answer=lambda c: site.signed(permit, c, act="service-open"))[1]
+
+    with running(site.state, pulses):
+        assert "no opening in that direction" in opened("out")
+        assert "opened once" in opened("in")
+    acts = [entry.public for entry in site.entries() if entry.kind == "service-act"]
+    assert [(act["lane"], act["direction"]) for act in acts] == [("north", "out"), ("north", "in")]
+    assert len(pulses) == 1
+
+
 def test_what_is_refused_opens_nothing_and_is_slowed_after_five_also_over_a_restart(site: Site) -> None:
     maintainer, permit, pulses = site.permit(), guard(site), list[tuple[str, list[str]]]()
 
