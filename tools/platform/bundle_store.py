@@ -21,6 +21,7 @@ from agent.bundles.errors import BundleError
 from agent.bundles.install import envelope_of
 from agent.bundles.manifest import Manifest
 from agent.sync.contract.downloads import CHUNK_BYTES, MAX_CHUNKS, MAX_ENVELOPES, chunk_count
+from offline_store.durable import sync_directory
 from tools import bundles
 from tools.cli.words import say
 from tools.platform.ca import copy_private, make_private_directory
@@ -140,6 +141,7 @@ class BundleStore:
 
 
 def _take(file: Path, path: Path) -> None:
+    """Durable by its name on return: a version that a power cut took back would be given out with other content."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     copy_private(file, draft)
     try:
@@ -150,6 +152,7 @@ def _take(file: Path, path: Path) -> None:
             raise PlatformError(say(f"{path.name}：{zh}", f"{path.name}: {en}")) from None
     finally:
         draft.unlink()
+    sync_directory(path.parent)
 
 
 def _changed_ns(path: Path) -> int:

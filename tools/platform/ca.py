@@ -33,6 +33,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from agent.cose import Es256Signer, VerifyKey, keyring
 from agent.keys import MEDIUM_KEY_BYTES, FileKeyStore, KeyStoreError, Role
 from agent.sync.contract import Address, ContractError
+from offline_store.durable import sync_directory
 from offline_store.whole_file import replace_whole
 from tools.cli.words import say, why_zh
 from tools.platform.errors import PlatformError
@@ -379,10 +380,13 @@ def _refuse_anothers(certificate: Path, terminal: str) -> None:
 
 
 def make_private_directory(directory: Path) -> None:
-    """Make `directory` (0700) with its parents; one that is there is closed to others."""
+    """Make `directory` (0700) with its parents, durable by its name; one that is there is closed to others."""
     try:
+        is_new = not directory.is_dir()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
+        if is_new:
+            sync_directory(directory.parent)
     except OSError as error:
         raise PlatformError(
             say(
