@@ -25,6 +25,8 @@ from tools.small_files import read_small
 
 _SYSTEM_CONFIG, _SYSTEM_STATE = Path("/etc/onecard"), Path("/var/lib/onecard")
 _PATIENCE_S = 600.0
+_LONG_S = 120.0
+"""From here on a time is told in minutes."""
 _MAX_CODE_CHARS = 64 * 1024
 
 
@@ -161,7 +163,7 @@ def provision(
     owner = act_as_owner(state_dir)
     roots = frozenset(map(_root, root_files))
     plan = Plan(config, state_dir, roots, wait_s, overwrite, fresh_keys, not no_test, virtual, owner)
-    teller = _Teller(as_json=as_json)
+    teller = _Teller(wait_s, as_json=as_json)
     run = Provisioning(plan, teller.done, teller.waits)
     try:
         pending = run.pending() is not None
@@ -222,7 +224,11 @@ def _code_text(code_file: Any, run: Provisioning, *, yes: bool) -> str | None:
 class _Teller:
     """Says what happens: sentences, or lines of JSON."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, wait_s: float, *, as_json: bool) -> None:
+        zh, en = (f"{wait_s:g} 秒", f"{wait_s:g} s")
+        if wait_s >= _LONG_S:
+            zh, en = (f"{wait_s / 60:.0f} 分钟", f"{wait_s / 60:.0f} minutes")
+        self._time = say(zh, en)
         self._as_json = as_json
 
     def done(self, step: Step, told: Mapping[str, Any]) -> None:
@@ -240,8 +246,9 @@ class _Teller:
             return
         click.echo(
             say(
-                f"    请把指纹报给平台操作员核对：\n    {fingerprint}",
-                f"    Tell the platform's operator this fingerprint:\n    {fingerprint}",
+                f"    请把指纹报给平台操作员核对：\n    {fingerprint}\n    等待 {self._time}；中断后再运行一次即可继续",
+                f"    Tell the platform's operator this fingerprint:\n    {fingerprint}\n"
+                f"    It waits {self._time}; interrupted, run it again: it goes on",
             )
         )
 

@@ -213,6 +213,22 @@ def test_however_a_code_came_to_stand_there_it_is_not_repeated(given: tuple[str,
     assert "2KCE3IQB" not in said.output
 
 
+def test_it_says_how_long_it_waits_for_the_fingerprint_and_goes_on_when_run_again(
+    platform: Platform, directory: Path, tmp_path: Path
+) -> None:
+    del platform
+    where = ["--config", str(tmp_path / "terminal.yaml"), "--state-dir", str(tmp_path / "state"), "--no-test"]
+    text = code_of(directory, "slow-1", "--profile", "gate")
+    said = CliRunner().invoke(cli, ["provision", *where, "--wait-s", "1"], input=text)
+    assert said.exit_code == 1
+    assert say("等待 1 秒", "It waits 1 s; interrupted, run it again") in said.output
+    assert say("再运行一次本命令", "run this command again") in said.output
+    (row,) = codes(directory, "slow-1")
+    shown = ("--fingerprint", row["fingerprint"], "--dir", directory)
+    assert onecard("platform", "enrol", "confirm", "slow-1", *shown).exit_code == 0
+    assert CliRunner().invoke(cli, ["provision", *where, "--yes"]).exit_code == 0
+
+
 def test_a_code_that_is_piped_in_is_read_and_taken_for_no_path(
     platform: Platform, directory: Path, tmp_path: Path
 ) -> None:
