@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import textwrap
-from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -28,22 +27,40 @@ def blocks() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the package is installed, as a wheel leaves it there."""
-    folder, example = tmp_path_factory.mktemp("installed"), blocks()
-    points = ConfigParser()
-    points.read_string(example["ini"])
-    told = points["options.entry_points"]["onecard.profiles"].strip()
+    """A folder into which the page's own files were installed as the page says, but beside this environment."""
+    source, folder, example = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed"), blocks()
     for name, text in {
+        "pyproject.toml": example["toml"],
+        "setup.cfg": example["ini"],
         "reading_room/__init__.py": "",
         "reading_room/room.py": example["python"],
         "reading_room/presets/reading-room.yaml": example["yaml"],
         "reading_room/days/reading-room.yaml": example["day"],
-        "reading_room-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: reading-room\nVersion: 1.0\n",
-        "reading_room-1.0.dist-info/entry_points.txt": f"[onecard.profiles]\n{told}\n",
     }.items():
-        file = folder / name
+        file = source / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
+    options = ["--no-deps", "--no-build-isolation"]
+    assert f"pip install {' '.join(options)} FOLDER" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-index",
+            *options,
+            "--target",
+            str(folder),
+            str(source),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
