@@ -14,10 +14,10 @@ import click
 from agent.config import ConfigError, Resolved
 from agent.words import say, tell
 from tools.cli.bench_process import BenchError, use_running_devices
-from tools.cli.place import config_options, installed, resolve
+from tools.cli.place import NoTerminal, config_options, installed, resolve
 from tools.doctor import installation, relay, report, shown_code
 from tools.doctor.examine import CHECKS, examine
-from tools.doctor.finding import Finding, Verdict
+from tools.doctor.finding import Finding, Verdict, fail
 from tools.doctor.patient import Patient, meet
 from tools.owner import as_owner
 
@@ -75,12 +75,16 @@ def doctor(
     bundle: Path | None,
 ) -> None:
     """Examine, ask before anything moves, tell. On a terminal that is installed, that one needs no name."""
-    if config is None and preset is None:
-        config = installed()
     try:
+        if config is None and preset is None:
+            config = installed()
         resolved = resolve(config, preset, overrides)
-    except ConfigError as error:
-        findings = list(installation.invalid(error))
+    except (ConfigError, NoTerminal) as error:
+        findings = list(
+            installation.invalid(error)
+            if isinstance(error, ConfigError)
+            else [fail("config", error.fault, error.said, error.remedy)]
+        )
         if bundle is not None:
             report.store(bundle, report.pages(None, findings))
         _tell(findings, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -13,9 +14,12 @@ import click
 from agent.config import Resolved, load, parse
 from agent.configuration.choice import as_it_runs
 from agent.words import say
+from profiles.reasons import Sentence
 from tools.cli.presets import preset_names, preset_text
 from tools.cli.times import go_by
 
+PACKAGE = Path("/opt/onecard")
+"""The environment that the Debian package brings."""
 DEFAULT_PRESET = "gate"
 INSTALLED_CONFIG = Path("/etc/onecard/terminal.yaml")
 """The configuration of the terminal that the Debian package runs on this machine."""
@@ -46,9 +50,36 @@ def own_file(config: Path | None, preset: str | None, overrides: tuple[str, ...]
     return parse(preset_text(name), say(f"预设 {name}", f"preset {name}"), home, overrides)
 
 
+class NoTerminal(click.ClickException):
+    """The box on which the package is installed is no terminal yet, or not for this user to look at."""
+
+    def __init__(self, fault: str, said: Sentence, remedy: Sentence) -> None:
+        super().__init__(say(f"{said.zh}：{remedy.zh}", f"{said.en}: {remedy.en}"))
+        self.fault = fault
+        self.said = said
+        self.remedy = remedy
+
+
 def installed() -> Path | None:
-    """The configuration of this machine's own terminal, where there is one and this user may read it."""
-    return INSTALLED_CONFIG if os.access(INSTALLED_CONFIG, os.R_OK) else None
+    """The configuration of this machine's own terminal; ``None`` where the command is not the package's.
+
+    Raises :class:`NoTerminal`: whoever sits at the package's box means that one, and no preset.
+    """
+    if os.access(INSTALLED_CONFIG, os.R_OK):
+        return INSTALLED_CONFIG
+    if Path(sys.prefix) != PACKAGE:
+        return None
+    if os.access(INSTALLED_CONFIG.parent, os.X_OK) and not INSTALLED_CONFIG.exists():
+        raise NoTerminal(
+            "not-enrolled",
+            Sentence(f"本机还不是终端（没有 {INSTALLED_CONFIG}）", f"no terminal yet (there is no {INSTALLED_CONFIG})"),
+            Sentence("先注册：sudo onecard provision", "enrol it: sudo onecard provision"),
+        )
+    raise NoTerminal(
+        "denied",
+        Sentence(f"当前用户无权读取 {INSTALLED_CONFIG}", f"this user may not read {INSTALLED_CONFIG}"),
+        Sentence("以 root 运行，如 sudo onecard doctor", "be root, as by sudo onecard doctor"),
+    )
 
 
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,6 +18,8 @@ from tests.tools.doctor.parts import Ward
 from tests.tools.doctor.test_broken_setups import BROKEN
 from tools.cli import place
 from tools.cli.doctor import doctor
+from tools.cli.outbox import outbox
+from tools.cli.status import status
 from tools.doctor.examine import CHECKS, FAMILIES
 
 __all__ = ["well"]
@@ -104,3 +106,41 @@ def test_on_a_terminal_that_is_installed_that_one_needs_no_name(well: Ward, monk
     assert "21 records" in findings(done.stdout)["chain"]["said"]
     monkeypatch.setattr(place, "INSTALLED_CONFIG", well.directory / "none.yaml")
     assert place.installed() is None
+
+
+def test_a_box_that_is_no_terminal_yet_is_not_taken_for_a_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONECARD_LANG", "en")
+    monkeypatch.setattr(place, "PACKAGE", Path(sys.prefix))
+    monkeypatch.setattr(place, "INSTALLED_CONFIG", tmp_path / "terminal.yaml")
+    done = CliRunner().invoke(doctor, ["--json"])
+    assert done.exit_code == 1
+    assert (set(findings(done.stdout)), findings(done.stdout)["config"]["fault"]) == ({"config"}, "not-enrolled")
+    assert "sudo onecard provision" in findings(done.stdout)["config"]["remedy"]
+    for command in (status, outbox):
+        asked = CliRunner().invoke(command)
+        assert (asked.exit_code, "sudo onecard provision" in asked.stderr) == (1, True)
+    asked = CliRunner().invoke(doctor, ["--preset", "gate", "--json"])
+    assert findings(asked.stdout)["config"]["verdict"] == "ok", "who names one is told of that one"
+
+
+@pytest.mark.parametrize("forbidden", ["terminal.yaml", "."])
+def test_whoever_may_not_read_the_terminals_configuration_is_told_so_and_of_no_preset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forbidden: str
+) -> None:
+    monkeypatch.setenv("ONECARD_LANG", "en")
+    config = tmp_path / "terminal.yaml"
+    config.write_text("terminal: {}")
+    closed, real = str(tmp_path / forbidden), os.access  # whoever tests is root, and may read all
+
+    def access(path: Path, mode: int) -> bool:
+        return not str(path).startswith(closed) and real(path, mode)
+
+    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(place, "PACKAGE", Path(sys.prefix))
+    monkeypatch.setattr(place, "INSTALLED_CONFIG", config)
+    done = findings(CliRunner().invoke(doctor, ["--json"]).stdout)["config"]
+    assert (done["fault"], "sudo onecard doctor" in done["remedy"]) == ("denied", True)
+    asked = CliRunner().invoke(status)
+    assert (asked.exit_code, "sudo" in asked.stderr) == (1, True)
