@@ -9,7 +9,6 @@ Whatever waits for the cashier's next act ends by itself. A restart signs out, a
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Generic, TypeVar
 
 from profiles import elsewhere
@@ -44,7 +43,7 @@ from profiles.counter_state import (
     Sale,
     Shift,
 )
-from profiles.dates import compact
+from profiles.dates import MILLISECOND, compact
 from profiles.elsewhere import GivenBack, Returning
 from profiles.intents import Booked, money_marks
 from profiles.paper import NotPrinted, Print
@@ -367,7 +366,7 @@ class Counter(Cashier[C], Generic[C]):
 
     def _as_it_goes_back(self, state: C, sale: Sale, facts: Facts) -> Payment:
         """The payment as it goes back now. What was sold offline on another day is in no ceiling of today."""
-        ago = timedelta(milliseconds=max(0, facts.now_ms - sale.sold_ms))
+        ago = max(0, facts.now_ms - sale.sold_ms) * MILLISECOND
         today = (facts.local_time - ago).date() == facts.local_time.date()
         return sale.payment.model_copy(update={**self.booked(state), "offline": sale.payment.offline and today})
 
@@ -442,7 +441,7 @@ class Counter(Cashier[C], Generic[C]):
             return self.refuse(state, facts, CounterReason.SALE_UNKNOWN)
         reason = CounterReason.RECEIPT_COPIED
         record = Record(facts.new_id(), Kind.COUNTER, reason, refers_to=sale.payment.asked_id)
-        sold = facts.local_time - timedelta(milliseconds=max(0, facts.now_ms - sale.sold_ms))
+        sold = facts.local_time - max(0, facts.now_ms - sale.sold_ms) * MILLISECOND
         paper = Print(Receipt(sale, self._pay.merchant, sold, copy=True), record.id)
         return Step(state, (record, paper, Show(reason.citizen, Tone.OK)))
 

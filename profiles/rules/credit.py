@@ -9,12 +9,12 @@ nobody can be asked; asked, the platform decides by its own ceiling. A card that
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from profiles.api import Credential, Facts, Mark, Subject
-from profiles.dates import compact
+from profiles.dates import DAY, compact
 from profiles.rules.admission import Entitlement
 from profiles.rules.tally import counted, key_of
 
@@ -45,7 +45,7 @@ class Credit(BaseModel):
 
     def due(self, moment: datetime) -> str:
         """When a debt of this moment is due, ``YYYYMMDD``."""
-        return compact(moment + timedelta(days=self.due_days))
+        return compact(moment + self.due_days * DAY)
 
 
 def room_fen(ceiling_fen: int, subject: Subject, facts: Facts) -> int:

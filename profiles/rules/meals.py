@@ -8,14 +8,14 @@ the day that it belongs to.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
 from itertools import pairwise
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from profiles.dates import compact
+from profiles.dates import DAY, compact
 from profiles.rules.admission import Entitlement
 from profiles.rules.local_time import LocalTime
 
@@ -130,11 +130,11 @@ class Meals(BaseModel):
 
     def business_date(self, moment: datetime) -> str:
         """The business date of a local moment, ``YYYYMMDD``."""
-        day = moment.date() if moment.time() >= self.day_starts else moment.date() - timedelta(days=1)
+        day = moment.date() if moment.time() >= self.day_starts else moment.date() - DAY
         return compact(day)
 
     def day_left_ms(self, moment: datetime) -> int:
         """How long the business date of a local moment still lasts, at least a millisecond."""
         cut = datetime.combine(moment.date(), self.day_starts, moment.tzinfo)
-        ends = cut if moment < cut else cut + timedelta(days=1)
+        ends = cut if moment < cut else cut + DAY
         return max(1, round((ends - moment).total_seconds() * 1000))
