@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from agent.checkpoints import proof
+from agent.command_reasons import COMMAND
 from agent.composition import keys_dir
 from agent.cose import VerifyKey
 from agent.keys import FileKeyStore, KeyStoreError
@@ -236,6 +237,7 @@ def line_of(record: Record, acked_seq: int) -> dict[str, Any]:
         "amount_fen": None if entry.money is None else entry.money.amount_fen,
         "repeated": entry.public.get("repeated"),
         "openings": openings_of(record),
+        "act": entry.public.get("act") if entry.kind == COMMAND else None,
         "id": entry.id.hex(),
         "refers_to": entry.refers_to.hex() if entry.refers_to else None,
         "acknowledged": record.seq <= acked_seq,
@@ -245,7 +247,10 @@ def line_of(record: Record, acked_seq: int) -> dict[str, Any]:
 def text_of(line: dict[str, Any]) -> str:
     """The same for people."""
     mark = "✓" if line["acknowledged"] else "·"
-    lane = f" {line['lane']}" if line["lane"] else ""
+    kind, lane = kind_words(line["kind"]), f" {line['lane']}" if line["lane"] else ""
+    if line["act"] is not None:
+        act = fields.value("act", line["act"])
+        kind += say(f"（{act}）", f" ({act})")
     reason = say("：", ": ") + reason_words(line["reason"]) if line["reason"] else ""
     if line["repeated"] is not None:
         reason += say(f"（{line['repeated']} 次）", f" ({counted(line['repeated'], 'time')})")
@@ -254,7 +259,7 @@ def text_of(line: dict[str, Any]) -> str:
     if line["amount_fen"] is not None:
         reason += f"  {fields.value('amount_fen', line['amount_fen'])}"
     moment = local_of(line["time"])
-    return f"{line['seq']:>8} {mark} {moment} {kind_words(line['kind'])}{lane}{reason}"
+    return f"{line['seq']:>8} {mark} {moment} {kind}{lane}{reason}"
 
 
 journal.add_command(export)

@@ -6,13 +6,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import click
+import pytest
 from click.testing import CliRunner
 
+from agent.command_reasons import COMMAND
 from agent.config import parse
 from agent.permits.acts import Role, ServiceAct
 from agent.sync.contract.commands import CommandAct
+from offline_store.record import Entry, Record, new_id
 from tests.tools.doctor.parts import DAY_MS, Ward, ward
 from tools.cli import fields
+from tools.cli.journal import line_of, text_of
 from tools.cli.permit_words import ACTS, COMMANDS, ROLES
 from tools.cli.presets import preset_text
 from tools.cli.times import go_by, iso, local, local_of
@@ -72,3 +76,20 @@ def test_roles_and_acts_of_a_permit_have_words() -> None:
 def test_acts_of_the_platforms_commands_have_words_in_records_too() -> None:
     assert set(COMMANDS) == set(CommandAct)
     assert fields.line("act", "re-read") in {"act: read the configuration again", "操作：重新读取配置"}
+
+
+def test_a_list_of_records_says_which_command_of_the_platform_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = Entry(
+        id=new_id(MOMENT_MS, bytes(10)),
+        kind=COMMAND,
+        time_ms=MOMENT_MS,
+        time_quality="synchronised",
+        monotonic_ms=1,
+        reason="command-accepted",
+        public={"act": "re-read"},
+    )
+    line = line_of(Record(entry, 7, bytes(16), bytes(32)), 9)
+    monkeypatch.setenv("ONECARD_LANG", "zh")
+    assert "平台的命令（重新读取配置）：平台的签名命令已接受" in text_of(line)
+    monkeypatch.setenv("ONECARD_LANG", "en")
+    assert "command of the platform (read the configuration again): the platform's" in text_of(line)
