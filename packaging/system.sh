@@ -18,6 +18,7 @@ packages=(
 if [ "$wanted" = test ]; then
     packages+=(
         e2fsprogs mount                           # file systems whose power is cut, or that fill up
+        espeak-ng alsa-utils                      # what speaks, and what plays it
         iproute2 iptables                         # networks that lose packets and break
         postgresql                                # the platform's database
         rabbitmq-server                           # the clustered broker

@@ -15,7 +15,7 @@ from tools.cli.main import cli
 _PROFILES = sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs/profiles").glob("*.md"))
 _PAPERS = ("docs/operations.md", "docs/threat-model.md", "docs/privacy.md", "docs/compliance.md")
 _PAGES = ("README.md", "CONTRIBUTING.md", "docs/bundles.md", "docs/hcert.md", *_PAPERS, *_PROFILES)
-_DEBIAN = {"apt-get", "sudo", "git", "cd", "sqlite3", "mosquitto", "rabbitmqctl", "rabbitmq-plugins"}
+_DEBIAN = {"apt-get", "sudo", "git", "cd", "sqlite3", "aplay", "mosquitto", "rabbitmqctl", "rabbitmq-plugins"}
 _PROMISED = {"install", "demo", "test", "check", "bench", "run", "lock", "clean"}
 
 

@@ -33,8 +33,8 @@ REMEDIES = {
         "找出并停止占用端口的程序：fuser -v 端口", "find the program that holds the port and stop it: fuser -v PORT"
     ),
     ReaderFault.DENIED: Sentence(
-        "把运行终端的用户加入 dialout、video 组，或安装 udev 规则",
-        "let the terminal's user into the groups dialout and video, or install the udev rules",
+        "把运行终端的用户加入 dialout、video、audio 组，或安装 udev 规则",
+        "let the terminal's user into the groups dialout, video and audio, or install the udev rules",
     ),
     ReaderFault.SILENT: Sentence(
         "检查设备电源、接线和波特率（baud）", "check the device's power and wiring, and `baud` in the configuration"
