@@ -1,6 +1,7 @@
 """Broken on purpose: seeded, a short form in every run of the tests, a long one by ``make faults``.
 
-What must hold after every run stands in :mod:`tests.faults.invariants`. How others of this kind fail, and which tests
+What must hold after every run stands in :mod:`tests.faults.invariants`; that no process's memory grows meanwhile, and
+that nothing hangs, in :mod:`tests.faults.site`. How others of this kind fail, and which tests
 show that this one does not; those without a folder stand here:
 
 =============================================== ==========================================================

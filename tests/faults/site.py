@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from agent.lane import TURN_AWAY_AGAIN_S
 from offline_store.database import DATABASE_NAME
 from offline_store.errors import Damaged, IoFailed
 from offline_store.outbox import Outbox
+from tests.faults.invariants import resident_kb
 from tests.house import ROOT
 from tests.scenarios.site import DEADLINE_S, Site
 from tests.tools.platform.terminals import drained, register
@@ -34,7 +35,16 @@ from tools.platform.store import Store
 
 PATIENCE_S = 60.0
 """Long enough for every backoff to run out and for a slow machine; what takes longer hangs."""
+MOST_GROWN_KB = 8_192
+"""No more than this a process ever needs beyond what it has when it is ready, whatever is broken around it."""
 _numbers = itertools.count()
+
+
+def stays_flat(pid: int, ready_kb: int) -> None:
+    """Nothing piles up in the memory of a process; one that is dead already says nothing."""
+    with suppress(OSError, StopIteration):
+        grown_kb = resident_kb(pid) - ready_kb
+        assert grown_kb <= MOST_GROWN_KB, f"process {pid} has grown by {grown_kb} KiB"
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
@@ -81,9 +91,11 @@ class City:
         )
         assert self._platform.stdout is not None
         assert self._platform.stdout.readline().startswith("The platform is ready")
+        self._ready_kb = resident_kb(self.pid)
 
     def kill_platform(self) -> None:
         assert self._platform is not None
+        stays_flat(self.pid, self._ready_kb)
         self._platform.kill()
         self._platform.communicate()
 
@@ -105,17 +117,32 @@ class City:
         self.broker.stop()
 
 
+class Agent(TerminalProcess):
+    """The terminal's process, whose memory is looked at before it ends."""
+
+    ready_kb: int
+
+    def stop(self) -> int:
+        """End it as systemd does; its exit code."""
+        stays_flat(self.pid, self.ready_kb)
+        return super().stop()
+
+
 class FaultySite(Site):
     """A gate whose terminal is killed and started again."""
 
+    terminal: Agent
     environment: Mapping[str, str]
     agents: ExitStack
 
     def start(self) -> None:
         """Another process on the same disk and the same devices."""
+        ready_kb = self.terminal.ready_kb
         self.terminal, self.seen = self.agents.enter_context(_process(self.config, self.devices, self.environment)), 0
+        self.terminal.ready_kb = ready_kb
 
     def kill(self) -> None:
+        stays_flat(self.terminal.pid, self.terminal.ready_kb)
         os.kill(self.terminal.pid, signal.SIGKILL)
         self.terminal.stop()
 
@@ -123,8 +150,8 @@ class FaultySite(Site):
         return any(line.get("event") == event for line in self.terminal.lines)
 
 
-def _process(config: Path, devices: VirtualDevices, environment: Mapping[str, str]) -> TerminalProcess:
-    return TerminalProcess(config, {**os.environ, **devices.environment, **environment}, ("--set", "logs.level=debug"))
+def _process(config: Path, devices: VirtualDevices, environment: Mapping[str, str]) -> Agent:
+    return Agent(config, {**os.environ, **devices.environment, **environment}, ("--set", "logs.level=debug"))
 
 
 def tap(site: FaultySite, card: str = "gen3-chen") -> bool:
@@ -228,4 +255,5 @@ def faulty_gate(
         site = FaultySite(config, state_dir, devices, agents.enter_context(_process(config, devices, environment)))
         site.environment, site.agents = environment, agents
         site.expect("ready")
+        site.terminal.ready_kb = resident_kb(site.terminal.pid)
         yield site
