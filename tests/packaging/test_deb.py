@@ -112,6 +112,8 @@ def test_the_pages_lie_where_the_unit_says_and_lead_to_each_other(debian: Debian
     led_to = re.findall(r"\]\(([\w./-]+\.md)", operations.read_text(encoding="utf-8"))
     assert led_to
     assert all((operations.parent / page).is_file() for page in led_to)
+    alerts = "prometheus-alerts.yaml"
+    assert (operations.parent.parent / alerts).read_text() == (ROOT / "packaging" / alerts).read_text()
 
 
 def test_the_unit_is_sound_and_closed_to_all_but_its_work(debian: DebianRoot) -> None:
