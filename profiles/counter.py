@@ -227,9 +227,10 @@ class Counter(Cashier[C], Generic[C]):
     def in_shift(self, state: C, date: str, facts: Facts) -> tuple[C, tuple[Record, ...]]:
         """The state within a shift of this business date, and the records of what ended and began for that.
 
-        No payment of a shift that ended may still prove late: what is late is told before anything else is heard.
+        No payment of a shift that ended may still prove late: what is late is told before anything else is heard. Nor
+        does one end while somebody pays, whose payment names it: not even at midnight, for another till's return.
         """
-        if state.shift is not None and state.shift.business_date == date:
+        if state.shift is not None and (state.shift.business_date == date or state.asking is not None):
             return state, ()
         ended = () if state.shift is None else (self._shift_record(state, state.shift, facts, is_over=True),)
         shift = Shift(number=state.shifts + 1, business_date=date)

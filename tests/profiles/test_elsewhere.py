@@ -10,7 +10,7 @@ from profiles.amounts import FunctionKey
 from profiles.api import AmountEntered, Kind, RecordedLate, Restarted, Subject
 from profiles.questions import Answered, ClaimReturn, Declined, NotRecorded, ReturnClaimed, Unanswered
 from profiles.return_numbers import return_number
-from tests.profiles.test_shop import OPERATOR, Till
+from tests.profiles.test_shop import LI, OPERATOR, Till
 
 NUMBER = 12_345_678
 
@@ -148,3 +148,26 @@ def test_the_number_on_the_receipt_of_ones_own_sale_needs_no_platform() -> None:
     number = return_number(till.money().intent_id)
     till.key(FunctionKey.VOID, number)
     assert (till.reasons()[-1], till.money().amount_fen) == ("voided", -900)
+
+
+def test_no_shift_ends_at_midnight_while_somebody_is_paying() -> None:
+    """A return and a payment are asked before midnight, and both are answered behind it."""
+    till = Counter(accounts=None)
+    till.facts.now_ms += 12 * 3_600_000 - 2_000
+    till.key(FunctionKey.VOID, NUMBER)
+    returning = till.asks[-1].about, till.claim().return_id
+    till.tell(AmountEntered(500))
+    till.present(LI)
+    till.facts.now_ms += 3_000
+    till.tell(Answered(returning[0], ReturnClaimed(returning[1], {"account": 700})))
+    till.agree()
+    till.key(FunctionKey.SHIFT)
+    moved: dict[object, int] = {}
+    for record in till.journal:
+        if record.money is not None and record.kind in (Kind.PAYMENT, Kind.REFUND):
+            moved[record.money.shift] = moved.get(record.money.shift, 0) + record.money.amount_fen
+    closed = [record.public for record in till.journal if record.reason.code == "shift-closed"]
+    assert {public["shift"]: public["net_fen"] for public in closed} == moved == {"20261123-1": -250}
+    till.tell(AmountEntered(500))
+    till.present(LI)
+    assert till.money().business_date == "20261124", "the next one is the next day's"
