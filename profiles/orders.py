@@ -21,7 +21,10 @@ class OrderReason(ReasonEnum):
     OPENED = (
         "opened-by-command",
         _S("请通行", "Please pass"),
-        _S("按平台的签名命令开放一次", "opened once, by the platform's signed command"),
+        _S(
+            "按指令开放一次：平台的签名命令，或终端旁的值守人员",
+            "opened once by order: the platform's signed command, or a guard at the terminal",
+        ),
     )
     NO_WAY = (
         "no-such-way",

@@ -104,6 +104,8 @@ def test_a_guard_opens_a_lane_once_and_the_record_names_the_permit_before_it_ope
     act, opened = site.entries()[-2:]
     assert (act.kind, act.public["holder"], act.public["lane"]) == ("service-act", "t-17", "north")
     assert opened.refers_to == act.id
+    said = site.onecard("journal", "list", "--state-dir", site.state, "--last", "1")[1]
+    assert "a guard at the terminal" in said, "no command of the platform opened it alone"
 
 
 def test_the_way_that_a_guard_names_stands_in_the_record_and_one_that_the_lane_has_not_stays_shut(site: Site) -> None:
