@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from offline_store.checkpoint import CHECKPOINT, Proof, holds
@@ -46,12 +46,14 @@ class Break:
 class Verdict:
     """How many records were found whole, and the first that was not.
 
-    ``signed`` counts the checkpoints among them whose signature was right.
+    ``signed`` counts the checkpoints among them whose signature was right; ``vouched_seq`` is the last record of the
+    current chain that one of them, or the platform's acknowledgement, stands for: what is behind it rests on the file.
     """
 
     checked: int
     broken: Break | None = None
     signed: int = 0
+    vouched_seq: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ def verify(connection: sqlite3.Connection, proof: Proof | None = None, told: Tol
     ``told`` hears after each portion how many of how many records are done. Raises ``sqlite3.Error``. What is appended
     meanwhile is left to the next walk.
     """
-    checked = walked = 0
+    checked = walked = vouched_seq = 0
     seals = _Seals(proof)
     chains = _chains(connection)
     total = sum(chain.end - chain.first_retained + 1 for chain in chains)
@@ -95,13 +97,14 @@ def verify(connection: sqlite3.Connection, proof: Proof | None = None, told: Tol
         told(walked, total)
 
     for chain in chains:
+        seals.last_seq = 0
         count, broken = _verify_chain(connection, chain, seals, portion)
         checked += count
-        walked = checked
+        walked, vouched_seq = checked, max(seals.last_seq, chain.acked_seq)
         told(checked, total)
         if broken is not None:
-            return Verdict(checked, broken, seals.right)
-    return Verdict(checked, None, seals.right)
+            return Verdict(checked, broken, seals.right, vouched_seq)
+    return Verdict(checked, None, seals.right, vouched_seq)
 
 
 def verify_waiting(connection: sqlite3.Connection, pause: Callable[[], None]) -> Break | None:
@@ -126,7 +129,7 @@ class _Seals:
 
     def __init__(self, proof: Proof | None) -> None:
         self._proof = proof
-        self.right = 0
+        self.right = self.last_seq = 0
 
     def breaks(self, record: Record, chain_id: bytes) -> bool:
         """Whether this is a checkpoint that was not signed as it says."""
@@ -136,7 +139,8 @@ class _Seals:
             signed = holds(record, chain_id, self._proof)
         except RecordInvalid:
             return True
-        self.right += signed is True
+        if signed:
+            self.right, self.last_seq = self.right + 1, record.seq
         return signed is False
 
 

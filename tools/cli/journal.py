@@ -169,6 +169,7 @@ def verify(state_dir: Path, as_json: bool) -> None:
         key = _own_key(state_dir)
         with bar(say("正在校验链", "verifying the chain")) as told:
             verdict = outbox.verify(None if key is None else proof({key.kid: key}), told)
+        head_seq = outbox.position().head_seq
     finally:
         outbox.close()
     broken = verdict.broken
@@ -183,6 +184,8 @@ def verify(state_dir: Path, as_json: bool) -> None:
             say(f"链完整，共 {verdict.checked} 条记录", f"the chain is whole, {counted(verdict.checked, 'record')}")
         )
         click.echo(_words_of_signatures(verdict.signed, known=key is not None))
+        if head_seq > verdict.vouched_seq:
+            click.echo(_words_of_the_rest(verdict.vouched_seq))
     else:
         fault_zh, fault_en = fault_words(broken.fault)
         click.echo(say(f"第 {broken.seq} 条记录{fault_zh}", f"record {broken.seq} is {fault_en}"))
@@ -202,6 +205,16 @@ def _words_of_signatures(signed: int, *, known: bool) -> str:
     if not known:
         return say("终端的密钥不在此处，签名未校验", "the terminal's key is not here: signatures were not checked")
     return say(f"其中 {signed} 个检查点由终端签名", f"checkpoints signed by the terminal: {signed}")
+
+
+def _words_of_the_rest(after_seq: int) -> str:
+    """Of what only the file itself vouches for: its own end."""
+    zh, en = (f"第 {after_seq} 条之后", f"behind record {after_seq} ") if after_seq else ("", "")
+    return say(
+        f"{zh}既无签名，平台也未确认：末条若被改动，或末尾被截去，此处看不出",
+        f"{en}nothing is signed or acknowledged yet:"
+        " whether the last record was altered, or the end cut off, does not show here",
+    )
 
 
 def _plain(value: Any) -> Any:

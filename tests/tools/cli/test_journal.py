@@ -84,6 +84,14 @@ def test_verify_proves_the_chain_and_the_terminals_signatures(state_dir: Path) -
     assert "signatures were not checked" in onecard("journal", "verify", "--state-dir", state_dir).stdout
 
 
+def test_verify_says_up_to_where_anybody_vouches_for_what_it_found(state_dir: Path) -> None:
+    """What the file says of its own end nothing can prove: neither by a signature nor by the platform."""
+    signed_seq = 403
+    assert f"behind record {signed_seq} nothing" in onecard("journal", "verify", "--state-dir", state_dir).stdout
+    spoil(state_dir, ("DELETE FROM record WHERE place > ?", (signed_seq,)))
+    assert "nothing is signed" not in onecard("journal", "verify", "--state-dir", state_dir).stdout
+
+
 def test_verify_names_a_checkpoint_that_the_terminal_did_not_sign(state_dir: Path) -> None:
     (keys_dir(state_dir) / "checkpoint.pem").unlink()
     FileKeyStore.create(keys_dir(state_dir))
