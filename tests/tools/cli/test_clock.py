@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from agent.trusted_clock import STEADY_MS, TrustedClock
 from offline_store.journal import Append, Journal
 from offline_store.outbox import Outbox
 from offline_store.record import Record
+from tests.tools.cli import in_process
 
 DAY_MS = 86_400_000
 SIGNED_MS = 1_790_000_000_000
@@ -25,17 +24,9 @@ LIE_MS = SIGNED_MS + 4000 * DAY_MS
 
 
 def onecard(*arguments: str, lang: str = "en", answer: str = "") -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "agent", "clock", *arguments],
-        input=answer,
-        env=os.environ | {"ONECARD_LANG": lang},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout + done.stderr
+    environment = {"ONECARD_LANG": lang}
+    done = in_process.onecard(Path.cwd(), "clock", *arguments, stdin=answer, environment=environment)
+    return done.exit_code, done.out + done.err
 
 
 @pytest.fixture

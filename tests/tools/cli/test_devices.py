@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from drivers.virtual.pcscd import VirtualPcscd
 from drivers.virtual.pn532 import VirtualPn532
 from drivers.virtual.relay import VirtualRelay
 from drivers.virtual.scanner import VirtualScanner
+from tests.tools.cli import in_process
 from tools.cli.presets import preset_text
 
 DEADLINE_S = 20.0
@@ -50,17 +50,9 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 
 def onecard(*arguments: str, answer: str = "", lang: str = "en") -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "agent", "devices", *arguments],
-        input=answer,
-        env=os.environ | {"ONECARD_LANG": lang},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout + done.stderr
+    environment = {"ONECARD_LANG": lang}
+    done = in_process.onecard(Path.cwd(), "devices", *arguments, stdin=answer, environment=environment)
+    return done.exit_code, done.out + done.err
 
 
 @pytest.fixture

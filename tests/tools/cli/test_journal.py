@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from offline_store.database import DATABASE_NAME
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry, Money, new_id
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
+from tests.tools.cli import in_process
 from tools.platform import stick as sticks
 from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
@@ -35,16 +34,8 @@ TERMINAL = "gate-001"
 
 
 def onecard(*arguments: str | Path, lang: str = "en") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "agent", *map(str, arguments)],
-        env=os.environ | {"ONECARD_LANG": lang, "TZ": "Asia/Shanghai"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done
+    done = in_process.onecard(Path.cwd(), *map(str, arguments), environment={"ONECARD_LANG": lang})
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.out, done.err)
 
 
 def told(*arguments: str | Path) -> dict[str, Any]:
