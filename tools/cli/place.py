@@ -118,10 +118,17 @@ def existing(state_dir: Path) -> Path:
     return state_dir
 
 
+def _beginning(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    """The terminals that this user has run, for a shell to complete."""
+    del ctx, param
+    return [name for name in _known() if name.startswith(begun)]
+
+
 _PLACES = {
     "terminal": click.option(
         "--terminal",
         metavar=say("编号", "ID"),
+        shell_complete=_beginning,
         help=say("本用户运行过的终端的编号", "The id of a terminal that this user has run"),
     ),
     "preset": click.option(

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from offline_store.journal import Journal
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill
 from tests.tools.cli import in_process
 from tests.tools.cli.in_process import Done
+from tools.cli.main import cli
 from tools.cli.presets import preset_text
 
 
@@ -95,3 +97,13 @@ def test_a_status_index_beyond_the_list_is_refused_with_the_bound(home: Path) ->
         assert "give an index from 0 to 1048575" in done.err
     done = onecard(home, "code", "verify", "x", "--preset", "till", "--revoked", "1")
     assert "--revoked goes with --row" in done.err
+
+
+@pytest.mark.parametrize(("begun", "names"), [("", ["till-001"]), ("ti", ["till-001"]), ("gate", [])])
+def test_a_shell_completes_the_terminals_that_have_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch, begun: str, names: list[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
+    shell = ShellComplete(cli, {}, "onecard", "_ONECARD_COMPLETE")
+    found = shell.get_completions(["journal", "list", "--terminal"], begun)
+    assert [item.value for item in found] == names
