@@ -21,6 +21,8 @@ SUFFIX = ".bundle"
 MAX_FILES = 256
 MAX_REFUSED = 16
 _NAME_MAX_BYTES = 255
+_MODE = 0o644
+"""Root may bring what the terminal's user reads; the folder lets nobody else in."""
 
 
 class Incoming:
@@ -50,13 +52,13 @@ class Incoming:
     def drop(self, source: Path, name: str) -> Path:
         """Bring a plain file, as ``name``; the path under which it waits. Raises :class:`BundleError` for any other."""
         path = self.directory / f"{name}{SUFFIX}"
-        with opened(source) as file, whole(path) as draft:
+        with opened(source) as file, whole(path, _MODE) as draft:
             shutil.copyfileobj(file, draft.file)
         return path
 
     def bring(self, content: bytes, name: str) -> None:
         """The same for a bundle that is no file yet."""
-        replace_whole(self.directory / f"{name}{SUFFIX}", content)
+        replace_whole(self.directory / f"{name}{SUFFIX}", content, _MODE)
 
     def refuse(self, path: Path, error: BundleError) -> None:
         """Put a refused file aside, its reason first; the oldest ones beyond the bound go."""

@@ -135,6 +135,15 @@ async def test_nothing_is_written_through_what_lies_in_the_folder_and_what_a_pow
     assert not any(path.exists() for path in left)
 
 
+async def test_what_root_brings_the_terminals_user_can_read(terminal: Terminal) -> None:
+    incoming = Incoming(terminal.state_dir)
+    incoming.make()
+    incoming.bring(terminal.full(Kind.STATUS), "enrolment-1")
+    drop(terminal, "stick", terminal.full(Kind.STATUS))
+    assert [path.stat().st_mode & 0o777 for path in incoming.files()] == [0o644, 0o644]
+    assert incoming.directory.stat().st_mode & 0o777 == 0o700
+
+
 async def test_the_same_file_again_changes_nothing_and_is_no_fault(terminal: Terminal) -> None:
     await terminal.install(terminal.full(Kind.STATUS))
     async with running(terminal) as incoming:
