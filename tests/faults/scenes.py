@@ -25,6 +25,7 @@ from offline_store.record import Record
 from offline_store.rescue import CARRIED, DAMAGE, open_or_rescue
 from tests.agent.bundles import parts as bundle_parts
 from tests.faults.invariants import whole_journal
+from tests.faults.scene_capturing import Capturing
 from tests.faults.scene_counting import Counting
 from tests.faults.scene_lending import Lending
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry, spoil
@@ -322,4 +323,5 @@ SCENES: dict[str, Scene] = {
     "migration": Migrating(),
     "bundle": Installing(),
     "platform": Ingesting(),
+    "money": Capturing(),
 }

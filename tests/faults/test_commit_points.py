@@ -15,7 +15,16 @@ from tests.faults.broken_disk import BrokenDisk
 from tests.house import ROOT
 
 LONG_S = 900
-TRIED = {"journal": 8, "counting": 8, "lending": 16, "rescue": 6, "migration": 8, "bundle": 6, "platform": 8}
+TRIED = {
+    "journal": 8,
+    "counting": 8,
+    "lending": 16,
+    "rescue": 6,
+    "migration": 8,
+    "bundle": 6,
+    "platform": 8,
+    "money": 64,
+}
 """In the short form one step of so many is tried, by the seed; in the long one every step."""
 
 
