@@ -81,9 +81,9 @@ def reset_floor(state_dir: Path, yes: bool, as_json: bool) -> None:
         known_clock.reset_floor()
         new_ms = known_clock.floor_ms
         if new_ms < old_ms:
-            _confirm(old_ms, new_ms, yes)
             # By the time as the reset leaves it: under a false one every permit would have expired.
             permitted = ask_beside(journal, state_dir, known_clock, ServiceAct.CLOCK)
+            _confirm(old_ms, new_ms, yes)
             journal.append([_reset(known_clock, random, old_ms, new_ms, permitted)])
     finally:
         journal.close()

@@ -161,6 +161,24 @@ def test_without_a_permit_nothing_is_done_and_nothing_recorded(site: Site) -> No
     assert site.entries() == before
 
 
+def test_who_may_not_reset_the_floor_is_not_asked_whether_it_shall_be(site: Site) -> None:
+    permit, guard = site.permit(), site.permit("guard", "--role", "guard", "--site", "east-hall")
+
+    def reset(with_permit: Path, sure: str) -> int:
+        answers = iter((lambda challenge: site.signed(with_permit, challenge), lambda _: sure))
+        typed = ("clock", "reset-floor", "--state-dir", site.state)
+        return site.onecard(*typed, answer=lambda challenge: next(answers)(challenge))[0]
+
+    assert reset(guard, "y\n") == 1
+    assert "Lead the floor from" not in site.shown
+    before = site.entries()
+    assert reset(permit, "n\n") == 1
+    assert "Lead the floor from" in site.shown
+    assert site.entries() == before
+    assert reset(permit, "y\n") == 0
+    assert [entry.reason for entry in site.entries()[-2:]] == ["service-clock", "floor-reset"]
+
+
 def test_what_is_refused_is_an_alarm_says_why_and_is_slowed_after_five(site: Site) -> None:
     permit = site.permit()
     elsewhere = site.permit("elsewhere", "--role", "maintainer", "--terminal", "gate-8")
