@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ROOT = 0
-UNIT_GROUPS = ("dialout", "video", "plugdev")
-"""Which the systemd unit adds to the user's own (``SupplementaryGroups=``): serial ports, cameras."""
+UNIT_GROUPS = ("dialout", "video", "audio", "plugdev")
+"""Which the systemd unit adds to the user's own (``SupplementaryGroups=``): serial ports, cameras, sound."""
 
 
 @dataclass(frozen=True)

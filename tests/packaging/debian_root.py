@@ -70,7 +70,7 @@ class DebianRoot:
 
     def at_work(self, *command: str) -> list[str]:
         """The command line that runs a program in there as the unit's user, everything read-only but its state."""
-        as_user = ("setpriv", "--reuid=onecard", "--regid=onecard", "--groups=dialout,video,plugdev")
+        as_user = ("setpriv", "--reuid=onecard", "--regid=onecard", "--groups=dialout,video,audio,plugdev")
         bare = ("--no-new-privs", "--bounding-set=-all", "--inh-caps=-all")
         enter = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _AT_WORK, "at-work", str(self.path))
         return [*enter, "chroot", str(self.path), *as_user, *bare, *command]
