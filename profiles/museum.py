@@ -43,11 +43,13 @@ from profiles.by_order import OpensByOrder, OrderedState
 from profiles.dates import midnight_ms
 from profiles.direction import Direction
 from profiles.full_disk import FullDisk
+from profiles.helping import PLEASE_PASS
 from profiles.museum_reasons import MuseumReason, MuseumRule, group_of
 from profiles.passage import fire_told
 from profiles.purpose import Purpose
 from profiles.reasons import ReasonEnum
 from profiles.rules.admission import Admission, Entitlement
+from profiles.rules.assisted import Assisted, AssistedReason, Helping
 from profiles.rules.assurance import LeastAssurance
 from profiles.rules.codes import CodePolicy
 from profiles.rules.minors import Minors
@@ -102,6 +104,7 @@ class MuseumSettings(ProfileSettings):
     output: str = Field(default="gate", description="the output that opens")
     open_pulse_ms: int = Field(default=500, ge=50, le=10_000)
     fire_input: str | None = Field(default="fire", description="the input that the fire line drives; null if none")
+    assisted: Assisted | None = Field(default=None, description="operators who let in whoever has nothing to show")
     full_disk: FullDisk = Field(
         default=FullDisk.OPEN_AND_COUNT, description="beyond the journal's reserve: open-and-count, or refuse"
     )
@@ -128,10 +131,11 @@ class Visit(State):
     walked_in: int = Field(description="people counted as having come without a reservation")
     people: int
     granted_ms: int
+    assisted: bool = Field(default=False, description="on the word of an operator, whose medium it is: no visit of his")
 
     @property
     def subject(self) -> Subject:
-        """The visitor, or the group's leader."""
+        """The visitor, or the group's leader; or the operator."""
         return Subject(self.subject_namespace, self.subject_id, self.provisional)
 
 
@@ -143,6 +147,7 @@ class MuseumState(OrderedState):
     group: int | None = Field(default=None, description="people that the staff typed, for the leader who comes next")
     group_until_ms: int = 0
     fire: bool = False
+    helping: Helping | None = Field(default=None, exclude=True, description="an operator said why he lets somebody in")
 
 
 class Museum(OpensByOrder[MuseumState]):
@@ -179,6 +184,8 @@ class Museum(OpensByOrder[MuseumState]):
                 return step.led_by(self._settings.schedule.warning(facts))
             case KeyPressed(FunctionKey.GUESTS, number):
                 return self._group(state, number or 0, facts)
+            case KeyPressed(FunctionKey.ASSIST, number) if self._settings.assisted is not None and not state.fire:
+                return self._settings.assisted.pressed(state, number, facts)
             case InputChanged(name, active) if name == self._settings.fire_input:
                 return self._fire(state, active, facts)
             case Actuated(about, fault) if state.visit is not None and about == state.visit.record_id:
@@ -197,6 +204,9 @@ class Museum(OpensByOrder[MuseumState]):
     def _presented(self, state: MuseumState, credential: Credential, facts: Facts) -> Step[MuseumState]:
         if state.fire:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
+        helping, assisted = state.helping, self._settings.assisted
+        if helping is not None and assisted is not None and assisted.awaits(helping, credential, facts):
+            return self._assist(state.cleared("helping"), assisted, helping, credential, facts)
         latest = state.latest
         if latest is not None and latest.medium == credential.medium and self._just_now(latest, facts):
             return self._open_again(state, latest, credential, facts)
@@ -279,6 +289,54 @@ class Museum(OpensByOrder[MuseumState]):
         after = state.model_copy(update={"visit": visit, "latest": None, "group": None, "group_until_ms": 0})
         return Step(after, (record, self.pulse(visit.record_id), Show(said, Tone.OK)))
 
+    def _assist(
+        self, state: MuseumState, assisted: Assisted, helping: Helping, operator: Credential, facts: Facts
+    ) -> Step[MuseumState]:
+        """One person comes in on an operator's word, and takes a place of those without a reservation."""
+        session = self._settings.sessions.now(facts.local_time)
+        verdict = judge(self._assist_rules(state, assisted, operator, session, facts))
+        if verdict.refusal is not None or session is None:
+            refusal = verdict.refusal or MuseumReason.NO_SESSION
+            return self.refuse(state, facts, refusal, operator.medium, operator.subject, verdict.trace)
+        visit = Visit(
+            record_id=facts.new_id(),
+            medium=operator.medium,
+            subject_namespace=operator.subject.namespace,
+            subject_id=operator.subject.id,
+            provisional=operator.subject.provisional,
+            session=session.name,
+            walked_in=1,
+            people=1,
+            granted_ms=facts.now_ms,
+            assisted=True,
+        )
+        public: dict[str, str | int | bool] = {"session": session.name, "basis": "assisted", "people": 1}
+        record = Record(
+            id=visit.record_id,
+            kind=Kind.DECISION,
+            reason=AssistedReason.ASSISTED,
+            medium=operator.medium,
+            subject=operator.subject,
+            refers_to=helping.for_whom(operator),
+            public=public | _shown_as(operator) | helping.public(operator, facts),
+            marks=(helping.used(operator, facts), *self._marks(visit, session, 1, facts), *operator.marks),
+            trace=verdict.trace,
+        )
+        after = state.model_copy(update={"visit": visit, "latest": None})
+        return Step(after, (record, self.pulse(visit.record_id), PLEASE_PASS))
+
+    def _assist_rules(
+        self, state: MuseumState, assisted: Assisted, operator: Credential, session: Session | None, facts: Facts
+    ) -> Iterator[Asked]:
+        settings = self._settings
+        yield Rule.ASSURANCE, operator.assurance >= settings.least_assurance, Reason.ASSURANCE_TOO_LOW
+        yield Rule.SCHEDULE, settings.schedule.is_open(facts.local_time), Reason.OUT_OF_HOURS
+        yield MuseumRule.SESSION, session is not None, MuseumReason.NO_SESSION
+        yield from assisted.rules(operator, facts)
+        if session is not None:
+            yield MuseumRule.ROOM, settings.sessions.fits(session, 1, facts), MuseumReason.SESSION_FULL
+        yield Rule.LANE_FREE, state.visit is None and state.ordered is None, Reason.BUSY
+
     def _open_again(self, state: MuseumState, visit: Visit, credential: Credential, facts: Facts) -> Step[MuseumState]:
         """The same holder, who did not get through the door: the same visit, and nobody is counted twice."""
         record = Record(
@@ -318,7 +376,7 @@ class Museum(OpensByOrder[MuseumState]):
         value = visit.people if by > 0 else None
         visited = Mark(VISITS_SCOPE, key_of(visit.subject, session.name), value, ends_ms)
         walked_in = (self._settings.sessions.came(session, by * visit.walked_in, facts),) if visit.walked_in else ()
-        return (visited, *walked_in)
+        return walked_in if visit.assisted else (visited, *walked_in)
 
     def refuse(
         self,
@@ -333,7 +391,12 @@ class Museum(OpensByOrder[MuseumState]):
         """In a fire nobody is refused."""
         if state.fire:
             return Step(state, (Show(Reason.FIRE.citizen, Tone.OK),))
-        return super().refuse(state, facts, reason, medium, subject, trace, shown)
+        step = super().refuse(state, facts, reason, medium, subject, trace, shown)
+        if (helping := state.helping) is None:
+            return step
+        # Whom an operator is about to help is stated by what was refused meanwhile.
+        told = helping.told(Record(b"", Kind.DECISION, reason, medium), step.state.repeats)
+        return Step(step.state.model_copy(update={"helping": told}), step.effects)
 
     def _group(self, state: MuseumState, people: int, facts: Facts) -> Step[MuseumState]:
         """The staff typed how many come with the leader who shows a credential next; 0 takes it back."""
@@ -351,7 +414,7 @@ class Museum(OpensByOrder[MuseumState]):
         back = () if opened or session is None else self._marks(visit, session, -1, facts)
         record = Record(facts.new_id(), Kind.OUTCOME, reason, refers_to=visit.record_id, marks=back)
         shown = () if opened else (Show(reason.citizen, Tone.NO),)
-        after = state.model_copy(update={"visit": None, "latest": visit if opened else None})
+        after = state.model_copy(update={"visit": None, "latest": visit if opened and not visit.assisted else None})
         return Step(after, (record, *shown))
 
     def _restarted(self, state: MuseumState, facts: Facts) -> Step[MuseumState]:
