@@ -26,8 +26,8 @@ def test_each_picture_is_one_line_of_json(tmp_path: Path) -> None:
     book = _save(tmp_path / "book.jpg", page)
     blank = _save(tmp_path / "blank.png", np.full((90, 90), 200, np.uint8))
     done = onecard(tmp_path, "decode", code, book, blank, "--linear", "--json")
-    assert done.returncode == 0, done.stderr
-    first, second, third = (json.loads(line) for line in done.stdout.splitlines())
+    assert done.exit_code == 0, done.err
+    first, second, third = (json.loads(line) for line in done.out.splitlines())
     assert [(one["text"], one["symbology"]) for one in first["symbols"]] == [(drawing.TEXT, "qr")]
     assert [(one["text"], one["symbology"]) for one in second["symbols"]] == [("9787302511854", "ean-13")]
     assert np.array(first["symbols"][0]["quad"]).shape == (4, 2)
@@ -38,12 +38,12 @@ def test_each_picture_is_one_line_of_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("lang", "words"), [("en", "not read"), ("zh", "无法识读")])
 def test_a_code_that_was_only_found_is_told_in_words(tmp_path: Path, lang: str, words: str) -> None:
     path = _save(tmp_path / "damaged.png", drawing.on_page(drawing.damaged()))
-    assert words in onecard(tmp_path, "decode", path, lang=lang).stdout
+    assert words in onecard(tmp_path, "decode", path, lang=lang).out
 
 
 def test_a_text_cannot_steer_the_terminal_that_shows_it(tmp_path: Path) -> None:
     path = _save(tmp_path / "escape.png", drawing.on_page(drawing.qr("\x1b[2Jgone", 6)))
-    assert "\\x1b[2Jgone" in onecard(tmp_path, "decode", path).stdout
+    assert "\\x1b[2Jgone" in onecard(tmp_path, "decode", path).out
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,6 @@ def test_what_is_no_picture_is_one_sentence(tmp_path: Path, content: bytes | Non
     if content is not None:
         path.write_bytes(content)
     done = onecard(tmp_path, "decode", str(path))
-    assert done.returncode == 1
-    assert en in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.exit_code == 1
+    assert en in done.err
+    assert "Traceback" not in done.err
