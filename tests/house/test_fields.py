@@ -34,6 +34,11 @@ def test_every_member_of_a_closed_list_has_its_words() -> None:
     assert fields.REFUSALS.keys() > {refusal.value for refusal in Refusal}
 
 
+@pytest.mark.parametrize("basis", ["reserved", "free", "assisted"])
+def test_why_a_museum_admitted_somebody_is_said_in_words(basis: str) -> None:
+    assert fields.VALUES[basis].zh != fields.VALUES[basis].en != basis
+
+
 def made_in(node: ast.AST) -> ast.expr | None:
     """What a node makes public fields of: a keyword `public=`, or an assignment to one of `MAKERS`."""
     match node:

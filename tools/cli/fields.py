@@ -181,6 +181,7 @@ VALUES: Mapping[str, Sentence] = MappingProxyType(
         "social-security": _S("社会保障卡", "social-security card"),
         "reserved": _S("已预约", "reservation"),
         "free": _S("免预约", "no reservation needed"),
+        "assisted": _S("值班人员协助", "an operator's help"),
         "t-union": _S("交通联合卡", "T-Union card"),
         "pboc": _S("金融卡", "bank card (PBOC)"),
         "citizen-code": _S("电子市民码", "citizen code"),
