@@ -15,7 +15,7 @@ Rules, so that no broker can do more than delay:
    them the others have their turn, and this one comes last.
 5. The link going away stops nothing but the asking; a restart goes on from the part file.
 
-Used on one event loop. Files grow here by single chunks; what takes long is the service's.
+Used on one event loop. Every touch of the disk is a thread's (:mod:`agent.bundles.at_disk`): lanes decide on this loop.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ import shutil
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
+from agent.bundles.at_disk import AtDisk, Elsewhere
 from agent.bundles.chunk_tree import proves
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.install import RESERVE_BYTES
@@ -37,6 +40,7 @@ from agent.bundles.part import Part, leftovers
 from agent.logs import log
 from agent.sync.contract import Chunk, ContractError, Offer, Want, chunk_filter
 from agent.sync.service import Wire
+from agent.threads import in_thread
 from agent.words import say, why_en, why_zh
 
 WINDOW = 8
@@ -49,6 +53,8 @@ SPOILT_S = 3_600.0
 _QUIET = frozenset({BundleFault.INSTALLED, BundleFault.ROLLBACK, BundleFault.AUDIENCE, BundleFault.WRONG_BASE})
 """What every offer to everybody says to most: no cause for a complaint."""
 
+T = TypeVar("T")
+
 Judge = Callable[[bytes], Manifest]
 """What an envelope promises, if it may be installed now; raises :class:`BundleError`."""
 Complain = Callable[[str], None]
@@ -57,10 +63,17 @@ Complain = Callable[[str], None]
 
 @dataclass
 class _Fetch:
-    """The bundle that comes now; ``early`` holds chunks that overtook others, at most ``WINDOW``."""
+    """The bundle that comes now; ``early`` holds chunks that overtook others.
+
+    With those that are being written they are ``WINDOW`` at most. ``begun``: its file is there; ``over``: its turn is.
+    """
 
     envelope: bytes
     part: Part
+    begun: bool = False
+    over: bool = False
+    taken: int = 0
+    """How many chunks, from the first on, were handed to the disk; ``part.chunks`` are there."""
     asked_until: int = 0
     silences: int = 0
     early: dict[int, bytes] = field(default_factory=dict)
@@ -79,8 +92,9 @@ class _Fetch:
 class Downloads:
     """All downloads of one terminal."""
 
-    def __init__(self, directory: Path, judge: Judge, complain: Complain) -> None:
+    def __init__(self, directory: Path, judge: Judge, complain: Complain, elsewhere: Elsewhere = in_thread) -> None:
         self._directory = directory
+        self._disk = AtDisk("download", elsewhere)
         self._judge = judge
         self._complain = complain
         self._in_service = False
@@ -96,12 +110,15 @@ class Downloads:
 
     def begin_service(self) -> None:
         """The bundles in force are known: go on with what an earlier start left, and with what came meanwhile."""
+        self._disk.put(partial(leftovers, self._directory), self._resume, lambda _: self._resume({}))
+
+    def _resume(self, found: dict[Path, bytes]) -> None:
         self._in_service = True
-        for path, envelope in leftovers(self._directory).items():
+        for path, envelope in found.items():
             try:
                 self._put(envelope, self._judge(envelope))
             except BundleError:
-                path.unlink(missing_ok=True)
+                self._remove(partial(path.unlink, missing_ok=True))
         for payload in self._early_offers:
             self.offered(payload)
         self._early_offers.clear()
@@ -110,7 +127,7 @@ class Downloads:
     def connected(self, wire: Wire) -> None:
         """The link is up."""
         self._wire = wire
-        if self._now is not None:
+        if self._now is not None and self._now.begun:
             self._now.silences = 0
             wire.hear(self._now.topics)
             self._request(self._now)
@@ -144,12 +161,10 @@ class Downloads:
         except ContractError:
             self._refuse("malformed-chunk")
             return
-        if now is None or chunk.body_sha256 != now.manifest.body_sha256:
+        if now is None or not now.begun or chunk.body_sha256 != now.manifest.body_sha256:
             self.counters["stray-chunks"] += 1
             return
-        if not now.part.chunks <= chunk.number < now.part.chunks + WINDOW or not now.part.fits(
-            chunk.number, chunk.data
-        ):
+        if not now.taken <= chunk.number < now.part.chunks + WINDOW or not now.part.fits(chunk.number, chunk.data):
             self.counters["unwanted-chunks"] += 1
             return
         root = now.manifest.chunk_root
@@ -212,39 +227,57 @@ class Downloads:
             manifest = self._promised(envelope)
             if manifest is None:
                 continue
-            fetch = _Fetch(envelope, Part(self._directory, envelope, manifest))
-            try:
-                self._check_room(manifest)
-                fetch.part.open()
-            except OSError as error:
+            self._now = fetch = _Fetch(envelope, Part(self._directory, envelope, manifest))
+            self._at_disk(fetch, partial(self._begin, fetch), self._began)
+
+    def _begin(self, fetch: _Fetch) -> None:
+        self._check_room(fetch.manifest)
+        fetch.part.open()
+
+    def _began(self, now: _Fetch, _nothing: None) -> None:
+        now.begun, now.taken = True, now.part.chunks
+        if self._wire is not None:
+            self._wire.hear(now.topics)
+        self._wrote(now, 0)
+
+    def _at_disk(self, fetch: _Fetch, work: Callable[[], T], then: Callable[[_Fetch, T], None]) -> None:
+        """Unless its turn is over by then."""
+
+        def done(result: T) -> None:
+            if not fetch.over:
+                then(fetch, result)
+
+        def failed(error: OSError) -> None:
+            if not fetch.over:
                 self._failed(fetch, error)
-                return
-            self._now = fetch
-            self._wire.hear(fetch.topics)
-            self._write(fetch)
+
+        self._disk.put(work, done, failed)
 
     def _write(self, now: _Fetch) -> None:
-        """Write what has come in order, ask for what is missing, and finish when nothing is."""
-        before = now.part.chunks
-        try:
-            while now.part.chunks in now.early:
-                now.part.append(now.early.pop(now.part.chunks))
-            if now.part.chunks == now.part.total:
-                self._finish(now)
-                return
-        except OSError as error:
-            self._failed(now, error)
-            return
-        if now.part.chunks > before:
-            self.counters["chunks"] += now.part.chunks - before
+        """Write what has come in order."""
+        pieces = []
+        while now.taken in now.early:
+            pieces.append(now.early.pop(now.taken))
+            now.taken += 1
+        if pieces:
+            self._at_disk(now, partial(now.part.append, pieces), self._wrote)
+
+    def _wrote(self, now: _Fetch, count: int) -> None:
+        """Ask for what is missing, and finish when nothing is."""
+        now.part.chunks += count
+        if count:
+            self.counters["chunks"] += count
             now.silences = 0
-        if now.part.chunks >= now.asked_until:
+        if now.part.chunks == now.part.total:
+            self._stop_waiting()
+            self._at_disk(now, now.part.finish, self._finished)
+        elif now.part.chunks >= now.asked_until:
             self._request(now)
 
     def _request(self, now: _Fetch) -> None:
-        if self._wire is None:
+        first = now.taken
+        if self._wire is None or first == now.part.total:
             return
-        first = now.part.chunks
         count = min(WINDOW, now.part.total - first, *(number - first for number in now.early))
         now.asked_until = first + count
         self._ask(now, first, count)
@@ -278,8 +311,7 @@ class Downloads:
             now.silences = min(now.silences, MAX_SILENCES)
             self._request(now)
 
-    def _finish(self, now: _Fetch) -> None:
-        path = now.part.finish()
+    def _finished(self, now: _Fetch, path: Path) -> None:
         self._leave(now)
         self.counters["fetched"] += 1
         self._log.info("bundle fetched", path=path.name, version=now.manifest.bundle_version)
@@ -296,9 +328,14 @@ class Downloads:
 
     def _give_up(self, fetch: _Fetch) -> None:
         self._leave(fetch)
-        fetch.part.remove()
+        self._remove(fetch.part.remove)
+
+    def _remove(self, work: Callable[[], None]) -> None:
+        """What stays for all that is looked at by the next start."""
+        self._disk.put(work, lambda _: None, lambda _: None)
 
     def _leave(self, fetch: _Fetch) -> None:
+        fetch.over = True
         if fetch is self._now:
             self._now = None
             self._stop_waiting()

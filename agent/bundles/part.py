@@ -29,7 +29,7 @@ class Part:
         self._path = directory / f"{name}{PART_SUFFIX}"
         self._head = head(envelope)
         self.chunks = 0
-        """How many are there, from the first on."""
+        """How many are there, from the first on; whoever appends counts them."""
 
     @property
     def total(self) -> int:
@@ -54,11 +54,11 @@ class Part:
         wanted = self.manifest.body_bytes - number * CHUNK_BYTES if last else CHUNK_BYTES
         return number < self.total and len(data) == wanted
 
-    def append(self, data: bytes) -> None:
-        """Write the next chunk; durable with :meth:`finish`, or as far as a restart finds it."""
+    def append(self, pieces: list[bytes]) -> int:
+        """Write the next chunks; how many. Durable with :meth:`finish`, or as far as a restart finds them."""
         with self._path.open("ab") as file:
-            file.write(data)
-        self.chunks += 1
+            file.writelines(pieces)
+        return len(pieces)
 
     def finish(self) -> Path:
         """Everything is there: give it the name under which it is installed or refused; that name."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fnmatch
+import os
 import random
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 import pytest
 
 from agent import cose
 from agent.bundles import download
+from agent.bundles.at_disk import Elsewhere
 from agent.bundles.chunk_tree import ChunkTree
 from agent.bundles.download import MAX_ALTERED, MAX_WAITING, WINDOW, Downloads
 from agent.bundles.envelope import head, seal
@@ -22,6 +26,7 @@ from agent.bundles.install import envelope_of
 from agent.bundles.manifest import Kind, Manifest
 from agent.sync.contract import Chunk, Offer, Want
 from agent.sync.contract.downloads import CHUNK_BYTES, chunk_count
+from agent.threads import in_thread
 from tests.agent.bundles.parts import DAY_MS, ISSUER, NOW_MS, Terminal, issue, new_signer, signer_for
 from tests.agent.bundles.test_service import running, until
 from tests.agent.simulated import run_simulated
@@ -87,13 +92,14 @@ class Desk:
     terminal: Terminal
     giver: Giver = field(default_factory=Giver)
     complaints: list[str] = field(default_factory=list)
+    elsewhere: Elsewhere = in_thread
 
     def __post_init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
         directory = Incoming(self.terminal.state_dir).directory
-        self.downloads = Downloads(directory, self.terminal.bundles.judge, self.complaints.append)
+        self.downloads = Downloads(directory, self.terminal.bundles.judge, self.complaints.append, self.elsewhere)
         self.giver.downloads = self.downloads
 
     def offer(self, *bundles: bytes) -> None:
@@ -133,6 +139,30 @@ async def in_service(desk: Desk) -> AsyncIterator[None]:
     desk.downloads.begin_service()
     yield
     desk.downloads.disconnected()
+
+
+async def at_once(work: Callable[[], Any], _name: str) -> Any:
+    """In simulated time no thread is waited for."""
+    return work()
+
+
+async def test_a_disk_that_hangs_in_a_download_keeps_nobody_else_waiting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lanes decide on the loop that hears of chunks: also a sync of many megabytes would be everybody's."""
+    hangs, goes_on, sync = threading.Event(), threading.Event(), os.fsync
+
+    def hang(descriptor: int) -> None:
+        hangs.set()
+        assert goes_on.wait(5), "nobody came to let the disk go on: the event loop stood still"
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", hang)
+    async with in_service(desk):
+        desk.offer(large())
+        await until(hangs.is_set)
+        goes_on.set()
+        await until(lambda: len(desk.fetched()) == 1)
 
 
 async def test_a_bundle_of_many_chunks_comes_whole_and_is_installed(desk: Desk) -> None:
@@ -196,6 +226,7 @@ async def test_what_would_not_be_installed_is_not_asked_for(desk: Desk) -> None:
         for bundle in refused:
             desk.offer(bundle)
         desk.downloads.offered(b"no offer")
+        await until(lambda: len(desk.complaints) == 4)
     assert desk.giver.wants == []
     assert sorted(desk.complaints) == ["expired", "malformed-offer", "signature", "wrong-role"]
     assert not any(path.suffix == ".fetch" for path in Incoming(terminal.state_dir).directory.iterdir())
@@ -223,6 +254,7 @@ async def test_what_a_restart_finds_and_nobody_would_install_any_more_is_removed
     (directory / "status-1057-1-00.fetch").write_bytes(stranger[:500])
     (directory / "noise.fetch").write_bytes(b"noise")
     async with in_service(desk):
+        await until(lambda: not any(directory.iterdir()))
         assert list(directory.iterdir()) == []
 
 
@@ -341,7 +373,7 @@ def test_a_bundle_whose_chunks_never_come_lets_the_others_through_and_is_asked_f
     terminal: Terminal,
 ) -> None:
     async def main() -> None:
-        desk = Desk(terminal)
+        desk = Desk(terminal, elsewhere=at_once)
         poisoned = platform.manifest_of(desk.giver.has(large())).name
         desk.giver.spoil = lambda _number, data: data if len(data) < CHUNK_BYTES // 4 else None
         async with in_service(desk):
