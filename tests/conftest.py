@@ -11,6 +11,9 @@ import structlog
 from drivers.virtual.pcscd import VirtualPcscd
 from tests.faults.privilege import CHOICE, left_out
 
+for _name in ("ONECARD_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+    os.environ.pop(_name, None)  # sentences are looked for in English, whatever language a developer reads
+
 
 def pytest_report_header() -> list[str]:
     """What this run leaves out by somebody's choice."""
