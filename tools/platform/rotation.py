@@ -23,7 +23,7 @@ from agent.bundles.roles import RoleKeys, rings_of
 from agent.keys import Role
 from offline_store.whole_file import replace_whole
 from tools import bundles
-from tools.cli.words import say
+from tools.cli.words import say, why_en, why_zh
 from tools.platform.bundle_store import BundleStore, Latest
 from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
@@ -45,6 +45,15 @@ class Rotated:
 def rotate(given: BundleStore, authority: Authority, role: Role, now_ms: int) -> Rotated:
     """Give a role another key, and let the former one count no more. Raises `PlatformError`."""
     root = cose.Es256Signer(authority.load_root())
+    try:
+        return _rotated(given, authority, role, root, now_ms)
+    except OSError as error:
+        zh = f"{error.filename}：{why_zh(error)}。再运行一次同一命令，即接着做完。"
+        en = f"{error.filename}: {why_en(error)}. Then run the same again: it goes on where it was."
+        raise PlatformError(say(zh, en)) from error
+
+
+def _rotated(given: BundleStore, authority: Authority, role: Role, root: cose.Signer, now_ms: int) -> Rotated:
     with given.alone():
         former, public = authority.begin_next(role)
         dropped = cose.VerifyKey.from_pem(former)
