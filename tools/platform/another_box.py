@@ -6,10 +6,17 @@ the former certificates end, and its chain goes on.
 
 from __future__ import annotations
 
-import click
+from pathlib import Path
 
+import click
+from cryptography import x509
+
+from agent.cose import VerifyKey
+from agent.keys import FileKeyStore, KeyStoreError
 from tools.cli.words import say
+from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
+from tools.platform.revocation import is_revoked
 
 again_option = click.option(
     "--again",
@@ -37,3 +44,29 @@ def check_known(terminal: str, *, known: bool, replace: bool, again: bool) -> No
                 " --again for new keys of the same box, or choose another id.",
             )
         )
+
+
+def refuse_keys_in_use(authority: Authority, terminal: str, directory: Path) -> None:
+    """Another box gets a directory without keys, or that of a run that was cut. Raises `PlatformError`."""
+    if (directory / "tls.pem").exists() and not _is_begun(authority, terminal, directory):
+        raise PlatformError(
+            say(
+                f"{directory} 中已有终端的密钥：换设备请另选目录；同一台换密钥请用 --again，其记录链继续有效。",
+                f"{directory} holds a terminal's keys already: choose another directory for another box, or say --again"
+                " for new keys of the same box, whose chain goes on.",
+            )
+        )
+
+
+def _is_begun(authority: Authority, terminal: str, directory: Path) -> bool:
+    """Whether it has a certificate of the terminal that counts, for a box by whose key nobody knows the terminal yet.
+
+    That key becomes the terminal's with the last step: no box that was ever in use has such a directory.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate((directory / "tls.pem").read_bytes())
+        own = VerifyKey.of(FileKeyStore(directory).checkpoint_public()).kid
+    except (OSError, ValueError, KeyStoreError):
+        return False
+    counts = certificate in authority.given(terminal) and not is_revoked(authority, certificate)
+    return counts and own not in authority.checkpoint_keys(terminal)

@@ -17,7 +17,7 @@ closed_chain_table = sa.Table(
 
 def close_all(transaction: Transaction, terminal: str, now_ms: int) -> int:
     """Close every chain of a terminal; how many were open. What its latest hello began is over too."""
-    ended = [head.chain_id for head in transaction.chains(terminal) if not is_closed(transaction, head.chain_id)]
+    ended = open_chains(transaction, terminal)
     for chain_id in ended:
         row = {"chain_id": chain_id, "terminal": terminal, "closed_ms": now_ms}
         transaction.connection.execute(sa.insert(closed_chain_table), row)
@@ -25,6 +25,11 @@ def close_all(transaction: Transaction, terminal: str, now_ms: int) -> int:
     silence = sa.update(terminal_table).where(columns.terminal == terminal).values(chain_id=None, nonce=None)
     transaction.connection.execute(silence)
     return len(ended)
+
+
+def open_chains(transaction: Transaction, terminal: str) -> list[bytes]:
+    """The chains of a terminal that no end of a box has closed."""
+    return [head.chain_id for head in transaction.chains(terminal) if not is_closed(transaction, head.chain_id)]
 
 
 def is_closed(transaction: Transaction, chain_id: bytes) -> bool:

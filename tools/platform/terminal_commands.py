@@ -13,10 +13,10 @@ from agent.config import ConfigError, load
 from profiles.reasons import counted
 from tools.cli.words import say
 from tools.platform import enrolments
-from tools.platform.another_box import again_option, check_known
+from tools.platform.another_box import again_option, check_known, refuse_keys_in_use
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
-from tools.platform.closed_chains import close_all
+from tools.platform.closed_chains import close_all, open_chains
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
 from tools.platform.leases import end
@@ -53,37 +53,52 @@ def add(terminal_id: str, target: Path, replace: bool, again: bool, directory: P
     layout = Layout(directory)
     authority = Authority.at(layout.keys)
     check_known(terminal_id, known=terminal_id in authority.enrolled(), replace=replace, again=again)
-    if replace and (target / "tls.pem").exists():
-        raise PlatformError(
-            say(
-                f"{target} 中是旧设备的密钥，它的记录链将随之结束；请换一个目录。同一台设备换密钥请用 --again。",
-                f"{target} holds keys of the former box, whose chain ends with it: choose another directory, or say"
-                " --again for new keys of the same box.",
-            )
-        )
-    authority.provision(terminal_id, target)
-    click.echo(say(f"终端 {terminal_id} 的密钥在 {target}", f"The keys of terminal {terminal_id} are in {target}"))
-    if replace or again:
-        _end_former(layout, database, terminal_id, target / "tls.pem", closes=replace)
-
-
-def _end_former(layout: Layout, database: str | None, terminal_id: str, kept: Path, *, closes: bool) -> None:
-    """As an enrolment in the place of another does. At the private broker it counts within moments."""
-    certificate = x509.load_pem_x509_certificate(kept.read_bytes())
-    store = Store.open(database or layout.database_url)
+    if replace:
+        refuse_keys_in_use(authority, terminal_id, target)
+    if not (replace or again):
+        _give(authority, terminal_id, target)
+        return
+    store = Store.open(database or layout.database_url)  # before any key is made: without it nothing ends
     try:
-        with store.transaction() as transaction:
-            enrolments.revoke(transaction, terminal_id)
-            closed = close_all(transaction, terminal_id, time.time_ns() // 1_000_000) if closes else 0
-        count = revoke(Authority.at(layout.keys), terminal_id, keep=certificate)
+        if replace:  # first of all: a run that is cut leaves nothing of the former box in force
+            _end_former(store, authority, terminal_id, kept=None)
+        _give(authority, terminal_id, target)
+        if again:  # last of all: a run that is cut leaves the box a certificate that counts
+            _end_former(store, authority, terminal_id, kept=target / "tls.pem")
     finally:
         store.close()
+
+
+def _give(authority: Authority, terminal_id: str, target: Path) -> None:
+    authority.provision(terminal_id, target)
+    click.echo(say(f"终端 {terminal_id} 的密钥在 {target}", f"The keys of terminal {terminal_id} are in {target}"))
+
+
+def _end_former(store: Store, authority: Authority, terminal_id: str, *, kept: Path | None) -> None:
+    """As an enrolment in the place of another does. At the private broker it counts within moments.
+
+    Where a certificate is kept, it is the same box, whose chains go on.
+    """
+    certificate = None if kept is None else x509.load_pem_x509_certificate(kept.read_bytes())
+    with store.transaction() as transaction:
+        enrolments.revoke(transaction, terminal_id)
+        closed = close_all(transaction, terminal_id, time.time_ns() // 1_000_000) if kept is None else 0
+        left = len(open_chains(transaction, terminal_id))
+    count = revoke(authority, terminal_id, keep=certificate)
     click.echo(
         say(
             f"撤销旧证书 {count} 张，结束旧记录链 {closed} 条",
             f"of the former ones: {counted(count, 'certificate')} revoked, {counted(closed, 'chain')} closed",
         )
     )
+    if left:
+        click.echo(
+            say(
+                f"记录链 {left} 条继续有效，属于同一台设备；旧设备如已丢失或被盗，请再用 --replace 和另一个目录。",
+                f"{counted(left, 'chain')} left open, as the same box's: if it was lost or stolen, say --replace with"
+                " another directory.",
+            )
+        )
 
 
 @terminal_group.command(

@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from agent.cose import Es256Signer
+from agent.cose import Es256Signer, VerifyKey
+from agent.keys import FileKeyStore
 from tests.tools.platform.chains import Desk, make_chain
 from tools.cli.presets import preset_text
 from tools.platform.ca import Authority
@@ -35,6 +36,11 @@ def typed(directory: Path, *arguments: str) -> Result:
 def registrations(directory: Path) -> dict[str, Any]:
     rows = json.loads(typed(directory, "terminal", "registrations", "--json").output)
     return {row.pop("terminal"): row for row in rows}
+
+
+def certificates_that_count(directory: Path) -> list[bytes]:
+    authority = Authority.at(Layout(directory).keys)
+    return [each.public_bytes(Encoding.PEM) for each in authority.given("gate-1") if not is_revoked(authority, each)]
 
 
 def test_a_terminal_is_registered_shown_and_forbidden(directory: Path) -> None:
@@ -92,13 +98,45 @@ def test_a_box_that_gets_anothers_place_by_hand_ends_the_former_one(directory: P
     done = typed(directory, "terminal", "add", "gate-1", "--to", str(second), how)
     assert done.exit_code == 0, done.output
     assert f"1 certificate revoked, {closed} chain" in done.output
-    kept = (second / "tls.pem").read_bytes()
-    counts = [each.public_bytes(Encoding.PEM) for each in authority.given("gate-1") if not is_revoked(authority, each)]
-    assert counts == [kept]
+    assert ("1 chain left open, as the same box's" in done.output) is not bool(closed)
+    assert certificates_that_count(directory) == [(second / "tls.pem").read_bytes()]
     assert (desk.batch(records, 4, 6) is None) is bool(closed), (
         "the chain of another box is over, the same one's goes on"
     )
     store.close()
+
+
+def test_another_box_gets_no_keys_while_the_former_one_cannot_be_ended(directory: Path) -> None:
+    first, second = directory / "first", directory / "second"
+    replace = ("terminal", "add", "gate-1", "--to", str(second), "--replace")
+    assert typed(directory, "terminal", "add", "gate-1", "--to", str(first)).exit_code == 0
+    failed = typed(directory, *replace, "--database", f"sqlite:///{directory}/nowhere/platform.db")
+    assert (failed.exit_code, second.exists()) == (1, False), failed.output
+    assert certificates_that_count(directory) == [(first / "tls.pem").read_bytes()]
+    again = typed(directory, *replace)
+    assert again.exit_code == 0, again.output
+    assert certificates_that_count(directory) == [(second / "tls.pem").read_bytes()]
+
+
+def test_a_replacement_that_was_cut_is_finished_in_the_same_words(directory: Path) -> None:
+    first, second = directory / "first", directory / "second"
+    replace = ("terminal", "add", "gate-1", "--to", str(second), "--replace")
+    assert typed(directory, "terminal", "add", "gate-1", "--to", str(first)).exit_code == 0
+    known = Authority.at(Layout(directory).keys).terminals / "gate-1.pem"
+    former = known.read_bytes()
+    assert typed(directory, *replace).exit_code == 0
+    given = (second / "tls.pem").read_bytes()
+    known.write_bytes(former)  # the last file that it writes is as before
+    again = typed(directory, *replace)
+    assert again.exit_code == 0, again.output
+    assert certificates_that_count(directory) == [(second / "tls.pem").read_bytes()] != [given]
+    authority = Authority.at(Layout(directory).keys)
+    own = VerifyKey.of(FileKeyStore(second).checkpoint_public())
+    assert authority.current_kid("gate-1") == own.kid
+    complete = typed(directory, *replace)
+    assert (complete.exit_code, "choose another directory for another box" in complete.output) == (1, True)
+    old = typed(directory, "terminal", "add", "gate-1", "--to", str(first), "--replace")
+    assert (old.exit_code, "choose another directory for another box" in old.output) == (1, True)
 
 
 def test_another_box_is_no_box_that_is_there_and_none_that_never_was(directory: Path) -> None:
