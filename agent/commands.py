@@ -139,7 +139,6 @@ class Commands:
         except ContractError:
             self._complain(Unanswerable.UNVERIFIED)
             return
-        self._ports.signed_at(command.issued_ms)
         if command.terminal != self._terminal or command.chain_id != await self._ports.chain():
             self._complain(Unanswerable.FOREIGN)
             return
@@ -147,6 +146,7 @@ class Commands:
             if command.id == self._latest.id:
                 self._tell()
             return
+        self._ports.signed_at(command.issued_ms)
         refusal = self._refusal(command)
         record_id = await self._begin(command, refusal or CommandReason.ACCEPTED)
         if refusal is not None:

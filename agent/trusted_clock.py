@@ -10,7 +10,8 @@
 4. **The floor** is the newest moment that anything signed carried, or at which vouched-for time was synchronised. A
    time below it is untrusted, whoever says it; one that may be below it is the floor. Only the platform's time lowers
    it, or a technician, and he not below what was signed: a poisoned future can be cured, and a delayed old answer
-   revives no old code. What is signed ahead of a clock that is trusted does not lead it.
+   revives no old code. While the clock is trusted, what is signed raises the floor no higher than the earliest that it
+   can be by rules 1 to 3 alone, so that whoever signs ahead of time neither leads nor stops it.
 """
 
 from __future__ import annotations
@@ -189,14 +190,15 @@ class TrustedClock:
     def signed_at(self, issued_ms: int) -> None:
         """Something whose signature holds was made then: it is not earlier now.
 
-        A clock that is trusted is not led beyond what it knows itself: whoever signs ahead of time stops no lane.
+        A clock that is trusted is not led beyond what it surely knows itself: whoever signs ahead of time stops no
+        lane, also where the clock gets surer afterwards. That is told without the floor, which he raises.
         """
         kernel = self._read()
         with self._learning:
             known = self._known
-            moment = judge(kernel, known)
-            if moment.state is not ClockState.UNTRUSTED:
-                issued_ms = min(issued_ms, moment.now_ms + moment.uncertainty_ms)
+            if judge(kernel, known).state is not ClockState.UNTRUSTED:
+                own = judge(kernel, replace(known, floor_ms=0))
+                issued_ms = min(issued_ms, own.now_ms - own.uncertainty_ms)
             floor_ms, signed_ms = max(known.floor_ms, issued_ms), max(known.signed_ms, issued_ms)
             self._learn(replace(known, floor_ms=floor_ms, signed_ms=signed_ms))
 

@@ -63,6 +63,7 @@ class Ordered:
         self.site = Site(directory, clock=SimulatedClock(1_795_406_400_000 + 5_000 * start))
         self.results: list[Result] = []
         self.alarms: list[Alarm] = []
+        self.signed_at: list[int] = []
         self.begun_anew = 0
         self.reread = CommandReason.DONE
         site = self.site
@@ -71,7 +72,7 @@ class Ordered:
             writer=site.writer,
             memory=site.ports.memory,
             clock=site.clock,
-            signed_at=lambda issued_ms: None,
+            signed_at=self.signed_at.append,
             ids=RecordIds(site.clock, SeededRandom(2)),
             keys=lambda: KEYS,
             chain=self._chain,

@@ -139,6 +139,19 @@ def test_a_lie_opens_nothing_is_alarmed_once_a_minute_and_fills_no_disk(tmp_path
     assert terminal.opened == 1
 
 
+def test_the_clock_learns_from_no_command_of_another_chain_and_from_none_twice(tmp_path: Path) -> None:
+    kept: list[int] = []
+
+    async def script(terminal: Ordered) -> None:
+        first, second = terminal.command(1), terminal.command(2)
+        kept.extend((first.issued_ms, second.issued_ms))
+        await terminal.given(terminal.command(chain_id=bytes(16)))
+        for command in (first, first, second, first):
+            await terminal.given(command)
+
+    assert ordered(tmp_path, script).signed_at == kept
+
+
 def test_no_altered_bit_of_a_command_opens_anything(tmp_path: Path) -> None:
     async def script(terminal: Ordered) -> None:
         payload, dice = sign_command(terminal.command(), SIGNER), random.Random(SEED)

@@ -221,6 +221,21 @@ def test_what_was_signed_ahead_of_time_stops_no_clock_that_is_trusted(clock: Tru
     assert clock.floor_ms <= machine.true_ms + 50 + PLATFORM_ERROR_MS
 
 
+@pytest.mark.parametrize("uncertain_ms", [20, 16_000])
+def test_whoever_signs_ahead_of_time_neither_leads_nor_stops_a_trusted_clock_however_often_he_does(
+    clock: TrustedClock, machine: Machine, uncertain_ms: int
+) -> None:
+    machine.synchronised, machine.max_error_ms = True, uncertain_ms
+    clock.keep()
+    for _ in range(20):
+        clock.signed_at(machine.true_ms + HOUR_MS)
+    assert clock.moment() == Moment(machine.true_ms, SYNCHRONISED, uncertain_ms)
+    machine.wall_error_ms, machine.max_error_ms = -uncertain_ms // 2, 20  # a daemon is surer after its next answer
+    assert clock.moment() == Moment(machine.true_ms - uncertain_ms // 2, SYNCHRONISED, 20)
+    clock.reset_floor()
+    assert clock.floor_ms <= machine.true_ms
+
+
 def test_a_time_that_may_be_below_the_floor_is_the_floor(clock: TrustedClock, machine: Machine) -> None:
     clock.signed_at(TRUE_MS)
     machine.synchronised, machine.wall_error_ms, machine.max_error_ms = True, -15_000, 16_000
