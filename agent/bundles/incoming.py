@@ -15,6 +15,8 @@ from pathlib import Path
 
 from agent.bundles.errors import BundleError
 from agent.bundles.install import DIRECTORY, opened
+from agent.logs import log
+from agent.words import say, why_en, why_zh
 from offline_store.whole_file import drafted, replace_whole, whole
 
 SUFFIX = ".bundle"
@@ -41,8 +43,11 @@ class Incoming:
         """Remove drafts that a power cut left. Whoever brings a file at this very moment is told, and does it again."""
         for directory in (self.directory, self.refused):
             for path in directory.iterdir():
-                if drafted(path.name) is not None:
-                    path.unlink(missing_ok=True)
+                if drafted(path.name) is not None and _is_plain_file(path):
+                    try:
+                        path.unlink(missing_ok=True)
+                    except OSError as error:  # it is in nobody's way
+                        log().warning("a draft stays", path=path.name, detail=say(why_zh(error), why_en(error)))
 
     def files(self) -> list[Path]:
         """What waits, by name, at most ``MAX_FILES`` of it; nothing that only points elsewhere."""

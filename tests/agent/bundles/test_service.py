@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.incoming import MAX_REFUSED, Incoming
@@ -30,6 +32,7 @@ from tests.agent.bundles.parts import (
     new_signer,
     pem,
 )
+from tests.faults.privilege import refused
 from tools import bundles as platform
 
 DEADLINE_S = 20.0
@@ -180,6 +183,42 @@ async def test_what_no_commit_names_is_swept_at_the_start(terminal: Terminal) ->
         (shelf / name).write_bytes(b"left over")
     terminal.restart()
     assert [path.name for path in shelf.iterdir() if path.is_file()] == [f"status-{ISSUER}.1"]
+
+
+async def test_a_directory_or_link_named_like_a_draft_stays_and_keeps_nobody_out_of_service(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.STATUS))
+    incoming = Incoming(terminal.state_dir)
+    draft, folder, link = (f".{name}.bundle.0123456789abcdef" for name in ("draft", "folder", "link"))
+    (incoming.directory / draft).write_bytes(b"left over")
+    (incoming.directory / folder).mkdir()
+    (incoming.refused / link).symlink_to("nowhere")
+    terminal.restart()
+    assert [path.name for path in (*incoming.directory.iterdir(), *incoming.refused.iterdir())] == [folder, link]
+    assert terminal.bundles.lists.current().status[ISSUER].revoked(101)
+
+
+async def test_a_draft_that_cannot_be_removed_is_logged_and_keeps_nobody_out_of_service(terminal: Terminal) -> None:
+    await terminal.install(terminal.full(Kind.STATUS))
+    draft = Incoming(terminal.state_dir).directory / ".a.bundle.0123456789abcdef"
+    draft.write_bytes(b"left over")
+    with busy(draft), capture_logs() as lines:
+        terminal.restart()
+    assert [line["path"] for line in lines if line["event"] == "a draft stays"] == [draft.name]
+    assert terminal.bundles.lists.current().status[ISSUER].revoked(101)
+    terminal.restart()
+    assert not draft.exists()
+
+
+@contextlib.contextmanager
+def busy(path: Path) -> Iterator[None]:
+    """A file that even root cannot remove: something is mounted on it (EBUSY)."""
+    done = subprocess.run(["mount", "--bind", path, path], capture_output=True, text=True, check=False)
+    if done.returncode:
+        refused(f"this machine mounts nothing: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", path], check=True)
 
 
 async def test_the_record_and_the_bundle_are_one_commit(terminal: Terminal) -> None:
