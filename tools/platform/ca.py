@@ -10,8 +10,9 @@ trust list by which the platform verifies evidence; `workers/`, the credentials 
 `certificates/ID/SERIAL.pem`, every certificate that a terminal was given; `sealing/ID.pem`, what is sealed for a
 terminal; `sealing-former/KID.pem`, which open what was sealed before; `revoked/SERIAL.pem` with `revoked.crl`, those
 that count no more (:mod:`tools.platform.revocation`); `enrol.key`, from which the secrets of enrolment codes are drawn;
-`next-ROLE.pem` and `former-ROLE.pem` while a role's key is being changed (:mod:`tools.platform.rotation`). A key is on
-the disk before its certificate: a certificate means a whole pair.
+`next-ROLE.pem` and `former-ROLE.pem` while a role's key is being changed (:mod:`tools.platform.next_key`). A key is on
+the disk before its certificate or public half, which means a whole pair: a key that is missing beside it is kept
+elsewhere, and none is made in its place.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -123,7 +125,7 @@ class Authority:
 
     def load_ack_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the P-256 key that signs acknowledgements."""
-        return _load_key(self.ack_key)
+        return load_key(self.ack_key)
 
     def worker(self, number: int) -> KeyPair:
         """The credentials of one ingest worker, made where they are missing; number 0 is the platform's own client."""
@@ -138,11 +140,11 @@ class Authority:
 
     def load_sealing_key(self) -> ec.EllipticCurvePrivateKey:
         """Return the P-256 key that opens what terminals sealed."""
-        return _load_key(self.role_keys[Role.SEALING][0])
+        return load_key(self.role_keys[Role.SEALING][0])
 
     def load_former_sealing_keys(self) -> list[ec.EllipticCurvePrivateKey]:
         """What opens what was sealed before that key was changed."""
-        return [_load_key(path) for path in sorted(self.former_sealing_keys.glob("*.pem"))]
+        return [load_key(path) for path in sorted(self.former_sealing_keys.glob("*.pem"))]
 
     def provision(self, terminal: str, directory: Path) -> FileKeyStore:
         """Make `directory` the key store of `terminal`: keys, a new certificate with CN = `terminal`, whom to trust.
@@ -156,7 +158,7 @@ class Authority:
         self._keep(terminal, certificate)
         try:
             store = FileKeyStore.create(directory, portable=True)
-            store.install("tls-key.pem", _private_pem(key))
+            store.install("tls-key.pem", private_pem(key))
             store.install("tls.pem", _certificate_pem(certificate))
             store.install("ca.pem", self.ca.certificate.read_bytes())
             for role, public in self.public_keys():
@@ -172,7 +174,7 @@ class Authority:
     def client_pair(self, terminal: str) -> tuple[bytes, bytes]:
         """A certificate with CN = `terminal` and its key, both PEM, for a terminal that is only simulated."""
         certificate, key = self._certify(terminal, _CLIENT_LIFE)
-        return _certificate_pem(certificate), _private_pem(key)
+        return _certificate_pem(certificate), private_pem(key)
 
     def checkpoint_keys(self, terminal: str) -> Mapping[bytes, VerifyKey]:
         """Every key that the terminal was enrolled with, by `kid`: a chain of before is signed by the key of before."""
@@ -193,10 +195,10 @@ class Authority:
         """Know the key that signs a terminal's checkpoints from now on, and the one key that is sealed for."""
         if sealing is not None:
             make_private_directory(self.sealing_keys)
-            write_private(self.sealing_keys / f"{terminal}.pem", _public_pem(sealing))
+            write_private(self.sealing_keys / f"{terminal}.pem", public_pem(sealing))
         make_private_directory(self.terminals)
-        former = [key for key in self._checkpoint_pems(terminal) if key != _public_pem(checkpoint)]
-        known = b"".join((*former, _public_pem(checkpoint)))
+        former = [key for key in self._checkpoint_pems(terminal) if key != public_pem(checkpoint)]
+        known = b"".join((*former, public_pem(checkpoint)))
         if known != b"".join(self._checkpoint_pems(terminal)):
             write_private(self.terminals / f"{terminal}.pem", known)
 
@@ -222,50 +224,33 @@ class Authority:
             *((role, public.read_bytes()) for role, (_, public) in self.role_keys.items()),
         ]
 
-    def begin_next(self, role: Role) -> tuple[bytes, bytes]:
-        """The role's public key and that of the one that shall follow it, PEM; made here, or by a run that was cut."""
-        key, public = self._files_of(role)
-        coming, former = _beside(key, role)
-        if not coming.exists():
-            write_private(former, public.read_bytes())
-            write_private(coming, _private_pem(ec.generate_private_key(ec.SECP256R1())))
-        return former.read_bytes(), _public_pem(_load_key(coming).public_key())
-
-    def adopt_next(self, role: Role) -> None:
-        """Sign by the key that follows from now on; both stay known until :meth:`end_next`."""
-        key, public = self._files_of(role)
-        coming, former = _beside(key, role)
-        kept = self.former_sealing_keys / f"{VerifyKey.from_pem(former.read_bytes()).kid.hex()}.pem"
-        if role is Role.SEALING and not kept.exists():
-            make_private_directory(self.former_sealing_keys)
-            write_private(kept, key.read_bytes())
-        write_private(key, coming.read_bytes())
-        write_private(public, _public_pem(_load_key(key).public_key()))
-
-    def end_next(self, role: Role) -> None:
-        """All that hangs on the change is done."""
-        for path in _beside(self._files_of(role)[0], role):
-            path.unlink()
-
     def signer_of(self, role: Role) -> Es256Signer:
         """Who signs in a role."""
-        return Es256Signer(_load_key(self._files_of(role)[0]))
+        return Es256Signer(load_key(self.files_of(role)[0]))
 
-    def _files_of(self, role: Role) -> tuple[Path, Path]:
+    def files_of(self, role: Role) -> tuple[Path, Path]:
+        """A role's private key and its public half."""
         return (self.ack_key, self.ack_public) if role is Role.ACKNOWLEDGEMENT else self.role_keys[role]
 
     def load_authority(self) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
         """The authority's certificate and key."""
-        return x509.load_pem_x509_certificate(self.ca.certificate.read_bytes()), _load_key(self.ca.key)
+        return x509.load_pem_x509_certificate(self.ca.certificate.read_bytes()), load_key(self.ca.key)
 
     def load_root(self) -> ec.EllipticCurvePrivateKey:
-        """The root key, which signs enrolment codes. Raises `PlatformError` where it is kept elsewhere."""
-        path = self.role_keys[Role.ROOT][0]
-        try:
-            return _load_key(path)
-        except FileNotFoundError as error:
-            zh, en = f"缺少 {path}：根密钥签发注册码。", f"{path} is missing: the root key signs enrolment codes."
-            raise PlatformError(say(zh, en)) from error
+        """The root key, which signs enrolment codes and keys bundles: the one of which `root.pem` is the public half.
+
+        Raises `PlatformError` where it is kept elsewhere, or another lies there.
+        """
+        path, public = self.role_keys[Role.ROOT]
+        key = load_key(path)
+        if VerifyKey.of(key.public_key()).kid != VerifyKey.from_pem(public.read_bytes()).kid:
+            raise PlatformError(
+                say(
+                    f"{path} 不是本平台的根密钥：与 {public} 不配对；请放入与之配对的根密钥。",
+                    f"{path} is not this platform's root: it does not belong to {public}; bring the one that does.",
+                )
+            )
+        return key
 
     def _checkpoint_pems(self, terminal: str) -> list[bytes]:
         """The present key is the last."""
@@ -324,11 +309,20 @@ class Authority:
         return builder.sign(issuer_key, hashes.SHA256())
 
     def _make_keys(self) -> None:
+        """The root comes before the other roles': where one of those is there, the root was too, and is not made."""
+        root, after_it = (self.role_keys[role][1] for role in (Role.ROOT, Role.BUNDLE))
+        if after_it.exists() and not root.exists():
+            zh, en = (
+                f"缺少 {root}：请从备份取回。",
+                f"{root} is missing: bring it back from the copy of that directory.",
+            )
+            raise PlatformError(say(zh, en))
         for key, public in ((self.ack_key, self.ack_public), *self.role_keys.values()):
+            if public.exists():
+                continue
             if not key.exists():
-                write_private(key, _private_pem(ec.generate_private_key(ec.SECP256R1())))
-            if not public.exists():
-                write_private(public, _public_pem(_load_key(key).public_key()))
+                write_private(key, private_pem(ec.generate_private_key(ec.SECP256R1())))
+            write_private(public, public_pem(load_key(key).public_key()))
         for secret in (self.medium_key, self.enrol_key):
             if not secret.exists():
                 write_private(secret, secrets.token_bytes(MEDIUM_KEY_BYTES))
@@ -349,11 +343,6 @@ def check_name(terminal: str) -> None:
         raise PlatformError(
             say("终端编号不能是 platform：这是平台自己的名字。", "No terminal can be called platform: the platform is.")
         )
-
-
-def _beside(key: Path, role: Role) -> tuple[Path, Path]:
-    """The key that follows, and the public one that it follows, while that is under way."""
-    return key.with_name(f"next-{role}.pem"), key.with_name(f"former-{role}.pem")
 
 
 def worker_name(number: int) -> str:
@@ -409,7 +398,7 @@ def copy_private(source: Path, path: Path) -> None:
 
 def _write_pair(pair: KeyPair, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
     pair.certificate.unlink(missing_ok=True)
-    write_private(pair.key, _private_pem(key))
+    write_private(pair.key, private_pem(key))
     write_private(pair.certificate, _certificate_pem(certificate))
 
 
@@ -417,8 +406,22 @@ def _load_certificate(path: Path) -> x509.Certificate | None:
     return x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else None
 
 
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """A private key, unencrypted PEM. Raises `PlatformError`."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except FileNotFoundError as error:
+        raise PlatformError(
+            say(
+                f"缺少私钥 {path}：保存在别处的，请在使用时放回；不会另造一把。",
+                f"The private key {path} is missing: bring it from where it is kept, for as long as it is needed. "
+                "None is made in its place.",
+            )
+        ) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise PlatformError(
+            say(f"{path} 不是未加密的 PEM 私钥。", f"{path} is no unencrypted PEM private key.")
+        ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise PlatformError(say(f"{path} 不是椭圆曲线私钥。", f"{path} is not an elliptic-curve private key."))
     return key
@@ -476,7 +479,8 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """PKCS #8, unencrypted."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -486,5 +490,6 @@ def _certificate_pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
+def public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
+    """``SubjectPublicKeyInfo``."""
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

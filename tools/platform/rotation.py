@@ -27,11 +27,14 @@ from tools.cli.words import say, why_en, why_zh
 from tools.platform.bundle_store import BundleStore, Latest
 from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
+from tools.platform.next_key import NextKey
 
 ROLES = (Role.BUNDLE, Role.ACKNOWLEDGEMENT, Role.COMMAND, Role.TECHNICIAN, Role.SEALING)
 """All but the root, of whose change a terminal is told by a root alone. A former sealing key opens what it was for."""
 TERM_MS = 10 * 365 * 86_400_000
 """The keys of the platform hold until others replace them."""
+Rows = list[tuple[Role, bytes]]
+"""Public keys, PEM, each with its role."""
 
 
 @dataclass(frozen=True)
@@ -44,39 +47,57 @@ class Rotated:
 
 def rotate(given: BundleStore, authority: Authority, role: Role, now_ms: int) -> Rotated:
     """Give a role another key, and let the former one count no more. Raises `PlatformError`."""
-    root = cose.Es256Signer(authority.load_root())
     try:
-        return _rotated(given, authority, role, root, now_ms)
+        return _rotated(given, authority, role, now_ms)
     except OSError as error:
         zh = f"{error.filename}：{why_zh(error)}。再运行一次同一命令，即接着做完。"
         en = f"{error.filename}: {why_en(error)}. Then run the same again: it goes on where it was."
         raise PlatformError(say(zh, en)) from error
 
 
-def _rotated(given: BundleStore, authority: Authority, role: Role, root: cose.Signer, now_ms: int) -> Rotated:
+def _rotated(given: BundleStore, authority: Authority, role: Role, now_ms: int) -> Rotated:
     with given.alone():
-        former, public = authority.begin_next(role)
+        latest = _latest(given)
+        known = _known(latest, authority)
+        root = _believed_root(authority, known)
+        change = NextKey(authority, role)
+        former, public = change.begin()
         dropped = cose.VerifyKey.from_pem(former)
-        version = _tell(given, authority, (role, public), dropped.kid, root, now_ms)
-        authority.adopt_next(role)
+        rows = [(of, pem) for of, pem in known if cose.VerifyKey.from_pem(pem).kid != dropped.kid]
+        if (role, public) not in rows:
+            rows.append((role, public))
+        version = latest.version if latest and rows == known else _tell(given, latest, rows, root, now_ms)
+        change.adopt()
         signer = authority.signer_of(role)
         files = [form.path for latest in given.latest() for form in latest.forms]
         resigned = sum(_resign(path, dropped, signer) for path in files)
-        authority.end_next(role)
+        change.end()
     return Rotated(version, resigned)
 
 
-def _tell(
-    given: BundleStore, authority: Authority, row: tuple[Role, bytes], dropped: bytes, root: cose.Signer, now_ms: int
-) -> int:
-    """Give out the next `keys` bundle, unless a run that was cut did; its version."""
-    latest = next((each for each in given.latest() if each.name == Kind.KEYS.value and each.audience == ALL), None)
-    known = _known(latest, authority)
-    rows = [(role, pem) for role, pem in known if cose.VerifyKey.from_pem(pem).kid != dropped]
-    if row not in rows:
-        rows.append(row)
-    if latest is not None and rows == known:
-        return latest.version
+def _latest(given: BundleStore) -> Latest | None:
+    """The `keys` bundle that is given out."""
+    return next((each for each in given.latest() if each.name == Kind.KEYS.value and each.audience == ALL), None)
+
+
+def _believed_root(authority: Authority, known: Rows) -> cose.Signer:
+    """Terminals take a `keys` bundle of no other. Raises `PlatformError`."""
+    root = cose.Es256Signer(authority.load_root())
+    if root.kid not in {cose.VerifyKey.from_pem(pem).kid for role, pem in known if role is Role.ROOT}:
+        path = authority.role_keys[Role.ROOT][0]
+        raise PlatformError(
+            say(
+                f"{path} 不是下发的密钥包中的根密钥，终端不会相信；什么都没有改。"
+                "请把密钥包中的根密钥与其公钥 root.pem 一起放入。",
+                f"{path} is no root of the keys bundle that is given out, so that no terminal would believe it. "
+                "Nothing was changed. Bring the root that is, with its public half, root.pem.",
+            )
+        )
+    return root
+
+
+def _tell(given: BundleStore, latest: Latest | None, rows: Rows, root: cose.Signer, now_ms: int) -> int:
+    """Give out the next `keys` bundle; its version."""
     content = bundles.keys_content(rows)
     rings_of(content)  # terminals would say it too late
     version = 1 if latest is None else latest.version + 1
@@ -88,7 +109,7 @@ def _tell(
     return version
 
 
-def _known(latest: Latest | None, authority: Authority) -> list[tuple[Role, bytes]]:
+def _known(latest: Latest | None, authority: Authority) -> Rows:
     """Whom terminals believe: by the `keys` bundle that is given out, before the first one by their enrolment."""
     if latest is None:
         return authority.public_keys()

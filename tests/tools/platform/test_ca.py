@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -68,6 +69,40 @@ def test_an_init_that_was_cut_between_key_and_certificate_is_completed(authority
     completed = Authority.init(authority.ca.key.parent)
     certificate = x509.load_pem_x509_certificate(completed.client.certificate.read_bytes())
     certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(completed.ca.certificate.read_bytes()))
+
+
+@pytest.mark.parametrize("role", ["ack", "root", "bundle", "sealing", "technician", "command"])
+def test_no_private_key_is_made_beside_a_public_half(authority: Authority, role: str) -> None:
+    directory = authority.ca.key.parent
+    (directory / f"{role}-key.pem").unlink()
+    before = contents(directory)
+    Authority.at(directory)
+    assert contents(directory) == before
+
+
+def test_a_root_whose_public_half_went_too_is_not_made_anew(authority: Authority) -> None:
+    root, public = authority.role_keys[Role.ROOT]
+    root.unlink()
+    public.unlink()
+    with pytest.raises(PlatformError, match=re.escape(f"{public} is missing")):
+        Authority.at(root.parent)
+    assert not root.exists()
+
+
+def test_a_key_of_which_no_public_half_was_written_yet_is_kept(authority: Authority) -> None:
+    key, public = authority.role_keys[Role.COMMAND]
+    before, half = key.read_bytes(), public.read_bytes()
+    public.unlink()
+    Authority.at(key.parent)
+    assert (key.read_bytes(), public.read_bytes()) == (before, half)
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN ENCRYPTED PRIVATE KEY-----"], ids=["empty", "encrypted"])
+def test_what_is_no_root_key_is_refused_by_its_name(authority: Authority, content: bytes) -> None:
+    root, _ = authority.role_keys[Role.ROOT]
+    root.write_bytes(content)
+    with pytest.raises(PlatformError, match=re.escape(str(root))):
+        authority.load_root()
 
 
 def test_a_provisioned_terminal_trusts_the_platform_and_nothing_secret_of_it_leaves(

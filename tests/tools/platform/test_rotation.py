@@ -181,6 +181,47 @@ def test_cut_short_before_any_write_it_is_run_again_and_ends_as_it_would_have(
     assert former == (set(enrolled[Role.SEALING]) if role == "sealing" else set())
 
 
+def kept(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_root_that_is_kept_elsewhere_is_asked_for_and_none_is_made(city: City, tmp_path: Path) -> None:
+    root, _ = city.authority.role_keys[Role.ROOT]
+    brought = root.replace(tmp_path / root.name)
+    before = kept(city.layout.keys)
+    refused = city.typed("rotate", "acknowledgement", "--yes")
+    assert refused.exit_code == 1
+    assert f"{root} is missing" in refused.output
+    assert kept(city.layout.keys) == before
+    assert not city.layout.bundles.joinpath("keys").exists()
+    brought.replace(root)
+    assert city.typed("rotate", "acknowledgement", "--yes").exit_code == 0
+    assert city.rings(enrolled_rings(city.terminal))[Role.ACKNOWLEDGEMENT]
+
+
+def test_another_root_than_its_public_half_is_refused_before_anything_changes(city: City, tmp_path: Path) -> None:
+    root, public = city.authority.role_keys[Role.ROOT]
+    root.write_bytes(Authority.init(tmp_path / "other").role_keys[Role.ROOT][0].read_bytes())
+    before = kept(city.layout.keys)
+    refused = city.typed("rotate", "bundle", "--yes")
+    assert refused.exit_code == 1
+    assert f"does not belong to {public}" in refused.output
+    assert kept(city.layout.keys) == before
+    assert not city.layout.bundles.joinpath("keys").exists()
+
+
+def test_a_root_that_no_keys_bundle_names_is_refused_before_anything_changes(city: City, tmp_path: Path) -> None:
+    assert city.typed("rotate", "bundle", "--yes").exit_code == 0
+    other = Authority.init(tmp_path / "other").role_keys[Role.ROOT]
+    for mine, theirs in zip(city.authority.role_keys[Role.ROOT], other, strict=True):
+        mine.write_bytes(theirs.read_bytes())
+    before = kept(city.layout.directory)
+    refused = city.typed("rotate", "bundle", "--yes")
+    assert refused.exit_code == 1
+    assert "no root of the keys bundle" in refused.output
+    assert kept(city.layout.directory) == before
+
+
 def test_it_says_what_ends_and_asks(city: City) -> None:
     asked = CliRunner().invoke(platform, ["rotate", "technician", "--dir", str(city.layout.directory)], input="n\n")
     assert asked.exit_code == 1
