@@ -131,9 +131,12 @@ def new(
     wanted = Wanted(terminal, site, profile, file, hours * _HOUR_MS, not unconfirmed, replace or again, replace)
     with _transaction(layout, database) as transaction:
         former = enrolments.former_of(transaction, terminal) if replace or again else None
-        row = new_row(wanted if former is None else like_the_former(wanted, former), brokers, now_ms)
+        meant = wanted if former is None else like_the_former(wanted, former)
+        row = new_row(meant, brokers, now_ms)
         text = text_of(row, authority, brokers.enrol)
         enrolments.add(transaction, row)
+    if not as_json:
+        _tell_what_stays(wanted, meant)
     _tell(str(row["id"]), text, png, in_terminal=in_terminal, as_json=as_json)
 
 
@@ -284,6 +287,13 @@ def _row(row: sa.Row[Any], reported_ms: int | None) -> dict[str, Any]:
         "granted_ms": row.granted_ms,
         "ready": row.granted_ms is not None and reported_ms is not None and reported_ms >= row.granted_ms,
     }
+
+
+def _tell_what_stays(wanted: Wanted, meant: Wanted) -> None:
+    stays = [say(f"场所 {meant.site}", f"site {meant.site}")] if meant.site != wanted.site else []
+    stays += [say("配置", "its configuration")] if meant.text is not None else []
+    if stays:
+        click.echo(say(f"沿用前一台：{'、'.join(stays)}", f"as the former box: {', '.join(stays)}"), err=True)
 
 
 def _tell(enrol_id: str, text: str, png: Path | None, *, in_terminal: bool, as_json: bool) -> None:

@@ -202,11 +202,11 @@ def test_nothing_is_revoked_between_the_look_at_what_counts_and_the_certificate(
     assert seen == {"revoke_one": True}
 
 
-def _ordered(layout: Layout, *arguments: str) -> Result:
+def _ordered(layout: Layout, *arguments: str, as_json: bool = True) -> Result:
     """What an operator gets who orders a code where the platform ran before."""
     layout.endpoint.write_text("mqtts://broker.city.example:8883", encoding="utf-8")
     layout.enrol_endpoint.write_text("mqtts://broker.city.example:8884", encoding="utf-8")
-    return typed(layout, "enrol", "new", "gate-7", *arguments, "--json")
+    return typed(layout, "enrol", "new", "gate-7", *arguments, *(["--json"] if as_json else []))
 
 
 def test_a_box_in_anothers_place_has_its_site_and_its_configuration_unless_told_otherwise(
@@ -230,6 +230,24 @@ def test_a_box_in_anothers_place_has_its_site_and_its_configuration_unless_told_
         assert (row.site, row.profile, code.site) == (site, profile, site), arguments
         assert (row.configuration == before.configuration) is same, arguments
         assert row.configuration is None or yaml.safe_load(row.configuration)["terminal"]["site"] == site
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--replace",), "as the former box: site east-hall, its configuration\n"),
+        (("--replace", "--profile", "gate"), "as the former box: site east-hall\n"),
+        (("--replace", "--site", "west-hall", "--profile", "gate"), None),
+    ],
+)
+def test_the_operator_is_told_what_is_as_it_was(
+    layout: Layout, registry: Registry, tmp_path: Path, arguments: tuple[str, ...], said: str | None
+) -> None:
+    registry.ask(box(tmp_path / "box", registry.code(site="east-hall", profile="turnstile"))[1])
+    ordered = _ordered(layout, *arguments, as_json=False)
+    assert ordered.exit_code == 0, ordered.output
+    assert ("as the former box" in ordered.stderr) is (said is not None)
+    assert said is None or said in ordered.stderr
 
 
 def test_a_former_box_counts_by_the_code_that_made_it_a_terminal(
