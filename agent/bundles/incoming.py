@@ -16,6 +16,7 @@ from pathlib import Path
 from agent.bundles.errors import BundleError
 from agent.bundles.install import DIRECTORY, opened
 from agent.logs import log
+from agent.stick_files import StickError, read_plain
 from agent.words import say, why_en, why_zh
 from offline_store.whole_file import drafted, replace_whole, whole
 
@@ -23,6 +24,8 @@ SUFFIX = ".bundle"
 MAX_FILES = 256
 MAX_REFUSED = 16
 _NAME_MAX_BYTES = 255
+_REASON_MAX_BYTES = 64 * 1024
+_UNKNOWN = {"code": "unknown", "zh": "原因未知", "en": "the reason is unknown"}
 _MODE = 0o644
 """Root may bring what the terminal's user reads; the folder lets nobody else in."""
 
@@ -70,7 +73,7 @@ class Incoming:
         reason = {"code": error.fault.code, "zh": error.zh, "en": error.en}
         replace_whole(self._reason(path), json.dumps(reason, ensure_ascii=False).encode())
         path.replace(self.refused / path.name)
-        aside = sorted(self.refused.glob(f"*{SUFFIX}"), key=lambda old: old.stat().st_mtime_ns, reverse=True)
+        aside = sorted(self._kept(), key=lambda old: old.stat().st_mtime_ns, reverse=True)
         for old in aside[MAX_REFUSED:]:
             old.unlink()
             self._reason(old).unlink(missing_ok=True)
@@ -84,16 +87,23 @@ class Incoming:
 
     def aside(self) -> list[tuple[str, dict[str, str]]]:
         """What was refused and is kept, by name, each with its reason; at most ``MAX_REFUSED``."""
-        kept = sorted(self.refused.glob(f"*{SUFFIX}"))[:MAX_REFUSED]
-        return [(path.name, self.reason(path) or {}) for path in kept]
+        return [(path.name, self.reason(path) or {}) for path in sorted(self._kept())[:MAX_REFUSED]]
 
     def reason(self, path: Path) -> dict[str, str] | None:
-        """Why a file that waited under ``path`` was refused; ``None`` if it was not."""
+        """Why a file that waited under ``path`` was refused: ``code``, ``zh`` and ``en``; ``None`` if it was not.
+
+        It is unknown where what should say so was damaged.
+        """
+        file = self._reason(path)
         try:
-            reason: dict[str, str] = json.loads(self._reason(path).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        return reason
+            reason = json.loads(read_plain(file, _REASON_MAX_BYTES))
+        except (StickError, ValueError, RecursionError):
+            return dict(_UNKNOWN) if os.path.lexists(file) else None
+        whole = isinstance(reason, dict) and all(isinstance(reason.get(key), str) for key in _UNKNOWN)
+        return {key: reason[key] for key in _UNKNOWN} if whole else dict(_UNKNOWN)
+
+    def _kept(self) -> list[Path]:
+        return [path for path in self.refused.glob(f"*{SUFFIX}") if _is_plain_file(path)]
 
     def _reason(self, path: Path) -> Path:
         name = f"{path.name}.json"

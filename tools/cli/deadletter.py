@@ -36,7 +36,7 @@ def deadletter() -> None:
 def list_refused(state_dir: Path, as_json: bool) -> None:
     """Bundles first, then journals."""
     refused = Incoming(existing(state_dir)).aside()
-    journals = [(path, sum(file.stat().st_size for file in path.iterdir())) for path in put_aside(state_dir)]
+    journals = [(path, sum(file.lstat().st_size for file in path.iterdir())) for path in put_aside(state_dir)]
     if as_json:
         facts: dict[str, object] = {"bundles": [{"file": name, **reason} for name, reason in refused]}
         facts["journals"] = [{"directory": str(path), "size_bytes": size_bytes} for path, size_bytes in journals]

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.tools.cli.test_trust import Desk, keys, terminal
+from tools.cli import bundle_commands
 from tools.cli.deadletter import deadletter
 
 __all__ = ["keys"]
@@ -56,6 +57,50 @@ def test_a_damaged_journal_is_named_with_the_way_to_its_records(desk: Desk) -> N
     listed = json.loads(typed(desk, "list", "--json").stdout)
     assert listed["journals"] == [{"directory": str(aside), "size_bytes": 18}]
     assert f"onecard salvage {aside} --to" in typed(desk, "list").stdout
+
+
+DAMAGED = {
+    "empty": b"",
+    "a list": b"[1]",
+    "no text": b"\xff\xfe",
+    "deep": b"[" * 50_000,
+    "endless": b" " * (1 << 20),
+    "a part": b'{"code": "rollback", "zh": 1}',
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_reason_is_an_unknown_one_and_keeps_nothing_from_being_judged_again(
+    desk: Desk, content: bytes
+) -> None:
+    refused = desk.state_dir / "bundles" / "refused"
+    refused.mkdir(parents=True)
+    (refused / "late.bundle").write_bytes(b"junk")
+    (refused / "late.bundle.json").write_bytes(content)
+    row = {"file": "late.bundle", "code": "unknown", "zh": "原因未知", "en": "the reason is unknown"}
+    assert json.loads(typed(desk, "list", "--json").stdout)["bundles"] == [row]
+    assert "late.bundle: the reason is unknown" in typed(desk, "list").stdout
+    held = CliRunner().invoke(bundle_commands.bundles, ["list", "--state-dir", str(desk.state_dir), "--json"])
+    assert json.loads(held.stdout)["refused"] == [row]
+    done = typed(desk, "replay", "--all", "--wait-s", "0", "--json")
+    assert json.loads(done.stdout) == {"file": "late.bundle", "state": "waiting"}
+    assert list(refused.iterdir()) == []
+
+
+def test_what_only_points_elsewhere_is_no_reason_no_bundle_and_no_size(desk: Desk) -> None:
+    refused, aside = desk.state_dir / "bundles" / "refused", desk.state_dir / "damaged-1"
+    refused.mkdir(parents=True)
+    aside.mkdir()
+    (refused / "late.bundle").write_bytes(b"junk")
+    (refused / "late.bundle.json").symlink_to("nowhere")
+    (refused / "link.bundle").symlink_to("nowhere")
+    (refused / "folder.bundle").mkdir()
+    (aside / "journal.db").write_bytes(b"what is left of it")
+    (aside / "journal.db-wal").symlink_to("nowhere")
+    done = typed(desk, "list", "--json")
+    assert done.exit_code == 0, done.exception
+    assert [(row["file"], row["code"]) for row in json.loads(done.stdout)["bundles"]] == [("late.bundle", "unknown")]
+    assert len(json.loads(done.stdout)["journals"]) == 1
 
 
 @pytest.mark.parametrize("name", ["../../keys/tls.pem", "nobody.bundle", "two\nlines.bundle"])
