@@ -27,7 +27,7 @@ from offline_store.saved import saved_value
 from profiles.reasons import counted
 from tools.cli.clock import recall
 from tools.cli.permits import are_asked_for_at, ask_beside
-from tools.cli.place import existing, state_dir_option
+from tools.cli.place import existing, named_state_dir_option
 from tools.own_files import is_a_terminals, remove_own
 from tools.owner import act_as_owner
 
@@ -43,7 +43,7 @@ _GRANTED_MS = 86_400_000
         " `onecard platform terminal retire`; what is retired before sends no more of what waits.",
     )
 )
-@state_dir_option
+@named_state_dir_option
 @click.option("--with-unsent", is_flag=True, help=say("未上传的记录一并删除", "Also what the platform has not got yet"))
 @click.option("--yes", is_flag=True, help=say("不询问", "Do not ask"))
 def decommission(state_dir: Path, with_unsent: bool, yes: bool) -> None:

@@ -148,11 +148,21 @@ _PLACES = {
     ),
 }
 """The ways to name a terminal of which a command wants the state directory."""
+_PRESET_BY_NAME = click.option(
+    "--preset", type=click.Choice(preset_names()), help=say("此预设的终端", "The terminal of this preset")
+)
+"""Of commands that take none by default."""
 
 
 def state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """All of them; the command is handed ``state_dir``."""
     return _locating(command, tuple(_PLACES), default_state_dir)
+
+
+def named_state_dir_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a command that destroys: it means this machine's own terminal, or one that is named, never a preset
+    that nobody spoke of."""
+    return _locating(command, tuple(_PLACES), _own_state_dir)
 
 
 def state_dir_option_beside_terminal(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -198,7 +208,8 @@ def _locating(
 
     option: Callable[..., Any] = located
     for name in places:
-        option = _PLACES[name](option)
+        is_told = name != "preset" or default is default_state_dir
+        option = (_PLACES[name] if is_told else _PRESET_BY_NAME)(option)
     return option
 
 
@@ -227,6 +238,13 @@ def default_state_dir() -> Path:
     if not state_dir.is_dir() and _known():
         raise click.ClickException(say(f"{state_dir} 不存在；{_others()}", f"{state_dir} does not exist; {_others()}"))
     return state_dir
+
+
+def _own_state_dir() -> Path:
+    """That of this machine's own terminal; else a sentence that names those that ran."""
+    if (config := installed()) is not None:
+        return _of(load(config))
+    raise click.UsageError(say(f"请指明是哪台终端：{_others()}", f"say which terminal: {_others()}"))
 
 
 def _states() -> Path:

@@ -13,6 +13,7 @@ from agent.keys import FileKeyStore
 from agent.trusted_clock import TrustedClock
 from offline_store.journal import Journal
 from offline_store.lock import take_lock
+from tests.tools.cli import in_process
 from tools.cli.main import cli
 from tools.platform.ca import Authority
 from tools.platform.service import Layout
@@ -35,6 +36,24 @@ def state_dir(tmp_path: Path) -> Path:
 
 def onecard(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    ("lang", "told"), [("en", "say which terminal: name one with --terminal: gate-001"), ("zh", "请指明是哪台终端")]
+)
+def test_it_takes_no_terminal_that_nobody_named(
+    state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str, told: str
+) -> None:
+    gate = tmp_path / "onecard" / "state" / "gate-001"
+    gate.parent.mkdir(parents=True)
+    state_dir.rename(gate)
+    environment = {"XDG_STATE_HOME": str(tmp_path), "ONECARD_LANG": lang}
+    unnamed = in_process.onecard(tmp_path, "decommission", "--with-unsent", "--yes", environment=environment)
+    assert (unnamed.exit_code, told in unnamed.err) == (2, True), unnamed
+    assert FileKeyStore(gate / "keys").mac("medium-1", b"")
+    named = ("decommission", "--preset", "gate", "--with-unsent", "--yes")
+    assert in_process.onecard(tmp_path, *named, environment=environment).exit_code == 0
+    assert not gate.exists()
 
 
 def test_unsent_records_are_not_lost_by_a_slip_of_the_hand(state_dir: Path) -> None:
