@@ -75,7 +75,7 @@ def open_to_go_on(path: Path) -> FileIO:
 def write_plain(path: Path, content: bytes) -> None:
     """Put a whole new file in the place of what bore the name, and follow nothing. Raises :class:`StickError`."""
     try:
-        replace_whole(path, content, 0o644)
+        replace_whole(path, content, 0o644, foreign=True)
     except OSError as error:
         raise StickError(path, f"无法写入（{why_zh(error)}）", f"cannot be written ({why_en(error)})") from error
 

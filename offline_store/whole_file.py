@@ -33,7 +33,9 @@ def drafted(name: str) -> str | None:
 
 
 @contextmanager
-def whole(path: Path, mode: int = 0o600, owner: tuple[int, int] | None = None) -> Iterator[Draft]:
+def whole(
+    path: Path, mode: int = 0o600, owner: tuple[int, int] | None = None, *, foreign: bool = False
+) -> Iterator[Draft]:
     """Within it the file is written, piece by piece; it takes the place of ``path`` at the end, unless that raises.
 
     Durable when it is left; a power cut before leaves the old file or the new one. Nothing of a new one that could not
@@ -43,9 +45,11 @@ def whole(path: Path, mode: int = 0o600, owner: tuple[int, int] | None = None) -
     somebody else could have planted one. A link at ``path`` itself is replaced.
 
     ``owner``: user and group, as far as this process may give files away; without, its own.
+    ``foreign``: on a stick, whose file system may refuse modes and the syncing of directories; the content is synced.
 
     Raises ``OSError`` with ``path`` as its file name, for what it does itself.
     """
+    tolerated = (OSError,) if foreign else ()
     with _named(path):
         held = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -57,34 +61,40 @@ def whole(path: Path, mode: int = 0o600, owner: tuple[int, int] | None = None) -
             with os.fdopen(descriptor, "wb") as file:
                 yield Draft(file, path.parent / name)
                 with _named(path):
-                    _finish(file, mode, owner)
+                    _finish(file, mode, owner, tolerated)
             with _named(path):
                 os.replace(name, path.name, src_dir_fd=held, dst_dir_fd=held)
         except BaseException:
             with suppress(OSError):
                 os.unlink(name, dir_fd=held)
             raise
-        with _named(path):
+        with _named(path), suppress(*tolerated):
             os.fsync(held)
     finally:
         os.close(held)
 
 
 def replace_whole(
-    path: Path, content: bytes | BinaryIO, mode: int = 0o600, owner: tuple[int, int] | None = None
+    path: Path,
+    content: bytes | BinaryIO,
+    mode: int = 0o600,
+    owner: tuple[int, int] | None = None,
+    *,
+    foreign: bool = False,
 ) -> None:
     """The same for content that is there. Raises ``OSError`` with ``path`` as its file name."""
-    with _named(path), whole(path, mode, owner) as draft:
+    with _named(path), whole(path, mode, owner, foreign=foreign) as draft:
         shutil.copyfileobj(io.BytesIO(content) if isinstance(content, bytes) else content, draft.file)
 
 
-def _finish(file: BinaryIO, mode: int, owner: tuple[int, int] | None) -> None:
+def _finish(file: BinaryIO, mode: int, owner: tuple[int, int] | None, tolerated: tuple[type[OSError], ...]) -> None:
     file.flush()
     descriptor = file.fileno()
     if owner is not None:
         with suppress(PermissionError):
             os.fchown(descriptor, *owner)
-    os.fchmod(descriptor, mode)
+    with suppress(*tolerated):
+        os.fchmod(descriptor, mode)
     os.fsync(descriptor)
 
 

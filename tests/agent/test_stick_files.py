@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import stat
 from pathlib import Path
 
 import pytest
 
-from agent.stick_files import MAX_NAME_CHARS, StickError, open_plain, open_to_go_on, read_plain, shown
+from agent.stick_files import MAX_NAME_CHARS, StickError, open_plain, open_to_go_on, read_plain, shown, write_plain
+from offline_store.whole_file import replace_whole
 
 
 def test_a_plain_file_is_read(tmp_path: Path) -> None:
@@ -54,6 +57,32 @@ def test_a_file_is_made_once_and_gone_on_with(tmp_path: Path) -> None:
             file.write(piece)
     assert (tmp_path / "file").read_bytes() == b"onetwo"
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_is_written_where_the_file_system_knows_neither_modes_nor_the_syncing_of_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As FAT that somebody else mounted (EPERM), and file systems in user space (EINVAL), answer; none is here."""
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def refuse_directories(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(descriptor)
+        synced.append(os.fstat(descriptor).st_size)
+
+    def refuse_modes(descriptor: int, mode: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    (tmp_path / "gate-1.ack").write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", refuse_directories)
+    monkeypatch.setattr(os, "fchmod", refuse_modes)
+    write_plain(tmp_path / "gate-1.ack", b"newer")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("gate-1.ack", b"newer")]
+    assert synced == [5], "its content is on the stick all the same"
+    with pytest.raises(PermissionError):
+        replace_whole(tmp_path / "key.pem", b"secret")  # a disk of our own has to do both
 
 
 def test_a_name_moves_nobodys_cursor() -> None:
