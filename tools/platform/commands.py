@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import queue
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ from tools.platform.rabbitmq_command import rabbitmq
 from tools.platform.reconcile_command import reconcile
 from tools.platform.register_commands import register_group
 from tools.platform.return_commands import return_group
+from tools.platform.revocation import is_out
 from tools.platform.rotation_command import rotation
 from tools.platform.school_commands import school_group
 from tools.platform.service import Layout, Platform, Settings, is_running
@@ -157,7 +159,8 @@ def status(directory: Path, database: str | None, as_json: bool) -> None:
     store = Store.open_for_reading(database or Layout(directory).database_url)
     try:
         with store.transaction() as transaction:
-            terminals = [_terminal_row(row, running=running) for row in transaction.terminals()]
+            out = _retired(Layout(directory))
+            terminals = [_terminal_row(row, running, out) for row in transaction.terminals()]
             alarms = [dict(row._mapping) for row in transaction.alarms()]
             waiting = waiting_openings(transaction)
     finally:
@@ -315,9 +318,18 @@ def _records(store: Store, terminal_id: str | None) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _terminal_row(row: sa.Row[Any], *, running: bool) -> dict[str, Any]:
+def _retired(layout: Layout) -> Callable[[str], bool]:
+    """Whether none of a terminal's certificates counts any more; where the keys are elsewhere, nobody knows."""
+    try:
+        return partial(is_out, Authority.at(layout.keys))
+    except PlatformError:
+        return lambda _: False
+
+
+def _terminal_row(row: sa.Row[Any], running: bool, is_retired: Callable[[str], bool]) -> dict[str, Any]:
     return {
         "terminal": row.terminal,
+        "retired": row.chain_id is None and is_retired(row.terminal),
         "presence": (row.presence or UNKNOWN) if running else UNKNOWN,
         "last_presence": row.presence,
         "last_presence_ms": row.presence_ms,
@@ -331,6 +343,8 @@ def _terminal_row(row: sa.Row[Any], *, running: bool) -> dict[str, Any]:
 
 def _presence(row: dict[str, Any]) -> str:
     """How the terminal is, and when the platform last heard so."""
+    if row["retired"]:
+        return say("已退役", "retired")
     words = {
         "online": say("在线", "online"),
         "stopped": say("已停止", "stopped"),

@@ -27,6 +27,7 @@ from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
 from tools.platform.known import check_terminal, lanes_of
+from tools.platform.revocation import is_out
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -193,12 +194,7 @@ def _issue(
             now_ms = time.time_ns() // 1_000_000
             issued = orders.issue(transaction, signer, terminal, act, lane, now_ms, life_ms, direction)
     except orders.NotHeardOf as error:
-        raise PlatformError(
-            say(
-                f"终端 {terminal} 从未连接过平台，命令无法指明它的日志链。",
-                f"{terminal} has never connected, so that no command can name the chain of its journal.",
-            )
-        ) from error
+        raise PlatformError(_why_not_heard_of(authority, store, terminal)) from error
     except orders.TooMany as error:
         raise PlatformError(
             say(
@@ -227,6 +223,24 @@ def _issue(
                 f"command {issued.hex()[:8]} is given; its result: onecard platform command show {issued.hex()[:8]}",
             )
         )
+
+
+def _why_not_heard_of(authority: Authority, store: Store, terminal: str) -> str:
+    """A terminal whose chain nobody knows: it is retired, or its next box, or its first one, has yet to say hello."""
+    if is_out(authority, terminal):
+        return say(f"终端 {terminal} 已退役，不再接受命令。", f"{terminal} is retired: it takes no command any more.")
+    with store.transaction() as transaction:
+        was_there = bool(transaction.chains(terminal))
+    if was_there:
+        return say(
+            f"终端 {terminal} 换下设备后还没有连接过平台，命令无法指明它的日志链。",
+            f"{terminal} has not connected since its box was replaced, so that no command can name the chain of its"
+            " journal.",
+        )
+    return say(
+        f"终端 {terminal} 从未连接过平台，命令无法指明它的日志链。",
+        f"{terminal} has never connected, so that no command can name the chain of its journal.",
+    )
 
 
 def _enrolled(directory: Path) -> list[str]:

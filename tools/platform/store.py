@@ -284,7 +284,10 @@ class Transaction:
         )
 
     def terminals(self) -> Sequence[sa.Row[Any]]:
-        """Every terminal with its state, its current chain's head and the number of its alarms."""
+        """Every terminal with its state, its current chain's head and the number of its alarms.
+
+        Where its box was retired or replaced, and no other has said hello, its last chain counts as the current one.
+        """
         alarms = sa.select(alarm_table.c.terminal, sa.func.sum(alarm_table.c.times).label("alarms"))
         alarms_by_terminal = alarms.group_by(alarm_table.c.terminal).subquery()
         query = (
@@ -297,7 +300,7 @@ class Transaction:
                 sa.func.coalesce(alarms_by_terminal.c.alarms, 0).label("alarms"),
             )
             .outerjoin(state_table, state_table.c.terminal == terminal_table.c.terminal)
-            .outerjoin(chain_table, chain_table.c.chain_id == terminal_table.c.chain_id)
+            .outerjoin(chain_table, chain_table.c.chain_id == sa.func.coalesce(terminal_table.c.chain_id, _LAST_CHAIN))
             .outerjoin(alarms_by_terminal, alarms_by_terminal.c.terminal == terminal_table.c.terminal)
             .order_by(terminal_table.c.terminal)
         )
@@ -345,6 +348,15 @@ class Transaction:
 _CHAIN = sa.select(chain_table).where(chain_table.c.chain_id == sa.bindparam("chain_id")).with_for_update()
 _NONCE = sa.select(terminal_table.c.nonce).where(
     terminal_table.c.terminal == sa.bindparam("terminal"), terminal_table.c.chain_id == sa.bindparam("chain_id")
+)
+_CHAINS = chain_table.alias()
+_LAST_CHAIN = (
+    sa.select(_CHAINS.c.chain_id)
+    .where(_CHAINS.c.terminal == terminal_table.c.terminal)
+    .order_by(_CHAINS.c.first_ms.desc(), _CHAINS.c.last_ms.desc())
+    .limit(1)
+    .correlate(terminal_table)
+    .scalar_subquery()
 )
 # Statements that every message needs are built once: building one costs SQLAlchemy more than running it.
 

@@ -13,10 +13,14 @@ from click.testing import CliRunner, Result
 from agent.bundles.manifest import Kind
 from agent.keys import Role
 from agent.sync.contract import Configured, Presence, Report, State
+from tests.tools.platform.chains import make_chain
 from tools import bundles
+from tools.platform.arrived import Arrived
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
+from tools.platform.closed_chains import close_all
 from tools.platform.commands import platform as command
+from tools.platform.revocation import revoke
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -71,6 +75,18 @@ def test_an_unknown_terminal_is_refused_at_once_and_known_ones_are_named(city: C
     assert f"knows no terminal {words[1]}. It knows gate-1, park-1: see `onecard platform status`" in city.said(*words)
     assert city.run("list", "park-1").exit_code == 0
     assert "has never connected" in city.said("restart", "gate-1")
+
+
+def test_a_terminal_without_a_box_is_said_to_be_retired_or_replaced(city: City) -> None:
+    for seed, name in enumerate(("gate-1", "gate-2")):
+        city.authority.provision(name, city.directory / name)
+        with city.store.transaction() as transaction:
+            transaction.seen(name, NOW_MS)
+            transaction.append(name, name.encode() * 2, [Arrived.of(make_chain(1, seed=seed)[0].to_bytes())], NOW_MS)
+            close_all(transaction, name, NOW_MS)
+    revoke(city.authority, "gate-1")
+    assert "gate-1 is retired: it takes no command any more." in city.said("restart", "gate-1")
+    assert "gate-2 has not connected since its box was replaced" in city.said("restart", "gate-2")
 
 
 def test_a_lane_that_the_configuration_in_force_has_not_or_that_has_nothing_to_open_is_refused(city: City) -> None:

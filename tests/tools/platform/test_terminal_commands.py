@@ -162,3 +162,29 @@ def test_what_is_no_amount_to_pay_in_is_said_by_its_reason(directory: Path, amou
     assert result.exit_code == 2
     assert why in result.output
     assert not (directory / "platform.db").exists()
+
+
+@pytest.mark.parametrize("came", [6, 4])
+def test_a_retired_terminal_reads_as_retired_with_what_came_of_its_records(directory: Path, came: int) -> None:
+    assert typed(directory, "terminal", "add", "gate-1", "--to", str(directory / "first")).exit_code == 0
+    authority = Authority.at(Layout(directory).keys)
+    store = Store.open(Layout(directory).database_url)
+    desk, records = Desk(store, Es256Signer(authority.load_ack_key())), make_chain(6)
+    desk.hello(records)
+    desk.batch(records, 1, came)
+    store.close()
+    assert typed(directory, "terminal", "retire", "gate-1").exit_code == 0
+    (row,) = json.loads(typed(directory, "status", "--json").output)["terminals"]
+    assert (row["retired"], row["committed"], row["behind"]) == (True, came, 6 - came)
+    assert "retired" in typed(directory, "status").output
+    reconciled = typed(directory, "reconcile", "--json")
+    assert (reconciled.exit_code, json.loads(reconciled.output)["behind"]) == (int(came < 6), {"gate-1": 6 - came})
+
+
+def test_where_the_keys_are_elsewhere_nobody_is_taken_for_retired(directory: Path) -> None:
+    store = Store.open(f"sqlite:///{directory}/elsewhere.db")
+    with store.transaction() as transaction:
+        transaction.seen("gate-1", 1)
+    store.close()
+    shown = typed(directory / "none", "status", "--json", "--database", f"sqlite:///{directory}/elsewhere.db")
+    assert [row["retired"] for row in json.loads(shown.output)["terminals"]] == [False]
