@@ -5,6 +5,8 @@ content are what they were, so that a terminal which has it does nothing, and on
 
 Every step may be the last before the power goes, and the whole is run again in the same words: the new key is kept as
 `keys/next-ROLE.pem`, the former public one as `keys/former-ROLE.pem`, until all is done.
+A run that finds the new one in use already only finishes, and says so: who changes a key because a thief has it must
+know that this one is from before.
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ from agent.bundles.check import ALL
 from agent.bundles.envelope import head, read_envelope, seal, unseal
 from agent.bundles.errors import BundleError
 from agent.bundles.manifest import Kind
-from agent.bundles.roles import RoleKeys, rings_of
+from agent.bundles.roles import MAX_KEYS, RoleKeys, rings_of
 from agent.keys import Role
 from offline_store.whole_file import replace_whole
 from tools import bundles
-from tools.cli.words import say, why_en, why_zh
+from tools.cli.words import say
 from tools.platform.bundle_store import BundleStore, Latest
 from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
@@ -39,40 +41,39 @@ Rows = list[tuple[Role, bytes]]
 
 @dataclass(frozen=True)
 class Rotated:
-    """``version`` of the `keys` bundle tells of it; ``resigned`` bundles are signed anew."""
+    """``version`` of the `keys` bundle tells of it; ``resigned`` bundles are signed anew.
+
+    ``only_finished``: what an earlier run had changed; the key in use is the one that it brought, and was not changed.
+    """
 
     version: int
     resigned: int
+    only_finished: bool
 
 
 def rotate(given: BundleStore, authority: Authority, role: Role, now_ms: int) -> Rotated:
-    """Give a role another key, and let the former one count no more. Raises `PlatformError`."""
-    try:
-        return _rotated(given, authority, role, now_ms)
-    except OSError as error:
-        zh = f"{error.filename}：{why_zh(error)}。再运行一次同一命令，即接着做完。"
-        en = f"{error.filename}: {why_en(error)}. Then run the same again: it goes on where it was."
-        raise PlatformError(say(zh, en)) from error
+    """Give a role another key, and let the former one count no more; or finish a change that was cut after that.
 
-
-def _rotated(given: BundleStore, authority: Authority, role: Role, now_ms: int) -> Rotated:
+    Raises `PlatformError` and `OSError`, after both of which it is run again.
+    """
     with given.alone():
         latest = _latest(given)
         known = _known(latest, authority)
         root = _believed_root(authority, known)
         change = NextKey(authority, role)
-        former, public = change.begin()
-        dropped = cose.VerifyKey.from_pem(former)
+        dropped = cose.VerifyKey.from_pem(change.former)
         rows = [(of, pem) for of, pem in known if cose.VerifyKey.from_pem(pem).kid != dropped.kid]
-        if (role, public) not in rows:
-            rows.append((role, public))
-        version = latest.version if latest and rows == known else _tell(given, latest, rows, root, now_ms)
+        if (role, change.public) not in rows:
+            rows.append((role, change.public))
+        content = _content(rows)
+        change.begin()
+        version = latest.version if latest and rows == known else _tell(given, latest, content, root, now_ms)
         change.adopt()
         signer = authority.signer_of(role)
         files = [form.path for latest in given.latest() for form in latest.forms]
         resigned = sum(_resign(path, dropped, signer) for path in files)
         change.end()
-    return Rotated(version, resigned)
+    return Rotated(version, resigned, change.is_adopted)
 
 
 def _latest(given: BundleStore) -> Latest | None:
@@ -96,10 +97,27 @@ def _believed_root(authority: Authority, known: Rows) -> cose.Signer:
     return root
 
 
-def _tell(given: BundleStore, latest: Latest | None, rows: Rows, root: cose.Signer, now_ms: int) -> int:
-    """Give out the next `keys` bundle; its version."""
+def _content(rows: Rows) -> bytes:
+    """Of the next `keys` bundle; terminals would say too late that it is none. Raises `PlatformError`."""
+    if len(rows) > MAX_KEYS:
+        raise PlatformError(
+            say(
+                f"下发的密钥包已有 {MAX_KEYS} 把密钥，放不下新的；什么都没有改。"
+                "请先下发一个密钥较少的密钥包：onecard trust keys，再 onecard platform publish。",
+                f"The keys bundle that is given out names {MAX_KEYS} keys, and has no room for a new one. Nothing was "
+                "changed. Publish one that names fewer: onecard trust keys, then onecard platform publish.",
+            )
+        )
     content = bundles.keys_content(rows)
-    rings_of(content)  # terminals would say it too late
+    try:
+        rings_of(content)
+    except BundleError as error:
+        raise _unreadable(error) from error
+    return content
+
+
+def _tell(given: BundleStore, latest: Latest | None, content: bytes, root: cose.Signer, now_ms: int) -> int:
+    """Give out the next `keys` bundle; its version."""
     version = 1 if latest is None else latest.version + 1
     issue = bundles.Issue(Kind.KEYS, Kind.KEYS.value, version, now_ms, now_ms + TERM_MS, 0, ALL)
     with TemporaryDirectory() as scratch:
@@ -117,9 +135,11 @@ def _known(latest: Latest | None, authority: Authority) -> Rows:
         content = bundles.read_full(latest.forms[0].path).content
         return [(row.role, row.pem) for row in RoleKeys.decode(content).rows]
     except BundleError as error:
-        raise PlatformError(
-            say(f"密钥包无法读取：{error.zh}", f"The keys bundle cannot be read: {error.en}.")
-        ) from error
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: BundleError) -> PlatformError:
+    return PlatformError(say(f"密钥包无法读取：{error.zh}", f"The keys bundle cannot be read: {error.en}."))
 
 
 def _resign(path: Path, former: cose.VerifyKey, signer: cose.Signer) -> bool:

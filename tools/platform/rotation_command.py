@@ -10,11 +10,12 @@ import click
 
 from agent.keys import Role
 from profiles.reasons import counted
-from tools.cli.words import say
+from tools.cli.words import say, why_en, why_zh
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.command_options import directory_option, json_option
-from tools.platform.rotation import ROLES, rotate
+from tools.platform.errors import PlatformError
+from tools.platform.rotation import ROLES, Rotated, rotate
 from tools.platform.service import Layout
 
 _ENDS = {
@@ -55,16 +56,34 @@ def rotation(name: str, yes: bool, directory: Path, as_json: bool) -> None:
     if not yes:
         click.echo(say(*_ENDS[role]), err=True)
         click.confirm(say(f"更换 {role} 密钥？", f"Change the key of {role}?"), abort=True, err=True)
-    layout = Layout(directory)
-    done = rotate(BundleStore(layout.bundles), Authority.at(layout.keys), role, time.time_ns() // 1_000_000)
+    done = _rotated(Layout(directory), role)
     if as_json:
-        click.echo(json.dumps({"role": role.value, "keys": done.version, "resigned": done.resigned}))
+        only = {"only_finished": True} if done.only_finished else {}
+        click.echo(json.dumps({"role": role.value, "keys": done.version, "resigned": done.resigned, **only}))
         return
+    click.echo(_only_finished(role) if done.only_finished else say(f"{role} 密钥已更换。", f"{role} has another key."))
     click.echo(
         say(
-            f"{role} 密钥已更换：密钥包第 {done.version} 版待下发，重签 {done.resigned} 个数据包。"
-            "请重新启动 platform run 和各 worker。",
-            f"{role} has another key: version {done.version} of the keys bundle is to be given out, "
-            f"{counted(done.resigned, 'bundle')} signed anew. Start `platform run` and its workers again.",
+            f"密钥包第 {done.version} 版待下发，重签 {done.resigned} 个数据包。请重新启动 platform run 和各 worker。",
+            f"Version {done.version} of the keys bundle is to be given out, {counted(done.resigned, 'bundle')} signed "
+            "anew. Start `platform run` and its workers again.",
         )
+    )
+
+
+def _rotated(layout: Layout, role: Role) -> Rotated:
+    try:
+        return rotate(BundleStore(layout.bundles), Authority.at(layout.keys), role, time.time_ns() // 1_000_000)
+    except OSError as error:
+        where = error.filename or layout.directory
+        zh = f"{where}：{why_zh(error)}。再运行一次同一命令，即接着做完。"
+        en = f"{where}: {why_en(error)}. Then run the same again: it goes on where it was."
+        raise PlatformError(say(zh, en)) from error
+
+
+def _only_finished(role: Role) -> str:
+    return say(
+        f"之前中断的 {role} 密钥更换已完成。正在使用的是那次换上的密钥，这次没有更换；如果它也已外泄，请再运行一次。",
+        f"A change of the {role} key that was cut short before is finished. The key in use is the one that it brought, "
+        "and was not changed now: if somebody else knows that one too, run the same again.",
     )

@@ -11,13 +11,14 @@ from typing import BinaryIO
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agent import cose
 from agent.bundles.check import Place, check
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Kind
-from agent.bundles.roles import Rings, Signatory, enrolled_rings, rings_of
+from agent.bundles.roles import MAX_KEYS, Rings, Signatory, enrolled_rings, rings_of
 from agent.clock import Moment
 from agent.keys import FileKeyStore, Role
 from agent.sync.contract import JournalBatch
@@ -179,6 +180,137 @@ def test_cut_short_before_any_write_it_is_run_again_and_ends_as_it_would_have(
     assert set(believed(city.envelopes(), city.rings(enrolled)).values()) == {True}
     former = {cose.key_id(key.public_key()) for key in city.authority.load_former_sealing_keys()}
     assert former == (set(enrolled[Role.SEALING]) if role == "sealing" else set())
+
+
+def in_use(city: City, role: Role) -> bytes:
+    return city.authority.signer_of(role).kid
+
+
+def cut_at_the_end(city: City, monkeypatch: pytest.MonkeyPatch, role: str) -> None:
+    """As by a power cut before the first name goes: the key is in use, and what it signed lies there."""
+
+    def cut(path: Path, missing_ok: bool = False) -> None:
+        if path.name.startswith(("next-", "former-")):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        unlink(path, missing_ok)
+
+    unlink = Path.unlink
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", cut)
+        assert city.typed("rotate", role, "--yes").exit_code == 1
+
+
+@pytest.mark.parametrize("role", [role.value for role in rotation.ROLES])
+def test_a_change_that_was_cut_late_is_finished_and_said_to_be_only_that_and_the_next_one_changes_the_key(
+    city: City, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    before = in_use(city, Role(role))
+    cut_at_the_end(city, monkeypatch, role)
+    brought = in_use(city, Role(role))
+    finished = city.typed("rotate", role, "--yes")
+    assert (finished.exit_code, "was not changed now" in finished.output) == (0, True)
+    assert "has another key" not in finished.output
+    assert in_use(city, Role(role)) == brought != before
+    again = city.typed("rotate", role, "--yes")
+    assert (again.exit_code, "has another key" in again.output) == (0, True)
+    assert in_use(city, Role(role)) not in {before, brought}
+    former = {cose.key_id(key.public_key()) for key in city.authority.load_former_sealing_keys()}
+    assert former == ({before, brought} if role == "sealing" else set())
+
+
+def test_a_script_is_told_too_that_a_change_was_only_finished(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut_at_the_end(city, monkeypatch, "bundle")
+    told = json.loads(city.typed("rotate", "bundle", "--yes", "--json").output)
+    assert told == {"role": "bundle", "keys": 1, "resigned": 0, "only_finished": True}
+
+
+def test_what_tells_of_an_unfinished_change_is_gone_for_good_the_private_key_first(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[list[str]] = []
+    keys, fsync = city.layout.keys.stat(), os.fsync
+
+    def seen(descriptor: int) -> None:
+        if os.path.samestat(os.fstat(descriptor), keys):
+            left.append(sorted(path.name for path in city.layout.keys.glob("*-command.pem")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", seen)
+    assert city.typed("rotate", "command", "--yes").exit_code == 0
+    assert left[-2:] == [["former-command.pem"], []]
+
+
+def test_a_former_key_that_is_missing_is_asked_for_or_the_change_begins_anew(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_at_the_end(city, monkeypatch, "command")
+    brought = in_use(city, Role.COMMAND)
+    coming, former = (city.layout.keys / f"{which}-command.pem" for which in ("next", "former"))
+    former.unlink()
+    refused = city.typed("rotate", "command", "--yes")
+    assert refused.exit_code == 1
+    assert f"{former} is missing" in refused.output
+    assert f"remove {coming} and run the same again" in refused.output
+    coming.unlink()
+    assert city.typed("rotate", "command", "--yes").exit_code == 0
+    assert set(city.rings(enrolled_rings(city.terminal))[Role.COMMAND]) == {in_use(city, Role.COMMAND)} != {brought}
+
+
+def test_a_former_key_that_is_missing_before_the_change_is_the_one_in_use(city: City) -> None:
+    (city.layout.keys / "next-bundle.pem").write_bytes(Authority.init(city.layout.directory / "b").ack_key.read_bytes())
+    enrolled = enrolled_rings(city.terminal)
+    assert json.loads(city.typed("rotate", "bundle", "--yes", "--json").output)["resigned"] == 3
+    assert set(believed(city.envelopes(), city.rings(enrolled)).values()) == {True}
+
+
+@pytest.mark.parametrize("role", ["bundle", "sealing"])
+def test_a_lost_key_is_replaced(city: City, role: str) -> None:
+    city.authority.role_keys[Role(role)][0].unlink()
+    assert city.typed("rotate", role, "--yes").exit_code == 0
+    assert set(city.rings(enrolled_rings(city.terminal))[Role(role)]) == {in_use(city, Role(role))}
+
+
+def test_a_disk_that_is_full_is_named_also_where_the_system_does_not(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def full(**_where: Path) -> BinaryIO:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(rotation, "TemporaryFile", full)
+    refused = city.typed("rotate", "bundle", "--yes")
+    assert refused.exit_code == 1
+    assert f"{city.layout.directory}: {os.strerror(errno.ENOSPC)}. Then run the same again" in refused.output
+
+
+def test_a_disk_that_is_full_before_anything_begins_is_said_too(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, public = city.authority.role_keys[Role.COMMAND]
+    public.unlink()
+
+    def full(path: Path, content: bytes | BinaryIO) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(ca, "replace_whole", full)
+    refused = city.typed("rotate", "bundle", "--yes")
+    assert refused.exit_code == 1
+    assert f"{public}: {os.strerror(errno.ENOSPC)}" in refused.output
+
+
+def test_a_keys_bundle_without_room_is_refused_before_anything_changes(city: City, tmp_path: Path) -> None:
+    others = [row for row in city.authority.public_keys() if row[0] is not Role.ACKNOWLEDGEMENT]
+    while len(others) < MAX_KEYS:
+        public = ec.generate_private_key(ec.SECP256R1()).public_key()
+        others.append((Role.BUNDLE, public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)))
+    issue = bundles.Issue(Kind.KEYS, "keys", 8, NOW_MS, NOW_MS + DAY_MS, 0, "all")
+    made = tmp_path / "keys-8.bundle"
+    made.write_bytes(bundles.full_bundle(issue, bundles.keys_content(others), city.authority.signer_of(Role.ROOT)))
+    city.given.add(made)
+    before = kept(city.layout.directory)
+    refused = city.typed("rotate", "acknowledgement", "--yes")
+    assert refused.exit_code == 1
+    assert "names 32 keys, and has no room" in refused.output
+    assert kept(city.layout.directory) == before
+    assert json.loads(city.typed("rotate", "bundle", "--yes", "--json").output)["keys"] == 9, "one goes, one comes"
 
 
 def kept(directory: Path) -> dict[str, bytes]:
