@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from profiles.reasons import ReasonEnum, Sentence
 
 COMMAND = "command"
@@ -11,6 +13,14 @@ _S = Sentence
 _CITIZEN = _S("请走旁边通道", "Please use the next lane")
 
 
+class Unanswerable(StrEnum):
+    """Why a command leaves no record: it is the source of the alarm ``command-refused``."""
+
+    UNVERIFIED = "unverified"
+    FOREIGN = "foreign"
+    PASSED_NUMBER = "passed-number"
+
+
 class CommandReason(ReasonEnum):
     """A closed list: the first is written before the act, the next ones refuse it, the rest end it."""
 
@@ -18,6 +28,14 @@ class CommandReason(ReasonEnum):
         "command-accepted",
         _CITIZEN,
         _S("平台的签名命令已接受，即将执行", "the platform's signed command is accepted and about to be carried out"),
+    )
+    AHEAD = (
+        "command-issued-ahead",
+        _CITIZEN,
+        _S(
+            "命令的签发时间在未来：平台或终端的时钟不准",
+            "the command was issued in the future: the platform's clock or the terminal's is wrong",
+        ),
     )
     EXPIRED = ("command-expired", _CITIZEN, _S("命令到达时已过期", "the command came after its end"))
     TOO_LONG = (

@@ -5,9 +5,10 @@ In this order:
 1. a key of the role *command* that is in force signed it for this terminal's topic, and it is well formed
    (``unverified``); it names this terminal and the chain of its journal (``foreign``). What fails is an alarm, once a
    minute and cause, and leaves no record: a broker that forges at speed fills no disk;
-2. its number is above that of the last one. One that is not was dealt with: of the very last the result is told again,
-   which is what the platform wants that asks again; nothing else happens;
-3. it has not ended, may live so long, is of a known act and a lane that has an opening;
+2. its number is above the last one of the key that signed it. One that is not was dealt with: of the very last the
+   result is told again, which is what the platform wants that asks again; one whose id is not among the latest ones
+   is an alarm (``passed-number``); nothing else happens. A new key begins anew: a thief's numbers end with his;
+3. it was not issued in the future, has not ended, may live so long, is of a known act and a lane that has an opening;
 4. the record of kind ``command`` is on the disk, in one transaction with its number. It is there for a refusal too;
 5. the act; and another record, which refers to the first, says what became of it. If that is missing at a start, the
    outcome is unknown and recorded as such, but for an act that was to begin anew: that is what it did.
@@ -21,13 +22,14 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
-from agent import cbor, cose
+from agent import cose
+from agent.bundles.check import MAX_AHEAD_MS
 from agent.clock import Clock, RecordIds
-from agent.command_reasons import COMMAND, CommandReason
+from agent.command_reasons import COMMAND, CommandReason, Unanswerable
 from agent.disk_waits import durable
 from agent.lane_orders import LaneOrders
+from agent.latest_command import SAVED_COMMAND, Latest
 from agent.logs import log
 from agent.memory import Memory
 from agent.sync.complaints import Complaints
@@ -39,17 +41,9 @@ from offline_store.record import Entry
 from offline_store.writer import JournalWriter
 from profiles.api import ClockState
 
-SAVED_COMMAND = "terminal/command"
 MAX_WAITING = 16
 CLOCK_LOOK_S = 0.5
 _BEGINS_ANEW = frozenset({CommandAct.RESTART.value, CommandAct.RE_READ.value})
-
-
-class Unanswerable(StrEnum):
-    """Why a command leaves no record: it is the source of the alarm ``command-refused``."""
-
-    UNVERIFIED = "unverified"
-    FOREIGN = "foreign"
 
 
 @dataclass(frozen=True)
@@ -76,31 +70,6 @@ class CommandPorts:
     recorded: Callable[[int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Latest:
-    """The last command that was recorded; ``reason`` is empty while its outcome is not on the disk."""
-
-    number: int = 0
-    id: bytes = b""
-    record_id: bytes = b""
-    act: str = ""
-    reason: str = ""
-
-    def saved(self) -> bytes:
-        """As it is saved."""
-        return cbor.encode([self.number, self.id, self.record_id, self.act, self.reason])
-
-    @classmethod
-    def of(cls, saved: bytes | None) -> Latest:
-        """What was saved. Raises ``ValueError`` for what is damaged: then nothing may be carried out again."""
-        if saved is None:
-            return cls()
-        match cbor.decode(saved, max_bytes=512, max_depth=1):
-            case [int() as number, bytes() as command, bytes() as record_id, str() as act, str() as reason]:
-                return cls(number, command, record_id, act, reason)
-        raise ValueError("not what was saved of a command")
-
-
 class Commands:
     """One task on the event loop; :meth:`heard` is called there."""
 
@@ -121,7 +90,7 @@ class Commands:
     async def run(self) -> None:
         """Until cancelled. Raises ``StoreError`` for what the disk does not take; run again, it ends what was open."""
         await self._ports.memory.reload()
-        self._latest = Latest.of(self._ports.memory.saved(SAVED_COMMAND))
+        self._latest = Latest.of(self._ports.memory.saved(SAVED_COMMAND)).counted_for(self._ports.keys())
         if self._latest.number and not self._latest.reason:
             began = self._latest.act in _BEGINS_ANEW
             await self._end(CommandReason.DONE if began else CommandReason.OUTCOME_UNKNOWN)
@@ -134,21 +103,28 @@ class Commands:
             await self._take(self._waiting.popleft())
 
     async def _take(self, payload: bytes) -> None:
+        keys = self._ports.keys()
         try:
-            command = open_command(payload, self._ports.keys(), self._terminal)
+            command, kid = open_command(payload, keys, self._terminal)
         except ContractError:
             self._complain(Unanswerable.UNVERIFIED)
             return
         if command.terminal != self._terminal or command.chain_id != await self._ports.chain():
             self._complain(Unanswerable.FOREIGN)
             return
-        if command.number <= self._latest.number:
+        self._latest = self._latest.counted_for(keys)
+        if command.number <= self._latest.of_key(kid):
             if command.id == self._latest.id:
                 self._tell()
+            elif command.id not in self._latest.known:
+                self._complain(Unanswerable.PASSED_NUMBER)
             return
-        self._ports.signed_at(command.issued_ms)
         refusal = self._refusal(command)
-        record_id = await self._begin(command, refusal or CommandReason.ACCEPTED)
+        if refusal is not CommandReason.AHEAD:
+            self._ports.signed_at(command.issued_ms)
+        reason = refusal or CommandReason.ACCEPTED
+        record_id = self._ports.ids.new()
+        await self._begin(command, reason, self._latest.followed_by(command, kid, keys, record_id, reason))
         if refusal is not None:
             self._tell()
             return
@@ -157,7 +133,9 @@ class Commands:
     def _refusal(self, command: Command) -> CommandReason | None:
         moment = self._ports.clock.moment()
         opens = command.act == CommandAct.OPEN
+        latest_ms = moment.now_ms + moment.uncertainty_ms + MAX_AHEAD_MS
         checks = (
+            (command.issued_ms <= latest_ms, CommandReason.AHEAD),
             (moment.now_ms - moment.uncertainty_ms < command.expires_ms, CommandReason.EXPIRED),
             (not command.lives_too_long, CommandReason.TOO_LONG),
             (command.act in set(CommandAct), CommandReason.NOT_KNOWN),
@@ -181,12 +159,8 @@ class Commands:
             await asyncio.Event().wait()
         return reason
 
-    async def _begin(self, command: Command, reason: CommandReason) -> bytes:
+    async def _begin(self, command: Command, reason: CommandReason, latest: Latest) -> None:
         """The record that precedes the act, or refuses it."""
-        record_id = self._ports.ids.new()
-        latest = Latest(command.number, command.id, record_id, command.act)
-        if reason is not CommandReason.ACCEPTED:
-            latest = replace(latest, reason=reason.code)
         public: dict[str, str | int] = {
             "command": command.id.hex(),
             "number": command.number,
@@ -194,8 +168,7 @@ class Commands:
         }
         public |= {} if command.lane is None else {"lane": command.lane}
         public |= {} if command.direction is None else {"direction": command.direction.value}
-        await self._record(record_id, reason, public, latest)
-        return record_id
+        await self._record(latest.record_id, reason, public, latest)
 
     async def _end(self, reason: CommandReason) -> None:
         """What became of the last one."""
@@ -236,4 +209,5 @@ class Commands:
 
     def _complain(self, cause: Unanswerable) -> None:
         if (alarm := self._complaints.about("command-refused", cause.value)) is not None:
+            self._log.warning("command refused", reason=cause.value)
             self._ports.alarm(alarm)

@@ -32,7 +32,7 @@ COMMANDING = [
         terminal=TERMINAL,
         chain_id=b"c" * 16,
         id=b"i" * 16,
-        number=2**62,
+        number=2**53 - 1,
         issued_ms=5,
         expires_ms=6,
         act="open",
@@ -65,6 +65,7 @@ class Ordered:
         self.alarms: list[Alarm] = []
         self.signed_at: list[int] = []
         self.begun_anew = 0
+        self.keys = KEYS
         self.reread = CommandReason.DONE
         site = self.site
         self.orders = LaneOrders({"north"}, self._order, {"till"})
@@ -74,7 +75,7 @@ class Ordered:
             clock=site.clock,
             signed_at=self.signed_at.append,
             ids=RecordIds(site.clock, SeededRandom(2)),
-            keys=lambda: KEYS,
+            keys=lambda: self.keys,
             chain=self._chain,
             orders=self.orders,
             reread=self._reread,
@@ -114,9 +115,9 @@ class Ordered:
         }
         return Command.model_validate(fields | changes)
 
-    async def given(self, payload: bytes | Command) -> None:
+    async def given(self, payload: bytes | Command, signer: cose.Es256Signer = SIGNER) -> None:
         """Have it heard, and time pass until all is over."""
-        self.commands.heard(payload if isinstance(payload, bytes) else sign_command(payload, SIGNER))
+        self.commands.heard(payload if isinstance(payload, bytes) else sign_command(payload, signer))
         await asyncio.sleep(1)
 
     @property

@@ -8,19 +8,21 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agent import cose
+from agent import cbor, cose
 from agent.command_reasons import COMMAND, CommandReason
 from agent.commanding import lane_orders
 from agent.commands import MAX_WAITING
 from agent.config import parse
 from agent.sync.contract.commands import Command, sign_command
+from agent.sync.contract.topics import Address, Channel
 from drivers.api import InputReading
 from offline_store.errors import StoreError
 from profiles.api import ClockState
-from tests.agent.ordering import SIGNER, Ordered
+from tests.agent.ordering import SIGNER, TERMINAL, Ordered
 from tests.agent.simulated import run_simulated
 from tests.agent.site import DISK_FULL, card, fire, serve
 from tests.faults import SEED
@@ -110,6 +112,14 @@ def test_the_way_that_is_named_stands_in_the_record_and_one_that_the_lane_has_no
     assert terminal.opened == 1
 
 
+CONTEXT = Address(TERMINAL).topic(Channel.COMMAND).encode()
+
+
+def with_number(command: Command, number: int) -> bytes:
+    content = {**cbor2.loads(command.encode()), 5: number}
+    return cose.sign1(cbor.encode(content), SIGNER, CONTEXT)
+
+
 LIES: dict[str, tuple[Callable[[Ordered], bytes], str]] = {
     "forged": (
         lambda terminal: sign_command(terminal.command(), cose.Es256Signer(ec.generate_private_key(ec.SECP256R1()))),
@@ -118,7 +128,8 @@ LIES: dict[str, tuple[Callable[[Ordered], bytes], str]] = {
     "unsigned": (lambda terminal: terminal.command().encode(), "unverified"),
     "another terminal's": (lambda terminal: sign_command(terminal.command(terminal="gate-8"), SIGNER), "unverified"),
     "another chain's": (lambda terminal: sign_command(terminal.command(chain_id=bytes(16)), SIGNER), "foreign"),
-    "not a command": (lambda _: cose.sign1(b"\xa0", SIGNER, b"onecard/1/87/gate-7/down/command"), "unverified"),
+    "a number that no record can hold": (lambda terminal: with_number(terminal.command(), 2**53), "unverified"),
+    "not a command": (lambda _: cose.sign1(b"\xa0", SIGNER, CONTEXT), "unverified"),
     "nothing": (lambda _: b"", "unverified"),
     "too long": (lambda _: bytes(70_000), "unverified"),
 }

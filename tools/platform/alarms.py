@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.bundles.errors import BundleFault
+from agent.command_reasons import Unanswerable
 from agent.configuration.standing import Why
 from agent.records import ConfigurationReason
 from profiles.reasons import Sentence
@@ -22,6 +23,9 @@ ALARMS: Mapping[str, Sentence] = {
     "bad-genesis": _S("记录链的首条记录不符", "the first record of a chain is not its own"),
     "bad-record": _S("记录无法识别", "a record cannot be read"),
     "bundle-refused": _S("终端拒收下发的数据包", "the terminal refused a bundle that came over the link"),
+    "command-refused": _S(
+        "终端拒收一条命令，没有执行", "the terminal refused a command that came over the link; nothing was done"
+    ),
     "chain-closed": _S("已换下或退役的设备又来上报", "a box that was replaced or retired reports again"),
     "chain-break": _S("一批记录前后不连续", "the records of a batch do not follow each other"),
     "chain-forked": _S("终端的记录链与平台的不一致", "the terminal's chain and the platform's differ"),
@@ -109,6 +113,16 @@ _SOURCES: Mapping[str, Sentence] = {
 }
 
 
+_COMMANDS: Mapping[str, Sentence] = {
+    Unanswerable.UNVERIFIED: _S("不是有效的命令密钥签名的", "not signed by a command key that is in force"),
+    Unanswerable.FOREIGN: _S("属于另一台终端或另一条记录链", "for another terminal or chain"),
+    Unanswerable.PASSED_NUMBER: _S(
+        "编号不高于该密钥已用过的：旧命令重放，或密钥已泄露，或平台时钟曾经偏快",
+        "its number is not above the key's last: played again, or the key is stolen, or the platform's clock was ahead",
+    ),
+}
+
+
 def source_words(code: str, source: str) -> str:
     """Where an alarm comes from: a part of the terminal, a lane by its name, or what was wrong."""
     if code == "answer-refused":
@@ -117,5 +131,5 @@ def source_words(code: str, source: str) -> str:
         return next((tell(fault.sentence) for fault in BundleFault if fault.code == source), source)
     if code == ConfigurationReason.WITHDRAWN.code:
         return next((tell(why.sentence) for why in Why if why.value == source), source)
-    sentence = _SOURCES.get(source)
+    sentence = (_COMMANDS if code == "command-refused" else _SOURCES).get(source)
     return source if sentence is None else say(sentence.zh, sentence.en)

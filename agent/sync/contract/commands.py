@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from agent import cose
 from agent.sync.contract.errors import ContractError
-from agent.sync.contract.messages import ChainId, Code, Name, Seq, TerminalId, TimeMs
+from agent.sync.contract.messages import ChainId, Code, Name, TerminalId, TimeMs
 from agent.sync.contract.topics import Address, Channel
 from agent.sync.contract.wire import Key, Message
 from profiles.direction import Direction
@@ -22,6 +22,8 @@ MAX_COMMAND_BYTES = 512
 MAX_REPORT_BYTES = 12 * 1024
 
 CommandId = Annotated[bytes, Field(min_length=16, max_length=16)]
+CommandNumber = Annotated[int, Field(ge=1, lt=2**53)]
+"""As wide as a record's integers, since it stands there."""
 
 
 class CommandAct(StrEnum):
@@ -39,14 +41,14 @@ LONGEST_LIFE_MS = 7 * 86_400_000
 
 
 class Command(Message):
-    """Down: carry this out, once, before ``expires_ms``. ``number`` counts up a terminal and is never used again."""
+    """Down: carry this out, once, before ``expires_ms``. ``number`` counts up a terminal and key, each used once."""
 
     MAX_BYTES: ClassVar[int] = MAX_COMMAND_BYTES
     kind: Annotated[Literal["command"], Key(1)] = "command"
     terminal: Annotated[TerminalId, Key(2)]
     chain_id: Annotated[ChainId, Key(3)]
     id: Annotated[CommandId, Key(4)]
-    number: Annotated[Seq, Key(5)]
+    number: Annotated[CommandNumber, Key(5)]
     issued_ms: Annotated[TimeMs, Key(6)]
     expires_ms: Annotated[TimeMs, Key(7)]
     act: Annotated[Code, Key(8)]
@@ -83,13 +85,13 @@ def sign_command(command: Command, signer: cose.Signer) -> bytes:
     return cose.sign1(command.encode(), signer, _context(command.terminal))
 
 
-def open_command(payload: bytes, keys: Mapping[bytes, cose.VerifyKey], terminal: str) -> Command:
-    """The command, if one of ``keys`` signed it for ``terminal``. Raises :class:`ContractError`."""
+def open_command(payload: bytes, keys: Mapping[bytes, cose.VerifyKey], terminal: str) -> tuple[Command, bytes]:
+    """The command and the kid, if one of ``keys`` signed it for ``terminal``. Raises :class:`ContractError`."""
     try:
         signed = cose.verify1(payload, keys, _context(terminal), max_payload_bytes=MAX_COMMAND_BYTES)
     except cose.CoseError as error:
         raise ContractError(str(error)) from error
-    return Command.decode(signed.payload)
+    return Command.decode(signed.payload), signed.kid
 
 
 def _context(terminal: str) -> bytes:

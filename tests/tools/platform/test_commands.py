@@ -251,5 +251,8 @@ def test_alarms_say_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> Non
         assert source_words("clock-untrusted", "clock") == clock
         assert source_words("forced-open", "north-in") == "north-in"
         assert source_words("answer-refused", "stale") == fields.refusal("stale") != "stale"
+        passed = source_words("command-refused", "passed-number")
+        assert passed != "passed-number"
+        assert source_words("command-refused", "unheard-of") == "unheard-of"
         assert source_words("bundle-refused", "audience") == tell(BundleFault.AUDIENCE.sentence)
         assert source_words("configuration-withdrawn", "restarts") == tell(Why.RESTARTS.sentence)

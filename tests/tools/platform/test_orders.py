@@ -44,7 +44,7 @@ def test_a_command_is_signed_for_its_terminal_and_chain_and_numbered(known: Stor
     first, second = given(known, signer), given(known, signer, "open")
     keys = keyring([VerifyKey.of(signer.key.public_key())])
     with known.transaction() as transaction:
-        commands = [open_command(row.payload, keys, TERMINAL) for row in orders.due(transaction, NOW_MS)]
+        commands = [open_command(row.payload, keys, TERMINAL)[0] for row in orders.due(transaction, NOW_MS)]
     assert [(each.id, each.number, each.chain_id) for each in commands] == [
         (first, NOW_MS, b"c" * 16),
         (second, NOW_MS + 1, b"c" * 16),
