@@ -87,7 +87,9 @@ def _unprivileged(directory: Path) -> int:
 
 
 def _make(programs: Path, directory: Path, user: int) -> None:
+    """In UTF-8 whatever locale this runs in: by `C` alone it would be SQL_ASCII, of which psycopg returns bytes."""
     command = [str(programs / "initdb"), "--pgdata", str(directory / "data"), "--username", _SUPERUSER]
+    command += ["--encoding", "UTF8", "--locale", "C"]
     made = subprocess.run(
         [*command, "--auth", "trust"], user=user, cwd=directory, capture_output=True, text=True, check=False
     )
