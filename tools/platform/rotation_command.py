@@ -11,6 +11,7 @@ import click
 from agent.keys import Role
 from profiles.reasons import counted
 from tools.cli.words import say, why_en, why_zh
+from tools.owner import as_owner
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.command_options import directory_option, json_option
@@ -73,7 +74,8 @@ def rotation(name: str, yes: bool, directory: Path, as_json: bool) -> None:
 
 def _rotated(layout: Layout, role: Role) -> Rotated:
     try:
-        return rotate(BundleStore(layout.bundles), Authority.at(layout.keys), role, time.time_ns() // 1_000_000)
+        with as_owner(layout.directory):  # who runs the platform reads and gives out what is made here
+            return rotate(BundleStore(layout.bundles), Authority.at(layout.keys), role, time.time_ns() // 1_000_000)
     except OSError as error:
         where = error.filename or layout.directory
         zh = f"{where}：{why_zh(error)}。再运行一次同一命令，即接着做完。"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,7 @@ from agent.sync.contract import JournalBatch
 from agent.sync.contract.stick import PartMaker, check_part, open_part
 from offline_store.whole_file import replace_whole
 from profiles.api import ClockState
+from tests.faults.privilege import refused
 from tools import bundles
 from tools.platform import ca, leases, rotation
 from tools.platform.bundle_store import BundleStore
@@ -34,6 +36,7 @@ from tools.platform.give_out import give_out
 from tools.platform.service import Layout
 from tools.platform.stick import customs_of
 
+SOMEBODY = 65_534
 NOW_MS = 1_795_406_400_000
 DAY_MS = 86_400_000
 TILL = Place("till-1")
@@ -359,3 +362,18 @@ def test_it_says_what_ends_and_asks(city: City) -> None:
     assert asked.exit_code == 1
     assert "technician" in asked.output
     assert not city.layout.bundles.joinpath("keys").exists()
+
+
+def test_run_by_root_it_leaves_all_that_it_makes_to_whoever_runs_the_platform() -> None:
+    if os.geteuid() != 0:
+        refused("root works on another user's directory")
+    with tempfile.TemporaryDirectory() as place:  # every directory of pytest's is root's alone
+        Path(place).chmod(0o755)
+        city = City(Path(place))
+        home = city.layout.directory
+        for path in (home, *home.rglob("*")):
+            os.chown(path, SOMEBODY, SOMEBODY)
+        rotated = city.typed("rotate", "bundle", "--yes")
+        assert rotated.exit_code == 0, rotated.output
+        assert {path.stat().st_uid for path in (home, *home.rglob("*"))} == {SOMEBODY}
+        assert os.geteuid() == 0
