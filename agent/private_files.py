@@ -160,9 +160,13 @@ def _wiped(held: int, name: str) -> bool:
 
 
 def sweep(directory: Path) -> None:
-    """Remove drafts that a power cut left; whoever writes at the same time must be shut out by the caller."""
+    """Remove drafts that a power cut left; whoever writes at the same time must be shut out by the caller.
+
+    A directory is no draft, and in nobody's way.
+    """
     for draft in directory.glob(".*.*"):
-        draft.unlink(missing_ok=True)
+        if not draft.is_dir():
+            draft.unlink(missing_ok=True)
 
 
 def check_file(path: Path) -> None:

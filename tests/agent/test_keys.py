@@ -153,6 +153,15 @@ def test_a_key_name_never_leaves_the_directory(store: FileKeyStore, name: str) -
         store.install(name, b"")
 
 
+def test_what_a_power_cut_left_is_cleared_away_and_a_directory_of_such_a_name_stops_nothing(
+    store: FileKeyStore, directory: Path
+) -> None:
+    (directory / ".tls.pem.0123").write_bytes(b"half")
+    (directory / ".tls.pem.dir").mkdir()
+    store.protect()
+    assert sorted(path.name for path in directory.glob(".*")) == [".tls.pem.dir"]
+
+
 def test_a_failed_write_leaves_the_old_key_and_no_draft(
     store: FileKeyStore, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
