@@ -162,7 +162,8 @@ def install(files: tuple[Path, ...], state_dir: Path, wait_s: float, as_json: bo
         if as_json:
             bundle_files.tell(outcome, as_json)
         else:
-            click.echo(f"{shown(str(outcome['file']))}: {say(str(outcome['zh']), str(outcome['en']))}")
+            name = shown(str(outcome["file"]))
+            click.echo(say(f"{name}：{outcome['zh']}", f"{name}: {outcome['en']}"))
     if any(outcome["state"] == "refused" for outcome in outcomes):
         raise SystemExit(1)
 

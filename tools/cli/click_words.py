@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click import core, decorators, exceptions, formatting, parser, termui, types, utils
 
-from agent.words import language
+from agent.words import language, why_zh
 
 _MODULES: tuple[ModuleType, ...] = (core, decorators, exceptions, formatting, parser, termui, types, utils)
 
@@ -89,6 +89,9 @@ class _Formatter(click.HelpFormatter):
         self.write(f"{'':>{self.current_indent}}{heading}：\n")
 
 
+_OPEN = click.File.convert
+
+
 def translate_click() -> None:
     """Let click speak the reader's language in this process; before the first command is made."""
     types.IntRange.name, types.FloatRange.name, types.FloatParamType.name = "integer", "number", "number"
@@ -99,12 +102,23 @@ def translate_click() -> None:
             if name in vars(module):
                 setattr(module, name, function)
     click.Context.formatter_class = _Formatter
+    setattr(click.File, "convert", _convert)  # noqa: B010 -- a method, and mypy knows that none is assigned to
     # click ends this one sentence itself, with a full stop that goes through no gettext.
     told = exceptions.MissingParameter.format_message
     setattr(exceptions.MissingParameter, "format_message", lambda error: told(error).replace("'.", "'。", 1))  # noqa: B010
     types.StringParamType.name = "文字"
     types.IntParamType.name = types.IntRange.name = "整数"
     types.FloatParamType.name = types.FloatRange.name = "数字"
+
+
+def _convert(file: click.File, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    """A file that cannot be opened, with the system's reason in Chinese: click quotes it as it came."""
+    try:
+        return _OPEN(file, value, param, ctx)
+    except click.BadParameter as error:
+        if isinstance(error.__context__, OSError):
+            file.fail(f"{value}：{why_zh(error.__context__)}", param, ctx)
+        raise
 
 
 def _gettext(message: str) -> str:

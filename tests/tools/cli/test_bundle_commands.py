@@ -41,6 +41,11 @@ async def test_bundles_come_from_a_stick_are_listed_and_shown(desk: Desk) -> Non
     assert (unknown.exit_code, "no bundle named status?8" in unknown.err) == (1, True)
 
 
+async def test_what_became_of_a_file_is_said_in_chinese_as_chinese_is_written(desk: Desk) -> None:
+    done = await desk.onecard("bundles", "install", "none.bundle", "--state-dir", "state", lang="zh")
+    assert (done.exit_code, done.out.startswith("none.bundle：文件无法读取")) == (1, True), done
+
+
 async def test_each_thing_on_a_hostile_stick_has_its_reason_and_the_good_one_is_installed(desk: Desk) -> None:
     good = desk.home / await desk.status(1, "3\n")
     stick = desk.home / "stick"

@@ -126,6 +126,12 @@ def test_a_runtime_directory_that_cannot_be_used_is_named_with_its_remedy(
     assert " · " not in done.stderr
 
 
+def test_a_file_that_click_cannot_open_is_said_in_chinese(tmp_path: Path) -> None:
+    done = in_a_process(tmp_path, "logs", "--from", "none.log", lang="zh")
+    assert (done.returncode, "none.log：不存在" in done.stderr) == (2, True), done.stderr
+    assert "No such file" not in done.stderr
+
+
 def test_a_platform_database_is_named_by_its_path(tmp_path: Path) -> None:
     done = onecard(tmp_path, "platform", "status", "--dir", str(tmp_path / "nowhere"))
     assert f"{tmp_path}/nowhere/platform.db" in done.err
