@@ -65,13 +65,15 @@ def decommission(state_dir: Path, with_unsent: bool, yes: bool) -> None:
     lock = take_lock(state_dir)
     try:
         if not with_unsent and _unsent(state_dir):
-            raise click.ClickException(
+            click.echo(
                 say(
-                    "日志已记下凭谁的许可：请启动终端，等平台收到，然后在一天之内再运行一次本命令",
-                    "the journal has now by whose permits: start the terminal until the platform has that too, then"
-                    " run this command again within a day",
-                )
+                    "日志已记下凭谁的许可，还没有销毁任何东西。请启动终端，等平台收到，然后在一天之内再运行一次本命令",
+                    "By whose permits it shall be is in the journal; nothing is destroyed yet. Now start the terminal"
+                    " until the platform has that record, stop it, and run this command again within a day.",
+                ),
+                err=True,
             )
+            raise SystemExit(1)  # the first half, as it should be; but nobody may take it for the whole
         if os.path.lexists(keys_dir(state_dir)):
             FileKeyStore(keys_dir(state_dir)).wipe()
         with _told(state_dir):

@@ -319,6 +319,7 @@ def test_the_platform_hears_who_wiped_before_it_is_done(site: Site) -> None:
     code, said = wiping.wipe((wiping.first, "phone"), (wiping.second, "other"), options=())
     assert code == 1
     assert "start the terminal until the platform has that" in said
+    assert "Error" not in said, "half of it is done as it should be"
     act = site.entries()[-1]
     assert (act.kind, act.reason) == ("service-act", "service-wipe")
     assert (act.public["holder"], act.public["second_holder"]) == ("t-17", "t-18")
