@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from agent.permits.acts import NEEDS, ServiceAct
-from agent.permits.text import PermitRefused, challenge_of, point_of, read_permit, write_act
+from agent.permits.text import PERMIT_PREFIX, PermitRefused, challenge_of, point_of, read_permit, write_act
 from agent.sync.contract.permits import Permit
 from agent.words import say
 from tools.bundles import signer_of
@@ -67,7 +67,7 @@ def sign(file: Path, key: Path, terminal: str, act: str, challenge: str, in_term
     if said.device != point_of(device.key.public_key()):
         raise click.ClickException(say("许可属于另一台设备", "the permit is another device's"))
     try:
-        text = write_act(_text(file), terminal, act, challenge_of(challenge), device)
+        text = write_act(_text(file), terminal, act, _challenge(challenge), device)
     except PermitRefused as error:
         raise refuse(error.reason) from error
     click.echo(text)
@@ -112,8 +112,23 @@ def facts_of(said: Permit) -> dict[str, str | list[str]]:
 def _read(file: Path) -> Permit:
     try:
         return read_permit(_text(file))
+    except PermitRefused as error:  # of one reason only: nobody's signature is looked at here
+        raise click.ClickException(
+            say(
+                f"{file} 不是许可；应为平台签发的文件，内容以 {PERMIT_PREFIX} 开头",
+                f"{file} is no permit, as the platform issues it; such a file begins with {PERMIT_PREFIX}",
+            )
+        ) from error
+
+
+def _challenge(typed: str) -> bytes:
+    try:
+        return challenge_of(typed)
     except PermitRefused as error:
-        raise refuse(error.reason) from error
+        raise click.BadParameter(
+            say("应为终端显示的 8 个字符", "should be the 8 characters that the terminal shows"),
+            param_hint="'--challenge'",
+        ) from error
 
 
 def _text(file: Path) -> str:

@@ -244,6 +244,19 @@ def test_the_device_signs_only_under_its_own_permit(site: Site) -> None:
     assert "another device's" in said
 
 
+@pytest.mark.parametrize("typed", ["XX", "AAAAAAAAA", "AAAA1AAA", ""])
+def test_a_challenge_that_was_mistyped_is_told_as_that(site: Site, typed: str) -> None:
+    options = ("--terminal", "gate-7", "--act", "service-clock", "--challenge", typed)
+    code, said = site.onecard("permit", "sign", site.permit(), "--key", site.directory / "phone", *options)
+    assert (code, "'--challenge': should be the 8 characters that the terminal shows" in said) == (2, True), said
+
+
+def test_what_is_no_permit_is_told_as_that(site: Site) -> None:
+    code, said = site.onecard("permit", "show", site.directory / "phone")
+    assert (code, f"{site.directory / 'phone'} is no permit" in said) == (1, True), said
+    assert "signed act" not in said
+
+
 @pytest.mark.parametrize(
     ("holder", "options", "told"),
     [
