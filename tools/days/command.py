@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import tempfile
+from collections.abc import Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import click
@@ -11,6 +14,7 @@ import click
 from agent import logs
 from agent.words import say, why_en, why_zh
 from agent.yaml_file import MAX_SIZE_BYTES
+from tools.cli.presets import preset_names
 from tools.days.day import ACTS, Day, DayError, Step, parse_day
 from tools.days.play import Played, Result, play
 from tools.scenes import DAYS, scene_files
@@ -67,14 +71,25 @@ def _read(name: str) -> Day:
         with Path(name).open(encoding="utf-8", errors="surrogateescape") as file:
             text = file.read(MAX_SIZE_BYTES + 1)  # parse_day refuses what is longer
     except OSError as error:
-        listed = ", ".join(known)
+        listed, meant = ", ".join(known), _meant(name, known)
+        zh, en = (f"；是否指 {meant}？", f"; did you mean {meant}?") if meant else ("", "")
         raise click.ClickException(
             say(
-                f"{name}：不是自带的日程（{listed}），作为文件也无法读取（{why_zh(error)}）",
-                f"{name}: no day of this name ({listed}), and no file that can be read ({why_en(error)})",
+                f"{name}：不是自带的日程（{listed}），作为文件也无法读取（{why_zh(error)}）{zh}",
+                f"{name}: no day of this name ({listed}), and no file that can be read ({why_en(error)}){en}",
             )
         ) from error
     return parse_day(text, name)
+
+
+def _meant(name: str, known: Mapping[str, Traversable]) -> str | None:
+    """The day of the preset that bears the name, else the day that is spelt most like it."""
+    if name in preset_names():
+        days = (
+            each for each, file in known.items() if parse_day(file.read_text(encoding="utf-8"), each).preset == name
+        )
+        return next(days, None)
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
 
 def _tell(script: Day, result: Result) -> None:

@@ -126,3 +126,17 @@ def test_the_command_plays_a_day_of_its_own_and_one_in_a_file_and_says_what_diff
     assert missing.exit_code == 1
     assert "no day of this name (" in missing.stderr
     assert "gate, " in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("campus-gate", "turnstile-campus"),
+        ("campus-canteen", "canteen-campus"),
+        ("campus-library", "library-campus"),
+        ("turnstyle", "turnstile"),
+    ],
+)
+def test_who_names_a_preset_or_mistypes_a_day_is_told_which_day_that_is(typed: str, meant: str) -> None:
+    missing = CliRunner().invoke(cli, ["day", "play", typed])
+    assert (missing.exit_code, f"did you mean {meant}?" in missing.stderr) == (1, True), missing.stderr
