@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,12 @@ def probe(ports: tuple[str, ...], as_json: bool) -> None:
 )
 @json_option
 def watch(ports: tuple[str, ...], for_s: int | None, as_json: bool) -> None:
-    """Compare what is there with what was there."""
+    """Compare what is there with what was there. Ctrl-C is how one ends it."""
+    with suppress(KeyboardInterrupt):
+        _watch(ports, for_s, as_json=as_json)
+
+
+def _watch(ports: tuple[str, ...], for_s: int | None, *, as_json: bool) -> None:
     until_s = None if for_s is None else time.monotonic() + for_s
     before: dict[str, Found] = {}
     while True:

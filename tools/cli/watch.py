@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,12 @@ _PIPE_COLUMNS = 200
 )
 @click.option("--json", "as_json", is_flag=True, help=say("每秒一行 JSON", "One line of JSON a second"))
 def watch(state_dir: Path, for_s: int | None, as_json: bool) -> None:
-    """Ask again and again; into a pipe, once."""
+    """Ask again and again; into a pipe, once. Ctrl-C is how one ends it."""
+    with suppress(KeyboardInterrupt):
+        _watch(state_dir, for_s, as_json=as_json)
+
+
+def _watch(state_dir: Path, for_s: int | None, *, as_json: bool) -> None:
     from rich.console import Console
     from rich.live import Live
 

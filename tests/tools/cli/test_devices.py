@@ -157,3 +157,12 @@ def test_arrivals_and_removals_are_shown_as_they_happen(box: Box) -> None:
         box.field.unplug()
         wait_for("left")
         process.terminate()
+
+
+def test_ctrl_c_is_how_one_ends_watching(tmp_path: Path, pcscd: VirtualPcscd, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ctrl_c(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", ctrl_c)
+    done = in_process.onecard(tmp_path, "devices", "watch", environment={"ONECARD_LANG": "en"})
+    assert (done.exit_code, done.err) == (0, "")

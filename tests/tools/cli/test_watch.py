@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,8 +72,11 @@ def test_at_a_terminal_the_table_renews_itself_and_no_color_is_heeded(site: Site
         site.devices.ask(Plug(do="unplug", device="pn532"))
         while ReaderFault.UNPLUGGED.en.encode() not in seen and ReaderFault.NOT_FOUND.en.encode() not in seen:
             seen += os.read(master, 65_536)
-        process.terminate()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_S) == 0, "which is how one ends watching"
+    seen += os.read(master, 65_536)
     os.close(master)
+    assert b"Aborted" not in seen
     assert b"\x1b[31m" not in seen
     site.devices.ask(Plug(do="replug", device="pn532"))
 
