@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -24,7 +25,7 @@ from agent.sync.contract import Alarm, Channel, Presence, State
 from agent.words import tell
 from tests.tools.platform.chains import NOW_MS, Desk, make_chain
 from tools.cli import fields
-from tools.platform.alarms import source_words
+from tools.platform.alarms import alarm_words, source_words
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
 from tools.platform.service import Layout
@@ -256,3 +257,13 @@ def test_alarms_say_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> Non
         assert source_words("command-refused", "unheard-of") == "unheard-of"
         assert source_words("bundle-refused", "audience") == tell(BundleFault.AUDIENCE.sentence)
         assert source_words("configuration-withdrawn", "restarts") == tell(Why.RESTARTS.sentence)
+
+
+def test_every_alarm_that_the_contract_names_has_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    contract = (Path(__file__).parents[3] / "docs/contract.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+) \|", contract.split("\n## State and alarms\n")[1].split("\n## ")[0], re.MULTILINE)
+    codes = [code for row in rows for code in re.findall(r"`([a-z-]+)`", row)]
+    assert {"answer-refused", "loan-stands", "clock-untrusted"} <= set(codes)
+    for lang in ("en", "zh"):
+        monkeypatch.setenv("ONECARD_LANG", lang)
+        assert [code for code in codes if alarm_words(code) == code] == []
