@@ -7,9 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from drivers.virtual.pcscd import VirtualPcscd
 from tests.faults.privilege import CHOICE, left_out
+
+# Property tests try the same examples in every run and assert no time; `--hypothesis-profile default` tries new ones.
+settings.load_profile("ci")
 
 for _name in ("ONECARD_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
     os.environ.pop(_name, None)  # sentences are looked for in English, whatever language a developer reads

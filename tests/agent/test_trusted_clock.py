@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.clock import Moment
@@ -354,6 +354,7 @@ def test_what_is_trusted_is_true_as_long_as_nobody_lies(steps: list[tuple[str, i
         st.tuples(st.integers(-400 * DAY_MS, 400 * DAY_MS), st.integers(1, 14), st.integers(1, 20)), max_size=8
     )
 )
+@example(lies=[(0, 1, 1), (547, 13, 1)])
 def test_a_daemon_that_lies_for_less_than_it_takes_to_be_steady_misleads_nobody(
     lies: list[tuple[int, int, int]],
 ) -> None:
@@ -368,6 +369,9 @@ def test_a_daemon_that_lies_for_less_than_it_takes_to_be_steady_misleads_nobody(
             assert told.state is not UNTRUSTED
         machine.wall_error_ms = 0
         watched(clock, machine, honest_min * 60_000)
+    if all(abs(error_ms) > unnoticed_ms(machine) for error_ms, _, _ in lies):
+        assert clock.state() is SYNCHRONISED, "what was noticed changed nothing"
+    watched(clock, machine, STEADY_MS + 60_000)  # a stray that was not noticed makes the honest time look like a leap
     assert clock.state() is SYNCHRONISED
     assert clock.floor_ms <= machine.true_ms + unnoticed_ms(machine)
 
