@@ -24,12 +24,14 @@ from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.dead_letters import UNPROVEN, Kind, letter, letters
 from tools.platform.detail_words import detail_words
+from tools.platform.diagnostic import diagnostic
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Ingest
 from tools.platform.service import Layout, ingest_of
 from tools.platform.store import Store, Transaction, record_table
 
 _SHOWN_ID_CHARS = 12
+_SHOWN_CHARS = 2_000
 _MAX_DEPTH = 16
 
 
@@ -176,6 +178,6 @@ def _records(payload: bytes) -> list[dict[str, Any]] | None:
 
 def _content(payload: bytes) -> str:
     try:
-        return repr(cbor2.loads(payload, max_depth=_MAX_DEPTH))[:2_000]
+        return diagnostic(cbor2.loads(payload, max_depth=_MAX_DEPTH))[:_SHOWN_CHARS]
     except (cbor2.CBORDecodeError, ValueError, RecursionError):
         return say("不是 CBOR", "no CBOR")

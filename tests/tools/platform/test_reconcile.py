@@ -188,6 +188,8 @@ def test_dead_letters_are_listed_shown_and_tried_again(directory: Path) -> None:
     assert "gate-1: 1 dead letter (" in invoke(directory, "reconcile").output
     shown = invoke(directory, "dead-letters", "show", letter_id[:6])
     assert "content: {" in shown.output
+    assert '1: "journal"' in shown.output
+    assert "\\x" not in shown.output, "no representation of Python's"
     tried = invoke(directory, "dead-letters", "replay", "--all")
     assert (tried.exit_code, tried.output) == (1, "0 taken, 1 stay.\n")
     assert report(directory)[1]["dead_letters"] == {"gate-1": 1}
