@@ -241,7 +241,8 @@ def parse(text: str, source: str, base_dir: Path, overrides: Iterable[str] = ())
             source, [Problem("", f"YAML 格式错误：{error.zh}", f"is not plain YAML: {error.en}")]
         ) from None
     if not isinstance(document, dict):
-        raise ConfigError(source, [Problem("", "应为键值结构", "should be a mapping with terminal, devices and lanes")])
+        said = ("应为含 terminal、devices 和 lanes 的键值结构", "should be a mapping with terminal, devices and lanes")
+        raise ConfigError(source, [Problem("", *said)])
     for override in overrides:
         _override(document, override)
     try:

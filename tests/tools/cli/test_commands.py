@@ -132,6 +132,14 @@ def test_a_file_that_click_cannot_open_is_said_in_chinese(tmp_path: Path) -> Non
     assert "No such file" not in done.stderr
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_empty_configuration_is_told_what_should_stand_in_it(tmp_path: Path, lang: str) -> None:
+    (tmp_path / "empty.yaml").touch()
+    told = onecard(tmp_path, "config", "check", "empty.yaml", lang=lang).err
+    for key in ("terminal", "devices", "lanes"):
+        assert key in told
+
+
 def test_a_platform_database_is_named_by_its_path(tmp_path: Path) -> None:
     done = onecard(tmp_path, "platform", "status", "--dir", str(tmp_path / "nowhere"))
     assert f"{tmp_path}/nowhere/platform.db" in done.err
