@@ -69,10 +69,11 @@ def versions(patient: Patient) -> Iterator[Finding]:
 
 def invalid(error: ConfigError) -> Iterator[Finding]:
     """A configuration that cannot be used: every problem a line."""
-    remedy = Sentence("改正此处，再运行 onecard config check", "mend this place, then run onecard config check")
+    there = Sentence("改正此处，再运行 onecard config check", "mend this place, then run onecard config check")
+    whole = Sentence("检查这个文件，再运行 onecard config check", "see to this file, then run onecard config check")
     for problem in error.problems:
-        place = problem.path
-        said = Sentence(problem.zh, problem.en)
+        place, remedy = problem.path, there if problem.path else whole
+        said = Sentence(f"{error.source}：{problem.zh}", f"{error.source}: {problem.en}")
         yield Finding("config", Verdict.FAIL, said, place, "invalid", remedy, quotes=True)
 
 

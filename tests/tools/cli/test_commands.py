@@ -140,6 +140,13 @@ def test_an_empty_configuration_is_told_what_should_stand_in_it(tmp_path: Path, 
         assert key in told
 
 
+def test_doctor_names_the_file_that_it_cannot_read(tmp_path: Path) -> None:
+    done = onecard(tmp_path, "doctor", "--config", "nope.yaml")
+    assert done.exit_code == 1
+    assert "FAIL  configuration: nope.yaml: cannot be read" in done.out
+    assert "see to this file, then run onecard config check" in done.out
+
+
 def test_a_platform_database_is_named_by_its_path(tmp_path: Path) -> None:
     done = onecard(tmp_path, "platform", "status", "--dir", str(tmp_path / "nowhere"))
     assert f"{tmp_path}/nowhere/platform.db" in done.err
