@@ -21,7 +21,7 @@ from agent.credentials.trust import Term, TrustList
 from agent.facts import Marks
 from agent.signatures import Algorithm
 from agent.words import say
-from profiles.api import Rejected
+from profiles.api import Presented, Reason, Rejected
 from profiles.purpose import Purpose
 from profiles.rules.codes import MAX_LIFETIME_MS, CodePolicy
 from tools import citizen_code
@@ -368,6 +368,7 @@ def verify(
     verifier = CodeVerifier(site)
     verdict = verifier.verdict(_text(text), policy, at, Marks(), lists)
     verdicts.tell(verdict, as_json=as_json)
+    _hint(text, verdict)
     ctx.exit(1 if isinstance(verdict, Rejected) else 0)
 
 
@@ -422,6 +423,16 @@ def _check_judges(rows: tuple[Path, ...], state_dir: Path | None, revoked: tuple
 def _text(argument: str) -> str:
     """The argument, or one line from standard input: a shell may add the line's end, which is no part of a code."""
     return sys.stdin.readline(8192).rstrip("\n") if argument == _STDIN else argument
+
+
+def _hint(argument: str, verdict: Presented | Rejected) -> None:
+    """Whoever names a file here has its name judged as a code."""
+    if argument != _STDIN and isinstance(verdict, Rejected) and verdict.reason is Reason.CODE_UNKNOWN:
+        said = say(
+            "判定的是参数本身的文字；码在文件里时，请用 - 和 < 文件",
+            "what was judged is the argument's own text; for a code in a file, give - and < FILE",
+        )
+        click.echo(said, err=True)
 
 
 def _issued(text: str) -> Issued:

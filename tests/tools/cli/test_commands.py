@@ -147,6 +147,17 @@ def test_doctor_names_the_file_that_it_cannot_read(tmp_path: Path) -> None:
     assert "see to this file, then run onecard config check" in done.out
 
 
+@pytest.mark.parametrize(("lang", "words"), [("en", "give - and < FILE"), ("zh", "请用 - 和 < 文件")])
+def test_a_file_that_is_taken_for_a_code_is_not_left_at_that(tmp_path: Path, lang: str, words: str) -> None:
+    onecard(tmp_path, "code", "keygen", "city.key", "--row", "city.row")
+    done = onecard(tmp_path, "code", "verify", "/nope", "--row", "city.row", lang=lang)
+    assert (done.exit_code, words in done.err) == (1, True), done
+    piped = in_process.onecard(
+        tmp_path, "code", "verify", "-", "--row", "city.row", stdin="x", environment={"ONECARD_LANG": lang}
+    )
+    assert (piped.exit_code, piped.err) == (1, "")
+
+
 def test_a_platform_database_is_named_by_its_path(tmp_path: Path) -> None:
     done = onecard(tmp_path, "platform", "status", "--dir", str(tmp_path / "nowhere"))
     assert f"{tmp_path}/nowhere/platform.db" in done.err
