@@ -74,6 +74,20 @@ def test_a_code_that_is_revoked_while_its_fingerprint_is_asked_for_stays_revoked
     assert (refused.code, registry.authority.given("gate-7")) == ("revoked", [])
 
 
+def test_a_fingerprint_that_nobody_types_is_asked_for_as_an_option(
+    layout: Layout, registry: Registry, tmp_path: Path
+) -> None:
+    _, pending = box(tmp_path / "box", registry.code(confirms=True))
+    assert isinstance(registry.ask(pending), EnrolWaits)
+    nobody = typed(layout, "enrol", "confirm", "gate-7")
+    assert (nobody.exit_code, "give it with --fingerprint" in nobody.stderr) == (2, True), nobody.output
+    told = fingerprint(pending.asked.encode())
+    command = ["enrol", "confirm", "gate-7", "--dir", str(layout.directory)]
+    piped = CliRunner().invoke(platform, command, input=f"{told}\n")
+    assert piped.exit_code == 0, piped.output
+    assert "\nConfirmed: gate-7 gets its certificate.\n" in piped.stdout
+
+
 def test_a_terminals_code_is_found_by_its_name_however_many_others_were_made_since(
     layout: Layout, registry: Registry, tmp_path: Path
 ) -> None:
