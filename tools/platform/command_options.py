@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -16,6 +17,7 @@ from tools.cli.words import say
 
 PIPE_COLUMNS = 200
 _NEW_OBJECTS = 20_000
+_ANY_COLUMNS = 10_000
 
 
 def _default_directory() -> Path:
@@ -53,7 +55,10 @@ def expect_batches() -> None:
 
 
 def print_table(titles: list[str], rows: list[list[Any]], none: str | None = None) -> None:
-    """A table as wide as the window; in a pipe as wide as it wants. Of no rows, `none`: why, and how to get some."""
+    """A table as wide as the window; in a pipe as wide as it wants. Of no rows, `none`: why, and how to get some.
+
+    In a window where not even its words fit beside each other, each row is a paragraph instead.
+    """
     if not rows:
         click.echo(none or say("还没有内容。", "There is nothing yet."))
         return
@@ -63,7 +68,14 @@ def print_table(titles: list[str], rows: list[list[Any]], none: str | None = Non
     console = Console()
     if not console.is_terminal:
         console = Console(width=PIPE_COLUMNS)  # nobody's window: nothing need be folded
-    console.print(table)
+    natural = table.__rich_measure__(console, console.options.update(max_width=_ANY_COLUMNS))
+    if natural.minimum <= console.width:
+        console.print(table)
+        return
+    for head, *rest in ([str(value) for value in row] for row in rows):
+        console.print(Text(head, style="bold", overflow="fold"))
+        cells = (f"{title}{say('：', ': ')}{value}" for title, value in zip(titles[1:], rest, strict=True) if value)
+        console.print(Padding(Text(say("；", "; ").join(cells), overflow="fold"), (0, 0, 0, 2)))
 
 
 def no_terminals() -> str:

@@ -125,6 +125,22 @@ def test_what_a_terminal_sent_is_shown_literally(directory: Path, monkeypatch: p
     assert "[bold]door" in result.output
 
 
+@pytest.mark.parametrize(
+    ("lang", "behind", "detail"), [("en", "behind: 1;", "detail: [bold]door"), ("zh", "落后：1；", "说明：[bold]door")]
+)
+def test_in_a_narrow_window_a_row_is_a_paragraph_and_no_word_of_it_is_broken(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, lang: str, behind: str, detail: str
+) -> None:
+    for name, value in (("ONECARD_LANG", lang), ("FORCE_COLOR", "1"), ("COLUMNS", "60")):
+        monkeypatch.setenv(name, value)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", onecard_platform("status", "--dir", directory).output)
+    assert "┃" not in shown
+    assert all(words in " ".join(shown.split()) for words in ("gate-1", behind, detail))
+    assert max(len(line) for line in shown.splitlines()) <= 60
+    monkeypatch.setenv("COLUMNS", "120")
+    assert onecard_platform("status", "--dir", directory).output.count("┃") > 10, "where it fits it is a table"
+
+
 def test_the_journal_is_listed_in_order(directory: Path) -> None:
     result = onecard_platform("journal", "--json", "--terminal", "gate-1", "--dir", directory)
     rows = [json.loads(line) for line in result.output.splitlines()]
