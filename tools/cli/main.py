@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -132,10 +135,27 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """End as the shell has it where nobody reads on, as after ``| head``: 1 is what doctors and days answer."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            if not _is_unread():
+                raise
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end
+            ctx.exit(128 + signal.SIGPIPE)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section(say("命令", "Commands")):
             formatter.write_dl([(name, say(zh, en)) for name, (_, _, zh, en) in _COMMANDS.items()])
+
+
+def _is_unread() -> bool:
+    """Whether it is standard output whose reader has gone, and no socket's peer."""
+    output = select.poll()
+    output.register(sys.stdout, 0)
+    return any(state & select.POLLERR for _, state in output.poll(0))
 
 
 @click.group(

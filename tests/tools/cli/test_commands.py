@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -156,6 +157,16 @@ def test_a_file_that_is_taken_for_a_code_is_not_left_at_that(tmp_path: Path, lan
         tmp_path, "code", "verify", "-", "--row", "city.row", stdin="x", environment={"ONECARD_LANG": lang}
     )
     assert (piped.exit_code, piped.err) == (1, "")
+
+
+def test_whoever_reads_no_further_has_the_shells_code_for_that_and_no_commands_own(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = os.environ | {"XDG_STATE_HOME": str(tmp_path), "ONECARD_LANG": "en"}
+    command = [sys.executable, "-P", "-m", "agent", "day", "list"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_a_platform_database_is_named_by_its_path(tmp_path: Path) -> None:
