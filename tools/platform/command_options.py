@@ -82,7 +82,7 @@ def no_terminals() -> str:
     """Nothing has come from any terminal, and how something comes."""
     return say(
         "还没有终端上报过；在本机试用：onecard run --preset gate --local-platform；"
-        "正式终端：onecard platform terminal add。",
+        "正式终端：onecard platform enrol new ID。",
         "No terminal has reported yet: try one on this machine with `onecard run --preset gate --local-platform`, or"
-        " add your own with `onecard platform terminal add`.",
+        " add your own with `onecard platform enrol new ID`.",
     )

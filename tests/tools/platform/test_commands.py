@@ -249,6 +249,7 @@ def test_where_there_is_nothing_a_sentence_says_so_and_no_bare_table(
     assert done.exit_code == 0
     assert "━" not in done.output
     assert any(word in done.output for word in NOTHING[lang])
+    assert ("onecard platform enrol new ID" in done.output) is (command[0] in {"status", "reconcile", "journal"})
 
 
 def test_a_database_of_another_version_is_not_taken_for_a_platform_that_never_ran(tmp_path: Path) -> None:
