@@ -26,17 +26,12 @@ _REFUSALS = {4: LinkFault.REFUSED, 5: LinkFault.REFUSED, 2: LinkFault.REFUSED, 1
 
 
 class Step(Enum):
-    """What is tried, in this order: code, Chinese and English."""
+    """What is tried, in this order."""
 
-    NAME = ("name", "域名解析", "host name")
-    TCP = ("tcp", "建立连接", "connection")
-    TLS = ("tls", "加密与证书", "encryption and certificates")
-    MQTT = ("mqtt", "登录平台", "log-in")
-
-    def __init__(self, code: str, zh: str, en: str) -> None:
-        self.code = code
-        self.zh = zh
-        self.en = en
+    NAME = "name"
+    TCP = "tcp"
+    TLS = "tls"
+    MQTT = "mqtt"
 
 
 @dataclass(frozen=True, slots=True)

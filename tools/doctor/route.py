@@ -94,11 +94,11 @@ def _broker(
 
 
 def _step(passed: Passed, about: str) -> Finding:
-    step, check = passed.step, f"route.{passed.step.code}"
+    check = f"route.{passed.step.value}"
     if passed.fault is None:
-        return ok(check, f"{step.zh}：正常（{passed.took_ms} 毫秒）", f"{step.en}: works ({passed.took_ms} ms)", about)
+        return ok(check, f"正常（{passed.took_ms} 毫秒）", f"works ({passed.took_ms} ms)", about)
     zh, en = (f"（{passed.detail}）", f" ({passed.detail})") if passed.detail else ("", "")
-    said = Sentence(f"{step.zh}：{passed.fault.zh}{zh}", f"{step.en}: {passed.fault.en}{en}")
+    said = Sentence(f"{passed.fault.zh}{zh}", f"{passed.fault.en}{en}")
     return fail(check, passed.fault.code, said, _REMEDIES.get(passed.fault, _LOOK), about)
 
 
@@ -115,11 +115,10 @@ def _broker_certificate(patient: Patient, until: str, about: str) -> Iterator[Fi
 
 def _told(phase: LinkPhase, fault: str | None, about: str) -> Finding:
     """Of a running agent: whether its own connection stands. To log in beside it would throw it out."""
-    check = f"route.{Step.MQTT.code}"
+    check = f"route.{Step.MQTT.value}"
     if phase is LinkPhase.UP:
-        return ok(check, "登录平台：已连接（终端报告）", "log-in: connected, as the agent says", about)
+        return ok(check, "已连接（终端报告）", "connected, as the agent says", about)
     known = next((each for each in LinkFault if each.code == fault), None)
     if known is None:
-        return unknown(check, "登录平台：正在连接", "log-in: it is connecting", about)
-    said = Sentence(f"登录平台：{known.zh}", f"log-in: {known.en}")
-    return fail(check, known.code, said, _REMEDIES.get(known, _LOOK), about)
+        return unknown(check, "正在连接", "it is connecting", about)
+    return fail(check, known.code, Sentence(known.zh, known.en), _REMEDIES.get(known, _LOOK), about)

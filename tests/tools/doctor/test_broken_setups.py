@@ -28,6 +28,7 @@ from tests.faults.privilege import refused
 from tests.offline_store.parts import spoil
 from tests.offline_store.small_disk import fill, mounted
 from tests.tools.doctor.parts import DAY_MS, NAME, YEAR, Ward, passage, ward
+from tools.doctor.examine import CHECKS
 from tools.doctor.finding import Verdict
 
 DEADLINE_S = 20.0
@@ -252,9 +253,14 @@ def test_a_broker_that_takes_the_connection_and_says_nothing(well: Ward) -> None
 def test_a_second_broker_that_works_is_tried_after_the_first(well: Ward) -> None:
     port = well.broker.port
     well.configure(platform={"host": "127.0.0.1", "port": 1, "fallbacks": [{"host": "127.0.0.1", "port": port}]})
-    found = [(each.check, each.about, each.verdict) for each in well.findings() if each.check.startswith("route.")]
+    route = [each for each in well.findings() if each.check.startswith("route.")]
+    found = [(each.check, each.about, each.verdict) for each in route]
     assert ("route.tcp", "127.0.0.1:1", Verdict.FAIL) in found
     assert ("route.mqtt", f"127.0.0.1:{port}", Verdict.OK) in found
+    for each in route:  # the check is named before its sentence, which need not do it again
+        names = CHECKS[each.check]
+        assert each.said.en.split(":")[0] not in names.en
+        assert each.said.zh.split("：")[0] not in names.zh
 
 
 BROKEN: list[tuple[Callable[[Ward], None], Wrong]] = [
