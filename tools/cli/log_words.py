@@ -14,6 +14,7 @@ from tools.cli.standing_words import CLOCKS
 
 LEVELS = {"debug": "调试", "info": "信息", "warning": "警告", "error": "错误"}
 EVENTS: Mapping[str, str] = {
+    "a draft stays": "残留的临时文件无法清除",
     "acknowledged": "平台已确认",
     "acknowledgement refused": "回执被拒",
     "actuated": "已执行动作",
@@ -35,6 +36,7 @@ EVENTS: Mapping[str, str] = {
     "certificate renewed": "证书已更新",
     "clock": "时钟",
     "clock could not be kept": "时钟未能保存",
+    "command refused": "指令被拒",
     "configuration cannot be kept": "配置未能保存",
     "configuration cannot be tried": "配置不能试用",
     "configuration in force cannot be used": "现行配置不能使用",

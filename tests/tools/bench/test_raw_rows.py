@@ -15,7 +15,8 @@ from tools.days.day import parse_day
 from tools.days.play import play
 from tools.scenes import DAYS, scene_files
 
-SCENE = "till"
+SCENE = "shop"
+"""Nothing is saved behind the last decision of its day, so that what is saved is that decision's."""
 
 
 class _Noting:
