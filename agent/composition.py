@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta, timezone
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -47,7 +46,7 @@ from agent.permits.place import SAVED_PLACE, place_saved
 from agent.questions import NobodyToAsk
 from agent.records import CONTEXT, ConfigurationReason, StoreReason
 from agent.sip2.ports import NoLibrary
-from agent.standing import Standing
+from agent.standing import Standing, software_version
 from agent.stick_acks import StickAcknowledgements
 from agent.store_health import JOURNAL, JournalCondition, tell_store_health
 from agent.threads import in_thread, post
@@ -388,7 +387,7 @@ class Composition:
     def context(self) -> Append:
         """The record that pins what is in force from now on."""
         public = {
-            "software": version("onecard-terminal"),
+            "software": software_version(),
             "configuration": self._configuration,
             "bundles": {} if self._bundles is None else self._bundles.versions(),
         }

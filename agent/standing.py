@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Annotated
 
@@ -18,6 +19,12 @@ from agent.sync.metrics import LinkMetrics
 
 Text = Annotated[str, Field(max_length=4096)]
 Count = Annotated[int, Field(ge=0)]
+
+
+@cache
+def software_version() -> str:
+    """Of this package, read once: the file is parsed each time, and looks are taken all the time."""
+    return version("onecard-terminal")
 
 
 class _Model(BaseModel):
@@ -114,7 +121,7 @@ def standing(
     return Standing(
         terminal=terminal,
         pid=os.getpid(),
-        software=f"onecard-terminal/{version('onecard-terminal')}",
+        software=f"onecard-terminal/{software_version()}",
         configuration=configuration,
         in_service=bundles is not None,
         clock=ClockNow(now_ms=moment.now_ms, state=moment.state.value, uncertainty_ms=moment.uncertainty_ms),
