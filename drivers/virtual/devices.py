@@ -269,7 +269,11 @@ class Bench:
         order = list(self._slots) if interface is Interface.CONTACT else list(reversed(self._slots))
         if not order:
             raise _Refused("没有虚拟读卡器", "there is no virtual card reader")
-        use = {reader: self._pluggables[self._device_of(reader)].use for reader in order}
+        devices = {self._device_of(reader) for reader in order}
+        now = {
+            device: self._pluggables[device].use for device in devices
+        }  # asked once: it may change between two looks
+        use = {reader: now[self._device_of(reader)] for reader in order}
         used = [reader for reader in self._slots if use[reader] is Use.IN_USE]
         return used[0] if used and use[order[0]] is Use.IDLE else order[0]
 

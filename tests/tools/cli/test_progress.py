@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import select
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from tools.salvage import take_copy
 
 _RECORDS = 1_200
 """More than one portion of every walk."""
+SHOWN_AGAIN = b"\x1b[?25h"
+_PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -52,9 +55,16 @@ def sitting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
             patched.setenv(name, value)
         yield screen
         stderr.flush()
-        os.set_blocking(master, False)
-        screen.said = os.read(master, 1 << 16).decode()
+        screen.said = _read(master)
     os.close(master)
+
+
+def _read(master: int) -> str:
+    """All that was drawn: the kernel hands it over in pieces, and a bar ends by showing the cursor again."""
+    said = b""
+    while SHOWN_AGAIN not in said and select.select([master], [], [], _PATIENCE_S)[0]:
+        said += os.read(master, 1 << 16)
+    return said.decode()
 
 
 def run(*arguments: object) -> None:
