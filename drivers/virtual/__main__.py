@@ -59,7 +59,7 @@ class Server:
         except ValueError:  # what asyncio makes of a line beyond the limit
             said = Answer.refusal("命令过长", f"a command is at most {LINE_MAX_BYTES} bytes long")
             writer.write(said.model_dump_json().encode() + b"\n")
-        except ConnectionError:
+        except (ConnectionError, asyncio.CancelledError):  # the client left, or the bench ends while one listens
             return
         finally:
             writer.close()
