@@ -108,8 +108,9 @@ def test_a_device_that_is_not_there_and_one_that_hangs_are_faults(
 
 
 def test_what_breaks_off_by_itself_is_found_by_the_next_sentence_and_no_text_is_silence(tmp_path: Path) -> None:
-    said = speaker(f"file:{tmp_path / 'heard'},raw")
-    said.open()
+    stuck = tmp_path / "stuck"
+    os.mkfifo(stuck)
+    said = speaker(f"file:{stuck},raw")  # so that it cannot end before it is killed
     said.say("请上车", "Come in")
     player = said._player
     assert player is not None
