@@ -165,12 +165,17 @@ class Composition:
         return journal
 
     def writer(
-        self, journal: Journal, rescued: Callable[[Rescued], None], settled: Callable[[int, int], None]
+        self,
+        journal: Journal,
+        rescued: Callable[[Rescued], None],
+        settled: Callable[[int, int], None],
+        signed: Callable[[int], None],
     ) -> Writer:
         """The thread that writes it; what is acknowledged leaves the disk when its time is over.
 
         On the event loop ``rescued`` is called when the file was found damaged, ``settled`` when what a full disk did
-        not take is recorded, with the number of openings and the journal's last seq.
+        not take is recorded, with the number of openings and the journal's last seq, and ``signed`` when the chain was
+        signed by itself, with the checkpoint's.
         """
         loop = asyncio.get_running_loop()
         writer = Writer(
@@ -179,6 +184,7 @@ class Composition:
             kept_since=self._kept_since,
             rescued=partial(post, loop, rescued),
             settled=partial(post, loop, self._settled, settled),
+            signed=partial(post, loop, signed),
             reserve_bytes=self.config.journal.reserve_mb * MIB,
         )
         self._delivered = writer.is_delivered

@@ -109,7 +109,7 @@ class Terminal:
             patience.cancel()
             if journal is not None:
                 first_start = journal.head.seq == 1
-                writer = self._writer = self._parts.writer(journal, self._rescued, self._settled)
+                writer = self._writer = self._parts.writer(journal, self._rescued, self._settled, self._recorded)
                 await self._serve(boards, writer, first_start, started_s)
         finally:
             watchdog.cancel()

@@ -248,7 +248,8 @@ class Writer:
     of letting a citizen wait for a slow disk. ``tell`` is called, in the writer's thread, whenever the write-ahead
     log's state has changed, and not again before it changes back; ``kept_since`` says, there too, what is old;
     ``rescued`` is told, there too, of a file that was found damaged and exchanged, and ``settled`` of openings that
-    were counted and are recorded now. ``reserve_bytes`` are kept for what is vital (:mod:`offline_store.reserve`).
+    were counted and are recorded now, and ``signed`` of a checkpoint that no append brought: its seq.
+    ``reserve_bytes`` are kept for what is vital (:mod:`offline_store.reserve`).
     """
 
     def __init__(
@@ -260,10 +261,11 @@ class Writer:
         kept_since: KeptSince = keep_everything,
         rescued: TellRescued = _nobody,
         settled: TellSettled = _nobody,
+        signed: Callable[[int], None] = _nobody,
         reserve_bytes: int = 0,
     ) -> None:
         self._desk = _Desk(journal, _Tellers(tell, rescued, settled), reserve_bytes)
-        self._upkeep = Upkeep(journal, kept_since, self._desk.keep_reserve)
+        self._upkeep = Upkeep(journal, kept_since, self._desk.keep_reserve, signed)
         self._queue: queue.SimpleQueue[tuple[Append, Future[Appended]] | _Call | None] = queue.SimpleQueue()
         self._queue_limit = queue_limit
         self._gate = threading.Lock()

@@ -102,8 +102,12 @@ def test_the_writers_upkeep_signs_and_a_journal_without_a_key_signs_nothing(
     assert checkpoints(directory) == []
     signing(journal)
     clock.time_ms += 60_000
-    Upkeep(journal, keep_everything).do()
+    told: list[int] = []
+    Upkeep(journal, keep_everything, signed=told.append).do()
     assert len(checkpoints(directory)) == 1
+    assert told == [journal.head.seq]
+    Upkeep(journal, keep_everything, signed=told.append).do()
+    assert len(told) == 1, "nothing was signed"
 
 
 def test_a_failed_append_leaves_no_checkpoint_and_the_next_one_signs(
