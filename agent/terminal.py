@@ -325,7 +325,7 @@ class Terminal:
         self._log.error("journal rescued", path=str(rescued.aside), count=rescued.carried, lost=rescued.lost)
         self._alarm(JOURNAL, StoreReason.JOURNAL_RESCUED, b"")
         if self._upward is not None:
-            self._upward.exchanged()
+            self._upward.exchanged(rescued.carried)
 
     def _settled(self, openings: int, seq: int) -> None:
         self._log.warning("what was counted is recorded", count=openings, seq=seq)

@@ -163,8 +163,9 @@ class Upward:
         if self._sync is not None:
             self._sync.wake()
 
-    def exchanged(self) -> None:
-        """The journal is another file now, with a chain of its own."""
+    def exchanged(self, carried: int) -> None:
+        """The journal is another file now, with a chain of its own whose numbers begin anew; so many records wait."""
+        self._head_seq, self._acked_seq = carried, 0
         if self._sync is not None:
             self._sync.exchange()
 

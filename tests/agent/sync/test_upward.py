@@ -137,6 +137,25 @@ async def test_keys_that_cannot_be_used_are_tried_again_until_they_are_mended_an
     assert Alarm.decode(bytes(heard.payload)).code == "out-of-service"
 
 
+async def test_what_waits_is_counted_anew_in_a_new_chain(site: Site, broker: Mosquitto) -> None:
+    upward = site.upward()
+
+    def waiting() -> int | None:
+        metrics = upward.metrics()
+        return None if metrics is None else metrics.unacknowledged
+
+    async with site.running(upward):
+        await until(lambda: waiting() is not None)
+        upward.recorded(50)
+        upward.acknowledged(50)
+        assert waiting() == 0
+        upward.exchanged(2)
+        assert waiting() == 2
+        upward.recorded(4)
+        upward.acknowledged(3)
+        assert waiting() == 1
+
+
 async def test_the_platforms_answer_sets_the_terminals_clock(
     site: Site, broker: Mosquitto, authority: Authority
 ) -> None:
