@@ -136,6 +136,8 @@ class Journal:
         self._handed_over: bytes | None = None
         self._unsigned = 0
         self._signed_ms = 0
+        self.signed: tuple[int, int] = (0, 0)
+        """How often the terminal's key has signed since the journal was opened, and the seq of the last checkpoint."""
 
     @classmethod
     def open(
@@ -231,9 +233,10 @@ class Journal:
                     self._save(item)
                 results.append(Appended(records))
             unsigned = self._unsigned + draft.head.seq - self.head.seq
-            if self._signatory is not None and unsigned >= self._signatory.every_records:
-                self._signed_ms, unsigned = draft.sign(self._signatory).monotonic_ms, 0
-        self._take(draft, unsigned)
+            signatory, signs = self._signatory, False
+            if signatory is not None and unsigned >= signatory.every_records:
+                self._signed_ms, unsigned, signs = draft.sign(signatory).monotonic_ms, 0, True
+        self._take(draft, unsigned, signs)
         return results
 
     def sign_with(self, signatory: Signatory) -> None:
@@ -270,7 +273,7 @@ class Journal:
         draft = self._draft()
         with self._transaction(Doing.APPENDING):
             self._signed_ms = draft.sign(signatory).monotonic_ms
-        self._take(draft, 0)
+        self._take(draft, 0, True)
         return True
 
     def prune(self, kept_since_ms: int) -> int:
@@ -351,9 +354,11 @@ class Journal:
     def _draft(self) -> Draft:
         return Draft(self._connection, self.boot_id, self._own_entry, self.head, self._handed_over)
 
-    def _take(self, draft: Draft, unsigned: int) -> None:
+    def _take(self, draft: Draft, unsigned: int, signs: bool) -> None:
         """What was committed counts from now on."""
         self._head, self._handed_over, self._unsigned = draft.head, draft.handed_over, unsigned
+        if signs:
+            self.signed = self.signed[0] + 1, draft.head.seq
 
     def _own_entry(self, kind: str, public: Mapping[str, Value]) -> Entry:
         now_ms = self.clock.now_ms()

@@ -31,8 +31,6 @@ class Upkeep:
     journal: Journal
     kept_since: KeptSince
     keep_reserve: Callable[[], None] = lambda: None
-    signed: Callable[[int], None] = lambda _seq: None
-    """Told the seq of the checkpoint: nobody else knows that there is something to send."""
     _due_s: float = 0.0
 
     def due_in_s(self) -> float:
@@ -45,8 +43,7 @@ class Upkeep:
             return
         self.keep_reserve()
         with suppress(StoreError):  # on a full disk only what leaves it makes room
-            if self.journal.sign_what_waits():
-                self.signed(self.journal.head.seq)
+            self.journal.sign_what_waits()
         try:
             kept_since_ms = self.kept_since()
             more = kept_since_ms is not None and self.journal.prune(kept_since_ms) == PORTION

@@ -46,6 +46,9 @@ TellRescued = Callable[[Rescued], None]
 TellSettled = Callable[[int, int], None]
 """How many openings that were counted a record tells of now, and the journal's last seq."""
 
+TellSigned = Callable[[int], None]
+"""The seq of a checkpoint. It may be all that an append left, and then nobody else knows that there is a record."""
+
 
 def _nobody(*_told: object) -> None:
     """Nobody wants to be told."""
@@ -78,11 +81,12 @@ class JournalWriter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Tellers:
-    """Who hears of the log's state, of a rescued file, and of counts that are recorded."""
+    """Who hears of the log's state, of a rescued file, of counts that are recorded, and of a chain that was signed."""
 
     health: Tell
     rescued: TellRescued
     settled: TellSettled
+    signed: TellSigned
 
 
 class _Desk:
@@ -94,6 +98,7 @@ class _Desk:
         self.unrecorded = Unrecorded(journal)
         self._tell = tell
         self._told = LogState.FREE
+        self._signed = journal.signed
         self._fault: BaseException | None = None
         self._mended = FewAnHour(MAX_ASIDE)
         self.keep_reserve()
@@ -117,7 +122,7 @@ class _Desk:
                 future.set_result(result)
             else:
                 future.set_exception(result)
-        self._tell_changes()
+        self.tell_changes()
 
     def admit(self, append: Append) -> None:
         """Refuse here, where it concerns nobody else, what would fail a whole group.
@@ -194,7 +199,7 @@ class _Desk:
     def checkpoint(self) -> None:
         """Move the log into the database as far as that can be done now."""
         self.journal.log.checkpoint()
-        self._tell_changes()
+        self.tell_changes()
 
     def rescue(self) -> None:
         """Go on in a new file with what is intact of this one."""
@@ -202,7 +207,11 @@ class _Desk:
         if self._reserve.held:  # the new file's own limit knows nothing of it
             self.journal.limit(self._reserve.size_bytes)
 
-    def _tell_changes(self) -> None:
+    def tell_changes(self) -> None:
+        """Of the log's state, and of a checkpoint: each once."""
+        if self.journal.signed != self._signed:
+            self._signed = self.journal.signed
+            self._tell.signed(self._signed[1])
         health = self.journal.log.health
         if health.state is not self._told:
             self._told = health.state
@@ -248,7 +257,7 @@ class Writer:
     of letting a citizen wait for a slow disk. ``tell`` is called, in the writer's thread, whenever the write-ahead
     log's state has changed, and not again before it changes back; ``kept_since`` says, there too, what is old;
     ``rescued`` is told, there too, of a file that was found damaged and exchanged, and ``settled`` of openings that
-    were counted and are recorded now, and ``signed`` of a checkpoint that no append brought: its seq.
+    were counted and are recorded now, and ``signed`` of each checkpoint.
     ``reserve_bytes`` are kept for what is vital (:mod:`offline_store.reserve`).
     """
 
@@ -261,11 +270,11 @@ class Writer:
         kept_since: KeptSince = keep_everything,
         rescued: TellRescued = _nobody,
         settled: TellSettled = _nobody,
-        signed: Callable[[int], None] = _nobody,
+        signed: TellSigned = _nobody,
         reserve_bytes: int = 0,
     ) -> None:
-        self._desk = _Desk(journal, _Tellers(tell, rescued, settled), reserve_bytes)
-        self._upkeep = Upkeep(journal, kept_since, self._desk.keep_reserve, signed)
+        self._desk = _Desk(journal, _Tellers(tell, rescued, settled, signed), reserve_bytes)
+        self._upkeep = Upkeep(journal, kept_since, self._desk.keep_reserve)
         self._queue: queue.SimpleQueue[tuple[Append, Future[Appended]] | _Call | None] = queue.SimpleQueue()
         self._queue_limit = queue_limit
         self._gate = threading.Lock()
@@ -404,6 +413,7 @@ class Writer:
                     self._desk.checkpoint()
                 self._settle()
                 self._upkeep.do()
+                self._desk.tell_changes()
 
     def _settles_in_s(self) -> float:
         """How long an acknowledgement that waits for an append still does, from when it was first seen to wait."""
@@ -426,7 +436,7 @@ class InlineWriter:
     def __init__(
         self, journal: Journal, *, tell: Tell = _nobody, settled: TellSettled = _nobody, reserve_bytes: int = 0
     ) -> None:
-        self._desk = _Desk(journal, _Tellers(tell, _nobody, settled), reserve_bytes)
+        self._desk = _Desk(journal, _Tellers(tell, _nobody, settled, _nobody), reserve_bytes)
         self._closed = False
 
     def submit(self, append: Append) -> Future[Appended]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import queue
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +17,11 @@ from offline_store.outbox import Outbox
 from offline_store.record import Record, hash_of
 from offline_store.upkeep import Upkeep, keep_everything
 from offline_store.verify import Break, Fault, Verdict
+from offline_store.writer import Writer
 from tests.offline_store.parts import Statement, SteppingClock, entry, fill, spoil
 
 TERMINAL = "gate-001"
+WAIT_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -102,12 +105,27 @@ def test_the_writers_upkeep_signs_and_a_journal_without_a_key_signs_nothing(
     assert checkpoints(directory) == []
     signing(journal)
     clock.time_ms += 60_000
-    told: list[int] = []
-    Upkeep(journal, keep_everything, signed=told.append).do()
+    Upkeep(journal, keep_everything).do()
     assert len(checkpoints(directory)) == 1
-    assert told == [journal.head.seq]
-    Upkeep(journal, keep_everything, signed=told.append).do()
-    assert len(told) == 1, "nothing was signed"
+
+
+def test_the_writer_tells_of_a_checkpoint_that_is_all_an_append_left(
+    journal: Journal, clock: SteppingClock, directory: Path
+) -> None:
+    told: queue.Queue[int] = queue.Queue()
+    signing(journal, every_records=2)
+    writer = Writer(journal, signed=told.put)
+    try:
+        writer.submit(Append(saves={"clock": b"now"})).result(WAIT_S)
+        assert told.get(timeout=WAIT_S) == checkpoints(directory)[-1]
+        writer.submit(Append(saves={"clock": b"later"})).result(WAIT_S)
+        clock.time_ms += 60_000
+        for number in (1, 2):
+            writer.submit(Append((entry(number),))).result(WAIT_S)
+        assert told.get(timeout=WAIT_S) == checkpoints(directory)[-1]
+        assert told.empty()
+    finally:
+        writer.close(WAIT_S)
 
 
 def test_a_failed_append_leaves_no_checkpoint_and_the_next_one_signs(
