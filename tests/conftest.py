@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import settings
 
-from drivers.virtual.pcscd import VirtualPcscd
+from drivers.virtual.pcscd import VirtualPcscd, environment
 from tests.faults.privilege import CHOICE, left_out
 
 # Property tests try the same examples in every run and assert no time; `--hypothesis-profile default` tries new ones.
@@ -32,12 +33,20 @@ def logging_as_before() -> Iterator[None]:
     structlog.configure(**before)
 
 
-@pytest.fixture(scope="session")
-def pcscd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VirtualPcscd]:
-    """A private pcscd with four virtual readers in two pairs, running; a test that stops it starts it again.
+@pytest.fixture(scope="session", autouse=True)
+def pcscd_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this process's pcscd has, or will have, its socket.
 
-    libpcsclite reads the socket's path once per process, so there is one directory for the whole session.
+    libpcsclite reads the socket's path once, at the first call of PC/SC, which may come from a test that needs no
+    reader, before the first that starts them.
     """
-    with VirtualPcscd(tmp_path_factory.mktemp("pcscd"), readers=4) as service:
-        os.environ.update(service.environment)
+    directory = tmp_path_factory.mktemp("pcscd")
+    os.environ.update(environment(directory))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def pcscd(pcscd_directory: Path) -> Iterator[VirtualPcscd]:
+    """A private pcscd with four virtual readers in two pairs, running; a test that stops it starts it again."""
+    with VirtualPcscd(pcscd_directory, readers=4) as service:
         yield service

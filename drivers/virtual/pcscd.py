@@ -2,7 +2,7 @@
 
 pcscd's socket path is compiled in (``/run/pcscd``), so it runs in a mount namespace of its own where that path is our
 directory: a pcscd that already runs on this machine is untouched. Clients find ours through ``PCSCLITE_CSOCK_NAME``,
-which libpcsclite reads once per process: set it (:attr:`VirtualPcscd.environment`) before the first PC/SC call, and
+which libpcsclite reads once per process: set it (:func:`environment`) before the first PC/SC call, and
 keep one directory for the life of the process. The virtual readers listen on all addresses:
 for a bench, not for the street.
 """
@@ -27,6 +27,7 @@ from drivers.virtual.vpcd import VpcdSlot
 
 _PCSCD = Path("/usr/sbin/pcscd")
 _VPCD_STANZA = Path("/etc/reader.conf.d/vpcd")
+_SOCKET = "pcscd.comm"
 _READERS_PER_STANZA = 2
 _READERS_MAX = 16  # PCSCLITE_MAX_READERS_CONTEXTS
 _FIRST_PORT, _LAST_PORT = 20000, 32000
@@ -77,8 +78,8 @@ class VirtualPcscd:
         self._process: subprocess.Popen[bytes] | None = None
         self.slots = tuple(VpcdSlot("127.0.0.1", self._first_port + index) for index in range(readers))
         self.reader_names = tuple(_reader_name(index) for index in range(readers))
-        self.socket_path = self._directory / "pcscd.comm"
-        self.environment = {"PCSCLITE_CSOCK_NAME": str(self.socket_path)}
+        self.environment = environment(directory)
+        self.socket_path = self._directory / _SOCKET
         self.log_path = self._directory / "pcscd.log"
 
     def __enter__(self) -> Self:
@@ -103,7 +104,7 @@ class VirtualPcscd:
             self.stop()  # somebody killed it: what it held goes first
         features = _features()
         self._configure(self._readers if readers is None else readers)
-        for leftover in ("pcscd.comm", "pcscd.pid"):
+        for leftover in (_SOCKET, "pcscd.pid"):
             (self._directory / leftover).unlink(missing_ok=True)
         inside = ["sh", "-c", _ENTER, "sh", str(self._directory), features.driver_directory]
         inside += [str(_PCSCD), "--foreground", "--config", str(self._directory / "reader.conf"), *features.options]
@@ -176,6 +177,11 @@ class VirtualPcscd:
         return VirtualReadersUnavailable(f"专用 pcscd 无法启动：{said}", f"a private pcscd does not start: {said}")
 
 
+def environment(directory: Path) -> dict[str, str]:
+    """What a process needs in its environment to find the pcscd that runs, or will run, in ``directory``."""
+    return {"PCSCLITE_CSOCK_NAME": str(directory.resolve() / _SOCKET)}
+
+
 @dataclass(frozen=True)
 class _Features:
     """What this machine's pcscd was built with."""
@@ -188,7 +194,7 @@ def _has_clients(pid: int) -> bool:
     """Whether one of this pcscd's sockets is connected (proc_pid_net(5): state 03); yes where that is hidden."""
     lines = Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace").splitlines()
     fields = [line.split(maxsplit=7) for line in lines[1:]]
-    connected = {f"socket:[{each[6]}]" for each in fields if each[5] == "03" and each[-1].endswith("/pcscd.comm")}
+    connected = {f"socket:[{each[6]}]" for each in fields if each[5] == "03" and each[-1].endswith(f"/{_SOCKET}")}
     try:
         return any(str(each.readlink()) in connected for each in Path(f"/proc/{pid}/fd").iterdir())
     except FileNotFoundError:
