@@ -13,13 +13,15 @@ from drivers.vision.picture import Region
 from drivers.vision.sight import Gray, Quad, Symbol, Symbology, scaled
 
 _FORMATS = {
-    Symbology.QR: zxingcpp.BarcodeFormat.QRCode,
+    Symbology.QR: zxingcpp.BarcodeFormat.QRCodeModel2,
     Symbology.EAN_13: zxingcpp.BarcodeFormat.EAN13,
     Symbology.CODE_128: zxingcpp.BarcodeFormat.Code128,
     Symbology.CODE_39: zxingcpp.BarcodeFormat.Code39,
     Symbology.ITF: zxingcpp.BarcodeFormat.ITF,
     Symbology.CODABAR: zxingcpp.BarcodeFormat.Codabar,
 }
+"""What is asked for. The family ``QRCode`` would bring Micro QR and rMQR: their one finder pattern is in every picture
+of a QR code, the smallest Micro QR corrects no error (ISO/IEC 18004, M1), and neither can hold a citizen code."""
 _QR_ONLY = frozenset({Symbology.QR})
 
 
@@ -73,6 +75,7 @@ def read_patch(patch: Gray, back: Gray) -> list[Symbol]:
 
 
 def _symbology(barcode: zxingcpp.Barcode) -> Symbology:
+    """What was read; a QR symbol is told as ``QRCode``, which is no format that is asked for."""
     return next(
         (name for name, form in _FORMATS.items() if barcode.format == form or barcode.symbology == form), Symbology.QR
     )

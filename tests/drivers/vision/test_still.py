@@ -127,6 +127,15 @@ def test_a_linear_code_is_read_when_it_is_asked_for_and_only_then(
     assert [one.text for one in still(cv2.rotate(page, cv2.ROTATE_90_CLOCKWISE), (symbology,)).symbols] == [text]
 
 
+@pytest.mark.parametrize("kind", [zxingcpp.BarcodeFormat.MicroQRCode, zxingcpp.BarcodeFormat.RMQRCode])
+def test_a_small_kin_of_qr_that_noise_can_look_like_is_never_read(kind: zxingcpp.BarcodeFormat) -> None:
+    symbol = np.array(zxingcpp.create_barcode("12345", kind).to_image(scale=8, add_quiet_zones=True))
+    assert zxingcpp.read_barcodes(
+        drawing.on_page(symbol), formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode])
+    )
+    assert not _texts(drawing.on_page(symbol))
+
+
 def test_a_code_that_the_frame_cuts_is_called_cut() -> None:
     sight = still(drawing.on_page(drawing.qr(module_px=10), left=720, top=120), budget_ms=_ROOMY_MS)
     assert not sight.symbols
