@@ -79,8 +79,9 @@ def test_a_pulse_switches_on_and_off_again_in_time(device: VirtualRelay, relay: 
 
 
 def test_a_second_pulse_prolongs_the_first_and_never_shortens_it(device: VirtualRelay, relay: ModbusRelay) -> None:
-    first_ns = relay.pulse("gate", 300).result(WAIT_S).confirmed_ns
-    relay.pulse("gate", 1).result(WAIT_S)
+    first, second = relay.pulse("gate", 300), relay.pulse("gate", 1)
+    first_ns = first.result(WAIT_S).confirmed_ns
+    second.result(WAIT_S)
     assert device.wait("gate", on=False, timeout_s=WAIT_S)
     assert [change.on for change in device.history] == [True, False]
     assert device.history[-1].at_ns >= first_ns + 300_000_000
@@ -246,8 +247,9 @@ def test_a_pulse_by_flash_on_ends_in_time_and_a_shorter_one_does_not_shorten_it(
     relay = ModbusRelay("relay", settings(device, flash_address=FLASH_ADDRESS))
     relay.open()
     try:
-        first_ns = relay.pulse("gate", 330).result(WAIT_S).confirmed_ns
-        relay.pulse("gate", 1).result(WAIT_S)
+        first, second = relay.pulse("gate", 330), relay.pulse("gate", 1)
+        first_ns = first.result(WAIT_S).confirmed_ns
+        second.result(WAIT_S)
         assert device.wait("gate", on=False, timeout_s=WAIT_S)
         assert [change.on for change in device.history] == [True, False]
         assert device.history[-1].at_ns >= first_ns + 330_000_000

@@ -165,9 +165,8 @@ def test_a_fire_output_opens_again_when_the_board_ends_a_pulse_by_itself(
     relay.pulse("gate", 600).result(WAIT_S)
     device.press("smoke", active=True)
     assert device.wait("door", on=True, timeout_s=WAIT_S)
-    assert device.outputs["gate"]
-    assert device.wait("gate", on=False, timeout_s=WAIT_S), "the board's own timer"
-    assert device.wait("gate", on=True, timeout_s=WAIT_S)
+    # The board's own timer shuts it for less than a turn of the driver, which only the board's record shows surely.
+    until(lambda: [change.on for change in device.history if change.output == "gate"] == [True, False, True])
 
 
 def test_while_the_board_times_a_pulse_a_fire_output_is_commanded_in_every_turn(
