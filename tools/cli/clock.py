@@ -19,6 +19,7 @@ from offline_store.database import DATABASE_NAME
 from offline_store.journal import Append, Journal
 from offline_store.record import Entry
 from offline_store.saved import saved_value
+from tools.cli.asking import sure
 from tools.cli.permits import ask_beside
 from tools.cli.place import state_dir_option
 from tools.cli.standing_words import CLOCKS
@@ -131,7 +132,7 @@ def _confirm(old_ms: int, new_ms: int, yes: bool) -> None:
         " the present time alone",
     )
     if not yes:
-        click.confirm(question, abort=True)
+        sure(question)
 
 
 def recall(known_clock: TrustedClock, saved: bytes | None) -> None:

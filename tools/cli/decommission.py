@@ -25,6 +25,7 @@ from offline_store.marks import Mark
 from offline_store.outbox import Outbox
 from offline_store.saved import saved_value
 from profiles.reasons import counted
+from tools.cli.asking import sure
 from tools.cli.clock import recall
 from tools.cli.permits import are_asked_for_at, ask_beside
 from tools.cli.place import existing, named_state_dir_option
@@ -165,8 +166,8 @@ def _sure(state_dir: Path, terminal: str | None, *, yes: bool) -> None:
             f" platform lacks {unsent}; lists, and the platform's configuration. Nobody can bring them back.",
         )
     )
-    if not yes and not click.confirm(say("销毁吗？", "Destroy them?")):
-        raise click.Abort
+    if not yes:
+        sure(say("销毁吗？", "Destroy them?"))
 
 
 def _terminal(state_dir: Path) -> str | None:

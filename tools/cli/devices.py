@@ -17,6 +17,7 @@ from agent.words import say, tell, why_en, why_zh
 from drivers.discovery import Found, Kind, discover
 from drivers.probing import probe as ask_device
 from tools import device_config
+from tools.cli.asking import sure
 from tools.cli.service_acts import permitted
 
 _PAUSE_S = 1.0
@@ -126,7 +127,7 @@ def write(file: Path, ports: tuple[str, ...], named: tuple[str, ...], yes: bool,
         for device, old_address, new_address in rows:
             click.echo(f"{device}: {old_address} → {new_address}", err=as_json)
         if not yes:
-            click.confirm(say(f"写入 {file}？", f"Write this into {file}?"), abort=True, err=as_json)
+            sure(say(f"写入 {file}？", f"Write this into {file}?"), err=as_json)
         permitted(resolved.config.terminal.state_dir, ServiceAct.CONFIGURE)
         _store(file, after)
     if as_json:

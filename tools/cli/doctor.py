@@ -13,6 +13,7 @@ import click
 
 from agent.config import ConfigError, Resolved
 from agent.words import say, tell
+from tools.cli.asking import agreed
 from tools.cli.bench_process import BenchError, use_running_devices
 from tools.cli.place import NoTerminal, config_options, installed, resolve
 from tools.doctor import installation, relay, report, shown_code
@@ -116,7 +117,7 @@ def _click(patient: Patient, *, yes: bool) -> list[Finding]:
             f"通道内无人？接通 {board} 的 {output}（{relay.PULSE_MS} 毫秒）",
             f"Does nobody stand in the way? Switch {output} of {board} on for {relay.PULSE_MS} ms",
         )
-        if patient.runs or yes or click.confirm(question, err=True):
+        if patient.runs or yes or agreed(question, err=True):
             found.append(relay.press(patient, board, output))
     return found
 

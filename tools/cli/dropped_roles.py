@@ -9,6 +9,7 @@ import click
 from agent.bundles.roles import Rings
 from agent.keys import Role
 from agent.words import say
+from tools.cli.asking import sure
 
 _ENDS: Mapping[Role, tuple[str, str]] = {
     Role.BUNDLE: (
@@ -45,4 +46,4 @@ def agree(rings: Rings, *, yes: bool) -> None:
         zh, en = _ENDS[role]
         click.echo(say(f"  {role.value}：{zh}", f"  {role.value}: {en}"), err=True)
     if not yes:
-        click.confirm(say("仍要签发吗？", "Sign it even so?"), abort=True, err=True)
+        sure(say("仍要签发吗？", "Sign it even so?"), err=True)

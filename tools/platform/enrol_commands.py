@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from cryptography import x509
 
 from agent.sync.contract.enrol import fingerprint
 from tools.cli import qr
+from tools.cli.asking import answer
 from tools.cli.presets import preset_names
 from tools.cli.times import local
 from tools.cli.words import say
@@ -207,7 +207,7 @@ def confirm(enrol_id: str, told: str | None, directory: Path, database: str | No
     known = fingerprint(row.asked)
     if told is None:
         click.echo(row.terminal)  # not the fingerprint: whoever types it has it from the box
-        told = _asked_for()
+        told = answer(say("请输入设备显示的指纹", "The fingerprint that the box shows"), "--fingerprint")
     if not hmac.compare_digest(_plain(told).encode(), _plain(known).encode()):
         raise PlatformError(
             say(
@@ -220,23 +220,6 @@ def confirm(enrol_id: str, told: str | None, directory: Path, database: str | No
         _waiting(transaction, row.id)  # the prompt may have stood for hours: the code may be revoked by now
         enrolments.change(transaction, row.id, stage=Stage.CONFIRMED.value)
     click.echo(say(f"已核对：{row.terminal} 将得到证书。", f"Confirmed: {row.terminal} gets its certificate."))
-
-
-def _asked_for() -> str:
-    """The fingerprint that is typed or piped in; what is said next stands on a line of its own."""
-    is_typed = sys.stdin.isatty()
-    try:
-        told: str = click.prompt(say("请输入设备显示的指纹", "The fingerprint that the box shows"))
-    except click.Abort:
-        if is_typed:
-            raise
-        click.echo()
-        raise click.UsageError(
-            say("没有人可问：请用 --fingerprint 给出指纹", "there is nobody to ask: give it with --fingerprint")
-        ) from None
-    if not is_typed:
-        click.echo()
-    return told
 
 
 @enrol_group.command(

@@ -10,6 +10,7 @@ import click
 
 from agent.keys import Role
 from profiles.reasons import counted
+from tools.cli.asking import sure
 from tools.cli.words import say, why_en, why_zh
 from tools.owner import as_owner
 from tools.platform.bundle_store import BundleStore
@@ -56,7 +57,7 @@ def rotation(name: str, yes: bool, directory: Path, as_json: bool) -> None:
     role = Role(name)
     if not yes:
         click.echo(say(*_ENDS[role]), err=True)
-        click.confirm(say(f"更换 {role} 密钥？", f"Change the key of {role}?"), abort=True, err=True)
+        sure(say(f"更换 {role} 密钥？", f"Change the key of {role}?"), err=True)
     done = _rotated(Layout(directory), role)
     if as_json:
         only = {"only_finished": True} if done.only_finished else {}
