@@ -239,6 +239,7 @@ class Holds:
                 continue
             if claim is not None:
                 claims[intent_id], code = self._return(claim, record.entry)
+                intents.update(self._intents(intents.keys() & {claim.of_intent}))  # sold by another lane of this one
                 complaints += [] if code is None else [Complaint(code, record.seq)]
                 continue
             after, code = self._follow(known, record.entry)

@@ -230,6 +230,21 @@ def test_what_the_seller_gave_back_meanwhile_is_not_given_back_twice(bank: Bank,
     assert (bank.balance(LI), "refund-differs" in bank.alarms()) == (2_000, True)
 
 
+def test_a_void_in_the_batch_of_another_lanes_return_gives_back_what_that_has_left(bank: Bank) -> None:
+    """Two tills of one terminal: the platform has claimed a part for one when the other voids its own sale."""
+    till = Counter(bank)
+    till.greet()
+    payment = till.ask()
+    till.put(payment.question)
+    till.pay(payment)
+    till.send()
+    claim = till.claimed(return_number(payment.intent_id), 300)
+    till.append_return(Kind.REFUND, claim.return_id, dict(claim.funds))
+    till.reverse(payment)
+    till.send()
+    assert (bank.balance(LI), "reversal-differs" in bank.alarms()) == (2_000, True)
+
+
 def test_what_a_dead_terminal_claimed_is_freed_by_hand_and_its_late_record_moves_nothing(
     bank: Bank, counter: Counter, sale: Payment
 ) -> None:
