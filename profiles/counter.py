@@ -20,6 +20,7 @@ from profiles.api import (
     Event,
     Facts,
     Kind,
+    Mark,
     Presented,
     Reason,
     Record,
@@ -310,8 +311,9 @@ class Counter(Cashier[C], Generic[C]):
             own_fen = 0 if payment.account == CREDIT else own_share_fen(amount_fen, funds)
             guarded = guardian.spent(payment.subject, -own_fen, payment.spent_on, facts)
             marks = (*money_marks(payment, amount_fen, funds, facts, -1), *guarded)
-            if amount_fen == sale.left_fen and payment.meal is not None:
-                marks = (*payment.meal.marks(facts, -1), *marks)
+            if amount_fen == sale.left_fen:
+                meal = () if payment.meal is None else payment.meal.marks(facts, -1)
+                marks = (*meal, *marks, *self.unsold(payment, facts))
             record = self.end(Kind.REFUND, CounterReason.REFUNDED, payment, money, facts, marks)
             after = _returned(state, payment, funds)
         told = _given_back(sale.number, amount_fen, funds)
@@ -396,9 +398,15 @@ class Counter(Cashier[C], Generic[C]):
         """The sale with what a receipt says of it beside the money."""
         return sale
 
-    def undone(self, state: C, payment: Payment, facts: Facts, was_paid: bool) -> Kept[C]:  # noqa: ARG002
+    def undone(self, state: C, payment: Payment, facts: Facts, was_paid: bool) -> Kept[C]:
         """What was paid and taken back is a return of all of it."""
-        return _returned(state, payment, payment.funds) if was_paid else state, ()
+        if not was_paid:
+            return state, ()
+        return _returned(state, payment, payment.funds), self.unsold(payment, facts)
+
+    def unsold(self, payment: Payment, facts: Facts) -> tuple[Mark, ...]:  # noqa: ARG002
+        """The marks that nobody has any more what a sale was for: all of it went back, at once or in parts."""
+        return ()
 
     def said(self, state: C, what: Sentence, payment: Payment) -> Sentence:
         """With who paid what, that a payment without the platform is not lost, and the number that takes it back."""

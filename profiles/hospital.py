@@ -435,14 +435,19 @@ class Hospital(Counter[HospitalState]):
         return changed, (*prescriptions.paid(int(payment.number), payment.subject, facts), *marks)
 
     def undone(self, state: HospitalState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[HospitalState]:
-        """Another card may pay the same; of what was paid and goes back nothing waits at the pharmacy."""
+        """Another card may pay the same."""
         after, marks = super().undone(state, payment, facts, was_paid)
-        marks = (*marks, *PRESCRIPTIONS.opened(payment.number, facts))
-        if not was_paid:
-            return after.model_copy(update={"order": state.order or state.asked_order, "asked_order": None}), marks
-        if not payment.number:
+        if was_paid:
             return after, marks
-        return after, (*prescriptions.taken((int(payment.number),), payment.subject, facts), *marks)
+        again = {"order": state.order or state.asked_order, "asked_order": None}
+        return after.model_copy(update=again), (*marks, *PRESCRIPTIONS.opened(payment.number, facts))
+
+    def unsold(self, payment: Payment, facts: Facts) -> tuple[Mark, ...]:
+        """Of what was paid and went back nothing waits at the pharmacy, and it may be paid again."""
+        if not payment.number:
+            return ()
+        waits = prescriptions.taken((int(payment.number),), payment.subject, facts)
+        return (*waits, *PRESCRIPTIONS.opened(payment.number, facts))
 
     def said(self, state: HospitalState, what: Sentence, payment: Payment) -> Sentence:
         """With the number in the queue, or where the medicine is."""

@@ -20,6 +20,7 @@ from profiles.api import (
     Credential,
     Event,
     Facts,
+    Mark,
     Presented,
     ProfileSettings,
     Show,
@@ -248,7 +249,11 @@ class Shop(Ordering[ShopState]):
     def undone(self, state: ShopState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[ShopState]:
         """A bill of which nothing came is open again."""
         after, marks = super().undone(state, payment, facts, was_paid)
-        return after, (*marks, *BILLS.opened(payment.number, facts))
+        return after, marks if was_paid else (*marks, *BILLS.opened(payment.number, facts))
+
+    def unsold(self, payment: Payment, facts: Facts) -> tuple[Mark, ...]:
+        """So is one that was paid and went back."""
+        return BILLS.opened(payment.number, facts)
 
 
 def _use(order: Basket) -> str:

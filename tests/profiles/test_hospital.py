@@ -371,10 +371,13 @@ def test_what_was_told_not_to_be_recorded_waits_still() -> None:
     assert desk.codes()[-1] == "collected"
 
 
-def test_medicine_that_was_taken_back_or_not_paid_is_not_handed_out() -> None:
+@pytest.mark.parametrize("before_fen", [0, 1])
+def test_medicine_that_was_taken_back_or_not_paid_is_not_handed_out(before_fen: int) -> None:
     lane = Lane()
     medicine(lane)
     lane.sign()
+    lane.key(REFUND, 1)
+    lane.tell(AmountEntered(before_fen))
     lane.key(VOID, 1)
     assert waiting(PATIENT, lane.facts) == ()
     lane.key(MEDICINE, 13)

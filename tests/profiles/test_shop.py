@@ -172,7 +172,7 @@ def test_a_bill_is_paid_at_its_face_value_and_once() -> None:
     assert till.state.order is None
 
 
-@pytest.mark.parametrize("end", ["declined", "late", "restarted", "voided"])
+@pytest.mark.parametrize("end", ["declined", "late", "restarted", "voided", "refunded in parts"])
 def test_a_bill_of_which_nothing_came_is_open_again(end: str) -> None:
     till = Till()
     till.bill("88000001")
@@ -191,6 +191,9 @@ def test_a_bill_of_which_nothing_came_is_open_again(end: str) -> None:
             till.agree()
             till.key(FunctionKey.OPERATOR)
             till.present(OPERATOR, "cashier")
+            if end == "refunded in parts":
+                till.key(FunctionKey.REFUND, 1)
+                till.tell(AmountEntered(40))
             till.key(FunctionKey.VOID, 1)
     till.bill("88000001")
     assert till.said == "Bill 88000001: please enter its amount"
