@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TypedDict
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import ValidationError
 
 from agent import cbor, cose, sealing
 from agent.private_answers import ReplyKey, presence_of
@@ -72,7 +73,17 @@ class _Life(TypedDict):
 def wire_question(
     ask: Ask, nonce: bytes, now_ms: int, seal: Seal, reply_key: ReplyKey | None = None
 ) -> wire.Question | None:
-    """The message for ``up/ask``; ``None`` for what cannot be sealed. The deadline is cut to the contract's."""
+    """The message for ``up/ask``; ``None`` for what cannot be sealed, and for what no message carries, such as a sum
+    beyond the contract's. The deadline is cut to the contract's."""
+    try:
+        return _message(ask, nonce, now_ms, seal, reply_key)
+    except ValidationError:
+        return None
+
+
+def _message(
+    ask: Ask, nonce: bytes, now_ms: int, seal: Seal, reply_key: ReplyKey | None = None
+) -> wire.Question | None:
     expires_ms = now_ms + max(1, min(ask.deadline_ms, wire.MAX_QUESTION_LIFE_MS))
     life = _Life(nonce=nonce, asked_ms=now_ms, expires_ms=expires_ms)
     subject = None if ask.subject is None else (ask.subject.namespace, ask.subject.id)

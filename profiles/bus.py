@@ -34,6 +34,7 @@ from profiles.by_hand import TYPED_TIMER, ByHand, gone, typed
 from profiles.dates import compact
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
 from profiles.payment import Bill, Cashier, Kept, Payment, PayState
+from profiles.printable import Printable
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.ride import Ride
 from profiles.riding import RideSettings, given_back, taken, ticket_of, ticket_said, with_lamp
@@ -71,7 +72,7 @@ class BusReason(ReasonEnum):
 class BusSettings(RideSettings):
     """Settings of one vehicle."""
 
-    line: str = Field(min_length=1, max_length=32, description="as the platform names the line")
+    line: Printable = Field(min_length=1, max_length=32, description="as the platform names the line")
     fare_fen: int = Field(ge=1, le=MAX_AMOUNT_FEN, strict=True, description="the full fare of one person")
     interval_ms: int = Field(
         default=60_000, ge=0, le=7_200_000, description="the same person again within it pays nothing and is told so"

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from profiles.api import Facts, Wiring
 from profiles.direction import Direction
+from profiles.printable import Printable
 from profiles.published import Gives
 from profiles.riding import RideSettings
 from profiles.rules.admission import Code
@@ -60,7 +61,7 @@ class SignedFares(BaseModel):
 class MetroSettings(RideSettings):
     """Settings of one lane; the lanes of one terminal should agree but for direction, station and output."""
 
-    line: str = Field(min_length=1, max_length=32, description="the network, as the platform names it")
+    line: Printable = Field(min_length=1, max_length=32, description="the network, as the platform names it")
     station: Code = Field(description="where this lane is")
     direction: Direction
     network: Network

@@ -41,6 +41,7 @@ from profiles.intents import Payment as Payment  # noqa: PLC0414
 from profiles.intents import divided_by, limit_marks, money_marks
 from profiles.payers import CREDIT, shared, with_due
 from profiles.payment_reasons import DECLINED, PaymentReason
+from profiles.printable import Printable
 from profiles.purpose import Purpose
 from profiles.questions import (
     Answer,
@@ -76,7 +77,7 @@ _SILENT = judge([(Rule.PLATFORM, False, None)])
 class PaySettings(ProfileSettings):
     """Settings that every scene with payments has."""
 
-    merchant: str = Field(min_length=1, max_length=64, description="who is paid, as the platform knows it")
+    merchant: Printable = Field(min_length=1, max_length=64, description="who is paid, as the platform knows it")
     admit: Admission
     least_assurance: LeastAssurance = Field(
         default=Assurance.READ, description="uid, read, static-code, dynamic-code …"

@@ -17,7 +17,7 @@ from profiles.api import Credential, Facts, Mark, Subject
 from profiles.dates import compact, midnight_ms
 from profiles.reasons import Sentence
 from profiles.rules.admission import Entitlement
-from profiles.rules.funds import ACCOUNT, FundName
+from profiles.rules.funds import ACCOUNT, FundName, is_own
 from profiles.rules.schedule import Schedule
 from profiles.rules.tally import count, counted, key_of
 
@@ -57,10 +57,12 @@ class Concession(BaseModel):
     @field_validator("fund")
     @classmethod
     def not_the_account(cls, value: str) -> str:
-        """A concession that the account pays is none."""
-        if value == ACCOUNT:
+        """A concession that an account of the holder's pays is none."""
+        if is_own(value):
             raise PydanticCustomError(
-                "said", "{en}", {"zh": "account 是本人账户，不能补足优待", "en": "account is the holder's own, no fund"}
+                "said",
+                "{en}",
+                {"zh": f"{value} 是本人账户，不能补足优待", "en": f"{value} is the holder's own, no fund"},
             )
         return value
 

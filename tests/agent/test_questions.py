@@ -303,6 +303,13 @@ async def test_open_questions_are_bounded_and_what_is_beyond_is_decided_at_once(
 
 
 @simulated
+async def test_what_no_message_carries_is_not_asked_and_decided_at_once(desk: Desk) -> None:
+    desk.ask(Authorise(Money(100_000_001, INTENT, "canteen-1", "20270115")))
+    assert desk.heard == [Unanswered(ABOUT)]
+    assert (desk.sent, desk.questions.counters["unsent"]) == ([], 1)
+
+
+@simulated
 async def test_only_so_many_ended_questions_are_remembered(desk: Desk) -> None:
     for number in range(MAX_PAST + 1):
         desk.ask(about=number.to_bytes(16, "big"))

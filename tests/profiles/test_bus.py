@@ -201,6 +201,9 @@ def test_beyond_the_rides_of_a_day_the_full_fare_is_paid_and_a_ride_that_was_non
         ({"fare_fen": 0}, "greater than or equal to 1"),
         ({"fare_fen": 2_001}, "above offline.payment_fen"),
         ({"concessions": [SETTINGS["concessions"][0]] * 2}, "stands here twice"),
+        ({"concessions": [SETTINGS["concessions"][0] | {"fund": "wallet"}]}, "the holder's own"),
+        ({"merchant": "公交\u3000一公司"}, "printable characters only"),
+        ({"line": "1\t路"}, "printable characters only"),
     ],
 )
 def test_settings_that_are_traps_are_refused_with_a_reason(changes: dict[str, Any], said: str) -> None:
