@@ -98,6 +98,7 @@ class Connection:
         """Call it on the event loop that is to hear of it. ``counters`` takes what is dropped, unheard and refused."""
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._outcome: asyncio.Future[Up | Down] = self._loop.create_future()
         self._room = threading.Semaphore(_MAX_WAITING)
         self._bundle_room = threading.Semaphore(_MAX_BUNDLE_MESSAGES)
         self._address = address
@@ -131,6 +132,10 @@ class Connection:
             self._room_for(event.topic).release()
         return event
 
+    async def outcome(self) -> Up | Down:
+        """What became of the attempt; :meth:`next_event` tells it as well, in its place."""
+        return await asyncio.shield(self._outcome)
+
     def hear(self, topic_filter: str) -> None:
         """Subscribe to something below the bundles."""
         self._client.subscribe(topic_filter, qos=1)
@@ -148,11 +153,13 @@ class Connection:
         self._closing = True
         self._client.disconnect()
         try:
-            async with asyncio.timeout(_GOODBYE_S):
-                while not self._over:
-                    await self._events.get()
-        except TimeoutError:
-            self._cut()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_GOODBYE_S):
+                    while not self._over:
+                        await self._events.get()
+        finally:
+            if not self._over:
+                self._cut()
 
     def _cut(self) -> None:
         sock = self._client.socket()
@@ -323,9 +330,14 @@ class Connection:
 
     def _report(self, event: Event) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+            self._loop.call_soon_threadsafe(self._take, event)
         except RuntimeError:
             return  # the event loop has ended; nobody listens any more
+
+    def _take(self, event: Event) -> None:
+        if not isinstance(event, Received) and not self._outcome.done():
+            self._outcome.set_result(event)
+        self._events.put_nowait(event)
 
 
 def tls_context(terminal: str, files: TlsFiles | None) -> ssl.SSLContext:
@@ -363,17 +375,6 @@ def heed_dates(context: ssl.SSLContext, *, trusted: bool) -> None:
     """
     flags = context.verify_flags
     context.verify_flags = flags & ~_NO_CHECK_TIME if trusted else flags | _NO_CHECK_TIME
-
-
-def can_be_reached(endpoint: Endpoint) -> bool:
-    """Whether TCP and TLS come about. No MQTT is spoken: a second CONNECT would throw out this terminal's session."""
-    try:
-        with socket.create_connection((endpoint.host, endpoint.port), endpoint.connect_timeout_s) as bare:
-            if endpoint.tls is not None:
-                endpoint.tls.wrap_socket(bare, server_hostname=endpoint.host).close()
-    except OSError:
-        return False
-    return True
 
 
 class ClosingSocket(ssl.SSLSocket):

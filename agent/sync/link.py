@@ -1,8 +1,11 @@
 """The MQTT link: several brokers in order, one connection at a time, kept up for ever.
 
 The first broker is the one to be at. When it cannot be had the next ones are tried in their order, and from one of
-those the way back is looked for: a bare TLS connection now and then, which takes nobody's session, and the link returns
-when it stands. Between rounds through all brokers the pauses grow, jittered and capped.
+those the way back is looked for: now and then a second connection is made beside the one that serves, which is left
+only when the other stands, answers subscribed to. A broker that takes TCP and TLS and refuses MQTT, or never answers,
+costs nothing. Nodes of one cluster know a client id once: there the new connection ends the old one in the moment in
+which it is accepted, and the link goes on with it; an old one is never made again, so the two cannot fight. Between
+rounds through all brokers the pauses grow, jittered and capped.
 
 Each attempt has a connection of its own, so nothing queued for a dead one is sent again on the next: what must arrive
 is sent again by the uplink. MQTT 5 first; a broker that refuses it is spoken to in 3.1.1, and remembered.
@@ -17,7 +20,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import partial
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -33,14 +35,12 @@ from agent.sync.connection import (
     Protocol,
     Received,
     Up,
-    can_be_reached,
     heed_dates,
     tls_context,
 )
 from agent.sync.contract import Address, Channel
 from agent.sync.faults import LinkError, LinkFault
 from agent.sync.pace import LEAST_KBIT_S
-from agent.threads import in_thread
 from profiles.api import ClockState
 
 __all__ = [
@@ -196,7 +196,7 @@ class Link:
         ]
         self._at = 0
         self._up_at_s = 0.0
-        self._failback_s = settings.failback_s
+        self._failback_s: float = settings.failback_s
         self._random = random
         self.counters: Counter[str] = Counter()
         self.status = LinkStatus(LinkPhase.CONNECTING, "5")
@@ -205,6 +205,7 @@ class Link:
         self._clock = clock
         self._backoff = Backoff(random, settings.backoff_first_ms, settings.backoff_cap_ms)
         self._connection: Connection | None = None
+        self._better: tuple[int, Connection] | None = None
         self._stopping = asyncio.Event()
 
     def publish(self, channel: Channel, payload: bytes, *, retain: bool = False) -> bool:
@@ -239,6 +240,8 @@ class Link:
         """Connect and reconnect until :meth:`stop`; awaits ``handle`` for each event, in order."""
         try:
             while not self._stopping.is_set():
+                better, self._better = self._better, None
+                self._at, connection = better or (self._at, self._open(self._at))
                 last = self.status
                 self.status = LinkStatus(
                     LinkPhase.CONNECTING,
@@ -248,32 +251,38 @@ class Link:
                     last.attempts + 1,
                     broker=self._at,
                 )
-                came_up, better = await self._session(handle)
-                await self._go_on(came_up=came_up, better=better)
+                came_up = await self._session(connection, handle)
+                if self._better is None:
+                    await self._go_on(came_up=came_up)
         finally:
+            if self._better is not None:
+                await self._better[1].close()
             self.status = LinkStatus(LinkPhase.STOPPED, self._broker.protocol, broker=self._at)
 
     @property
     def _broker(self) -> _Broker:
         return self._brokers[self._at]
 
-    async def _session(self, handle: Callable[[Event], Awaitable[None]]) -> tuple[bool, int | None]:
-        """One connection up to its first :class:`Down`: whether it ever was up, and which broker is better.
-
-        paho tells of some ends twice.
-        """
-        broker, came_up, better = self._broker, False, None
+    def _open(self, number: int) -> Connection:
+        broker = self._brokers[number]
         if broker.endpoint.tls is not None:
             heed_dates(broker.endpoint.tls, trusted=self._clock.state() is not ClockState.UNTRUSTED)
         connection = Connection(self._address, broker.endpoint, broker.protocol, self._will(), self.counters)
-        self._connection = connection
         connection.open()
+        return connection
+
+    async def _session(self, connection: Connection, handle: Callable[[Event], Awaitable[None]]) -> bool:
+        """One connection up to its first :class:`Down`: whether it ever was up.
+
+        paho tells of some ends twice. A better broker that is being tried when this one is lost is gone on with.
+        """
+        came_up, self._connection = False, connection
         looking = asyncio.create_task(self._look_for_better(connection))
         try:
             while not self._stopping.is_set():
                 event = await self._next(connection)
-                if event is None and looking.done():
-                    better, event = looking.result(), Down(LinkFault.BETTER)
+                if event is None and not self._stopping.is_set():
+                    event = Down(LinkFault.BETTER)
                 if event is not None:
                     came_up |= isinstance(event, Up)
                     self._note(event)
@@ -285,18 +294,33 @@ class Link:
             self.publish(Channel.STATE, self._goodbye(), retain=True)
             self._connection = None
             await connection.close()
-        return came_up, better
+        return came_up
 
-    async def _look_for_better(self, connection: Connection) -> int:
-        """While the link is at a later broker: the one before it that can be had again; wakes :meth:`_session`."""
-        while True:
+    async def _look_for_better(self, connection: Connection) -> None:
+        """While the link is at a later broker: try those before it, and wake :meth:`_session` when one stands."""
+        while self._at:
             share = int.from_bytes(self._random.token(2), "big") / 0xFFFF
             await asyncio.sleep(self._failback_s * (0.75 + share / 4))  # a city's terminals do not return all at once
             for number in range(self._at):
-                reach = partial(can_be_reached, self._brokers[number].endpoint)
-                if await in_thread(reach, "mqtt-probe"):
+                if await self._stands(number):
                     connection.interrupt()
-                    return number
+                    return
+
+    async def _stands(self, number: int) -> bool:
+        """Try a broker beside the connection that serves; one that comes up, or is still tried, is ``_better``."""
+        candidate = self._open(number)
+        self._better = number, candidate
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                outcome = await candidate.outcome()
+        except TimeoutError:
+            outcome = Down(LinkFault.SILENT)
+        if isinstance(outcome, Up):
+            return True
+        self._better = None
+        self._learn(self._brokers[number], outcome.fault)
+        await candidate.close()
+        return False
 
     async def _next(self, connection: Connection) -> Event | None:
         try:
@@ -317,16 +341,16 @@ class Link:
             case Down(fault, detail):
                 self.counters[f"ended-{fault.code}"] += 1
                 self.status = replace(self.status, phase=LinkPhase.WAITING, fault=fault, detail=detail)
-                # A 3.1.1 broker may also answer a level that it does not know by closing (MQTT 3.1.1 §3.1.2.2).
-                broker = self._broker
-                if fault is LinkFault.VERSION or (fault is LinkFault.CLOSED and not broker.proven):
-                    broker.protocol = _OTHER[broker.protocol]
+                self._learn(self._broker, fault)
 
-    async def _go_on(self, *, came_up: bool, better: int | None) -> None:
-        """To the broker that is better; after a connection that stood, to the first; else to the next one."""
-        if better is not None:
-            self._at = better
-        elif came_up and asyncio.get_running_loop().time() - self._up_at_s >= STEADY_S:
+    def _learn(self, broker: _Broker, fault: LinkFault) -> None:
+        # A 3.1.1 broker may also answer a level that it does not know by closing (MQTT 3.1.1 §3.1.2.2).
+        if fault is LinkFault.VERSION or (fault is LinkFault.CLOSED and not broker.proven):
+            broker.protocol = _OTHER[broker.protocol]
+
+    async def _go_on(self, *, came_up: bool) -> None:
+        """After a connection that stood, to the first broker; else to the next one."""
+        if came_up and asyncio.get_running_loop().time() - self._up_at_s >= STEADY_S:
             self._backoff.reset()
             self._at = 0
             await self._pause()

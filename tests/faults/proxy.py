@@ -23,6 +23,8 @@ class Proxy:
         """What comes from the terminal disappears, though the connection stands: half-open."""
         self.mute = False
         """What comes from the broker disappears."""
+        self.taken = 0
+        """How many connections there ever were."""
         self.carried_bytes = 0
         """From the terminal to the broker."""
         self._writers: set[asyncio.StreamWriter] = set()
@@ -42,6 +44,7 @@ class Proxy:
 
     def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
+        self.taken += 1
         task = asyncio.create_task(self._serve(reader, writer))
         self._serving.add(task)
         task.add_done_callback(self._serving.discard)
