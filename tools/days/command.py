@@ -97,7 +97,7 @@ def _tell(script: Day, result: Result) -> None:
     for played in result.steps:
         came = played.came
         mark = "✗" if played.differences else "✓"
-        said = "" if came.says is None else say(f" “{came.says.zh}”", f' "{came.says.en}"')
+        said = " →".join(say(f" “{shown.zh}”", f' "{shown.en}"') for shown in came.shown)
         reasons = ", ".join(came.reasons) or "-"
         click.echo(f"{mark} {played.moment:%H:%M:%S} {_act_of(played.step):<28} {reasons}{said}")
         for difference in played.differences:
@@ -130,6 +130,7 @@ def _facts(played: Played) -> dict[str, object]:
         "opens": list(came.opens),
         "paid_fen": came.paid_fen,
         "says": None if came.says is None else {"zh": came.says.zh, "en": came.says.en},
+        "shown": [{"zh": shown.zh, "en": shown.en} for shown in came.shown],
         "alarms": list(came.alarms),
         "differences": list(played.differences),
     }

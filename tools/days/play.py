@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,16 @@ class Came:
     reasons: tuple[str, ...]
     opens: tuple[str, ...]
     paid_fen: int
-    says: Sentence | None
+    shown: tuple[Sentence, ...]
+    """What stood on the screen, in its order, until the next step."""
     alarms: tuple[str, ...]
     refused: tuple[Sentence, ...] = ()
     """What the screen said in red."""
+
+    @property
+    def says(self) -> Sentence | None:
+        """The last of it, which is what a day may promise."""
+        return self.shown[-1] if self.shown else None
 
     def differences(self, expected: Expected) -> tuple[str, ...]:
         """What is not as the day promises."""
@@ -313,7 +320,7 @@ class _Stage:
                 for kind, fen in self._books.moved(record).items()
                 if kind != AccountKind.CREDIT
             ),
-            says=whole(noted.shown[-1]) if noted.shown else None,
+            shown=tuple(sentence for sentence, _ in groupby(map(whole, noted.shown))),
             alarms=tuple(noted.alarms),
             refused=tuple(shown.sentence for shown in noted.shown if shown.tone is Tone.NO),
         )

@@ -61,6 +61,23 @@ def test_what_is_not_as_promised_is_told(text: str, old: str, new: str, told: st
     assert not result.holds
 
 
+def test_all_that_the_person_was_shown_is_told_and_not_the_last_sentence_alone(tmp_path: Path) -> None:
+    """A session at the library that ends by itself, long before the next step."""
+    file = tmp_path / "day.yaml"
+    file.write_text(
+        "{title: {zh: 借还, en: Loans}, preset: library, date: '2026-11-23', people: {chen: {}}, steps: ["
+        "{at: '09:10', card: chen, expect: library-welcome},"
+        "{at: '09:10:10', scan: 'EC1:NOT-AN-ITEM', expect: code-damaged, says: You are logged out; thank you}]}"
+    )
+    told = CliRunner().invoke(cli, ["day", "play", str(file)], env={"ONECARD_LANG": "en"})
+    assert told.exit_code == 0, told.output
+    shown = 'code-damaged "The code was not read well; please show it again" → "You are logged out; thank you"'
+    assert shown in told.stdout
+    lines = CliRunner().invoke(cli, ["day", "play", str(file), "--json"]).stdout.splitlines()
+    sentences = [each["en"] for each in json.loads(lines[1])["shown"]]
+    assert sentences == ["The code was not read well; please show it again", "You are logged out; thank you"]
+
+
 class _Around:
     """A profile whose records somebody changes."""
 
