@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -239,10 +238,9 @@ def _records(outbox: Outbox, after_seq: int) -> Iterator[Record]:
 def line_of(record: Record, acked_seq: int) -> dict[str, Any]:
     """What a list of records says of one, for scripts; nothing of medium and subject."""
     entry = record.entry
-    moment = datetime.fromtimestamp(entry.time_ms / 1000, UTC).isoformat(timespec="milliseconds")
     return {
         "seq": record.seq,
-        "time": moment,
+        "time": iso(entry.time_ms, "milliseconds"),
         "time_quality": entry.time_quality,
         "kind": entry.kind,
         "lane": entry.lane,

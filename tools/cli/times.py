@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import click
@@ -66,9 +66,9 @@ def moment(at_ms: int | None) -> Moment:
     return Moment(now_ms(at_ms), ClockState.SYNCHRONISED, 0)
 
 
-def iso(time_ms: int) -> str:
-    """UTC, to the second: for machines."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds")
+def iso(time_ms: int, timespec: str = "seconds") -> str:
+    """UTC, to the second or as it is asked: for machines."""
+    return in_calendar(time_ms, UTC).isoformat(timespec=timespec)
 
 
 def go_by(resolved: Resolved) -> None:
@@ -81,7 +81,15 @@ def local(time_ms: int) -> str:
     """For people, always with its offset: by the terminal's configuration, else China's, its default."""
     context = click.get_current_context(silent=True)
     zone = _CHINA if context is None else context.meta.get(_ZONE, _CHINA)
-    return datetime.fromtimestamp(time_ms / 1000, zone).isoformat(sep=" ", timespec="seconds")
+    return in_calendar(time_ms, zone).isoformat(sep=" ", timespec="seconds")
+
+
+def in_calendar(time_ms: int, zone: tzinfo) -> datetime:
+    """The moment there; of one beyond the year 9999, which only who lies says, that year's last second."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, zone)
+    except (ValueError, OverflowError):
+        return datetime.max.replace(microsecond=0, tzinfo=zone)
 
 
 def local_of(text: str) -> str:

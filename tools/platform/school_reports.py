@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from profiles.reasons import counted
+from tools.cli.times import in_calendar
 from tools.cli.words import say
 from tools.platform.attendance import Presence, PupilDay, attendance
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
@@ -146,4 +147,4 @@ def _remarks(each: Told) -> str:
 
 
 def _local(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, CHINA).strftime("%Y-%m-%d %H:%M")
+    return in_calendar(time_ms, CHINA).strftime("%Y-%m-%d %H:%M")

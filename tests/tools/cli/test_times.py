@@ -13,7 +13,7 @@ from agent.command_reasons import COMMAND
 from agent.config import parse
 from agent.permits.acts import Role, ServiceAct
 from agent.sync.contract.commands import CommandAct
-from offline_store.record import Entry, Record, new_id
+from offline_store.record import MAX_INTEGER, Entry, Record, new_id
 from tests.tools.doctor.parts import DAY_MS, Ward, ward
 from tools.cli import fields
 from tools.cli.journal import line_of, text_of
@@ -32,6 +32,14 @@ def test_people_read_local_time_with_its_offset_and_machines_utc() -> None:
     assert local(MOMENT_MS) == "2026-03-01 11:00:00+08:00"
     assert iso(MOMENT_MS) == "2026-03-01T03:00:00+00:00"
     assert local_of(iso(MOMENT_MS)) == local(MOMENT_MS)
+
+
+def test_a_time_that_no_calendar_has_is_told_as_its_last_moment() -> None:
+    entry = Entry(new_id(MOMENT_MS, bytes(10)), "passage", MAX_INTEGER, "untrusted", monotonic_ms=1)
+    line = line_of(Record(entry, 7, bytes(16), bytes(32)), 9)
+    assert line["time"] == "9999-12-31T23:59:59.000+00:00"
+    assert "9999-12-31 23:59:59+08:00" in text_of(line)
+    assert local_of(iso(MAX_INTEGER)) == local(MAX_INTEGER) == "9999-12-31 23:59:59+08:00"
 
 
 def test_the_terminals_configuration_says_which_time_is_local(tmp_path: Path) -> None:
