@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cbor2
 
-from agent.stick_files import StickError, open_plain
+from agent.stick_files import StickError, open_plain, shown
 from agent.sync.contract import JournalBatch
 from agent.words import why_en, why_zh
 from offline_store.aside import READY, STAGING
@@ -105,7 +105,7 @@ def find(root: Path) -> Path:
     if not found:
         raise NoJournal(root, f"其中没有日志（{DATABASE_NAME}）", f"holds no journal ({DATABASE_NAME})")
     if len(found) > 1:
-        names = [str(path.relative_to(root)) for path in found[:5]]
+        names = [shown(path.relative_to(root)) for path in found[:5]]
         raise NoJournal(
             root,
             f"有 {len(found)} 个日志，请指定其中一个目录：{'、'.join(names)}",

@@ -21,7 +21,11 @@ _LEAF_TABLE = 0x0D
 _HEADER_BYTES = 100
 _LOG_HEADER_BYTES = 32
 _FRAME_HEADER_BYTES = 24
-_MAX_PAYLOAD_BYTES = 1 << 20
+_MAX_PAYLOAD_BYTES = 1 << 15
+"""Twice what a record may take."""
+_MAX_CELLS_PAGES = 4
+"""Cells share no byte, and so fill a page once; noise may claim some more. Without a bound one page of pointers to one
+cell costs thousands of looks at whatever that leads to."""
 _MAX_COLUMNS = 64
 _PAGE_SIZES = frozenset(1 << power for power in range(9, 17))
 _SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0)
@@ -62,33 +66,46 @@ class Pages:
         if len(page) < self.page_bytes or page[start] != _LEAF_TABLE:
             return
         (count,) = struct.unpack_from(">H", page, start + 3)
-        for place in range(start + 8, min(start + 8 + 2 * count, self.page_bytes - 1), 2):
-            (cell,) = struct.unpack_from(">H", page, place)
-            row = self._row(page, cell)
+        places = range(start + 8, min(start + 8 + 2 * count, self.page_bytes - 1), 2)
+        left_bytes = _MAX_CELLS_PAGES * self.page_bytes
+        for cell in dict.fromkeys(struct.unpack_from(">H", page, place)[0] for place in places):
+            size, local_bytes = self._sizes(page, cell)
+            if not 0 < local_bytes <= left_bytes:
+                continue
+            left_bytes -= local_bytes
+            row = self._row(page, cell, size, local_bytes)
             if row is not None:
                 yield row
 
-    def _row(self, page: bytes, cell: int) -> Row | None:
+    def _sizes(self, page: bytes, cell: int) -> tuple[int, int]:
+        """Of a cell's payload, whole and on this page (§1.6); nothing of what is no cell."""
         try:
-            size, place = _varint(page, cell)
+            size, _ = _varint(page, cell)
+        except IndexError:
+            return 0, 0
+        if not 0 < size <= _MAX_PAYLOAD_BYTES:
+            return 0, 0
+        most = self.page_bytes - 35
+        if size <= most:
+            return size, size
+        least = (self.page_bytes - 12) * 32 // 255 - 23
+        local_bytes = least + (size - least) % (self.page_bytes - 4)
+        return size, local_bytes if local_bytes <= most else least
+
+    def _row(self, page: bytes, cell: int, size: int, local_bytes: int) -> Row | None:
+        try:
+            _, place = _varint(page, cell)
             rowid, place = _varint(page, place)
-            payload = self._payload(page, place, size)
-            return None if payload is None else Row(rowid, _values(payload))
+            return Row(_signed(rowid), _values(self._payload(page, place, size, local_bytes)))
         except (IndexError, struct.error, ValueError):
             return None
 
-    def _payload(self, page: bytes, place: int, size: int) -> bytes | None:
-        """The whole of it, also where it goes on in overflow pages (§1.6)."""
-        if not 0 < size <= _MAX_PAYLOAD_BYTES:
-            return None
-        most = self.page_bytes - 35
-        if size <= most:
-            return page[place : place + size]
-        least = (self.page_bytes - 12) * 32 // 255 - 23
-        local = least + (size - least) % (self.page_bytes - 4)
-        local = local if local <= most else least
-        payload = page[place : place + local]
-        (number,) = struct.unpack_from(">I", page, place + local)
+    def _payload(self, page: bytes, place: int, size: int, local_bytes: int) -> bytes:
+        """The whole of it, also where it goes on in overflow pages (§1.6). Raises `struct.error`."""
+        payload = page[place : place + local_bytes]
+        if local_bytes == size:
+            return payload
+        (number,) = struct.unpack_from(">I", page, place + local_bytes)
         while number and len(payload) < size:
             more = self._page(number)
             (number,) = struct.unpack_from(">I", more, 0)
@@ -154,6 +171,11 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
         if not byte & 0x80:
             return value, place + count + 1
     return value << 8 | data[place + 8], place + 9
+
+
+def _signed(number: int) -> int:
+    """A rowid is signed, in two's complement (§1.6)."""
+    return number - (1 << 64) if number >> 63 else number
 
 
 def _size(file: BinaryIO) -> int:

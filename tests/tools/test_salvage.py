@@ -459,3 +459,7 @@ def test_a_disk_is_hostile_links_pipes_and_depths_lead_nowhere(dead: Dead, tmp_p
     shutil.copytree(dead.state, dead.disk / "second")
     with pytest.raises(StickError, match="holds 2 journals"):
         find(dead.disk)
+    (dead.disk / "second").rename(dead.disk / os.fsdecode(b"\x1b[2J\xff"))
+    with pytest.raises(StickError, match=r"one: \?\[2J\?, ") as error:
+        find(dead.disk)
+    assert error.value.zh.isprintable()
