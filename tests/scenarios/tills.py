@@ -22,12 +22,13 @@ from offline_store.record import Record
 from tests.scenarios.site import DEADLINE_S, Site, started
 from tests.tools.platform.mqtt_client import MqttClient
 from tests.tools.platform.terminals import register
+from tests.tools.platform.verdicts import verdict_of
 from tools.cli.bench_process import running_devices
 from tools.cli.presets import preset_text
 from tools.platform.broker import Broker, Endpoint
 from tools.platform.ca import Authority
 from tools.platform.consumer import Consumer, Share
-from tools.platform.evidence import Verdict, verdict_of
+from tools.platform.evidence import Verdict
 from tools.platform.holds import Holds
 from tools.platform.ingest import Ingest, Message, Reply
 from tools.platform.intents import Intent, State, intents

@@ -193,9 +193,8 @@ class Judge:
 
     def _judge(self, transaction: Transaction, terminal: str, record: Record, now_ms: int) -> Verdict:
         entry = record.entry
-        known = transaction.connection.execute(_ROW.where(evidence_table.c.id == entry.id)).one_or_none()
-        if known is not None:  # a rescued journal brings it a second time
-            return Verdict(known.verdict) if known.hash == record.hash else Verdict.FORGED
+        if (known := verdict_on(transaction, terminal, record)) is not None:
+            return known  # a rescued journal brings it a second time
         showing: bytes | None = None
         pays: bool | None = None
         if entry.sealed is not None:
@@ -301,11 +300,12 @@ def _subject(record: Record) -> str | None:
     return None if subject is None else f"{subject[0]}:{subject[1].hex()}"
 
 
-def verdict_of(transaction: Transaction, record_id: bytes) -> Verdict | None:
-    """The verdict on a record; ``None`` if it was not one to judge."""
-    query = sa.select(evidence_table.c.verdict).where(evidence_table.c.id == record_id)
-    found = transaction.connection.execute(query).scalar_one_or_none()
-    return None if found is None else Verdict(found)
+def verdict_on(transaction: Transaction, terminal: str, record: Record) -> Verdict | None:
+    """The verdict on a record; ``None`` if it was not one to judge. Whatever else bears a judged one's id is forged."""
+    row = transaction.connection.execute(_ROW.where(evidence_table.c.id == record.entry.id)).one_or_none()
+    if row is None:
+        return None
+    return Verdict(row.verdict) if (row.terminal, row.hash) == (terminal, record.hash) else Verdict.FORGED
 
 
 def counts(transaction: Transaction, terminal: str | None = None) -> dict[tuple[str, Verdict], int]:

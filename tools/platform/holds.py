@@ -37,7 +37,7 @@ from profiles.rules.accounts import Offer
 from profiles.rules.funds import ACCOUNT, is_own
 from tools.platform import row_locks
 from tools.platform.accounts import CREDIT, DEBT, Purse, account_of, ceiling_fen
-from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_of
+from tools.platform.evidence import DOUBTFUL, Verdict, inner, verdict_on
 from tools.platform.funds import Funds, fund_owner, fund_table, is_split, shares_of
 from tools.platform.held_back import CONTESTED_RETURN, holds_back
 from tools.platform.intents import OPEN, REFUNDED, SETTLES, SPLIT, Intent, State, intent_of, intent_row, intent_table
@@ -242,7 +242,7 @@ class Holds:
                 intents.update(self._intents(intents.keys() & {claim.of_intent}))  # sold by another lane of this one
                 complaints += [] if code is None else [Complaint(code, record.seq)]
                 continue
-            after, code = self._follow(known, record.entry)
+            after, code = self._follow(known, record)
             if code is not None:
                 complaints.append(Complaint(code, record.seq))
             if after != known:
@@ -292,23 +292,23 @@ class Holds:
         self._put(replace(known, state=state, flags=known.flagged(*flags)), known)
         return True
 
-    def _follow(self, known: Intent | None, entry: Entry) -> tuple[Intent, str | None]:
+    def _follow(self, known: Intent | None, record: Record) -> tuple[Intent, str | None]:
         """The intent after one record, and what is wrong with that."""
-        before = known or self._told_by(entry)
-        match Kind(entry.kind):
+        before = known or self._told_by(record.entry)
+        match Kind(record.entry.kind):
             case Kind.PAYMENT:
-                return self._pay(before, entry)
+                return self._pay(before, record)
             case Kind.REVERSAL:
-                return self._reverse(before, entry)
+                return self._reverse(before, record.entry)
             case Kind.REFUND:
-                return self._refund(before, entry)
+                return self._refund(before, record.entry)
             case Kind.RELEASE if before.state in OPEN:
                 return replace(before, state=State.RELEASED), None
             case _:
                 return before, None
 
-    def _pay(self, intent: Intent, entry: Entry) -> tuple[Intent, str | None]:
-        amount_fen = _money(entry).amount_fen
+    def _pay(self, intent: Intent, record: Record) -> tuple[Intent, str | None]:
+        entry, amount_fen = record.entry, _money(record.entry).amount_fen
         if intent.record_id == entry.id:
             return intent, None  # a rescued journal brings it a second time
         if intent.state in {State.CAPTURED, State.CONTESTED}:
@@ -318,7 +318,7 @@ class Holds:
         if amount_fen <= 0:
             return replace(intent, flags=intent.flagged("amount-differs")), "payment-differs"
         owner = entry.subject or NOBODY
-        verdict = verdict_of(self._transaction, entry.id)
+        verdict = verdict_on(self._transaction, self.terminal, record)
         flags, code = self._flags_of(intent, entry, owner)
         if verdict in _UNPROVEN:
             flags.append(UNPROVEN)

@@ -18,21 +18,26 @@ from agent.signatures import Algorithm
 from agent.sync.contract import JournalBatch
 from offline_store.journal import Append, Journal
 from offline_store.outbox import Outbox
-from offline_store.record import Entry, Money, Record, new_id
+from offline_store.record import CARRIED, Entry, Money, Record, new_id
 from offline_store.rescue import heal
 from profiles.purpose import Purpose
 from tests.agent.seeded import SeededRandom
 from tests.offline_store.parts import BOOT_ID, START_MS, SteppingClock, spoil
+from tests.tools.platform import tills
 from tests.tools.platform.chains import NOW_MS
+from tests.tools.platform.tills import Bank
+from tests.tools.platform.verdicts import verdict_of
 from tools.city import Issuer, Phone
 from tools.cli import code_files
 from tools.platform import issuers
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
-from tools.platform.evidence import Judge, Verdict, counts, verdict_of
+from tools.platform.evidence import Judge, Verdict, counts
 from tools.platform.ingest import Ingest
+from tools.platform.intents import State
 from tools.platform.register import Known, Register
+from tools.platform.registrations import Registration
 from tools.platform.rotation import rotate
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -268,6 +273,36 @@ def test_what_a_rescued_journal_carries_is_judged_once_and_as_itself(till: Till)
     till.bring()
     assert till.verdict(sale) is Verdict.PROVEN
     assert till.verdict(lost) is None
+
+
+@pytest.mark.parametrize("forged", ["another sum of another person", "another terminal's"])
+def test_no_carried_record_borrows_the_evidence_of_the_one_whose_id_it_bears(
+    till: Till, authority: Authority, signer: Es256Signer, forged: str
+) -> None:
+    """A stolen terminal writes into a carried record what it likes: an id that it saw, with what was never shown."""
+    sale = till.sale(PHONE.code(SHOWN_S), kind="payment", subject=("city", b"l" * 16))
+    till.bring()
+    genuine = next(record for record in map(Record.from_bytes, till.bodies()) if record.entry.id == sale)
+    assert (till.verdict(sale), genuine.entry.money is not None) == (Verdict.PROVEN, True)
+    victim, name = ("city", b"l" * 16), "till-2"
+    if forged != "another terminal's":
+        victim, name = ("city", b"v" * 16), TERMINAL
+        money = Money(900_000, b"i" * 16, "canteen", "20260101")
+        genuine = replace(genuine, entry=replace(genuine.entry, subject=victim, money=money))
+    bank = Bank(till.store, signer, Judge(authority.load_sealing_key(), issuers.trust_in(authority.issuers)))
+    thief = tills.Till(bank, name, seed=9, registration=Registration(merchants=frozenset({"canteen"})))
+    thief.greet()
+    bank.pay_in(victim, 1_000_000)
+    thief.append(
+        Entry(
+            id=new_id(NOW_MS, b"c" * 10), kind=CARRIED, time_ms=NOW_MS, time_quality="synchronised", monotonic_ms=1,
+            public={"record": genuine.to_bytes()},
+        )
+    )  # fmt: skip
+    thief.send()
+    assert bank.balance(victim) == 1_000_000
+    assert {each.state for each in bank.intents().values()} == {State.CONTESTED}
+    assert till.alarms()["evidence-doubtful"] == 1
 
 
 def test_a_batch_that_comes_twice_is_judged_once(till: Till) -> None:

@@ -20,12 +20,13 @@ from agent.cose import Es256Signer
 from agent.sync.contract import Authorised, Balance, Declined, QueryBalance
 from profiles.api import Kind
 from tests.tools.platform.tills import LI, WANG, Bank, Till
+from tests.tools.platform.verdicts import verdict_of
 from tools import bundles
 from tools.platform import register_draft
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
-from tools.platform.evidence import Judge, Verdict, verdict_of
+from tools.platform.evidence import Judge, Verdict
 from tools.platform.holds import Holds
 from tools.platform.intents import State
 from tools.platform.issuers import trust_in
