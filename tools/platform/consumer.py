@@ -2,7 +2,11 @@
 
 A message is acknowledged to the broker (PUBACK) only when the ingest has committed it and its answer is on its way; a
 worker that dies in between gets it again. The session is persistent, so what terminals send meanwhile waits, bounded.
-While one group is committed the next one gathers: the slower the database, the larger the groups.
+While one group is committed the next one gathers: the slower the database, the larger the groups. What gathers is
+bounded too, whatever terminals send: an MQTT 5 broker is told how many messages may be under way (Receive Maximum, MQTT
+5 §3.1.2.11.3) and how large one may be; one of 3.1.1 has a setting of its own for that. If it hands over more even so,
+nothing more is read from it until there is room; at QoS 0, which no terminal uses and which promises nothing, it is
+dropped.
 
 A PUBACK names a message by a number that means it on its own connection only: on the next one the number may be another
 message's, as at RabbitMQ, which counts anew, or after a broker lost the session. paho sends an acknowledgement on
@@ -17,11 +21,10 @@ nodes of a cluster, it goes to the next one when it loses one.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import paho.mqtt.client as mqtt
@@ -34,12 +37,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from agent.sync.contract import Channel, subscription
 from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority, worker_name
+from tools.platform.inbox import Inbox
 from tools.platform.ingest import Ingest, Message
 from tools.platform.shards import EVERY, Served
 from tools.platform.tls import context_of, send_at_once
 
 MAX_GROUP = 100
-"""No more messages in one transaction; the broker has no more of them under way anyway."""
+"""No more messages in one transaction, nor under way from the broker."""
+MAX_PACKET_BYTES = 2 * 1024 * 1024
+"""As mosquitto's `message_size_limit`: twice the largest batch of the contract."""
+MAX_WAITING = 2 * MAX_GROUP
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 _UP = (Channel.HELLO, Channel.JOURNAL, Channel.STATE, Channel.ALARM, Channel.ASK, Channel.RESULT)
 _KEEPALIVE_S = 20
 _SESSION_EXPIRY_S = 7 * 86_400
@@ -62,9 +70,8 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A message that the broker has handed over on one connection, to its client, and not heard about yet."""
+    """A message that the broker has handed over on one connection, and not heard about yet."""
 
-    client: mqtt.Client
     mid: int
     qos: int
     message: Message
@@ -85,7 +92,7 @@ class Consumer:
         self._is_v5 = True
         self._proven = False
         self._ungranted = 0
-        self._waiting: queue.Queue[_Waiting | None] = queue.Queue()
+        self._inbox = _inbox()
         self._ready = threading.Event()
         self._broken = threading.Event()
         self._stopping = threading.Event()
@@ -98,7 +105,7 @@ class Consumer:
     def stop(self) -> None:
         """Finish the group in hand, disconnect and end the thread."""
         self._stopping.set()
-        self._waiting.put(None)
+        self._inbox.ring()
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -110,22 +117,16 @@ class Consumer:
         """One client after another: of a new one the broker hears anew what it sent and was not acknowledged."""
         while not self._stopping.is_set():
             self._broken.clear()
-            client = self._connect()
+            inbox = self._inbox = _inbox()
+            client = self._connect(inbox)
             while not self._stopping.is_set() and not self._broken.is_set():
-                self._take(client, self._gather(client))
+                self._take(client, inbox.take(MAX_GROUP))
             self._ready.clear()
+            inbox.close()
             client.disconnect()
             client.loop_stop()
             if self._broken.is_set():
                 self._stopping.wait(_PAUSE_S)
-
-    def _gather(self, client: mqtt.Client) -> list[_Waiting]:
-        """What waits on this connection; it may be nothing."""
-        group = [item] if (item := self._waiting.get()) is not None else []
-        with suppress(queue.Empty):
-            while group and len(group) < MAX_GROUP and (item := self._waiting.get_nowait()) is not None:
-                group.append(item)
-        return [item for item in group if item.client is client]
 
     def _take(self, client: mqtt.Client, group: list[_Waiting]) -> None:
         if not group:
@@ -141,7 +142,7 @@ class Consumer:
             if reply is not None:
                 client.publish(reply.topic, reply.payload, qos=1, properties=self._expiry())
         for item in group:
-            item.client.ack(item.mid, item.qos)
+            client.ack(item.mid, item.qos)
 
     def _expiry(self) -> Properties | None:
         if not self._is_v5:
@@ -150,7 +151,7 @@ class Consumer:
         expiry.MessageExpiryInterval = _ANSWER_EXPIRY_S
         return expiry
 
-    def _connect(self) -> mqtt.Client:
+    def _connect(self, inbox: Inbox[_Waiting]) -> mqtt.Client:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             worker_name(self._share.number),
@@ -165,12 +166,14 @@ class Consumer:
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
         client.on_connect_fail = self._on_connect_fail
-        client.on_message = self._on_message
+        client.on_message = partial(_on_message, inbox)
         endpoint = self._endpoints[self._at]
         properties = None
         if self._is_v5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = _SESSION_EXPIRY_S
+            properties.ReceiveMaximum = MAX_GROUP
+            properties.MaximumPacketSize = MAX_PACKET_BYTES
         clean_start: bool | Literal[3] = False if self._is_v5 else mqtt.MQTT_CLEAN_START_FIRST_ONLY
         client.connect_async(endpoint.host, endpoint.port, _KEEPALIVE_S, clean_start=clean_start, properties=properties)
         client.loop_start()
@@ -220,16 +223,21 @@ class Consumer:
         """With a new client, at the next broker where there are several."""
         self._at = (self._at + 1) % len(self._endpoints)
         self._broken.set()
-        self._waiting.put(None)
+        self._inbox.ring()
 
     def _speak_the_other(self) -> None:
         self._is_v5 = not self._is_v5
         self._broken.set()
-        self._waiting.put(None)
+        self._inbox.ring()
 
-    def _on_message(self, client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
-        taken = Message(message.topic, bytes(message.payload))
-        self._waiting.put(_Waiting(client, message.mid, message.qos, taken))
+
+def _inbox() -> Inbox[_Waiting]:
+    return Inbox(MAX_WAITING, MAX_WAITING_BYTES)
+
+
+def _on_message(inbox: Inbox[_Waiting], _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
+    taken = Message(message.topic, bytes(message.payload))
+    inbox.put(_Waiting(message.mid, message.qos, taken), len(taken.payload), waits=message.qos > 0)
 
 
 def _filters(shards: Sequence[str]) -> list[str]:

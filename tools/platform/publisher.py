@@ -8,7 +8,6 @@ seldom. A chunk that several terminals want at about the same time is published 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections import OrderedDict
@@ -39,6 +38,7 @@ from tools.platform.broker import Endpoint
 from tools.platform.bundle_store import BundleStore, Latest, Published
 from tools.platform.ca import PUBLISHER, Authority, worker_name
 from tools.platform.dispatcher import Dispatcher
+from tools.platform.inbox import Inbox
 from tools.platform.leases import renew
 from tools.platform.tls import context_of, send_at_once
 
@@ -49,6 +49,7 @@ AGAIN_CAP_S = 3_600.0
 ONCE_WITHIN_S = 1.0
 """A chunk that was published so lately is on its way to whoever wants it."""
 MAX_WANTED = 10_000
+MAX_WANTED_BYTES = 16 * 1024 * 1024
 MAX_TREES = 16
 """Trees over bodies that are kept in memory: one of the largest body has two megabytes."""
 MAX_OFFERED = 100_000
@@ -72,7 +73,7 @@ class Publisher:
         self._authority = authority
         self._renewed_s = -RENEW_S
         self._context = context_of(authority, PUBLISHER)
-        self._wanted: queue.Queue[tuple[str, bytes]] = queue.Queue(MAX_WANTED)
+        self._wanted: Inbox[tuple[str, bytes]] = Inbox(MAX_WANTED, MAX_WANTED_BYTES)
         self._latest: list[Latest] | None = None
         self._bodies: dict[bytes, Published] = {}
         self._seen: object = None
@@ -94,8 +95,7 @@ class Publisher:
     def stop(self) -> None:
         """End it."""
         self._stopping.set()
-        with suppress(queue.Full):
-            self._wanted.put_nowait(("", b""))
+        self._wanted.ring()
         self._thread.join()
         self._client.disconnect()
         self._client.loop_stop()
@@ -138,13 +138,13 @@ class Publisher:
         client.connect_async(endpoint.host, endpoint.port, _KEEPALIVE_S)
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
-        with suppress(queue.Full):  # what is not heard is asked for again
-            self._wanted.put_nowait((message.topic, bytes(message.payload)))
+        # What is not heard is asked for again.
+        self._wanted.put((message.topic, bytes(message.payload)), len(message.payload), waits=False)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            with suppress(queue.Empty):
-                self._hear(*self._wanted.get(timeout=LOOK_S))
+            for topic, payload in self._wanted.take(1, LOOK_S):
+                self._hear(topic, payload)
             try:
                 self._renew()
                 if self._connected.is_set():

@@ -74,6 +74,10 @@ class MqttClient:
         self._client.publish(topic, payload, qos=1)
         return self._reasons.get(timeout=PATIENCE_S)
 
+    def mention(self, topic: str, payload: bytes) -> None:
+        """Publish at QoS 0, which nobody acknowledges."""
+        self._client.publish(topic, payload, qos=0)
+
     def may_subscribe(self, pattern: str) -> bool:
         """Whether the broker grants it; 3.1.1 brokers may also answer by closing."""
         self._client.subscribe(pattern, qos=1)
