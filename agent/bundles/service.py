@@ -288,7 +288,8 @@ class Bundles:
             known = self._announced.get(standing.name, Freshness.FRESH)
             self._announced[standing.name] = freshness
             if freshness not in (known, Freshness.FRESH):
-                age = f"{standing.expiry.age_ms // HOUR_MS} h old"
+                hours = standing.expiry.age_ms // HOUR_MS
+                age = say(f"已签发 {hours} 小时", f"{hours} h old")
                 self._log.warning(
                     "bundle is old", path=standing.name, version=standing.version, state=freshness.value, detail=age
                 )

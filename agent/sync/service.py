@@ -24,7 +24,7 @@ from agent.sync.link import Down, Event, Link, LinkSettings, LinkStatus, Receive
 from agent.sync.pace import Pace
 from agent.sync.uplink import Acknowledgements, AnswerKeys, Outbox, Phase, PlatformTime, Publish, Uplink, UplinkSettings
 from agent.threads import in_thread
-from agent.words import tell
+from agent.words import say, tell
 from offline_store.errors import Damaged, StoreError
 
 _MAX_ALARMS = 64
@@ -334,7 +334,8 @@ class Sync:
                 await in_thread(self._uplink.prepare, "uplink")
         except (StoreError, TimeoutError) as error:
             _log.error(
-                "journal not readable for sync", detail=tell(error) if isinstance(error, StoreError) else "timeout"
+                "journal not readable for sync",
+                detail=tell(error) if isinstance(error, StoreError) else say("超时", "timeout"),
             )
             self._uplink.stalled()
             damaged = isinstance(error, Damaged)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from agent.bundles.manifest import Kind
+from agent.command_reasons import Unanswerable
 from agent.sync.uplink import Refusal
 from agent.words import say, tell
 from profiles.amounts import yuan
@@ -257,6 +258,19 @@ REFUSALS: Mapping[str, Sentence] = MappingProxyType(
     }
 )
 """Why an answer of the platform was not taken."""
+
+COMMAND_REFUSALS: Mapping[str, Sentence] = MappingProxyType(
+    {
+        Unanswerable.UNVERIFIED: _S("不是有效的命令密钥签名的", "not signed by a command key that is in force"),
+        Unanswerable.FOREIGN: _S("属于另一台终端或另一条记录链", "for another terminal or chain"),
+        Unanswerable.PASSED_NUMBER: _S(
+            "编号不高于该密钥已用过的：旧命令重放，或密钥已泄露，或平台时钟曾经偏快",
+            "its number is not above the key's last: played again, or the key is stolen, or the platform's clock was"
+            " ahead",
+        ),
+    }
+)
+"""Why a command of the platform was not taken, and left no record."""
 
 
 def field(name: str) -> str:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from agent.bundles.errors import BundleFault
+from agent.counter_socket import CounterError
 from agent.devices import DRIVER_BUG
+from agent.sip2.errors import Sip2Fault
+from agent.sip2.library import NAME as LIBRARY
 from agent.sync.faults import LinkFault
 from agent.words import language, say
 from drivers.api import CardFault, ReaderFault
-from tools.cli.codes import KINDS, reasons
+from offline_store.verify import Fault
+from profiles.api import Tone
+from tools.cli.codes import KINDS, fault_words, reasons
+from tools.cli.fields import COMMAND_REFUSALS, VALUES
 from tools.cli.standing_words import CLOCKS
 
 LEVELS = {"debug": "调试", "info": "信息", "warning": "警告", "error": "错误"}
@@ -89,17 +96,37 @@ KEYS: Mapping[str, str] = {
     "nonce_age_ms": "随机数毫秒", "since_ms": "始于", "uncertainty_ms": "误差毫秒", "lost": "丢失",
     "hours_left": "余量小时", "broker": "服务器", "counted": "仅计数", "poor": "画面不清",
 }  # fmt: skip
-_VALUES: Mapping[str, str] = {
-    "True": "是",
-    "False": "否",
-    "ready": "正常",
-    "failed": "故障",
-    "private": "私密",
-    DRIVER_BUG: "驱动程序出错",
-    **{fault.code: fault.zh for fault in (*ReaderFault, *CardFault, *LinkFault)},
-    **{state.value: zh for state, (zh, _) in CLOCKS.items()},
+_TRUTHS = {"True": "是", "False": "否"}
+_STATES = {"ready": "正常", "failed": "故障"}
+_READERS = {DRIVER_BUG: "驱动程序出错", **{fault.code: fault.zh for fault in (*ReaderFault, *CardFault)}}
+_PARTS = {
+    "standing": "状态查询", "metrics": "指标", "sync": "同步", "library": "图书馆", "clock": "时钟",
+    "inspector": "日志检查", "buffer": "余量", "latches": "消防锁定", "configuration": "配置", "service": "受理",
+    "pinning": "现行版本", "commands": "指令", "service acts": "维护操作", "bundles": "数据包", "stick": "U 盘回执",
+}  # fmt: skip
+_CODES: Mapping[str, Mapping[str, str]] = {
+    "actuated": {**_READERS, "no-board": "此通道没有接继电器板", "no-such-output": "板上没有此输出"},
+    "actuator": _READERS,
+    "bundle is old": {code: VALUES[code].zh for code in ("fresh", "in-grace", "expired")},
+    "bundle refused": {fault.code: fault.sentence.zh for fault in BundleFault},
+    "certificate could not be renewed": {
+        "forged": "平台认为请求不是本终端签的",
+        "revoked": "平台已撤销本终端的证书",
+        "not-ours": "收到的证书不属于本终端的密钥",
+    },
+    "clock": {state.value: zh for state, (zh, _) in CLOCKS.items()},
+    "command refused": {code: sentence.zh for code, sentence in COMMAND_REFUSALS.items()},
+    "counter": {code: zh for code, zh, _ in (error.value for error in CounterError)},
+    "device": {**_STATES, **_READERS},
+    "journal is damaged": {fault.value: fault_words(fault)[0] for fault in Fault},
+    "journal log": {"free": "正常", "held": "被占住", "failed": "故障"},
+    "link down": {fault.code: fault.zh for fault in LinkFault},
+    "part failed": _PARTS,
+    "show": {Tone.OK.value: "成功", Tone.NO.value: "拒绝", Tone.WAIT.value: "等待", "private": "私密"},
 }
-_CODED = frozenset({"reason", "fault", "state", "problem", "active", "granted", "poor", "counted", "kind"})
+"""What the codes of an event mean, whose values are words of ours; one code may mean another thing elsewhere."""
+_LIBRARY = {**_STATES, **{fault.code: fault.zh for fault in Sip2Fault}}
+_CODED = frozenset({"reason", "fault", "state", "problem", "active", "granted", "poor", "counted", "kind", "tone"})
 
 
 def level(code: str) -> str:
@@ -115,18 +142,21 @@ def event(name: str) -> str:
     return EVENTS.get(name, name) if kind is None else kind.zh
 
 
-def fields(entry: Mapping[str, Any]) -> str:
-    """The other keys of a line. Readings of the machine's own clock are none of a person's: machines subtract them."""
+def fields_of(name: str, entry: Mapping[str, Any]) -> str:
+    """The other keys of an event's line, without readings of the machine's own clock, which only machines subtract."""
     shown = {key: content for key, content in entry.items() if not key.endswith("_ns") and content not in ("", None)}
     if language() != "zh":
         return " ".join(f"{key}={content}" for key, content in shown.items())
-    return " ".join(f"{KEYS.get(key, key)}={_value(key, content)}" for key, content in shown.items())
+    codes = _LIBRARY if (name, entry.get("device")) == ("device", LIBRARY) else _CODES.get(name, {})
+    return " ".join(f"{KEYS.get(key, key)}={_value(key, content, codes)}" for key, content in shown.items())
 
 
-def _value(key: str, content: object) -> str:
+def _value(key: str, content: object, codes: Mapping[str, str]) -> str:
     text = str(content)
     if key not in _CODED:
         return text
+    if text in codes:
+        return codes[text]
     if key == "reason" and text in reasons():
         return reasons()[text].technician.zh
-    return _VALUES.get(text, text)
+    return _TRUTHS.get(text, text)

@@ -88,7 +88,7 @@ def _entry(raw: str) -> Mapping[str, Any] | None:
 def _line(entry: Mapping[str, Any]) -> str:
     level = click.style(log_words.level(entry["level"]), fg=_LEVELS[entry["level"]])
     said = entry.get(language())
-    fields = log_words.fields({key: content for key, content in entry.items() if key not in _APART})
+    fields = log_words.fields_of(entry["event"], {key: content for key, content in entry.items() if key not in _APART})
     parts = (log_words.event(entry["event"]), str(said or ""), fields)
     return f"{_moment(entry.get('timestamp'))} {level} {'  '.join(part for part in parts if part)}"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.bundles.errors import BundleFault
-from agent.command_reasons import Unanswerable
 from agent.configuration.standing import Why
 from agent.records import ConfigurationReason
 from profiles.reasons import Sentence
@@ -113,16 +112,6 @@ _SOURCES: Mapping[str, Sentence] = {
 }
 
 
-_COMMANDS: Mapping[str, Sentence] = {
-    Unanswerable.UNVERIFIED: _S("不是有效的命令密钥签名的", "not signed by a command key that is in force"),
-    Unanswerable.FOREIGN: _S("属于另一台终端或另一条记录链", "for another terminal or chain"),
-    Unanswerable.PASSED_NUMBER: _S(
-        "编号不高于该密钥已用过的：旧命令重放，或密钥已泄露，或平台时钟曾经偏快",
-        "its number is not above the key's last: played again, or the key is stolen, or the platform's clock was ahead",
-    ),
-}
-
-
 def source_words(code: str, source: str) -> str:
     """Where an alarm comes from: a part of the terminal, a lane by its name, or what was wrong."""
     if code == "answer-refused":
@@ -131,5 +120,5 @@ def source_words(code: str, source: str) -> str:
         return next((tell(fault.sentence) for fault in BundleFault if fault.code == source), source)
     if code == ConfigurationReason.WITHDRAWN.code:
         return next((tell(why.sentence) for why in Why if why.value == source), source)
-    sentence = (_COMMANDS if code == "command-refused" else _SOURCES).get(source)
+    sentence = (fields.COMMAND_REFUSALS if code == "command-refused" else _SOURCES).get(source)
     return source if sentence is None else say(sentence.zh, sentence.en)
