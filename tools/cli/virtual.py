@@ -35,6 +35,7 @@ from drivers.virtual.bench import (
 from drivers.virtual.place import virtual_dir
 from tools.cli.bench_process import ask
 from tools.cli.place import terminal_option
+from tools.cli.virtual_told import told
 from tools.cli.virtual_walk import walk
 
 PRESS_MS = 200
@@ -45,9 +46,10 @@ _NUMBER = re.compile(r"[+-]?[.]?[0-9]")
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
 
 
-def _do(terminal: str, command: Command) -> None:
+def _do(terminal: str, command: Command, zh: str, en: str, see: str = "journal list") -> None:
+    """Have it done, and say so."""
     ask(virtual_dir(terminal) / SOCKET_NAME, command)
-    click.echo(say("好", "ok"))
+    told(terminal, zh, en, see)
 
 
 @click.group(help=say("操作运行中终端的虚拟设备", "Drive the virtual devices of a running terminal"))
@@ -79,7 +81,8 @@ def insert(
     path = Path(card)
     # The devices live in another process: a path must mean the same there.
     where = str(path.resolve()) if path.is_file() else card
-    _do(terminal, Insert(reader=reader, card=where, tear_after=tear_after, slow_ms=slow_ms, garbage=garbage))
+    command = Insert(reader=reader, card=where, tear_after=tear_after, slow_ms=slow_ms, garbage=garbage)
+    _do(terminal, command, f"已放上卡片 {card}", f"presented the card {card}")
 
 
 @virtual.command(help=say("拿走卡", "Take the card away"))
@@ -87,7 +90,7 @@ def insert(
 @terminal_option
 def remove(reader: str | None, terminal: str) -> None:
     """Empty a virtual reader."""
-    _do(terminal, Remove(reader=reader))
+    _do(terminal, Remove(reader=reader), "卡已拿走", "took the card away")
 
 
 @virtual.command(
@@ -138,10 +141,10 @@ def show(
     held = Hold(texts=texts, look=look, symbology=symbology, hold_ms=hold_ms)
     state = ask(virtual_dir(terminal) / SOCKET_NAME, Status()).state
     if scanner is None and state is not None and "camera" in state.ports:
-        _do(terminal, held)
+        _do(terminal, held, "已出示码", "showed the code")
     else:
         for text in texts:
-            _do(terminal, Scan(do="show", text=text, scanner=scanner or "scanner"))
+            _do(terminal, Scan(do="show", text=text, scanner=scanner or "scanner"), "已出示码", "showed the code")
 
 
 def _show_live(terminal: str, command: list[str], every_s: float, hold: Hold) -> None:
@@ -160,10 +163,11 @@ def _show_live(terminal: str, command: list[str], every_s: float, hold: Hold) ->
                     say(f"命令以退出码 {code} 结束", f"the command ended with exit code {code}")
                 ) from None
 
-            _do(terminal, hold.model_copy(update={"texts": (made.stdout.strip(),)}))
+            held = hold.model_copy(update={"texts": (made.stdout.strip(),)})
+            _do(terminal, held, "已出示新的码", "showed a new code")
             time.sleep(every_s)
     finally:
-        _do(terminal, Hold())
+        _do(terminal, Hold(), "手机已拿走", "took the phone away")
 
 
 @virtual.command(help=say("让摄像头出故障", "Let the camera fail"))
@@ -171,7 +175,7 @@ def _show_live(terminal: str, command: list[str], every_s: float, hold: Hold) ->
 @terminal_option
 def trouble(trouble: CameraTrouble, terminal: str) -> None:
     """Freeze the picture, stop it, or make it no picture."""
-    _do(terminal, Trouble(trouble=trouble))
+    _do(terminal, Trouble(trouble=trouble), f"摄像头：{trouble}", f"the camera: {trouble}", "status")
 
 
 @virtual.command(help=say("扫一个条码", "Scan a barcode"))
@@ -179,7 +183,7 @@ def trouble(trouble: CameraTrouble, terminal: str) -> None:
 @terminal_option
 def scan(text: str, terminal: str) -> None:
     """Scan a barcode."""
-    _do(terminal, Scan(do="scan", text=text))
+    _do(terminal, Scan(do="scan", text=text), "已扫描", "scanned it")
 
 
 @virtual.command(help=say("在秤上放多少克；0：拿走", "Put so many grams on the scale; 0 takes everything off"))
@@ -187,7 +191,7 @@ def scan(text: str, terminal: str) -> None:
 @terminal_option
 def weigh(grams: int, terminal: str) -> None:
     """Weigh something."""
-    _do(terminal, Weigh(grams=grams))
+    _do(terminal, Weigh(grams=grams), f"秤上：{grams} 克", f"on the scale: {grams} g")
 
 
 @virtual.command(
@@ -226,11 +230,13 @@ def press(what: str, hold: bool, release: bool, keys: bool, keypad: str, termina
                     "--hold 与 --release 只用于输入，不用于金额", "--hold and --release are for inputs, not for amounts"
                 )
             )
-        _do(terminal, Press(amount=what if keys else _amount(what), keypad=keypad))
+        command = Press(amount=what if keys else _amount(what), keypad=keypad)
+        _do(terminal, command, f"已键入 {what}", f"typed {what}")
     elif hold or release:
-        _do(terminal, Press(input=what, active=hold))
+        zh, en = (f"已按住 {what}", f"holding {what}") if hold else (f"已放开 {what}", f"let {what} go")
+        _do(terminal, Press(input=what, active=hold), zh, en)
     else:
-        _do(terminal, Press(input=what, pulse_ms=PRESS_MS))
+        _do(terminal, Press(input=what, pulse_ms=PRESS_MS), f"已按 {what}", f"pressed {what}")
 
 
 def _amount(typed: str) -> str:
@@ -274,7 +280,7 @@ def library(terminal: str, as_json: bool) -> None:
 @terminal_option
 def unplug(device: str, terminal: str) -> None:
     """Pull a plug."""
-    _do(terminal, Plug(do="unplug", device=device))
+    _do(terminal, Plug(do="unplug", device=device), f"已拔出 {device}", f"unplugged {device}", "status")
 
 
 @virtual.command(help=say("插回设备", "Plug a device in again"))
@@ -282,7 +288,7 @@ def unplug(device: str, terminal: str) -> None:
 @terminal_option
 def replug(device: str, terminal: str) -> None:
     """Put a plug back."""
-    _do(terminal, Plug(do="replug", device=device))
+    _do(terminal, Plug(do="replug", device=device), f"已插回 {device}", f"plugged {device} in again", "status")
 
 
 @virtual.command(help=say("有哪些虚拟设备，在哪里", "Which virtual devices there are, and where"))

@@ -9,6 +9,7 @@ from drivers.virtual.bench import SOCKET_NAME, Press
 from drivers.virtual.place import virtual_dir
 from tools.cli.bench_process import ask
 from tools.cli.place import terminal_option
+from tools.cli.virtual_told import told
 
 OUTER, INNER = "outer", "inner"
 
@@ -25,4 +26,9 @@ def walk(way: str, back: bool, terminal: str) -> None:
     last, before = (near, far) if back else (far, near)
     for beam, active in ((near, True), (far, True), (before, False), (last, False)):
         ask(virtual_dir(terminal) / SOCKET_NAME, Press(input=beam, active=active))
-    click.echo(say("好", "ok"))
+    zh, en = ("从外向里", "in") if way == "in" else ("从里向外", "out")
+    told(
+        terminal,
+        f"已{zh}走过" if not back else f"{zh}走到中途退回",
+        f"walked {en}{' and stepped back' if back else ''}",
+    )

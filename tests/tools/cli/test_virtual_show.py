@@ -52,8 +52,11 @@ def code(camera: Camera) -> str:
 
 
 def test_texts_go_to_the_camera_where_there_is_one(environment: dict[str, str], camera: Camera) -> None:
-    shown = subprocess.run([*COMMAND, "BY HAND", "--look", "tilted"], env=environment, capture_output=True, check=False)
+    command = [*COMMAND, "BY HAND", "--look", "tilted"]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
+    see = "onecard journal list --terminal gate-001"
+    assert shown.stdout == f"showed the code; what came of it: the terminal's output, or {see}\n"
     assert code(camera) == "BY HAND"
 
 
