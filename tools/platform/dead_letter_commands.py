@@ -27,6 +27,7 @@ from tools.platform.detail_words import detail_words
 from tools.platform.diagnostic import diagnostic
 from tools.platform.errors import PlatformError
 from tools.platform.ingest import Ingest
+from tools.platform.known import check_terminal, enrolled
 from tools.platform.service import Layout, ingest_of
 from tools.platform.store import Store, Transaction, record_table
 
@@ -51,6 +52,8 @@ def list_letters(terminal_id: str | None, directory: Path, database: str | None,
     try:
         with store.transaction() as transaction:
             rows = letters(transaction, terminal_id)
+            if not rows and terminal_id is not None:
+                check_terminal(transaction, terminal_id, enrolled(Layout(directory).keys))
     finally:
         store.close()
     if as_json:

@@ -12,6 +12,7 @@ from tools.platform import issuers
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.evidence import Verdict, counts
+from tools.platform.known import check_terminal, enrolled
 from tools.platform.service import Layout
 from tools.platform.store import Store
 
@@ -85,6 +86,8 @@ def evidence(terminal_id: str | None, directory: Path, database: str | None, as_
     try:
         with store.transaction() as transaction:
             found = counts(transaction, terminal_id)
+            if not found and terminal_id is not None:
+                check_terminal(transaction, terminal_id, enrolled(Layout(directory).keys))
     finally:
         store.close()
     if as_json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -16,6 +17,7 @@ from profiles.orders import Obeys
 from tools import bundles
 from tools.cli.words import say
 from tools.platform.bundle_store import BundleStore
+from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
 from tools.platform.store import Transaction, record_table, state_table, terminal_table
 
@@ -52,6 +54,14 @@ class Lanes:
                     f"Lane {lane} of {terminal} is a {kind.name}: it has no door, gate or barrier to open.",
                 )
             )
+
+
+def enrolled(keys: Path) -> list[str]:
+    """Every terminal that was ever added, by the platform's directory of keys; nobody where that is elsewhere."""
+    try:
+        return Authority.at(keys).enrolled()
+    except PlatformError:
+        return []
 
 
 def check_terminal(transaction: Transaction, terminal: str, enrolled: Collection[str]) -> None:

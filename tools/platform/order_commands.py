@@ -26,7 +26,7 @@ from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.command_options import database_option, directory_option, json_option, print_table
 from tools.platform.errors import PlatformError
-from tools.platform.known import check_terminal, lanes_of
+from tools.platform.known import check_terminal, enrolled, lanes_of
 from tools.platform.revocation import is_out
 from tools.platform.service import Layout
 from tools.platform.store import Store
@@ -119,7 +119,7 @@ def list_orders(terminal: str | None, directory: Path, database: str | None, as_
     """Of one terminal or of all, the latest first."""
     with _reading(directory, database).transaction() as transaction:
         if terminal is not None:
-            check_terminal(transaction, terminal, _enrolled(directory))
+            check_terminal(transaction, terminal, enrolled(Layout(directory).keys))
         rows = orders.all_of(transaction, terminal)
     if as_json:
         click.echo(json.dumps([_facts(row) for row in rows]))
@@ -241,14 +241,6 @@ def _why_not_heard_of(authority: Authority, store: Store, terminal: str) -> str:
         f"终端 {terminal} 从未连接过平台，命令无法指明它的日志链。",
         f"{terminal} has never connected, so that no command can name the chain of its journal.",
     )
-
-
-def _enrolled(directory: Path) -> list[str]:
-    """Nobody where the platform's keys are elsewhere."""
-    try:
-        return Authority.at(Layout(directory).keys).enrolled()
-    except PlatformError:
-        return []
 
 
 def _reading(directory: Path, database: str | None) -> Store:

@@ -252,6 +252,19 @@ def test_where_there_is_nothing_a_sentence_says_so_and_no_bare_table(
     assert ("onecard platform enrol new ID" in done.output) is (command[0] in {"status", "reconcile", "journal"})
 
 
+@pytest.mark.parametrize(("lang", "words"), [("en", "knows no terminal gate-9"), ("zh", "不认识终端 gate-9")])
+@pytest.mark.parametrize("command", [("dead-letters", "list"), ("evidence",)])
+def test_of_a_terminal_that_nobody_knows_no_list_is_empty(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], lang: str, words: str
+) -> None:
+    monkeypatch.setenv("ONECARD_LANG", lang)
+    for more in ((), ("--json",)):
+        refused = onecard_platform(*command, "--terminal", "gate-9", "--dir", directory, *more)
+        assert (refused.exit_code, words in refused.output) == (1, True), refused.output
+        known = onecard_platform(*command, "--terminal", "gate-1", "--dir", directory, *more)
+        assert known.exit_code == 0, known.output
+
+
 def test_a_database_of_another_version_is_not_taken_for_a_platform_that_never_ran(tmp_path: Path) -> None:
     path = Layout(tmp_path).directory / "platform.db"
     path.parent.mkdir(parents=True, exist_ok=True)
