@@ -71,7 +71,7 @@ ALARMS: Mapping[str, Sentence] = {
         "more payments of one person than is captured without proof; a person decides about those beyond",
     ),
     "payment-repeated": _S("同一笔款有第二条收款记录，只扣一次", "one intent was paid twice; it is captured once"),
-    "not-storable": _S("数据库无法保存这条消息", "the database cannot hold what a message says"),
+    "not-storable": _S("平台无法保存这条消息", "the platform cannot store a message"),
     "predecessor-unknown": _S("新链承接的记录不在平台", "a new chain continues a record that is not committed"),
     "return-contested": _S(
         "被禁终端的记录退还已收款项，未退，须人工核实",

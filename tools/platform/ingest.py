@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from agent import cose
 from agent.sync.contract import (
@@ -124,7 +124,7 @@ class Ingest:
             with self._store.transaction() as transaction:
                 for place in order:
                     answers[place] = self._take(transaction, messages[place], alone=False)
-        except (DBAPIError, ValueError) as error:
+        except Exception as error:
             if not _is_the_messages(error):
                 raise
             return [self._alone(message) for message in messages]
@@ -137,7 +137,7 @@ class Ingest:
                 with self._store.transaction() as transaction:
                     answer = self._take(transaction, message, alone=True)
                 return self._signed(answer)
-            except (DBAPIError, ValueError) as error:
+            except Exception as error:
                 if not _is_the_messages(error):
                     raise
                 if not left:
@@ -218,8 +218,13 @@ class Ingest:
         return Desk(transaction, terminal, self._now_ms(), self._keys_of, self._judge, looks_up_ids=alone)
 
 
-def _is_the_messages(error: DBAPIError | ValueError) -> bool:
-    """Whether a message, or what two transactions wanted at once, is the cause, and not the database."""
-    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError | DataError):
+def _is_the_messages(error: Exception) -> bool:
+    """Whether a message, or what two transactions wanted at once, is the cause, and not the database.
+
+    Whatever else is raised is a fault of ours that the message has found: it would end every worker, one by one.
+    """
+    if not isinstance(error, DBAPIError):
+        return not isinstance(error, SQLAlchemyError)
+    if isinstance(error, IntegrityError | DataError):
         return True
     return getattr(error.orig, "sqlstate", None) in _CONTENTION

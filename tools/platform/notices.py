@@ -121,7 +121,8 @@ class Notices:
             (each.id for each in (before, after) if each is not None and _is_same(each, code, at_ms)), None
         )
         told = code
-        if code == NoticeReason.CAME_LATE.code and self._was_here_before(pupil, at_ms):
+        is_of_a_time_to_go_by = at_ms <= self._now_ms + AHEAD_MS
+        if code == NoticeReason.CAME_LATE.code and is_of_a_time_to_go_by and self._was_here_before(pupil, at_ms):
             told = NoticeReason.CAME_IN.code
         self._transaction.connection.execute(sa.insert(notice_table).values(row))
         if row["duplicate_of"] is None:

@@ -11,8 +11,10 @@ import pytest
 
 from agent.cose import Es256Signer, VerifyKey, keyring
 from agent.sync.contract import Ack, Address, Channel, open_answer
-from offline_store.record import Record
-from tests.tools.platform.chains import NOW_MS, batch, hello, make_chain
+from offline_store.checkpoint import CHECKPOINT
+from offline_store.record import Entry, Record, new_id
+from tests.tools.platform.chains import BOOT, NOW_MS, batch, hello, make_chain
+from tools.platform import dead_letters
 from tools.platform.ingest import Ingest, Message, Reply
 from tools.platform.store import Store
 
@@ -84,6 +86,30 @@ def test_one_bad_message_spoils_no_other(ingest: Ingest, store: Store) -> None:
     replies = ingest.handle_all(group)
     assert [reply is None for reply in replies] == [False, False, True, True, False, False]
     assert len(stored(store)) == 2
+
+
+def test_a_message_that_finds_a_fault_of_the_platform_ends_no_worker_and_spoils_no_other(
+    store: Store, signer: Es256Signer
+) -> None:
+    def keys_of(terminal: str) -> dict[bytes, VerifyKey]:
+        raise OverflowError(terminal)
+
+    chain_id, records = chain_of(TERMINALS[1], 3)
+    entry = Entry(new_id(NOW_MS, bytes(10)), CHECKPOINT, NOW_MS, "synchronised", 1)
+    records.append(Record(entry, 4, BOOT, records[-1].hash))
+    topic = Address(TERMINALS[1]).topic
+    group = [
+        *messages(TERMINALS[0], 5, 5),
+        Message(topic(Channel.HELLO), hello(records, chain_id=chain_id)),
+        Message(topic(Channel.JOURNAL), batch(records, 1, 4, chain_id)),
+        *messages(TERMINALS[2], 5, 5),
+    ]
+    replies = Ingest(store, signer, lambda: NOW_MS, keys_of).handle_all(group)
+    assert [reply is None for reply in replies] == [False, False, False, True, False, False]
+    assert len(stored(store)) == 2
+    with store.transaction() as transaction:
+        (letter,) = dead_letters.letters(transaction, TERMINALS[1])
+    assert (letter.reason, letter.payload) == ("not-storable", group[3].payload)
 
 
 def test_of_two_terminals_that_bear_the_same_ids_one_is_refused_and_nobody_else(ingest: Ingest, store: Store) -> None:

@@ -16,6 +16,8 @@ from offline_store.genesis import GENESIS, Genesis
 from offline_store.record import CARRIED, NO_HASH, Entry, Record, hash_of, new_id
 from offline_store.sealing import SEALING_KEY
 from profiles.api import Kind
+from profiles.metro_reasons import MetroReason
+from profiles.rules.attendance import NoticeReason
 from tools.platform.ca import Authority
 from tools.platform.service import Layout, ingest_of
 from tools.platform.store import Store, sqlite_url
@@ -24,7 +26,9 @@ HOSTILE: list[Any] = [
     *(None, True, False, -1, 0, 1, 2**53 - 1, 1.5, "", "gate-1", b"", b"x", bytes(16), bytes(32)),
     *([], [1], [b"k", b"w"], [[bytes(8), b"w"]], [[1, 2], [b"", b""]], {}, {"a": 1}, {1: 2}),
 ]
-NAMES = ("terminal", "record", "for", "signature", "seq", "kid", "hash", "chain_id", "openings", "first_ms", "reasons")
+NAMES = ("terminal", "record", "for", "signature", "seq", "kid", "hash", "chain_id", "openings", "first_ms", "reasons",
+         "class", "line", "station", "minutes_late", "back_by_ms", "lessons", "due")  # fmt: skip
+REASONS = [each.code for each in (*NoticeReason, *MetroReason)]
 KINDS = (*Kind, CHECKPOINT, SEALING_KEY, CARRIED, UNRECORDED, GENESIS)
 BATCHES = 60
 CHAIN_ID, BOOT_ID = b"c" * 16, b"b" * 16
@@ -55,10 +59,17 @@ class Nonsense:
     def _plausible(self) -> dict[int, Any]:
         chance = self._chance
         fields: dict[int, Any] = {0: 1, 1: len(self.bodies) + 1, 2: self._id(), 3: str(chance.choice(KINDS))}
-        fields |= {4: chance.choice([0, 2**53 - 1, 1_790_000_000_000]), 5: "holdover", 6: BOOT_ID, 7: 1}
+        fields |= {
+            4: chance.choice([0, 2**53 - 1, 253_402_272_000_000, 1_790_000_000_000]),
+            5: "holdover",
+            6: BOOT_ID,
+            7: 1,
+        }
         fields[17] = hash_of(self.bodies[-1])
         self._said.append(fields[2])
         optional = {
+            9: chance.choice(["metro", "campus"]),
+            10: chance.choice(REASONS),
             11: chance.choice([bytes(16), chance.randbytes(16)]),
             12: ["city", chance.choice([bytes(16), chance.randbytes(16)])],
             13: chance.choice(self._said),

@@ -130,6 +130,13 @@ def test_a_clock_that_runs_years_ahead_silences_nobody(school: School) -> None:
     assert (4, "came-in-late", False) in school.said(), "who is late is not in time by a time that was wrong"
 
 
+def test_a_clock_at_the_end_of_all_years_stops_nobody(school: School) -> None:
+    mad = Gate(school.ingest, "gate-mad")
+    mad.note(ZHANG, "came-in-late", "9999-12-31 12:00", minutes_late=5)
+    mad.send()
+    assert school.said() == [(1, "came-in-late", True)]
+
+
 def test_a_rescued_journal_that_carries_a_notice_tells_nobody_again(school: School) -> None:
     gate, rescued = Gate(school.ingest, "gate-north"), Gate(school.ingest, "gate-rescued")
     told = gate.note(ZHANG, "came-in", "2026-11-27 07:55")
