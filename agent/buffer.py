@@ -1,4 +1,6 @@
-"""How full the journal is, and for how many hours it lasts at the present rate: told before it is full.
+"""How full the journal is, and in how many hours money stops at the present rate: told two days before.
+
+What is kept for doors (:mod:`offline_store.reserve`) is not counted: it is what remains when money has stopped.
 
 Measured in a thread, once a minute: a disk that hangs must not hold the event loop up.
 """
@@ -6,7 +8,6 @@ Measured in a thread, once a minute: a disk that hangs must not hold the event l
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from agent.logs import log
 from agent.threads import in_thread
 from offline_store.database import DATABASE_NAME
 from offline_store.outbox import Outbox
+from offline_store.reserve import room_bytes
 
 EVERY_S = 60.0
 WINDOW_S = 86_400.0
@@ -29,7 +31,7 @@ _SAMPLES = 1_440
 
 @dataclass(frozen=True, slots=True)
 class BufferState:
-    """``size_bytes`` of the database; ``hours_left`` until it is full, ``None`` while nobody can tell."""
+    """``size_bytes`` of the database; ``hours_left`` until money stops, ``None`` while nobody can tell."""
 
     size_bytes: int = 0
     hours_left: int | None = None
@@ -70,9 +72,12 @@ class BufferMeter:
 class BufferWatch:
     """One task on the event loop; ``low`` is told once each time that fewer than :data:`LOW_HOURS` are left."""
 
-    def __init__(self, state_dir: Path, size_limit_bytes: int, low: Callable[[], None]) -> None:
+    def __init__(
+        self, state_dir: Path, size_limit_bytes: int, low: Callable[[], None], *, reserve_bytes: int = 0
+    ) -> None:
         self._state_dir = state_dir
         self._size_limit_bytes = size_limit_bytes
+        self._reserve_bytes = reserve_bytes
         self._low = low
         self._is_low = False
         self._meter = BufferMeter()
@@ -100,6 +105,6 @@ class BufferWatch:
         finally:
             outbox.close()
         size_bytes = (self._state_dir / DATABASE_NAME).stat().st_size
-        room_bytes = min(self._size_limit_bytes - size_bytes, shutil.disk_usage(self._state_dir).free)
+        room = room_bytes(self._state_dir, self._size_limit_bytes, self._reserve_bytes)
         retained = position.head_seq - position.first_retained + 1
-        return Sample(at_s, position.head_seq, retained, size_bytes, room_bytes)
+        return Sample(at_s, position.head_seq, retained, size_bytes, room)

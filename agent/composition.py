@@ -280,8 +280,9 @@ class Composition:
     def buffer(self, alarm: Alarm) -> BufferWatch:
         """What says how long the journal lasts."""
         low = partial(alarm, JOURNAL, StoreReason.JOURNAL_FILLING, b"")
-        limit_bytes = self.config.journal.size_limit_mb * MIB
-        self._buffer = BufferWatch(self.config.terminal.state_dir, limit_bytes, low)
+        journal = self.config.journal
+        limit_bytes, reserve_bytes = journal.size_limit_mb * MIB, journal.reserve_mb * MIB
+        self._buffer = BufferWatch(self.config.terminal.state_dir, limit_bytes, low, reserve_bytes=reserve_bytes)
         return self._buffer
 
     def lanes(

@@ -78,7 +78,7 @@ def _journal(now: Standing) -> Iterator[Metric]:
     yield Gauge("onecard_journal_size_bytes", "What the journal takes on the disk.", value=now.buffer.size_bytes)
     if now.buffer.hours_left is not None:
         left_s = now.buffer.hours_left * _HOUR_S
-        yield Gauge("onecard_journal_left_seconds", "Until the journal is full at today's rate.", value=left_s)
+        yield Gauge("onecard_journal_left_seconds", "Until money stops on a full disk, at today's rate.", value=left_s)
     yield Gauge(
         "onecard_openings_unrecorded", "Openings counted on a full disk, not recorded yet.", value=now.buffer.unrecorded
     )

@@ -68,7 +68,7 @@ class StoreReason(ReasonEnum):
     JOURNAL_FILLING = (
         "journal-filling",
         _S("请走旁边通道", "Please use the next lane"),
-        _S("按目前的速度，日志将在两天内写满", "at the present rate the journal is full within two days"),
+        _S("按目前的速度，日志两天内将满而停止收款", "at the present rate money stops on a full disk within two days"),
     )
     UNRECORDED = (
         "unrecorded",

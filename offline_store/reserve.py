@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from offline_store.database import DATABASE_NAME
 from offline_store.durable import sync_directory
 
 RESERVE_NAME = "reserve"
@@ -41,6 +43,20 @@ def is_full(directory: Path) -> bool:
     except OSError as error:
         return error.errno in FULL
     return False
+
+
+def room_bytes(directory: Path, limit_bytes: int, reserve_bytes: int) -> int:
+    """How much the journal may still grow before money stops: the reserve is not counted. Raises ``OSError``.
+
+    Where the reserve is not held, what it takes to hold it again must be there first.
+    """
+    try:
+        held = (directory / RESERVE_NAME).stat().st_blocks * 512 >= reserve_bytes
+    except FileNotFoundError:
+        held = reserve_bytes == 0
+    below_limit = limit_bytes - (directory / DATABASE_NAME).stat().st_size - reserve_bytes * (1 if held else 2)
+    on_disk = shutil.disk_usage(directory).free - (0 if held else reserve_bytes + MARGIN_BYTES)
+    return max(0, min(below_limit, on_disk))
 
 
 def keep_opening_room(directory: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.buffer import EVERY_S, LEAST_S, WINDOW_S, BufferMeter, BufferState, BufferWatch, Sample
 from offline_store.journal import Journal
+from offline_store.reserve import Reserve
 from tests.agent.simulated import run_simulated
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill
 
@@ -77,3 +78,11 @@ def test_somebody_hears_once_that_it_is_filling(tmp_path: Path) -> None:
     run_simulated(main())
     journal.close()
     assert len(told) == 1
+
+
+def test_what_is_kept_for_doors_is_no_room(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path, BOOT_ID, clock=SteppingClock(), random=SeededRandom(1))
+    assert Reserve(tmp_path, 1_000_000).make()
+    seen = BufferWatch(tmp_path, 8_000_000, lambda: None, reserve_bytes=1_000_000)._look(0.0)
+    assert seen.room_bytes == 7_000_000 - seen.size_bytes
+    journal.close()

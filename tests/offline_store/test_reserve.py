@@ -17,7 +17,15 @@ from offline_store.lock import LOCK_NAME
 from offline_store.marks import MARK_GRACE_MS, Mark
 from offline_store.outbox import Outbox
 from offline_store.rescue import open_or_rescue
-from offline_store.reserve import OPENING_BYTES, OPENING_NAME, OPENING_PORTION_BYTES, RESERVE_NAME, Reserve, is_full
+from offline_store.reserve import (
+    OPENING_BYTES,
+    OPENING_NAME,
+    OPENING_PORTION_BYTES,
+    RESERVE_NAME,
+    Reserve,
+    is_full,
+    room_bytes,
+)
 from offline_store.upkeep import Upkeep
 from offline_store.writer import InlineWriter, Writer
 from tests.offline_store.parts import BOOT_ID, START_MS, SeededRandom, SteppingClock, entry
@@ -69,6 +77,37 @@ def test_on_a_full_disk_passages_are_recorded_in_the_reserve_and_money_stops(sma
     journal = opened(small_disk / "journal")
     assert journal.verify().broken is None
     journal.close()
+
+
+def test_the_room_that_is_told_of_ends_where_money_stops(tmp_path: Path) -> None:
+    limit_bytes, reserve_bytes = MIB, MIB // 4
+    journal = opened(tmp_path, limit_bytes)
+    writer = InlineWriter(journal, reserve_bytes=reserve_bytes)
+
+    def room() -> int:
+        journal.log.checkpoint()
+        return room_bytes(tmp_path, limit_bytes, reserve_bytes)
+
+    told_bytes, begun_bytes = room(), (tmp_path / "journal.db").stat().st_size
+    assert until_full(writer, 1, lambda number: Append(passage(number).entries)) > 0
+    assert room() == 0
+    grown_bytes = (tmp_path / "journal.db").stat().st_size - begun_bytes
+    assert abs(grown_bytes - told_bytes) < reserve_bytes / 4
+    assert until_full(writer, 50_000) > 0
+    assert room() == 0
+    writer.close(0)
+
+
+def test_what_it_takes_to_hold_the_reserve_again_is_no_room(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    used_bytes = (tmp_path / "journal.db").stat().st_size
+    assert room_bytes(tmp_path, used_bytes + 2 * RESERVE_BYTES, RESERVE_BYTES) == 0
+    assert room_bytes(tmp_path, used_bytes + 3 * RESERVE_BYTES, RESERVE_BYTES) == RESERVE_BYTES
+    assert Reserve(tmp_path, RESERVE_BYTES).make()
+    assert room_bytes(tmp_path, used_bytes + 2 * RESERVE_BYTES, RESERVE_BYTES) == RESERVE_BYTES
+    assert room_bytes(tmp_path, used_bytes, RESERVE_BYTES) == 0
+    (tmp_path / RESERVE_NAME).unlink()
+    assert room_bytes(tmp_path, used_bytes + RESERVE_BYTES, 0) == RESERVE_BYTES
 
 
 def test_when_there_is_room_again_the_reserve_is_kept_again_and_money_goes_on(small_disk: Path) -> None:

@@ -139,7 +139,7 @@ FIELDS: Mapping[str, Sentence] = MappingProxyType(
         "waiting_records": _S("待确认条数", "records waiting"),
         "waiting_bytes": _S("待确认字节", "bytes waiting"),
         "oldest_ms": _S("其中最早", "the oldest of them"),
-        "hours_left": _S("磁盘余量", "room left"),
+        "hours_left": _S("距停止收款", "until money stops"),
         # a bundle
         "kind": _S("类别", "kind"),
         "name": _S("名称", "name"),

@@ -20,8 +20,8 @@ from tools.cli.times import local
 
 @click.command(
     help=say(
-        "平台尚未确认的内容：条数、字节、最早时间、磁盘余量（小时）、确认到第几条",
-        "What waits for the platform: records, bytes, the oldest, hours of room, how far it has acknowledged",
+        "平台尚未确认的内容：条数、字节、最早时间、距停止收款的小时数、确认到第几条",
+        "What waits for the platform: records, bytes, the oldest, hours until money stops, how far it has acknowledged",
     )
 )
 @state_dir_option
@@ -58,9 +58,9 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     if facts["hours_left"] is not None:
         lines.append(fields.line("hours_left", facts["hours_left"]))
     elif facts["running"]:
-        lines.append(say("磁盘余量：运行不久，尚不知道", "hours of room: not known so soon after the start"))
+        lines.append(say("距停止收款：运行不久，尚不知道", "until money stops: not known so soon after the start"))
     else:
-        lines.append(say("磁盘余量：终端没有运行，不知道", "hours of room: not known, the terminal does not run"))
+        lines.append(say("距停止收款：终端没有运行，不知道", "until money stops: not known, the terminal does not run"))
     if not facts["acknowledged"]:
         return [*lines, say("这条链平台还没有确认过", "of this chain the platform has acknowledged nothing yet")]
     seq, head, made_ms = facts["acknowledged"], facts["head"], facts["acknowledged_made_ms"]

@@ -50,12 +50,12 @@ def clock(standing: Standing) -> str:
 
 
 def buffer(standing: Standing) -> str:
-    """How large the journal is, and how long it lasts."""
+    """How large the journal is, and when money stops for want of room."""
     now = standing.buffer
     size, left = fields.size(now.size_bytes), say("未知", "not known")
     if now.hours_left is not None:
         left = fields.hours(now.hours_left)
-    text = say(f"{size}，余量 {left}", f"{size}, room left: {left}")
+    text = say(f"{size}，距停止收款 {left}", f"{size}, until money stops: {left}")
     counted = say(f"，未入账开门 {now.unrecorded} 次", f", openings not recorded: {now.unrecorded}")
     return text + counted if now.unrecorded else text
 

@@ -1,8 +1,7 @@
-"""The journal: is the file sound, is the chain whole, and for how many hours is there room."""
+"""The journal: is the file sound, is the chain whole, and in how many hours money stops."""
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
@@ -19,6 +18,7 @@ from offline_store.errors import Damaged, RecordInvalid, StoreError
 from offline_store.integrity import look
 from offline_store.outbox import Outbox, Position
 from offline_store.record import Record
+from offline_store.reserve import room_bytes
 from offline_store.verify import Break, Fault, Told, unheard
 from profiles.reasons import Sentence, counted
 from tools.cli import fields
@@ -150,16 +150,16 @@ def _own_proof(patient: Patient) -> Proof | None:
 
 
 def buffer(patient: Patient) -> Iterator[Finding]:
-    """Hours left, how full, and what waits for the platform."""
+    """Hours left until money stops, how full, and what waits for the platform."""
     if not (patient.state_dir / DATABASE_NAME).is_file():
         return
     size_bytes = (patient.state_dir / DATABASE_NAME).stat().st_size
     limit_bytes = patient.config.journal.size_limit_mb * MIB
-    room_bytes = max(0, min(limit_bytes - size_bytes, shutil.disk_usage(patient.state_dir).free))
+    room = room_bytes(patient.state_dir, limit_bytes, patient.config.journal.reserve_mb * MIB)
     try:
         with closing(Outbox.open(patient.state_dir)) as outbox:
             position = outbox.position()
-            hours = _hours_left(outbox, position, size_bytes, room_bytes)
+            hours = _hours_left(outbox, position, size_bytes, room)
             waiting_ms = _waits_since_ms(outbox, position)
     except (StoreError, RecordInvalid):
         return  # the check of the file says what is wrong with it
@@ -175,8 +175,8 @@ def _room(size_bytes: int, limit_bytes: int, hours: int | None) -> Finding:
     left = Sentence("未知", "not known") if hours is None else fields.hours_left(hours)
     size, part = fields.size(size_bytes), f"{share:.0%}" if share >= _LEAST_SHARE else f"<{_LEAST_SHARE:.0%}"
     said = Sentence(
-        f"日志 {size}，占上限的 {part}，按目前速度还可写：{left.zh}",
-        f"the journal is {size}, {part} of its limit; at today's rate it lasts: {left.en}",
+        f"日志 {size}，占上限的 {part}；按目前速度，距停止收款：{left.zh}",
+        f"the journal is {size}, {part} of its limit; until money stops at today's rate: {left.en}",
     )
     if share >= _FULL_SHARE or (hours is not None and hours < _URGENT_HOURS):
         return fail("buffer", "nearly-full", said, _DRAIN)
@@ -197,7 +197,7 @@ def _waiting(position: Position, age_ms: int) -> Finding:
     return ok("buffer.waiting", said.zh, said.en)
 
 
-def _hours_left(outbox: Outbox, position: Position, size_bytes: int, room_bytes: int) -> int | None:
+def _hours_left(outbox: Outbox, position: Position, size_bytes: int, room: int) -> int | None:
     """By the rate of the newest records; ``None`` where they span too little time."""
     held = position.head_seq - position.first_retained + 1
     after_seq = max(position.first_retained - 1, position.head_seq - _RATE_RECORDS)
@@ -208,7 +208,7 @@ def _hours_left(outbox: Outbox, position: Position, size_bytes: int, room_bytes:
     if last_ms - first_ms < LEAST_S * 1000:
         return None
     bytes_an_hour = len(bodies) * (size_bytes / held) * _HOUR_MS / (last_ms - first_ms)
-    return int(room_bytes / bytes_an_hour)
+    return int(room / bytes_an_hour)
 
 
 def _waits_since_ms(outbox: Outbox, position: Position) -> int | None:

@@ -183,7 +183,7 @@ class BundleState(Wire):
 
 
 class Buffer(Wire):
-    """What the platform has not yet acknowledged, and how long the disk lasts at today's rate.
+    """What the platform has not yet acknowledged, and in how many hours money stops for want of room, at today's rate.
 
     ``unrecorded`` are the openings that a full disk did not take as records, and that wait as a count.
     """

@@ -135,7 +135,7 @@ def test_room_is_said_in_units_that_somebody_can_use(well: Ward) -> None:
     with an_agent_says(well.state_dir, told):
         room, waiting = buffer(well.patient())
     assert re.fullmatch(
-        r"the journal is \d+ kB, <1% of its limit; at today's rate it lasts: more than a year", room.said.en
+        r"the journal is \d+ kB, <1% of its limit; until money stops at today's rate: more than a year", room.said.en
     )
     assert room.said.zh.endswith("一年以上")
     assert waiting.said.en.startswith("21 records wait for the platform")
