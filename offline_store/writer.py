@@ -304,7 +304,10 @@ class Writer:
         return self._call(lambda: self._delivered_to(soon(chain_id, seq, record_hash), chain_id))
 
     def is_delivered(self) -> bool:
-        """Whether the platform has acknowledged all that was handed over; from any thread."""
+        """Whether the platform has acknowledged every record that was handed over; from any thread.
+
+        What brings none, as a state that is saved alone, is nothing that it could ever acknowledge.
+        """
         with self._gate:
             return self._delivered == self._handed_over
 
@@ -359,7 +362,7 @@ class Writer:
                     f"已有 {self._queue_limit} 次写入在等待磁盘，没有存入任何内容；请稍后再试",
                     f"{self._queue_limit} appends wait for the disk; nothing was stored, try again later",
                 )
-            self._handed_over += isinstance(item, tuple)
+            self._handed_over += isinstance(item, tuple) and bool(item[0].entries)
             self._queue.put(item)
 
     def _run(self) -> None:
@@ -379,7 +382,7 @@ class Writer:
                     break
             if group:
                 self._desk.commit(group)
-                self._stored += len(group)
+                self._stored += sum(bool(append.entries) for append, _ in group)
             if isinstance(item, _Call):
                 item.run()
             open_ = item is not None

@@ -68,6 +68,24 @@ def test_all_is_delivered_once_the_platform_has_the_last_that_was_handed_over(jo
         assert writer.close(WAIT_S)
 
 
+def test_what_brings_no_record_leaves_all_delivered(journal: Journal) -> None:
+    """The clock's state and a lane's are saved alone: nobody will ever acknowledge that."""
+    writer = Writer(journal)
+    try:
+        (record,) = writer.submit(Append((entry(1),))).result(WAIT_S).records
+        writer.acknowledge(journal.head.chain_id, record.seq, record.hash).result(WAIT_S)
+        pending = writer.submit(Append(saves={"clock": b"now"}))
+        assert writer.is_delivered()
+        assert pending.result(WAIT_S).records == ()
+        assert writer.is_delivered()
+        (second,) = writer.submit(Append((entry(2),), saves={"clock": b"later"})).result(WAIT_S).records
+        assert not writer.is_delivered()
+        writer.acknowledge(journal.head.chain_id, second.seq, second.hash).result(WAIT_S)
+        assert writer.is_delivered()
+    finally:
+        assert writer.close(WAIT_S)
+
+
 def test_what_waits_is_committed_as_one_group(journal: Journal, technician: sqlite3.Connection) -> None:
     """Eight appends wait behind a held file; the last of them is wrong, so none of them is stored."""
     head = journal.head
