@@ -111,7 +111,9 @@ class Upward:
         try:
             if not self._answer_keys():
                 self._keys.platform_keys(Role.ACKNOWLEDGEMENT)  # says which file is missing, and what to do
-            self._head_seq, self._acked_seq = max(self._head_seq, position.head_seq), position.acked_seq
+            # The disk may have an acknowledgement later than memory.
+            self._head_seq = max(self._head_seq, position.head_seq)
+            self._acked_seq = max(self._acked_seq, position.acked_seq)
             self._sync = Sync(
                 terminal=self._terminal,
                 settings=self._settings,

@@ -218,9 +218,16 @@ class Sync:
         self._changed.set()
 
     def alarm(self, alarm: Alarm) -> None:
-        """Send an alarm; while the link is down the latest 64 wait in memory, for the journal holds what must last."""
+        """Send an alarm; while the link is down, or has no room, the latest 64 wait in memory.
+
+        The journal holds what must last.
+        """
         if not self._link.publish(Channel.ALARM, alarm.encode()):
             self._alarms.append(alarm)
+
+    def _send_alarms(self) -> None:
+        while self._alarms and self._link.publish(Channel.ALARM, self._alarms[0].encode()):
+            self._alarms.popleft()
 
     def ask(self, payload: bytes) -> bool:
         """Publish a question; ``False`` while the link is down, since nobody would wait for its answer."""
@@ -260,8 +267,7 @@ class Sync:
                 _log.info("link up", protocol=self._link.status.protocol, broker=self._link.status.broker)
                 self._up_since_ms = self._clock.now_ms()
                 self._publish_state(self._state_source())
-                for _ in range(len(self._alarms)):
-                    self.alarm(self._alarms.popleft())
+                self._send_alarms()
                 self._tell_uplink(partial(self._join, self._connection))
                 self._downloads.connected(self)
                 self._certificates.connected()
@@ -353,12 +359,13 @@ class Sync:
             self._link.publish(item.channel, item.payload)
 
     async def _tell_state(self) -> None:
-        """Publish the state again when it differs, at most every five seconds."""
+        """Every five seconds: the state again if it differs, and the alarms for which the link had no room."""
         told: Report | None = None
         while True:
             report = self._state_source()
             if report != told and self._publish_state(report):
                 told = report
+            self._send_alarms()
             await asyncio.sleep(_STATE_PAUSE_S)
 
     def _publish_state(self, report: Report) -> bool:

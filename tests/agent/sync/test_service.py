@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent.clock import SystemClock, SystemRandom
+from agent.sync import service
 from agent.sync.contract import Address, Alarm, Channel, Condition, DeviceState, Presence, Report, State, parse_topic
 from agent.sync.link import LinkPhase
 from agent.sync.service import Sync
@@ -141,6 +142,22 @@ async def test_the_state_is_retained_and_says_stopped_in_the_end(
             online = await asyncio.to_thread(hearing.wait, state_of(Presence.ONLINE))
             assert State.decode(bytes(online.payload)).report == site.report
         hearing.wait(state_of(Presence.STOPPED))
+
+
+async def test_an_alarm_for_which_the_link_has_no_room_is_sent_when_there_is_some(
+    site: Site, broker: Mosquitto, authority: Authority, platform: MemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_STATE_PAUSE_S", 0.05)
+    with watcher(broker, authority, platform) as heard:
+        async with running(site.sync):
+            await until(lambda: site.sync.status.phase is Phase.IDLE)
+            raised = 0
+            while not site.sync.status.alarms_waiting:
+                raised += 1
+                site.sync.alarm(Alarm(code="forced-open", at_ms=raised, source="north"))
+            await until(lambda: not site.sync.status.alarms_waiting)
+            await until(lambda: sum(each.topic.endswith("/up/alarm") for each in heard.heard) == raised)
+            assert site.sync.status.counters["connections"] == 1
 
 
 async def test_an_alarm_raised_while_the_link_is_down_is_sent_when_it_is_up(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from agent.buffer import BufferState
 from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Manifest
 from agent.bundles.service import BundleStanding
-from agent.clock import SystemRandom
+from agent.clock import SystemClock, SystemRandom
 from agent.devices import DeviceState
 from agent.keys import FileKeyStore
 from agent.standing import Standing, standing
@@ -26,11 +27,12 @@ from agent.sync.contract import Alarm, Presence, State
 from agent.sync.link import LinkSettings
 from agent.trusted_clock import TrustedClock
 from agent.upward import Upward
-from offline_store.journal import Journal
+from offline_store.journal import Append, Journal
+from offline_store.outbox import Outbox
 from offline_store.writer import Writer
 from profiles.api import ClockState, Reason
 from tests.agent.sync.broker import Authority, Mosquitto
-from tests.agent.sync.parts import BOOT_ID, ISSUED_MS, TERMINAL, MemoryPlatform
+from tests.agent.sync.parts import BOOT_ID, ISSUED_MS, TERMINAL, MemoryPlatform, passage
 from tests.agent.sync.test_failback import both, closed_port
 from tests.agent.sync.test_link import settings, state_of, until
 from tests.agent.sync.test_service import watcher
@@ -48,7 +50,7 @@ class Site:
 
     def __init__(self, directory: Path, port: int, authority: Authority) -> None:
         self._port = port
-        self._directory = directory
+        self.directory = directory
         self.clock, self._random = TrustedClock(), SystemRandom()
         self.platform = MemoryPlatform()
         self.writer = Writer(Journal.open(directory, BOOT_ID, clock=self.clock, random=self._random))
@@ -63,7 +65,7 @@ class Site:
         made = Upward(
             terminal=TERMINAL,
             settings=link or settings(self._port),
-            state_dir=self._directory,
+            state_dir=self.directory,
             writer=self.writer,
             keys=self.keys,
             standing=lambda: self._standing(devices, made),
@@ -154,6 +156,22 @@ async def test_what_waits_is_counted_anew_in_a_new_chain(site: Site, broker: Mos
         upward.recorded(4)
         upward.acknowledged(3)
         assert waiting() == 1
+
+
+async def test_what_the_platform_has_stays_known_where_the_disk_has_it_later(site: Site, broker: Mosquitto) -> None:
+    """A run that begins anew while an acknowledgement waits for an append reads the former one."""
+    upward = site.upward()
+    (record,) = site.writer.submit(Append((passage(SystemClock(), SystemRandom()),))).result(10).records
+    with closing(Outbox.open(site.directory)) as outbox:
+        site.writer.acknowledge_soon(outbox.position().chain_id, record.seq, record.hash).result(10)
+        assert outbox.position().acked_seq < record.seq
+    upward.recorded(record.seq)
+    upward.acknowledged(record.seq)
+    async with site.running(upward):
+        await until(lambda: upward.metrics() is not None)
+        metrics = upward.metrics()
+        assert metrics is not None
+        assert metrics.unacknowledged == 0
 
 
 async def test_the_platforms_answer_sets_the_terminals_clock(
