@@ -22,7 +22,8 @@ if [ "$wanted" = test ]; then
         iproute2 iptables                         # networks that lose packets and break
         postgresql                                # the platform's database
         rabbitmq-server                           # the clustered broker
-        debhelper po-debconf debootstrap strace   # the Debian package, and a Debian to try it in
+        build-essential debhelper po-debconf      # the Debian package,
+        debootstrap strace                        # and a Debian to try it in
     )
 fi
 services=(
