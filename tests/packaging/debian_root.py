@@ -1,4 +1,7 @@
-"""A Debian of its own for the package: made by debootstrap, entered by chroot, all but its state read-only at work."""
+"""A Debian of its own for the package: made by debootstrap, entered by chroot, all but its state read-only at work.
+
+At work its root is the root of all (pivot_root(8)), as on a box: in a chroot the kernel gives nobody a user namespace.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,10 @@ mount -t tmpfs -o mode=0755 tmpfs "$root/run"
 chroot "$root" install -d -o onecard -g onecard -m 0750 /run/onecard
 mount -o remount,bind,ro "$root"
 mount -t proc proc "$root/proc"
+cd "$root"
+pivot_root . mnt
+umount --lazy mnt
+cd /
 exec "$@"
 """
 """What systemd makes of the unit's ProtectSystem, its directories and PrivateTmp, whose /tmp is on the disk."""
@@ -58,10 +65,14 @@ class DebianRoot:
         """Install or upgrade to a package file, with what it depends on."""
         place = self.path / "root" / package.name
         shutil.copy(package, place)
-        options = ("-qq", "-o", "Dpkg::Use-Pty=0", "-o", "Dpkg::Options::=--force-confdef")
-        said = self.do("apt-get", *options, "install", "--yes", "--no-install-recommends", f"/root/{package.name}")
+        said = self.install_named(f"/root/{package.name}")
         place.unlink()
         return said
+
+    def install_named(self, name: str) -> str:
+        """Install one of Debian's own packages, or a file in there."""
+        options = ("-qq", "-o", "Dpkg::Use-Pty=0", "-o", "Dpkg::Options::=--force-confdef")
+        return self.do("apt-get", *options, "install", "--yes", "--no-install-recommends", name)
 
     def owner(self, path: str) -> tuple[str, int]:
         """Who owns a file in there, and its permission bits."""
@@ -72,8 +83,12 @@ class DebianRoot:
         """The command line that runs a program in there as the unit's user, everything read-only but its state."""
         as_user = ("setpriv", "--reuid=onecard", "--regid=onecard", "--groups=dialout,video,audio,plugdev")
         bare = ("--no-new-privs", "--bounding-set=-all", "--inh-caps=-all")
+        return self.at_work_as_root(*as_user, *bare, *command)
+
+    def at_work_as_root(self, *command: str) -> list[str]:
+        """The command line that runs a program there as a technician does."""
         enter = ("unshare", "--mount", "--propagation", "private", "sh", "-c", _AT_WORK, "at-work", str(self.path))
-        return [*enter, "chroot", str(self.path), *as_user, *bare, *command]
+        return [*enter, *command]
 
 
 def run(*command: str, timeout_s: float = 120) -> str:

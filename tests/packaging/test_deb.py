@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from agent.config import load
 from drivers.virtual.bench import Insert
@@ -22,11 +23,14 @@ from tests.house import ROOT
 from tests.packaging.debian_root import DebianRoot, repacked, run
 from tools.bench.tap import configure
 from tools.cli.bench_process import VirtualDevices, running_devices
+from tools.cli.main import cli
+from tools.platform.service import Platform, Settings
 
 pytestmark = pytest.mark.timeout(420)  # builds an environment and a Debian
 
 UNIT = ROOT / "packaging" / "debian" / "onecard-terminal.onecard.service"
 CONFIG = "etc/onecard/terminal.yaml"
+TRIAL = "/var/lib/onecard/trial"
 WATCHDOG_S = 4
 PATIENCE_S = 60.0
 
@@ -177,6 +181,33 @@ def test_the_terminal_runs_as_its_user_on_a_read_only_system_with_the_units_syst
     }
     assert _called(trace) - _allowed() == set()
     assert list((debian.path / "tmp").iterdir()) == []
+
+
+def test_root_makes_a_terminal_of_the_box_and_tries_it_as_its_user_on_virtual_devices(
+    debian: DebianRoot, tmp_path: Path
+) -> None:
+    debian.install_named("vsmartcard-vpcd")
+    debian.do("install", "-d", "-o", "onecard", "-g", "onecard", "-m", "0700", *(TRIAL, f"{TRIAL}/state"))
+    where = ("--config", f"{TRIAL}/terminal.yaml", "--state-dir", f"{TRIAL}/state")
+    options = ("--code", "-", "--yes", "--json", "--virtual")
+    with Platform.start(tmp_path, Settings(enrol_port=0)):
+        offered = ("enrol", "new", "gate-7", "--unconfirmed", "--profile", "gate", "--json", "--dir", str(tmp_path))
+        code = json.loads(CliRunner().invoke(cli, ["platform", *offered]).stdout)["code"]
+        done = subprocess.run(
+            debian.at_work_as_root("/opt/onecard/bin/onecard", "provision", *options, *where),
+            input=code,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_S,
+        )
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    tried = json.loads(done.stdout.splitlines()[-2])
+    assert (tried["step"], tried["reports"]) == ("test", True)
+    assert tried["devices"] == ["board", "card-field", "card-slot", "scanner"]
+    assert debian.owner(f"{TRIAL}/state/journal.db")[0] == "onecard"
+    assert not list((debian.path / "tmp").iterdir())
+    debian.do("rm", "-r", TRIAL)
 
 
 def test_what_need_not_last_is_written_into_memory(debian: DebianRoot) -> None:

@@ -87,13 +87,18 @@ def _running_beside(socket_path: Path) -> list[str]:
 
 
 @contextmanager
-def running_devices(resolved: Resolved) -> Iterator[VirtualDevices]:
-    """Start the virtual devices of a terminal, and end them after the block. Raises :class:`BenchError`."""
+def running_devices(resolved: Resolved, *, user: tuple[int, int] | None = None) -> Iterator[VirtualDevices]:
+    """Start the virtual devices of a terminal, and end them after the block. Raises :class:`BenchError`.
+
+    ``user``: the uid and gid that they run as, for good, where this process only acts as them.
+    """
     place = virtual_dir(resolved.config.terminal.id)
     command = [sys.executable, "-P", "-m", "drivers.virtual", "--dir", str(place)]
     # A session of its own: Ctrl-C is for the terminal, which ends before its devices do.
     process = subprocess.Popen(
         [*command, *_lines_of_board(resolved, place), *_extras(resolved, place)],
+        user=None if user is None else user[0],
+        group=None if user is None else user[1],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, nullcontext
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from agent.bundles.incoming import Incoming
 from agent.clock import SystemRandom
 from agent.composition import keys_dir
-from agent.config import ConfigError, load, parse
+from agent.config import ConfigError, Resolved, load, parse
 from agent.enrolment import code as enrol_code
 from agent.enrolment.errors import EnrolError, EnrolFault
 from agent.enrolment.exchange import exchange
@@ -25,10 +26,11 @@ from agent.private_files import KeyStoreError
 from agent.sync.contract.enrol import EnrolCode, Enrolment, fingerprint
 from agent.words import say, why_en, why_zh
 from agent.yaml_file import YamlError, parse_yaml
+from drivers.virtual.place import PLACE
 from offline_store.errors import Locked
 from offline_store.lock import take_lock
 from offline_store.whole_file import replace_whole
-from tools.cli.bench_process import running_devices
+from tools.cli.bench_process import BenchError, running_devices
 from tools.cli.terminal_process import TerminalProcess
 from tools.owner import Owner
 
@@ -186,12 +188,14 @@ class Provisioning:
 
     def _test(self) -> None:
         """Start the terminal: its devices have to be ready, and the platform to acknowledge its first record."""
-        resolved = load(self.plan.config)
         with ExitStack() as stack:
-            environment, owner = dict(os.environ), self.plan.owner
+            owner = self.plan.owner
             user = None if owner is None else (owner.uid, owner.gid)
+            if self.plan.virtual and owner is not None:
+                stack.enter_context(_place_of_its_own())
+            environment = dict(os.environ)
             if self.plan.virtual:
-                environment |= stack.enter_context(running_devices(resolved)).environment
+                environment |= stack.enter_context(_virtual_devices(load(self.plan.config), user))
             terminal = stack.enter_context(TerminalProcess(self.plan.config, environment, user=user))
             if terminal.wait_for(lambda line: line.get("event") == "ready", READY_S) is None:
                 raise StepFailed(Step.TEST, "not-ready", *_last_error(terminal.lines))
@@ -224,6 +228,36 @@ class Provisioning:
         except OSError as error:
             where = error.filename or self.plan.state_dir
             raise StepFailed(step, "disk", f"{where}：{why_zh(error)}", f"{where}: {why_en(error)}") from error
+
+
+@contextmanager
+def _place_of_its_own() -> Iterator[None]:
+    """Virtual devices in a new directory of whoever this process acts as: root's usual place is closed to that user."""
+    before = os.environ.get(PLACE)
+    with tempfile.TemporaryDirectory(prefix="onecard-trial-") as place:
+        os.environ[PLACE] = place
+        try:
+            yield
+        finally:
+            os.environ.pop(PLACE)
+            if before is not None:
+                os.environ[PLACE] = before
+
+
+@contextmanager
+def _virtual_devices(resolved: Resolved, user: tuple[int, int] | None) -> Iterator[Mapping[str, str]]:
+    """What the terminal needs to find them. Raises :class:`StepFailed`."""
+    with ExitStack() as stack:
+        try:
+            devices = stack.enter_context(running_devices(resolved, user=user))
+        except BenchError as error:
+            raise StepFailed(
+                Step.TEST,
+                "virtual-devices",
+                f"{error.message}；或加 --no-test 略过试运行",
+                f"{error.message}; or leave the trial out with --no-test",
+            ) from error
+        yield devices.environment
 
 
 def _check_fits(path: Path, enrolment: Enrolment, state_dir: Path) -> None:

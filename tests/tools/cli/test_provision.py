@@ -361,6 +361,24 @@ def test_a_device_that_does_not_answer_is_named_with_what_to_do(
     wait_until(lambda: codes(directory, "silent-1")[0]["ready"], "the terminal reports all the same")
 
 
+def test_virtual_devices_that_do_not_start_fail_the_trial_alone_and_it_can_be_left_out(
+    platform: Platform, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    plan = plan_of(tmp_path / "box", tests=True, virtual=True)
+    text = code_of(directory, "trial-1", "--unconfirmed", "--profile", "gate")
+    with monkeypatch.context() as nowhere:
+        nowhere.setenv("XDG_RUNTIME_DIR", str(tmp_path / "file"))
+        failed = failure(plan, text)
+    assert (failed.step, failed.code) == (Step.TEST, "virtual-devices")
+    assert "cannot be made" in failed.en
+    assert "--no-test" in failed.en
+    assert "--no-test" in failed.zh
+    heard: list[Step] = []
+    provisioning(replace(plan, tests=False), heard).run(text)
+    assert heard == [Step.CODE], "it is a terminal already"
+
+
 def test_codes_are_made_for_new_terminals_and_for_replaced_ones(directory: Path, platform: Platform) -> None:
     again = onecard("platform", "enrol", "new", "platform", "--dir", directory)
     assert again.exit_code == 1
