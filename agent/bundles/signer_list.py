@@ -76,11 +76,12 @@ def delta(old: bytes, new: bytes) -> SignersDelta:
 def apply(base: bytes, body: bytes) -> bytes:
     """The content that a delta leads to. Raises :class:`BundleError`."""
     change = _read(SignersDelta, body)
+    removed = set(change.removed)
     held = {_digest(certificate): certificate for certificate in _read(SignersContent, base).certificates}
     added = {_digest(certificate): certificate for certificate in change.added}
-    if not set(change.removed) <= held.keys() or added.keys() & held.keys():
+    if not removed <= held.keys() or added.keys() & held.keys():
         raise BundleError(BundleFault.CONTENT, Sentence("增量不是给这份名单的", "the delta is not for this list"))
-    kept = (certificate for digest, certificate in held.items() if digest not in set(change.removed))
+    kept = (certificate for digest, certificate in held.items() if digest not in removed)
     after = sorted((*kept, *change.added))
     if len(after) > MAX_SIGNERS:
         raise BundleError(

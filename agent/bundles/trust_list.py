@@ -117,6 +117,12 @@ class TrustDelta(Message):
     changed: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS), Key(2)]
     entitlements: Annotated[tuple[Entitlement, ...], Field(max_length=_ENTITLEMENT_BITS), Key(3)]
 
+    @model_validator(mode="after")
+    def _is_sorted(self) -> TrustDelta:
+        if not _is_set([one.bit for one in self.entitlements]):
+            raise ValueError("the registry stands sorted, each bit once")
+        return self
+
 
 def decode(content: bytes) -> TrustContent:
     """Read a list strictly. Raises :class:`BundleError`."""
@@ -144,12 +150,13 @@ def apply(content: bytes, body: bytes) -> bytes:
         change = TrustDelta.decode(body)
     except ContractError as error:
         raise BundleError(BundleFault.CONTENT, error) from error
+    removed = set(change.removed)
     rows = {row.place: row for row in old.rows}
-    if not set(change.removed) <= rows.keys():
+    if not removed <= rows.keys():
         raise BundleError(
             BundleFault.CONTENT, Sentence("增量要删除的行不存在", "the delta removes a row that is not there")
         )
-    rows = {place: row for place, row in rows.items() if place not in set(change.removed)}
+    rows = {place: row for place, row in rows.items() if place not in removed}
     rows |= {row.place: row for row in change.changed}
     if len(rows) > MAX_ROWS:
         raise BundleError(

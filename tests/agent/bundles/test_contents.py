@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -251,6 +251,14 @@ def test_rows_of_a_trust_list_stand_sorted_and_once(terminal: Terminal) -> None:
             trust_list.decode(content.model_copy(update={"rows": order}).encode())
 
 
+def test_a_delta_whose_registry_is_not_sorted_is_refused() -> None:
+    content = platform.trust_content([ROW], ENTITLEMENTS, [])
+    change = trust_list.delta(trust_list.decode(content), trust_list.decode(content))
+    for order in (change.entitlements[::-1], change.entitlements[:1] * 2):
+        with pytest.raises(BundleError):
+            trust_list.apply(content, change.model_copy(update={"entitlements": order}).encode())
+
+
 def spoiled_register() -> Table:
     row = bytearray(register_row(some_id(1), some_id(2)))
     row[-1] = max(MediumState) + 1
@@ -293,6 +301,25 @@ async def test_signers_of_health_certificates_are_in_force_with_their_term(termi
     after = terminal.bundles.lists.current().signers
     assert after is not None
     assert set(after.signers) == {hashlib.sha256(der).digest()[:8] for der in HEALTH_SIGNERS[1:3]}
+
+
+def test_a_delta_of_many_signers_costs_no_more_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = 0
+
+    def counted(*items: Iterable[bytes]) -> set[bytes]:
+        nonlocal made
+        made += 1
+        return set(*items)
+
+    monkeypatch.setattr(signer_list, "set", counted, raising=False)
+    costs = set()
+    for number in (1, 100):
+        many = signer_list.content(each.to_bytes(2, "big") for each in range(number))
+        change = signer_list.delta(many, signer_list.content([b"new"])).encode()
+        made = 0
+        assert signer_list.apply(many, change) == signer_list.content([b"new"])
+        costs.add(made)
+    assert len(costs) == 1
 
 
 async def test_a_certificate_that_cannot_be_used_refuses_the_list(terminal: Terminal) -> None:
