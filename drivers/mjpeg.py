@@ -33,7 +33,7 @@ class PartSplitter:
     """Bytes in, however split; whole parts out, in order."""
 
     def __init__(self, boundary: str) -> None:
-        self._delimiter = b"--" + boundary.removeprefix("--").encode("latin-1")
+        self._delimiter = b"--" + boundary.removeprefix("--").encode("ascii")
         self._received = bytearray()
         self._length: int | None = None
         self._in_part = False
@@ -145,7 +145,7 @@ class MjpegStream:
         kind = Message()
         kind["Content-Type"] = answer.headers.get("Content-Type", "")
         boundary = kind.get_boundary()
-        if kind.get_content_maintype() != "multipart" or not boundary:
+        if kind.get_content_maintype() != "multipart" or not boundary or not boundary.isascii():
             raise self._fault(ReaderFault.PROTOCOL, "not a stream of pictures")
         return boundary
 

@@ -137,3 +137,5 @@ def test_what_is_no_stream_is_refused_with_its_reason(stack: ExitStack) -> None:
     assert fault_at_open(stack, b"HTTP/1.0 500 No\r\n\r\n") is ReaderFault.PROTOCOL
     assert fault_at_open(stack, b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n") is ReaderFault.PROTOCOL
     assert fault_at_open(stack, b"SSH-2.0-camera\r\n") is ReaderFault.PROTOCOL
+    foreign = b"HTTP/1.0 200 OK\r\nContent-Type: multipart/x-mixed-replace; boundary*=utf-8''%E4%B8%80\r\n\r\n"
+    assert fault_at_open(stack, foreign) is ReaderFault.PROTOCOL, "no boundary of RFC 2046 §5.1.1"
