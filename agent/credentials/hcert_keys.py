@@ -13,7 +13,7 @@ from enum import IntEnum
 from functools import partial
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -90,7 +90,7 @@ def signer_key(certificate: x509.Certificate) -> SignerKey:
     """The key of a certificate. Raises :class:`SignerInvalid`."""
     try:
         public, kinds = certificate.public_key(), _kinds(certificate)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except Exception as error:  # as there
         raise SignerInvalid(
             "证书的公钥或扩展项无法识别", "the certificate's key or extensions cannot be read"
         ) from error
@@ -124,7 +124,7 @@ def load_certificates(content: bytes) -> list[x509.Certificate]:
         if b"-----BEGIN CERTIFICATE-----" in content:
             return x509.load_pem_x509_certificates(content)
         return [x509.load_der_x509_certificate(content)]
-    except ValueError as error:
+    except Exception as error:  # what cryptography raises of hostile DER is no closed list
         raise SignerInvalid(
             "既不是 PEM 也不是 DER 格式的 X.509 证书", "neither PEM nor DER of X.509 certificates"
         ) from error

@@ -136,7 +136,7 @@ def _context(code: EnrolCode) -> ssl.SSLContext:
 def _check(certificate: bytes, code: EnrolCode) -> None:
     """Raises :class:`ImpostorError`."""
     try:
-        server = x509.load_der_x509_certificate(certificate)
+        server = _parsed(certificate)
         authority = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), code.authority)
         authority.verify(server.signature, server.tbs_certificate_bytes, ec.ECDSA(hashes.SHA256()))
         names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -145,6 +145,14 @@ def _check(certificate: bytes, code: EnrolCode) -> None:
         raise ImpostorError("not of the authority that the code names") from error
     if ExtendedKeyUsageOID.SERVER_AUTH not in uses or not _is_for(code.host, names):
         raise ImpostorError("not for this host")
+
+
+def _parsed(certificate: bytes) -> x509.Certificate:
+    """Raises :class:`ImpostorError`."""
+    try:
+        return x509.load_der_x509_certificate(certificate)
+    except Exception as error:  # what cryptography raises of hostile DER is no closed list
+        raise ImpostorError("what it shows is no certificate") from error
 
 
 def _is_for(host: str, names: x509.SubjectAlternativeName) -> bool:

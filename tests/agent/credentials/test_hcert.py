@@ -316,7 +316,9 @@ def test_signers_are_read_from_pem_and_der_and_named_by_their_hash() -> None:
 
 
 def test_what_is_no_signers_certificate_is_refused() -> None:
-    for content in (b"", b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+    of_no_version = ES256.der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020107"), 1)
+    nonsense = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    for content in (b"", b"nonsense", nonsense, of_no_version):
         with pytest.raises(SignerInvalid, match="neither PEM nor DER"):
             load_signers(content)
     with pytest.raises(SignerInvalid, match="P-256"):
