@@ -106,7 +106,7 @@ class ServiceSocket:
         try:
             async with asyncio.timeout(TALK_S):
                 await self._act(reader, writer)
-        except (OSError, TimeoutError, ValueError, StoreError):
+        except (OSError, TimeoutError, ValueError, RecursionError, StoreError):
             writer.transport.abort()  # of whoever says what is no act, and where the disk does not take its record
         finally:
             self._busy = False

@@ -164,8 +164,12 @@ def test_a_terminal_that_does_not_run_opens_nothing(site: Site) -> None:
     assert (code, "does it run?" in said) == (1, True)
 
 
-@pytest.mark.parametrize("words", [b"", b"\n", b"[]\n", b'{"act": "explode"}\n', b"\xff" * 40_000, b'{"act": 1}\n'])
-def test_whoever_says_nonsense_is_hung_up_on_and_the_next_one_is_heard(site: Site, words: bytes) -> None:
+@pytest.mark.parametrize(
+    "words", [b"", b"\n", b"[]\n", b'{"act": "explode"}\n', b"\xff" * 40_000, b"[" * 20_000 + b"\n"]
+)
+def test_whoever_says_nonsense_is_hung_up_on_and_the_next_one_is_heard(
+    site: Site, words: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     with running(site.state, []):
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(DEADLINE_S)
@@ -176,6 +180,7 @@ def test_whoever_says_nonsense_is_hung_up_on_and_the_next_one_is_heard(site: Sit
                 link.shutdown(socket.SHUT_WR)
                 assert link.recv(100) == b""
         assert "there is no such lane" in site.onecard("open", "south", "--state-dir", site.state)[1]
+    assert [said.getMessage() for said in caplog.records if said.name == "asyncio"] == []
 
 
 @pytest.mark.parametrize("runs", [True, False])
