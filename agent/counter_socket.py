@@ -42,6 +42,8 @@ SPEAK_S = 10.0
 """Whoever connects says what it wants within this time; and that it has what it got.
 For the next request it has ``MAX_WAIT_S``."""
 MAX_CONNECTIONS = 4
+TOLD_EVERY_S = 60.0
+"""Any user of the machine may connect: so often the log says how many of them were refused."""
 
 
 class CounterError(Enum):
@@ -86,6 +88,8 @@ class CounterSocket:
         self._now_ms = now_ms
         self._open = 0
         self._told = ("", "")
+        self._refused = 0
+        self._silent_until_s = 0.0
         self._log = log(device=name)
 
     async def run(self) -> None:
@@ -128,10 +132,19 @@ class CounterSocket:
     def _admit(self, peer: socket.socket) -> None:
         """Raises :class:`_Ends`."""
         if not self._may(peer):
-            self._log.warning("counter", problem=CounterError.NOT_ALLOWED.value[0])
+            self._count_refused()
             raise _Ends(CounterError.NOT_ALLOWED)
         if self._open > MAX_CONNECTIONS:
             raise _Ends(CounterError.BUSY)
+
+    def _count_refused(self) -> None:
+        """A line at once, and the next one for all that come within a minute."""
+        self._refused += 1
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._silent_until_s:
+            self._silent_until_s = now_s + TOLD_EVERY_S
+            self._log.warning("counter", problem=CounterError.NOT_ALLOWED.value[0], count=self._refused)
+            self._refused = 0
 
     def _may(self, peer: socket.socket) -> bool:
         uid = peer_uid(peer)

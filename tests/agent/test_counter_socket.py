@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from agent import counter_socket
 from agent.backoff import Backoff
@@ -145,6 +146,17 @@ async def test_another_user_is_not_heard(tmp_path: Path) -> None:
         assert await reader.read() == b""
         writer.close()
         assert made.heard.empty()
+
+
+async def test_a_flood_of_other_users_is_a_line_a_minute_in_the_log_with_their_number(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        async with counter(tmp_path, "no-such-user") as made:
+            for _ in range(5):
+                assert (await glance(made.path))["error"] == "not-allowed"
+            assert [line["count"] for line in lines if line.get("problem")] == [1]
+            made.socket._silent_until_s = 0.0
+            assert (await glance(made.path))["error"] == "not-allowed"
+    assert [line["count"] for line in lines if line.get("problem")] == [1, 5]
 
 
 @pytest.mark.parametrize(
