@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -27,6 +29,8 @@ from agent.threads import in_thread
 _LOOK_S = 2.0
 REQUEST_S = 3.0
 """For a whole request: who sends a byte now and then has no longer."""
+MAX_HEAD_BYTES = 8_192
+"""A request's first line and its headers together; the library would keep hundred headers of 64 KiB."""
 MAX_OPEN = 8
 """Connections of all who ask together; the next one ends the oldest."""
 
@@ -117,9 +121,20 @@ class _Quiet(WSGIRequestHandler):
         deadline.daemon = True
         deadline.start()
         try:
+            self.rfile = BytesIO(self._head())
             super().handle()
         finally:
             deadline.cancel()
+
+    def _head(self) -> bytes:
+        """All that is read of a request. Raises ``OSError`` where it does not end within the bound."""
+        head = b""
+        with self.rfile as received:
+            while line := received.readline(MAX_HEAD_BYTES - len(head)):
+                head += line
+                if not line.strip():
+                    return head
+        raise ConnectionAbortedError(errno.ECONNABORTED, "no whole request")
 
     def _give_up(self) -> None:
         _end(self.connection)

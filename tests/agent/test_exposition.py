@@ -213,6 +213,20 @@ async def test_who_sends_a_byte_now_and_then_is_sent_away(monkeypatch: pytest.Mo
     assert "onecard_in_service" in await asked.by(beside_a_dripping_one)
 
 
+@pytest.mark.parametrize("head", [b"X: y\r\n" * 2_000, b"X: " + b"y" * 9_000 + b"\r\n"])
+async def test_a_request_of_more_than_a_few_kilobytes_is_not_kept(head: bytes) -> None:
+    asked = Asked()
+
+    def beside_a_large_one() -> str:
+        asyncio.run(until_it_listens(asked.port))
+        with socket.create_connection(("127.0.0.1", asked.port), timeout=10) as large, contextlib.suppress(OSError):
+            large.sendall(b"GET /metrics HTTP/1.0\r\n" + head + b"\r\n")
+            assert large.recv(1) == b"", "an answer"
+        return asked.get()
+
+    assert "onecard_in_service" in await asked.by(beside_a_large_one)
+
+
 async def test_many_who_say_nothing_keep_nobody_from_asking_and_the_oldest_gives_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
