@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.kernel_time import kernel_clock
@@ -18,6 +18,13 @@ class Moment:
     now_ms: int
     state: ClockState
     uncertainty_ms: int
+    floor_ms: int = field(default=0, compare=False)
+    """It is not earlier, whatever an untrusted clock says."""
+
+    @property
+    def least_ms(self) -> int:
+        """What is over by then has ended: a clock that lost the time gives nobody more of it."""
+        return max(self.now_ms, self.floor_ms)
 
 
 class Clock(Protocol):

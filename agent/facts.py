@@ -127,15 +127,15 @@ class TerminalFacts:
 
     def prices(self, name: str) -> Prices | None:
         """A signed price list that is in force."""
-        return self._lists.prices(name, self.now_ms)
+        return self._lists.prices(name, self.moment.least_ms)
 
     def tariff(self, name: str) -> Tariff | None:
         """A signed tariff that is in force."""
-        return self._lists.tariff(name, self.now_ms)
+        return self._lists.tariff(name, self.moment.least_ms)
 
     def lease(self) -> bool | None:
         """Whether the platform's lease holds."""
-        return self._lists.leased(self.now_ms)
+        return self._lists.leased(self.moment.least_ms)
 
     def calendar(self, name: str) -> SchoolCalendar | None:
         """A school's calendar."""

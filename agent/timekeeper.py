@@ -44,7 +44,7 @@ class Timekeeper:
         self._alarm = alarm
         self._state: ClockState | None = None
         self._untrusted_since_s: float | None = None
-        self._saved_floor_ms = clock.floor_ms
+        self._saved_floor_ms = clock.least_ms
         self._pending: Future[Appended] | None = None
         self._log = log()
 
@@ -54,7 +54,7 @@ class Timekeeper:
             moment = self._clock.keep()
             self._watch(moment, asyncio.get_running_loop().time())
             # Lower only after the platform cured it; a little higher is not worth a write.
-            if not 0 <= self._clock.floor_ms - self._saved_floor_ms < SAVE_EVERY_MS:
+            if not 0 <= self._clock.least_ms - self._saved_floor_ms < SAVE_EVERY_MS:
                 await self._save()
             await asyncio.sleep(PACE_S)
 
@@ -71,7 +71,7 @@ class Timekeeper:
     async def _save(self) -> None:
         if self._pending is not None and not self._pending.done():
             return  # the disk still hangs over the last one
-        floor_ms = self._clock.floor_ms
+        floor_ms = self._clock.least_ms
         saves = {SAVED_KEY: self._clock.saved(self._boot_id)}
         try:
             self._pending = self._writer.submit(Append(saves=saves, vital=True, instead=Instead()))

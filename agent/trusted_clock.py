@@ -81,6 +81,13 @@ class Known:
     signed_ms: int = 0
     """The newest moment that anything signed carried since the platform last said the time, or that time: a reset leads
     the floor back to it."""
+    passed_ms: int = 0
+    """How long the terminal has worked since without a time that it could trust, over restarts too."""
+
+    @property
+    def least_ms(self) -> int:
+        """It is not earlier: what was known, and the time that has passed since."""
+        return self.floor_ms + self.passed_ms
 
     def heard_at(self, boot_ms: int) -> bool:
         """Whether the platform has said the time so lately that it vouches for it."""
@@ -114,10 +121,10 @@ def judge(kernel: KernelTime, known: Known) -> Moment:
         (anchor for anchor in (carried, witness) if anchor), key=lambda anchor: anchor.uncertainty_ms, default=None
     )
     if best is None:
-        return Moment(kernel.now_ms, ClockState.UNTRUSTED, kernel.max_error_ms)
+        return Moment(kernel.now_ms, ClockState.UNTRUSTED, kernel.max_error_ms, known.least_ms)
     state = ClockState.SYNCHRONISED if live or heard_now else ClockState.HOLDOVER
     if best.true_ms + best.uncertainty_ms < known.floor_ms:
-        return Moment(best.true_ms, ClockState.UNTRUSTED, best.uncertainty_ms)
+        return Moment(best.true_ms, ClockState.UNTRUSTED, best.uncertainty_ms, known.least_ms)
     return Moment(max(best.true_ms, known.floor_ms), state, best.uncertainty_ms)
 
 
@@ -132,6 +139,7 @@ class TrustedClock:
         self._known = Known()
         self._reference: Anchor | None = None
         self._steady_since_ms = 0
+        self._kept_boot_ms: int | None = None
         self._learning = threading.Lock()
 
     def now_ms(self) -> int:
@@ -157,7 +165,7 @@ class TrustedClock:
             elapsed_ms = self._boot() - judged[0]
             if 0 <= elapsed_ms < LOOK_AGAIN_MS:
                 last = judged[1]
-                return Moment(last.now_ms + elapsed_ms, last.state, last.uncertainty_ms)
+                return Moment(last.now_ms + elapsed_ms, last.state, last.uncertainty_ms, last.floor_ms)
         kernel = self._read()
         moment = judge(kernel, self._known)
         self._judged = kernel.boot_ms, moment
@@ -173,6 +181,11 @@ class TrustedClock:
         """The clock is untrusted below it; 0 while nothing is known."""
         return self._known.floor_ms
 
+    @property
+    def least_ms(self) -> int:
+        """:attr:`Known.least_ms`: what has ended by then stays so, and it decides nothing about trust."""
+        return self._known.least_ms
+
     def platform_said(self, issued_ms: int, round_trip_ms: int) -> bool:
         """Take the platform's signed time; whether it counts.
 
@@ -184,7 +197,7 @@ class TrustedClock:
         half_ms = -(-round_trip_ms // 2)
         anchor = Anchor(self._read().boot_ms, issued_ms + half_ms, half_ms + PLATFORM_ERROR_MS)
         with self._learning:
-            self._learn(replace(self._known, floor_ms=issued_ms, signed_ms=issued_ms, platform=anchor))
+            self._learn(replace(self._known, floor_ms=issued_ms, signed_ms=issued_ms, platform=anchor, passed_ms=0))
         return True
 
     def signed_at(self, issued_ms: int) -> None:
@@ -200,12 +213,13 @@ class TrustedClock:
                 own = judge(kernel, replace(known, floor_ms=0))
                 issued_ms = min(issued_ms, own.now_ms - own.uncertainty_ms)
             floor_ms, signed_ms = max(known.floor_ms, issued_ms), max(known.signed_ms, issued_ms)
-            self._learn(replace(known, floor_ms=floor_ms, signed_ms=signed_ms))
+            passed_ms = max(0, known.least_ms - floor_ms)
+            self._learn(replace(known, floor_ms=floor_ms, signed_ms=signed_ms, passed_ms=passed_ms))
 
     def reset_floor(self) -> None:
         """Lead the floor back to what was signed; for a technician, after somebody's false time raised it."""
         with self._learning:
-            self._learn(replace(self._known, floor_ms=self._known.signed_ms, kernel=None))
+            self._learn(replace(self._known, floor_ms=self._known.signed_ms, kernel=None, passed_ms=0))
 
     def keep(self) -> Moment:
         """Note what holds now, for the time when nobody speaks any more; to be called every few seconds."""
@@ -222,7 +236,10 @@ class TrustedClock:
                 floor_ms = max(known.floor_ms, moment.now_ms - moment.uncertainty_ms)
                 trusted = kernel.synchronised and moment.now_ms == kernel.now_ms
                 known = replace(known, floor_ms=floor_ms, kernel=live if trusted else known.kernel)
-            self._learn(known)
+            since_ms = 0 if self._kept_boot_ms is None else kernel.boot_ms - self._kept_boot_ms
+            untrusted = moment.state is ClockState.UNTRUSTED
+            self._learn(replace(known, passed_ms=known.passed_ms + since_ms if untrusted else 0))
+            self._kept_boot_ms = kernel.boot_ms
         return moment
 
     def saved(self, boot_id: bytes) -> bytes:
@@ -235,10 +252,11 @@ class TrustedClock:
         stored = _STORED.validate_python(cbor.decode_foreign(saved, max_bytes=_MAX_SAVED_BYTES, max_depth=4))
         known = stored.known
         if stored.boot_id != boot_id:
-            known = Known(known.floor_ms, signed_ms=known.signed_ms)
+            known = Known(known.floor_ms, signed_ms=known.signed_ms, passed_ms=known.passed_ms)
         with self._learning:
             floor_ms, signed_ms = max(self._known.floor_ms, known.floor_ms), max(self._known.signed_ms, known.signed_ms)
-            self._learn(replace(known, floor_ms=floor_ms, signed_ms=signed_ms))
+            passed_ms = max(0, known.least_ms - floor_ms)
+            self._learn(replace(known, floor_ms=floor_ms, signed_ms=signed_ms, passed_ms=passed_ms))
 
     def _learn(self, known: Known) -> None:
         self._known = known

@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import UTC
 
 from agent.clock import RecordIds, SystemClock
+from agent.credentials.lists import Lists
+from agent.credentials.trust import Term
 from agent.facts import Marks, TerminalFacts
+from agent.kernel_time import KernelTime
+from agent.trusted_clock import TrustedClock
 from profiles.api import Subject
 from profiles.person import Person
 from tests.agent.seeded import SeededRandom
@@ -40,6 +44,18 @@ def test_a_roster_is_asked_once_about_each_person_also_about_one_it_does_not_kno
         None,
     ]
     assert roster.asked == [ZHANG, WANG]
+
+
+def test_what_ended_before_the_clock_lost_the_time_does_not_begin_again() -> None:
+    clock = TrustedClock(lambda: KernelTime(0, boot_ms=0, synchronised=False, max_error_ms=20))
+    clock.signed_at(2_000)
+
+    def leased_until(end_ms: int) -> bool | None:
+        lists = Lists(lease=Term(0, end_ms, grace_ms=0))
+        return TerminalFacts(clock, RecordIds(clock, SeededRandom()), Marks(), UTC, lists=lists).lease()
+
+    assert leased_until(2_001) is True
+    assert leased_until(2_000) is False
 
 
 def test_a_roster_that_is_installed_meanwhile_changes_the_next_decision_and_not_this_one() -> None:

@@ -102,6 +102,20 @@ def test_the_floor_is_on_the_disk_at_most_ten_minutes_late(tmp_path: Path) -> No
     watched(tmp_path, reopened)
 
 
+def test_time_that_passes_untrusted_is_on_the_disk_too(tmp_path: Path) -> None:
+    async def script(box: Box) -> None:
+        box.clock.signed_at(TRUE_MS)
+        await asyncio.sleep(3_600)
+
+    least_ms = watched(tmp_path, script).clock.least_ms
+
+    async def reopened(box: Box) -> None:
+        assert least_ms - SAVE_EVERY_MS < box.clock.least_ms <= least_ms
+        assert box.clock.floor_ms == TRUE_MS
+
+    watched(tmp_path, reopened)
+
+
 def test_a_cured_floor_is_kept_at_once(tmp_path: Path) -> None:
     async def poisoned(box: Box) -> None:
         box.clock.signed_at(TRUE_MS + 30 * 86_400_000)

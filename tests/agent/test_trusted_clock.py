@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cbor2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -287,6 +288,45 @@ def test_a_restarted_agent_goes_on_a_restarted_machine_keeps_the_floor(clock: Tr
     other_boot.restore(saved, b"c" * 16)
     assert other_boot.state() is UNTRUSTED
     assert other_boot.floor_ms == clock.floor_ms > 0
+
+
+def test_a_battery_that_is_taken_out_gives_back_no_time_however_often_it_starts(machine: Machine) -> None:
+    before = TrustedClock(machine.read)
+    disciplined(before, machine)
+    saved, least_ms = before.saved(BOOT_ID), before.floor_ms
+    for start in range(3):
+        robbed = Machine(boot_ms=5_000, true_ms=0)  # the kernel thinks that it is 1970
+        clock = TrustedClock(robbed.read)
+        clock.restore(saved, bytes((start,)) * 16)
+        clock.keep()
+        assert clock.moment() == Moment(0, UNTRUSTED, 20)
+        assert clock.moment().least_ms == least_ms
+        least_ms += HOUR_MS
+        assert watched(clock, robbed, HOUR_MS).least_ms == least_ms
+        saved = clock.saved(BOOT_ID)
+    robbed.true_ms = TRUE_MS + DAY_MS
+    assert told(clock, robbed)
+    clock.keep()
+    assert clock.moment().least_ms == clock.moment().now_ms
+    assert clock.least_ms == clock.floor_ms
+
+
+def test_time_that_passes_untrusted_raises_no_floor_that_somebody_poisoned(
+    clock: TrustedClock, machine: Machine
+) -> None:
+    clock.signed_at(TRUE_MS + HOUR_MS)
+    machine.synchronised = True
+    assert clock.keep().state is UNTRUSTED
+    assert watched(clock, machine, HOUR_MS + STEADY_MS).state is SYNCHRONISED, "the true time has come there"
+
+
+def test_what_was_saved_before_time_passed_untrusted_is_taken_up(clock: TrustedClock, machine: Machine) -> None:
+    disciplined(clock, machine)
+    saved = cbor2.loads(clock.saved(BOOT_ID))
+    del saved["known"]["passed_ms"]
+    again = TrustedClock(machine.read)
+    again.restore(cbor2.dumps(saved), BOOT_ID)
+    assert again.known == clock.known
 
 
 def test_bytes_that_were_not_saved_are_refused(clock: TrustedClock) -> None:
