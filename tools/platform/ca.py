@@ -39,6 +39,7 @@ from offline_store.durable import sync_directory
 from offline_store.whole_file import replace_whole
 from tools.cli.words import say, why_zh
 from tools.platform.errors import PlatformError
+from tools.platform.lost_secrets import refuse_another_medium_key, tell_of_another_enrol_key
 
 PLATFORM_NAME = "platform"
 MAX_WORKERS = 64
@@ -323,8 +324,12 @@ class Authority:
             if not key.exists():
                 write_private(key, private_pem(ec.generate_private_key(ec.SECP256R1())))
             write_private(public, public_pem(load_key(key).public_key()))
-        for secret in (self.medium_key, self.enrol_key):
+        served = self.medium_key.exists() or any(self.terminals.glob("*.pem"))
+        lost = {self.medium_key: refuse_another_medium_key, self.enrol_key: tell_of_another_enrol_key}
+        for secret, refuse_or_tell in lost.items():
             if not secret.exists():
+                if served:
+                    refuse_or_tell(secret)
                 write_private(secret, secrets.token_bytes(MEDIUM_KEY_BYTES))
 
 

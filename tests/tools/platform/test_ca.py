@@ -89,6 +89,30 @@ def test_a_root_whose_public_half_went_too_is_not_made_anew(authority: Authority
     assert not root.exists()
 
 
+def test_where_there_are_terminals_no_other_medium_key_is_made(authority: Authority, tmp_path: Path) -> None:
+    """Cards would have two ids, and a card that was reported lost would open at the next terminal."""
+    directory = authority.medium_key.parent
+    authority.medium_key.unlink()
+    assert Authority.at(directory).medium_key.exists(), "nobody has it yet"
+    authority.provision("gate-1", tmp_path / "gate-1")
+    authority.medium_key.unlink()
+    for begin in (Authority.at, Authority.init):
+        with pytest.raises(PlatformError, match=re.escape(f"{authority.medium_key} is missing")):
+            begin(directory)
+    assert not authority.medium_key.exists()
+
+
+def test_it_is_said_once_that_the_codes_of_a_lost_key_count_no_more(
+    authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert capsys.readouterr().err == "", "the first of all is nobody's loss"
+    authority.enrol_key.unlink()
+    Authority.at(authority.enrol_key.parent)
+    assert "codes that were given out and not used count no more" in capsys.readouterr().err
+    Authority.at(authority.enrol_key.parent)
+    assert capsys.readouterr().err == ""
+
+
 def test_a_key_of_which_no_public_half_was_written_yet_is_kept(authority: Authority) -> None:
     key, public = authority.role_keys[Role.COMMAND]
     before, half = key.read_bytes(), public.read_bytes()
