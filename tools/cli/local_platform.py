@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
 import click
 
 from agent.composition import MEDIUM_KEY
@@ -11,10 +15,14 @@ from tools.cli.place import state_home
 from tools.cli.words import say
 from tools.platform.broker import DEFAULT_PORT, Endpoint
 from tools.platform.ca import Authority
+from tools.platform.errors import PlatformError
 from tools.platform.registration_of import registration_of
 from tools.platform.registrations import Registration, allow, registration
 from tools.platform.service import Layout
 from tools.platform.store import Store
+
+LOOK_S = 2.0
+"""How often it is looked whether the platform came back at another port."""
 
 
 def link_overrides() -> tuple[str, ...]:
@@ -24,6 +32,23 @@ def link_overrides() -> tuple[str, ...]:
         Endpoint.parse_all(endpoint.read_text(encoding="utf-8").strip())[0].port if endpoint.exists() else DEFAULT_PORT
     )
     return ("platform.host=localhost", f"platform.port={port}")
+
+
+async def follow(begun: tuple[str, ...], again: Callable[[], None]) -> None:
+    """Begin anew once the platform runs elsewhere than at the start: a link's brokers are read with that alone.
+
+    Where it runs cannot be told for a moment while its directory is made anew, or another user's.
+    """
+    while True:
+        await asyncio.sleep(LOOK_S)
+        with suppress(OSError, PlatformError):
+            if await asyncio.to_thread(link_overrides) != begun:
+                break
+    click.echo(
+        say("本机的平台换了端口，终端重新启动。", "The platform of this machine is at another port: beginning anew."),
+        err=True,
+    )
+    again()
 
 
 def register(resolved: Resolved) -> None:

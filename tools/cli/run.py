@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,9 @@ from agent.process_guard import keep_secrets_in
 from agent.words import say
 from drivers.virtual.place import virtual_dir
 from tools.cli.place import config_options, own_file
+
+Beside = Callable[[Callable[[], None]], Coroutine[None, None, None]]
+"""What runs beside a terminal, and is handed its way to begin anew."""
 
 
 @click.command(
@@ -56,10 +59,13 @@ def run(
 ) -> None:
     """Build the terminal, and the virtual devices if asked, and serve."""
     keep_secrets_in()
+    beside: Beside | None = None
     if local_platform:
-        from tools.cli.local_platform import enrol, link_overrides, register
+        from tools.cli.local_platform import enrol, follow, link_overrides, register
 
-        overrides = (*link_overrides(), *overrides)
+        place = link_overrides()
+        beside = partial(follow, place)
+        overrides = (*place, *overrides)
     own = own_file(config, preset, overrides)
     if local_platform:
         enrol(own.config.terminal)
@@ -84,7 +90,7 @@ def run(
         # A tap crosses the event loop: uvloop takes half of asyncio's own time for that.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             reread = partial(_read_again, config, preset, overrides)
-            again = runner.run(serve(resolved, reread))
+            again = runner.run(serve(resolved, reread, beside))
     if again:
         # The same process for systemd, and nothing left in it of the configuration before.
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 -- no shell
@@ -101,7 +107,7 @@ def _read_again(config: Path | None, preset: str | None, overrides: tuple[str, .
     return as_it_runs(own_file(config, preset, overrides), overrides)
 
 
-async def serve(resolved: Resolved, reread: Callable[[], Resolved] | None = None) -> bool:
+async def serve(resolved: Resolved, reread: Callable[[], Resolved] | None = None, beside: Beside | None = None) -> bool:
     """Run one terminal until it is told to stop by a signal; whether it is to begin anew."""
     from agent.terminal import Terminal
 
@@ -109,7 +115,12 @@ async def serve(resolved: Resolved, reread: Callable[[], Resolved] | None = None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, _stop, terminal.stop, number)
-    await terminal.run()
+    watching = None if beside is None else asyncio.create_task(beside(terminal.begin_again))
+    try:
+        await terminal.run()
+    finally:
+        if watching is not None:
+            watching.cancel()
     return terminal.again
 
 

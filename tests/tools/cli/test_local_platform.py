@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from agent.config import TerminalConfig, parse
 from agent.keys import FileKeyStore
-from tools.cli.local_platform import enrol, link_overrides, register
+from tools.cli import local_platform
+from tools.cli.local_platform import enrol, follow, link_overrides, register
 from tools.cli.place import state_home
 from tools.cli.presets import preset_text
 from tools.platform.registration_of import registration_of
@@ -29,6 +31,28 @@ def test_the_platform_is_looked_for_where_it_ran_last() -> None:
     layout.directory.mkdir(parents=True)
     layout.endpoint.write_text("mqtts://localhost:8893\n", encoding="utf-8")
     assert link_overrides() == ("platform.host=localhost", "platform.port=8893")
+
+
+def test_a_terminal_begins_anew_once_the_platform_is_at_another_port(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(local_platform, "LOOK_S", 0.001)
+    endpoint = Layout(state_home() / "platform").endpoint
+    endpoint.parent.mkdir(parents=True)
+
+    async def move() -> list[str]:
+        begun_again: list[str] = []
+        following = asyncio.create_task(follow(link_overrides(), lambda: begun_again.append("again")))
+        for text in ("mqtts://localhost:8883", ""):  # it is where it was, or nobody can tell
+            endpoint.write_text(text, encoding="utf-8")
+            done, _ = await asyncio.wait({following}, timeout=0.02)
+            assert not done
+        endpoint.write_text("mqtts://localhost:8893", encoding="utf-8")
+        await asyncio.wait_for(following, 20)
+        return begun_again
+
+    assert asyncio.run(move()) == ["again"]
+    assert "at another port" in capsys.readouterr().err
 
 
 def test_it_is_said_once_that_cards_have_other_ids_from_now_on(
