@@ -98,16 +98,22 @@ def _read(source: CardSource | VehicleReader, wait_s: float) -> Reading | None:
 
 
 def _source(resolved: Resolved, reader: str | None) -> CardSource | VehicleReader:
+    known: dict[str, CardSource | VehicleReader] = {}
     for lane in resolved.config.lanes.values():
         for name in lane.readers:
             kind = cast("Any", driver(resolved.config.devices[name].driver))
             device = kind(name, resolved.devices[name])
-            if reader not in (None, name):
-                continue
             if isinstance(device, CardReader):
-                return CardSource(device, lane.cards)
-            if isinstance(device, VehicleReader):
-                return device
+                known.setdefault(name, CardSource(device, lane.cards))
+            elif isinstance(device, VehicleReader):
+                known.setdefault(name, device)
+    if reader is None and known:
+        return next(iter(known.values()))
+    if reader in known:
+        return known[reader]
+    zh, en = f"；现有：{'、'.join(known)}" if known else "", f"; it has {', '.join(known)}" if known else ""
     raise click.ClickException(
-        say(f"配置中没有读卡器 {reader or ''}", f"the configuration has no card reader {reader or ''}".rstrip())
+        say(
+            f"配置中没有读卡器 {reader or ''}{zh}", f"the configuration has no card reader {reader or ''}".rstrip() + en
+        )
     )

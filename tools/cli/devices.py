@@ -52,7 +52,7 @@ def devices() -> None:
 @json_option
 def list_devices(ports: tuple[str, ...], as_json: bool) -> None:
     """By what the system says."""
-    _tell(discover(ports), as_json=as_json)
+    _tell(discover(_there(ports)), as_json=as_json)
 
 
 @devices.command(
@@ -65,7 +65,15 @@ def list_devices(ports: tuple[str, ...], as_json: bool) -> None:
 @json_option
 def probe(ports: tuple[str, ...], as_json: bool) -> None:
     """By what the devices answer."""
-    _tell([ask_device(each) for each in discover(ports)], as_json=as_json)
+    _tell([ask_device(each) for each in discover(_there(ports))], as_json=as_json)
+
+
+def _there(ports: tuple[str, ...]) -> tuple[str, ...]:
+    """Ports that somebody named, who would take silence for a device that does not answer."""
+    for port in ports:
+        if not Path(port).exists():
+            raise click.BadParameter(say(f"{port} 不存在", f"{port} does not exist"), param_hint="--port")
+    return ports
 
 
 @devices.command(help=say("持续显示设备的插入和拔出", "Show what is plugged in and pulled out, as it happens"))
@@ -119,7 +127,7 @@ def write(file: Path, ports: tuple[str, ...], named: tuple[str, ...], yes: bool,
     resolved = load(file)
     text = device_config.read(file)
     there = device_config.places(text)
-    new = device_config.propose(there, [ask_device(each) for each in discover(ports)], _named(named, there))
+    new = device_config.propose(there, [ask_device(each) for each in discover(_there(ports))], _named(named, there))
     rows = [(place.device, place.address, new[place.device]) for place in there if place.device in new]
     if rows:
         after = device_config.changed(text, there, new)

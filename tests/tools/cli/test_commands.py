@@ -62,6 +62,8 @@ def test_the_schema_describes_every_driver_and_profile(tmp_path: Path) -> None:
         (("virtual", "press", "--keys", "12,5"), "a keypad has the keys 0-9", "键盘只有 0-9"),
         (("virtual", "press", "12.50", "--hold"), "not for amounts", "不用于金额"),
         (("card", "show", "--reader", "none"), "has no card reader none", "没有读卡器 none"),
+        (("card", "show", "--reader", "gone"), "; it has card-slot, card-field", "；现有：card-slot、card-field"),
+        (("devices", "list", "--port", "/dev/nowhere"), "/dev/nowhere does not exist", "/dev/nowhere 不存在"),
         (("platform", "status"), "", ""),
     ],
 )
