@@ -250,6 +250,16 @@ def test_clicks_words_are_clicks_own() -> None:
         assert english in said or english == "required", english
 
 
+def test_a_date_of_another_form_is_refused_in_chinese() -> None:
+    """Of click's types, the dates' is the one that only two commands use."""
+    date = click.DateTime(["%Y-%m-%d"])
+    with pytest.raises(click.BadParameter) as refused:
+        date.convert("today", None, None)
+    english = "{value!r} does not match the format {format}."
+    assert refused.value.message == english.format(value="today", format="'%Y-%m-%d'")
+    assert is_chinese(click_words._ngettext(english, "", 1))
+
+
 _TEXTS = """
 import click, json
 from tools.cli.main import cli

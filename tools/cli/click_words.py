@@ -54,6 +54,7 @@ _WORDS = {
     "Argument {name!r} takes {nargs} values.": "参数 {name!r} 需要 {nargs} 个值。",
     "{value!r} is not {choice}.": "{value!r} 应为 {choice}。",
     "{value!r} is not a valid {number_type}.": "{value!r} 不是{number_type}。",
+    "{value!r} does not match the format {format}.": "{value!r} 不符合格式 {format}。",
     "{value} is not in the range {range}.": "{value} 不在范围 {range} 之内。",
     "{value!r} is not a valid boolean. Recognized values: {states}": "{value!r} 应为其中之一：{states}",
     "{name} {filename!r} does not exist.": "{name} {filename!r} 不存在。",
