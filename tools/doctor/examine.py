@@ -14,7 +14,7 @@ from click.globals import push_context
 
 from agent.devices import place_of
 from profiles.reasons import Sentence
-from tools.doctor import camera, clock, devices, disk, installation, journal, lists, permissions, route, sockets
+from tools.doctor import camera, clock, devices, disk, installation, journal, keys, lists, permissions, route, sockets
 from tools.doctor.finding import Family, Finding, fail
 from tools.doctor.patient import Patient
 
@@ -30,6 +30,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "clock": clock.clock,
         "clock.battery": lambda patient: [clock.battery(patient)],
         "permissions": permissions.permissions,
+        "keys": keys.keys,
         "disk": disk.disk,
         "disk.wear": lambda patient: [disk.wear(patient)],
         "database": journal.database,
@@ -56,6 +57,7 @@ CHECKS: Mapping[str, Sentence] = MappingProxyType(
         "clock.offset": Sentence("时间偏差", "offset of the time"),
         "clock.battery": Sentence("RTC 电池", "RTC battery"),
         "permissions": Sentence("权限", "permissions"),
+        "keys": Sentence("密钥", "keys"),
         "disk": Sentence("磁盘", "disk"),
         "disk.reserve": Sentence("保留空间", "reserve"),
         "disk.wear": Sentence("闪存磨损", "flash wear"),

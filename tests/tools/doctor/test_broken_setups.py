@@ -106,6 +106,10 @@ def a_key_is_open_to_others(well: Ward) -> None:
     (well.state_dir / "keys" / "checkpoint.pem").chmod(0o644)
 
 
+def the_medium_key_is_gone(well: Ward) -> None:
+    (well.state_dir / "keys" / "medium-1.key").unlink()
+
+
 def a_configuration_that_others_may_change(well: Ward) -> None:
     well.config.chmod(0o666)
 
@@ -267,6 +271,7 @@ BROKEN: list[tuple[Callable[[Ward], None], Wrong]] = [
     (scanner_is_absent, {("device", "not-found")}),
     (fire_input_is_active, {("board", "fire-active")}),
     (a_key_is_open_to_others, {("permissions", "open")}),
+    (the_medium_key_is_gone, {("keys", "no-medium-key")}),
     (a_configuration_that_others_may_change, {("permissions", "writable")}),
     (the_database_is_damaged, {("database", "damaged")}),
     (a_record_is_altered, {("chain", "altered")}),
