@@ -202,6 +202,11 @@ def _is_same(other: sa.Row[Any], code: str, at_ms: int) -> bool:
     return (other.reason in CAME) is (code in CAME) and bool(abs(other.time_ms - at_ms) < AGAIN_MS)
 
 
+def _is_class(name: object) -> bool:
+    """Whether it is a name that every database holds."""
+    return isinstance(name, str) and len(name) <= _MAX_CLASS_CHARS and name.isprintable()
+
+
 def _row(record: Record) -> dict[str, Any]:
     """What a record says, as far as a terminal that keeps the contract would say it."""
     entry, (namespace, subject) = record.entry, _pupil(record)
@@ -212,7 +217,7 @@ def _row(record: Record) -> dict[str, Any]:
         "namespace": namespace,
         "subject": subject,
         "reason": entry.reason,
-        "class": class_name if isinstance(class_name, str) and len(class_name) <= _MAX_CLASS_CHARS else "",
+        "class": class_name if _is_class(class_name) else "",
         "lessons": public.get("lessons") is True,
         "minutes_late": late if type(late) is int and 0 <= late < _MAX_MINUTES else 0,
         "back_by_ms": back_by_ms if type(back_by_ms) is int and 0 <= back_by_ms < 1 << 53 else None,

@@ -28,6 +28,9 @@ MAX_KEPT = 256
 DEFAULT_LIFE_MS = 86_400_000
 _ID_BYTES = 16
 
+MAX_REASON_CHARS = 40
+"""As a result of the contract has it; a record may say more, and then says nothing that a terminal says."""
+
 command_table = sa.Table(
     "command",
     metadata,
@@ -41,7 +44,7 @@ command_table = sa.Table(
     sa.Column("expires_ms", sa.BigInteger, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False, comment="the signed command"),
     sa.Column("accepted_ms", sa.BigInteger, comment="by the terminal's record, which precedes the act"),
-    sa.Column("reason", sa.String(40), comment="what became of it"),
+    sa.Column("reason", sa.String(MAX_REASON_CHARS), comment="what became of it"),
     sa.Column("answered_ms", sa.BigInteger),
     sa.Column("seq", sa.BigInteger, comment="of the journal's record that says so; null: only the link did"),
     sa.Column("report", sa.LargeBinary, comment="what the terminal said of itself, a zstd frame of JSON"),
@@ -125,7 +128,7 @@ def recorded(transaction: Transaction, terminal: str, records: Sequence[Record])
         if record.entry.kind != COMMAND:
             continue
         command_id, reason = record.entry.public.get("command"), record.entry.reason
-        if not isinstance(command_id, str) or reason is None:
+        if not isinstance(command_id, str) or reason is None or len(reason) > MAX_REASON_CHARS:
             continue
         values: dict[str, object] = {"reason": reason, "answered_ms": record.entry.time_ms, "seq": record.seq}
         if reason == CommandReason.ACCEPTED.code:

@@ -148,16 +148,20 @@ def test_a_rescued_journal_that_carries_a_notice_tells_nobody_again(school: Scho
     assert [reason for _, reason, _ in school.said()] == ["came-in", "went-out"]
 
 
-def test_a_notice_of_a_stranger_or_of_nonsense_is_committed_and_told_to_nobody(school: School) -> None:
+def test_a_notice_of_a_stranger_or_of_nonsense_is_committed_and_told_to_nobody(
+    store: Store, signer: Es256Signer
+) -> None:
+    school = School(store, signer)
     gate = Gate(school.ingest, "gate-north")
     gate.note(("city", b"?" * 16), "came-in", "2026-11-27 07:55")
     gate.note(ZHANG, "flew-away", "2026-11-27 07:56")
+    gate.note(LI, "came-in", "2026-11-27 07:56", **{"class": "\0"})
     gate.note(ZHANG, "came-in", "2026-11-27 07:57", **{"class": "x" * 99, "minutes_late": -1, "back_by_ms": -5})
     gate.send()
     (entry,) = school.told()
     assert (entry.minutes_late, entry.back_by_ms) == (0, None)
     with school.store.transaction() as transaction:
-        assert {position.seq for position in transaction.chains("gate-north")} == {4}
+        assert {position.seq for position in transaction.chains("gate-north")} == {5}
 
 
 def test_a_new_list_of_pupils_keeps_the_numbers_and_who_is_gone_is_told_nothing(school: School) -> None:
