@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter as Count
+from collections.abc import Mapping
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -40,11 +41,11 @@ ACTS = st.one_of(
 class Shop:
     """Two tills, of which each has sold one thing and gives back what the other sold."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, shares: tuple[Mapping[str, int], ...] = (SHARES, SHARES)) -> None:
         self.bank = Bank(Store.open(sqlite_url(Path(directory) / "platform.db")), SIGNER)
         self.bank.pay_in(LI, PAID_IN_FEN)
         self.tills = [Counter(self.bank, f"till-{number}", seed=number) for number in (1, 2)]
-        self.sales: list[Payment] = [sold_by(till, SHARES) for till in self.tills]
+        self.sales: list[Payment] = [sold_by(till, funds) for till, funds in zip(self.tills, shares, strict=True)]
         self.claims: list[tuple[Counter, bytes, dict[str, int]]] = []
 
     def do(self, act: str, which: int, said: object) -> None:
