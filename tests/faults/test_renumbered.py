@@ -18,7 +18,7 @@ from agent.sync.contract import Address, Alarm, Channel
 from tests.faults.hostile_broker import filters, framed, packet, server_context
 from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority
-from tools.platform.consumer import Consumer
+from tools.platform.consumer import Consumer, Share
 from tools.platform.ingest import Ingest, Message, Reply
 from tools.platform.store import Store, sqlite_url
 
@@ -50,11 +50,11 @@ class Connection:
         self._reader, self._writer = reader, writer
         self.acknowledged: list[int] = []
 
-    async def accept(self) -> None:
-        """CONNACK, and what is subscribed to is granted."""
+    async def accept(self, granted: bytes = b"\1") -> None:
+        """CONNACK, and what is subscribed to is granted, or refused."""
         self._writer.write(framed(0x20, bytes(3)))
         body = await self._until(_SUBSCRIBE)
-        self._writer.write(framed(0x90, body[:2] + b"\0" + b"\1" * filters(body)))
+        self._writer.write(framed(0x90, body[:2] + b"\0" + granted * filters(body)))
 
     async def expect_connect(self) -> None:
         await self._until(_CONNECT)
@@ -130,4 +130,27 @@ async def test_what_was_committed_for_a_former_connection_is_not_acknowledged_on
     assert following.acknowledged == [7, 8]
     with store.transaction() as transaction:
         assert {row.source: row.times for row in transaction.alarms()} == {"a": 1, "b": 1}
+    store.close()
+
+
+async def test_a_worker_whose_subscription_is_refused_asks_again_by_itself(tmp_path: Path) -> None:
+    authority = Authority.init(tmp_path / "keys")
+    store = Store.open(sqlite_url(tmp_path / "platform.db"))
+    ingest = Ingest(store, Es256Signer(authority.load_ack_key()), lambda: 5)
+    async with asyncio.timeout(DEADLINE_S), listening(authority) as (port, came):
+        consumer = Consumer([Endpoint("127.0.0.1", port)], authority, ingest, Share(1, ["00"]))
+        consumer.start()
+        try:
+            former = await came.get()
+            await former.expect_connect()
+            await former.accept(granted=b"\x80")
+            following = await came.get()
+            await following.expect_connect()
+            await following.accept()
+            assert await asyncio.to_thread(consumer.wait_until_ready, DEADLINE_S)
+            following.deliver(7, FIRST)
+            await following.until_acknowledged(7)
+            following.cut()
+        finally:
+            await asyncio.to_thread(consumer.stop)
     store.close()

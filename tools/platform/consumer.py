@@ -200,7 +200,10 @@ class Consumer:
         self, _client: mqtt.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
         if any(reason.is_failure for reason in reasons):
-            log.error("the broker refused a subscription: %s", reasons)
+            # It may be for a moment, as at a cluster that has just lost a node: nobody else would ask again.
+            if not self._broken.is_set():
+                log.error("the broker refused a subscription: %s", reasons[0])
+                self._go_on()
             return
         self._ungranted -= 1
         if self._ungranted == 0:
