@@ -8,7 +8,6 @@ pass it by.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +30,8 @@ _MAX_ALARMS = 64
 _MAX_ANSWERS = 16
 """So many answers on ``down/ack`` wait for the uplink; what is dropped is asked for again."""
 _STATE_PAUSE_S = 5.0
+_LOOK_S = 60.0
+"""So often the journal is looked at where nobody says that it has grown: a disk that hung commits when nobody waits."""
 _IN_VAIN = 3
 _MANIFEST = "/manifest"
 
@@ -308,9 +309,12 @@ class Sync:
     async def _drive(self) -> None:
         """Tell the uplink what the link says, that the journal has grown, or that an answer is overdue."""
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._patience_s()):
+            patience_s = self._patience_s()
+            try:
+                async with asyncio.timeout(_LOOK_S if patience_s is None else min(patience_s, _LOOK_S)):
                     await self._changed.wait()
+            except TimeoutError:
+                self._grown = True
             self._changed.clear()
             while self._steps:
                 await self._step(self._steps.popleft())

@@ -108,6 +108,19 @@ async def test_the_journal_reaches_the_platform_and_is_acknowledged(
     assert platform.chains[site.journal.head.chain_id] == site.reading.batch(0, 5_000, 1 << 24)
 
 
+async def test_a_record_of_which_nobody_tells_the_sync_is_sent_all_the_same(
+    site: Site, broker: Mosquitto, authority: Authority, platform: MemoryPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that a disk commits when whoever handed it over waits no more."""
+    monkeypatch.setattr(service, "_LOOK_S", 0.05)
+    with watcher(broker, authority, platform):
+        async with running(site.sync):
+            await until(lambda: site.acknowledged == 1 and site.sync.status.phase is Phase.IDLE)
+            site.writer.submit(Append(entries=(passage(site.clock, SystemRandom()),))).result(5)
+            await until(lambda: site.sync.status.counters["records"] == 2)
+            assert site.sync.status.counters["hellos"] == 1
+
+
 async def test_what_was_decided_during_an_outage_follows_when_the_broker_is_back(
     site: Site, broker: Mosquitto, authority: Authority, platform: MemoryPlatform
 ) -> None:
