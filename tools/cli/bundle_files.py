@@ -15,6 +15,7 @@ from agent.bundles.errors import BundleError
 from agent.bundles.install import envelope_of
 from agent.bundles.manifest import MAX_GRACE_MS, Kind, Manifest
 from agent.credentials.trust import Expiry
+from agent.stick_files import shown
 from agent.words import say, why_en, why_zh
 from tools import bundles
 from tools.bundles import Issue
@@ -121,7 +122,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except BundleError as error:
-        raise click.ClickException(say(f"{path}：{error.zh}", f"{path}: {error.en}")) from error
+        raise click.ClickException(say(f"{shown(path)}：{error.zh}", f"{shown(path)}: {error.en}")) from error
 
 
 def tell(facts: dict[str, object], as_json: bool) -> None:

@@ -197,10 +197,12 @@ async def test_without_a_running_terminal_a_bundle_waits(desk: Desk) -> None:
 
 
 async def test_what_cannot_be_done_is_one_sentence(desk: Desk) -> None:
-    (desk.home / "noise").write_bytes(b"noise")
+    for name in ("noise", "two\nlines"):
+        (desk.home / name).write_bytes(b"noise")
     file = await desk.status(1, "")
     for arguments, words in (
         (("trust", "show", "noise"), "no bundle file"),
+        (("trust", "show", "two\nlines"), "two?lines: this is no bundle file"),
         (("status-list", "show", "noise"), "no bundle file"),
         (("status-list", "lookup", "1", "--issuer", "9", "--state-dir", "state"), "no list of issuer 9"),
         (("trust", "keygen", "root.pem"), "exists already"),
