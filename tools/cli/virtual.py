@@ -41,6 +41,7 @@ from tools.cli.virtual_walk import walk
 PRESS_MS = 200
 MAX_HOLD_MS = 60_000
 MAX_CHANGES = 20
+_LOOK, _SYMBOLOGY = "clear", "qr"
 _NUMBER = re.compile(r"[+-]?[.]?[0-9]")
 """How an amount begins; an input's name begins otherwise."""
 json_option = click.option("--json", "as_json", is_flag=True, help=say("输出 JSON", "Print JSON"))
@@ -115,8 +116,8 @@ def remove(reader: str | None, terminal: str) -> None:
     show_default=True,
     help=say("更新间隔（秒）", "Seconds from one live code to the next"),
 )
-@click.option("--look", default="clear", help=say("拍摄条件，如 glare、oled、hard", "Conditions, as glare, oled, hard"))
-@click.option("--symbology", default="qr", help=say("码制，如 ean-13", "Of the codes, as ean-13"))
+@click.option("--look", default=_LOOK, help=say("拍摄条件，如 glare、oled、hard", "Conditions, as glare, oled, hard"))
+@click.option("--symbology", default=_SYMBOLOGY, help=say("码制，如 ean-13", "Of the codes, as ean-13"))
 @click.option("--hold", "hold_ms", type=click.IntRange(1, 60_000), default=3000, help=say("毫秒", "Milliseconds"))
 @click.option("--scanner", help=say("哪个扫码器，如 scanner-2", "Which scanner, as scanner-2"))
 @terminal_option
@@ -139,12 +140,21 @@ def show(
         _show_live(terminal, shlex.split(live), every_s, Hold(look=look, symbology=symbology, hold_ms=MAX_HOLD_MS))
         return
     held = Hold(texts=texts, look=look, symbology=symbology, hold_ms=hold_ms)
-    state = ask(virtual_dir(terminal) / SOCKET_NAME, Status()).state
-    if scanner is None and state is not None and "camera" in state.ports:
+    state = None if scanner is not None else ask(virtual_dir(terminal) / SOCKET_NAME, Status()).state
+    if state is None or "camera" not in state.ports:
+        if (look, symbology) != (_LOOK, _SYMBOLOGY):
+            raise click.UsageError(
+                say(
+                    "扫码器只给出文字：--look 与 --symbology 只用于摄像头",
+                    "a scanner hands over the text alone: --look and --symbology are for a camera",
+                )
+            )
+        scanner = scanner or "scanner"
+    if scanner is None:
         _do(terminal, held, "已出示码", "showed the code")
     else:
         for text in texts:
-            _do(terminal, Scan(do="show", text=text, scanner=scanner or "scanner"), "已出示码", "showed the code")
+            _do(terminal, Scan(do="show", text=text, scanner=scanner), "已出示码", "showed the code")
 
 
 def _show_live(terminal: str, command: list[str], every_s: float, hold: Hold) -> None:

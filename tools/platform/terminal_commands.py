@@ -165,7 +165,7 @@ def allow_terminal(
             allow(transaction, terminal_id, given)
     finally:
         store.close()
-    click.echo(f"{terminal_id}: {_words(given)}")
+    click.echo(f"{terminal_id}{say('：', ': ')}{_words(given)}")
 
 
 @terminal_group.command(

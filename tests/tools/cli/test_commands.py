@@ -55,6 +55,7 @@ def test_the_schema_describes_every_driver_and_profile(tmp_path: Path) -> None:
         (("virtual", "press", "12.50"), "no virtual devices are running", "没有运行中的虚拟设备"),
         (("virtual", "show", ""), "cannot be empty", "不能为空"),
         (("virtual", "insert", ""), "is too short", "太短"),
+        (("virtual", "show", "x", "--scanner", "scanner", "--look", "glare"), "are for a camera", "只用于摄像头"),
         (("virtual", "press", "--", "-5"), "give one like 12.50", "请给出如 12.50 的数"),
         (("virtual", "press", "12.505"), "at most two decimals", "最多两位小数"),
         (("virtual", "press", "1e3"), "1e3 is no amount", "1e3 不是金额"),
