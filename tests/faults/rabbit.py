@@ -23,7 +23,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.privilege import refused
-from tools.platform.ca import Authority, write_private
+from tools.platform.ca import Authority
+from tools.platform.key_files import write_private
 from tools.platform.rabbitmq import advanced, configuration, definitions, revoked_name
 from tools.platform.revocation import write_list
 

@@ -20,8 +20,9 @@ from urllib.parse import urlsplit
 
 from drivers.virtual.child import bound_to_parent
 from tools.cli.words import say
-from tools.platform.ca import Authority, make_private_directory
+from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
+from tools.platform.key_files import make_private_directory
 from tools.platform.mosquitto import Place, write, write_enrolment
 
 DEFAULT_PORT = 8883

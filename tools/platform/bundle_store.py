@@ -24,9 +24,9 @@ from agent.sync.contract.downloads import CHUNK_BYTES, MAX_CHUNKS, MAX_ENVELOPES
 from offline_store.durable import sync_directory
 from tools import bundles
 from tools.cli.words import say
-from tools.platform.ca import copy_private, make_private_directory
 from tools.platform.errors import PlatformError
 from tools.platform.file_lock import locked
+from tools.platform.key_files import copy_private, make_private_directory
 
 _SUFFIX = ".bundle"
 

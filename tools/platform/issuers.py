@@ -12,8 +12,8 @@ from agent.credentials.trust import TrustList
 from agent.signatures import KeyInvalid
 from tools.cli import code_files
 from tools.cli.words import say
-from tools.platform.ca import make_private_directory, write_private
 from tools.platform.errors import PlatformError
+from tools.platform.key_files import make_private_directory, write_private
 
 _FOR_EVER_MS = 1 << 53
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.sync.contract.topics import ENROLMENT as ENROLMENT_TOPICS
-from tools.platform.ca import REGISTRAR, Authority, worker_name, write_private
+from tools.platform.ca import REGISTRAR, Authority, worker_name
+from tools.platform.key_files import write_private
 from tools.platform.revocation import write_list
 
 CONFIGURATION = """\

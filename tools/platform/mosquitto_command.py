@@ -9,8 +9,9 @@ import click
 
 from tools.cli.words import say
 from tools.platform.broker import DEFAULT_PORT
-from tools.platform.ca import Authority, make_private_directory
+from tools.platform.ca import Authority
 from tools.platform.command_options import directory_option, enrol_port_option
+from tools.platform.key_files import make_private_directory
 from tools.platform.mosquitto import Place, write, write_enrolment
 from tools.platform.service import Layout
 

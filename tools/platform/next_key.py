@@ -9,8 +9,9 @@ from agent.cose import VerifyKey
 from agent.keys import Role
 from offline_store.durable import sync_directory
 from tools.cli.words import say
-from tools.platform.ca import Authority, load_key, make_private_directory, private_pem, public_pem, write_private
+from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
+from tools.platform.key_files import load_key, make_private_directory, private_pem, public_pem, write_private
 
 
 class NextKey:

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from tools.cli.words import say
-from tools.platform.ca import Authority, make_private_directory, write_private
+from tools.platform.ca import Authority
 from tools.platform.command_options import directory_option
+from tools.platform.key_files import make_private_directory, write_private
 from tools.platform.rabbitmq import advanced, configuration, definitions, revoked_name
 from tools.platform.revocation import is_out, write_list
 from tools.platform.service import Layout

@@ -10,8 +10,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
-from tools.platform.ca import Authority, make_private_directory, write_private
+from tools.platform.ca import Authority
 from tools.platform.file_lock import locked
+from tools.platform.key_files import make_private_directory, write_private
 
 _LIFE = timedelta(days=10 * 365)
 """A broker refuses everybody under a list that is out of date: it is written anew with each start of the platform."""

@@ -17,7 +17,7 @@ from agent.cose import Es256Signer
 from tools.cli.words import say
 from tools.platform import prints, register_draft  # noqa: F401 - their tables are made with all others
 from tools.platform.broker import Broker, Endpoint
-from tools.platform.ca import Authority, make_private_directory, write_private
+from tools.platform.ca import Authority
 from tools.platform.consumer import Consumer, Share
 from tools.platform.dispatcher import Dispatcher
 from tools.platform.enrol_desk import EnrolDesk
@@ -25,6 +25,7 @@ from tools.platform.errors import PlatformError
 from tools.platform.evidence import Judge
 from tools.platform.ingest import Ingest
 from tools.platform.issuers import trust_in
+from tools.platform.key_files import make_private_directory, write_private
 from tools.platform.publisher import Publisher
 from tools.platform.registrar import CERTIFYING, ENROLLING, Registrar
 from tools.platform.shards import EVERY

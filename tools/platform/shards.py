@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.cli.words import say
-from tools.platform.ca import make_private_directory, write_private
 from tools.platform.errors import PlatformError
+from tools.platform.key_files import make_private_directory, write_private
 
 _SHARDS = tuple(f"{number:02x}" for number in range(256))
 EVERY = ("+",)

@@ -11,8 +11,9 @@ import pytest
 from cryptography import x509
 
 from agent.keys import FileKeyStore, Role
-from tools.platform.ca import Authority, write_private
+from tools.platform.ca import Authority
 from tools.platform.errors import PlatformError
+from tools.platform.key_files import write_private
 
 
 def contents(directory: Path) -> dict[str, bytes]:

@@ -28,7 +28,7 @@ from offline_store.whole_file import replace_whole
 from profiles.api import ClockState
 from tests.faults.privilege import refused
 from tools import bundles
-from tools.platform import ca, leases, rotation
+from tools.platform import key_files, leases, rotation
 from tools.platform.bundle_store import BundleStore
 from tools.platform.ca import Authority
 from tools.platform.commands import platform
@@ -173,7 +173,7 @@ def test_cut_short_before_any_write_it_is_run_again_and_ends_as_it_would_have(
         replace_whole(path, content)
 
     with monkeypatch.context() as patched:
-        patched.setattr(ca, "replace_whole", cut)
+        patched.setattr(key_files, "replace_whole", cut)
         patched.setattr(rotation, "replace_whole", cut)
         first = city.typed("rotate", role, "--yes")
     assert (first.exit_code, "run the same again" in first.output) == (1, True), first.output
@@ -293,7 +293,7 @@ def test_a_disk_that_is_full_before_anything_begins_is_said_too(city: City, monk
     def full(path: Path, content: bytes | BinaryIO) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(ca, "replace_whole", full)
+    monkeypatch.setattr(key_files, "replace_whole", full)
     refused = city.typed("rotate", "bundle", "--yes")
     assert refused.exit_code == 1
     assert f"{public}: {os.strerror(errno.ENOSPC)}" in refused.output
