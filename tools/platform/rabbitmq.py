@@ -38,7 +38,6 @@ mqtt.vhost = /
 mqtt.exchange = amq.topic
 # Of a classic queue everything is lost that was acknowledged when its node is.
 mqtt.durable_queue_type = quorum
-mqtt.subscription_ttl = 604800000
 mqtt.prefetch = 20
 # Without it each acknowledgement waits for 40 ms.
 mqtt.tcp_listen_options.nodelay = true
@@ -46,8 +45,11 @@ load_definitions = {definitions}
 """
 
 ADVANCED = """\
-%% For each node too; `advanced.config`. The list of revoked certificates is read at each connection.
-[{{rabbit, [{{ssl_options, [
+%% For each node too; `advanced.config`. A session outlives its terminal's line for a week: before 3.13 RabbitMQ reads
+%% the first of these, in milliseconds, since then the second, in seconds; 4.0 does not start with the first in
+%% rabbitmq.conf. The list of revoked certificates is read at each connection.
+[{{rabbitmq_mqtt, [{{subscription_ttl, 604800000}}, {{max_session_expiry_interval_seconds, 604800}}]}},
+ {{rabbit, [{{ssl_options, [
   {{cacertfile, {ca}}},
   {{certfile, {certificate}}},
   {{keyfile, {key}}},
