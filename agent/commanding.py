@@ -13,7 +13,8 @@ import zstandard
 from agent.clock import RecordIds, SystemRandom
 from agent.command_reasons import CommandReason
 from agent.commands import CommandPorts, Commands
-from agent.config import Config, ConfigError, Resolved, profile_type
+from agent.config import ConfigError, Resolved, profile_type
+from agent.config_model import Config
 from agent.lane_orders import LaneOrders
 from agent.logs import log
 from agent.memory import Memory

@@ -24,7 +24,8 @@ from agent.bundles.errors import BundleError, BundleFault
 from agent.bundles.manifest import Manifest
 from agent.bundles.service import BundlePorts, Bundles, BundleStanding
 from agent.clock import Random, RecordIds
-from agent.config import HolderConfig, Resolved, profile_type
+from agent.config import Resolved, profile_type
+from agent.config_model import HolderConfig
 from agent.configuration.service import ConfigurationPorts, Configuring
 from agent.credentials.lists import CurrentLists
 from agent.credentials.register import SITE, Holder, SiteRegister

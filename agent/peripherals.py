@@ -16,7 +16,7 @@ from agent.voice import Aloud, Silent, VoiceThread
 from drivers.api import Device, Printer, TextScreenDevice, Voice
 
 if TYPE_CHECKING:  # only a terminal with a counter loads it
-    from agent.config import LaneConfig
+    from agent.config_model import LaneConfig
     from agent.counter_socket import CounterSocket
 
 

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from agent.config import ConfigError, Resolved, TerminalConfig, parse
+from agent.config import ConfigError, Resolved, parse
+from agent.config_model import TerminalConfig
 from agent.configuration.shelf import Shelf, TextDamaged
 from agent.configuration.standing import MAX_STARTS, Standing, Trial, Why
 from agent.logs import log

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from agent.config import Config, load, profile_names, profile_type
+from agent.config import load, profile_names, profile_type
+from agent.config_model import Config
 from agent.words import say, why_zh
 from drivers.registry import driver
 from drivers.registry import names as driver_names

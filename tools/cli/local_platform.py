@@ -9,7 +9,8 @@ from contextlib import suppress
 import click
 
 from agent.composition import MEDIUM_KEY
-from agent.config import Resolved, TerminalConfig
+from agent.config import Resolved
+from agent.config_model import TerminalConfig
 from agent.keys import FileKeyStore
 from tools.cli.place import state_home
 from tools.cli.words import say

@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from agent.bundles.manifest import Kind
 from agent.bundles.people import ID_BYTES, MAX_NUMBERS
 from agent.bundles.table import MAX_ROW_BYTES
-from agent.config import PersonConfig
+from agent.config_model import PersonConfig
 from agent.problems import problems_of
 from agent.words import say, why_en, why_zh
 from profiles.person import Person

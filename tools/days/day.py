@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from agent.config import Name, PersonConfig
+from agent.config_model import Name, PersonConfig
 from agent.problems import Problem, problems_of
 from agent.words import say
 from agent.yaml_file import YamlError, parse_yaml

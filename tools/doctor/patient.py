@@ -9,7 +9,8 @@ from pathlib import Path
 
 from agent.clock import Moment
 from agent.composition import keys_dir
-from agent.config import Config, Resolved
+from agent.config import Resolved
+from agent.config_model import Config
 from agent.kernel_time import boot_id
 from agent.standing import Standing
 from agent.standing_socket import ask

@@ -20,7 +20,7 @@ from typing import Any
 import click
 
 from agent.bundles.manifest import Manifest
-from agent.config import Config
+from agent.config_model import Config
 from agent.sync.contract.errors import ContractError
 from agent.words import say, tell, why_en, why_zh
 from drivers.api import DriverSettings

@@ -12,7 +12,8 @@ import click
 import sqlalchemy as sa
 
 from agent.bundles.manifest import Kind
-from agent.config import ConfigError, TerminalConfig
+from agent.config import ConfigError
+from agent.config_model import TerminalConfig
 from agent.configuration.choice import read_issue
 from agent.configuration.standing import Why
 from agent.keys import Role

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import TerminalConfig, parse
+from agent.config import parse
+from agent.config_model import TerminalConfig
 from agent.keys import FileKeyStore
 from tools.cli import local_platform
 from tools.cli.local_platform import enrol, follow, link_overrides, register
