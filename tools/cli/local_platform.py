@@ -28,28 +28,37 @@ LOOK_S = 2.0
 
 def link_overrides() -> tuple[str, ...]:
     """The configuration's link to the platform's broker: where it ran last, or would by default."""
-    endpoint = Layout(state_home() / "platform").endpoint
-    port = (
-        Endpoint.parse_all(endpoint.read_text(encoding="utf-8").strip())[0].port if endpoint.exists() else DEFAULT_PORT
-    )
-    return ("platform.host=localhost", f"platform.port={port}")
+    try:
+        return _where_it_ran_last()
+    except FileNotFoundError:
+        return _link(DEFAULT_PORT)
 
 
 async def follow(begun: tuple[str, ...], again: Callable[[], None]) -> None:
     """Begin anew once the platform runs elsewhere than at the start: a link's brokers are read with that alone.
 
-    Where it runs cannot be told for a moment while its directory is made anew, or another user's.
+    Where it runs cannot be told while its directory is gone, or made anew, or another user's: then nothing is begun.
     """
     while True:
         await asyncio.sleep(LOOK_S)
         with suppress(OSError, PlatformError):
-            if await asyncio.to_thread(link_overrides) != begun:
+            if await asyncio.to_thread(_where_it_ran_last) != begun:
                 break
     click.echo(
         say("本机的平台换了端口，终端重新启动。", "The platform of this machine is at another port: beginning anew."),
         err=True,
     )
     again()
+
+
+def _where_it_ran_last() -> tuple[str, ...]:
+    """Raises ``OSError`` and `PlatformError` where nobody can tell."""
+    urls = Layout(state_home() / "platform").endpoint.read_text(encoding="utf-8")
+    return _link(Endpoint.parse_all(urls.strip())[0].port)
+
+
+def _link(port: int) -> tuple[str, ...]:
+    return ("platform.host=localhost", f"platform.port={port}")
 
 
 def register(resolved: Resolved) -> None:

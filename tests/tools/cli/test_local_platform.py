@@ -56,6 +56,23 @@ def test_a_terminal_begins_anew_once_the_platform_is_at_another_port(
     assert "at another port" in capsys.readouterr().err
 
 
+def test_a_terminal_begins_for_no_platform_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose directory is removed runs nowhere: least of all at the port where a new one would."""
+    monkeypatch.setattr(local_platform, "LOOK_S", 0.001)
+    endpoint = Layout(state_home() / "platform").endpoint
+    endpoint.parent.mkdir(parents=True)
+    endpoint.write_text("mqtts://localhost:8893", encoding="utf-8")
+
+    async def vanish() -> bool:
+        following = asyncio.create_task(follow(link_overrides(), lambda: None))
+        endpoint.unlink()
+        done, _ = await asyncio.wait({following}, timeout=0.05)
+        following.cancel()
+        return bool(done)
+
+    assert not asyncio.run(vanish())
+
+
 def test_it_is_said_once_that_cards_have_other_ids_from_now_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
