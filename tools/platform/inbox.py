@@ -25,9 +25,6 @@ class Inbox(Generic[Item]):
         self._closed = False
         self._changed = threading.Condition()
 
-    def __len__(self) -> int:
-        return len(self._items)
-
     def put(self, item: Item, size_bytes: int, *, waits: bool) -> bool:
         """Whether it came in: who ``waits`` does so until there is room or the inbox is closed."""
         with self._changed:
