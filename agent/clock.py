@@ -26,6 +26,11 @@ class Moment:
         """What is over by then has ended: a clock that lost the time gives nobody more of it."""
         return max(self.now_ms, self.floor_ms)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the clock says a time that has certainly passed: what has begun by now it does not know."""
+        return self.now_ms < self.floor_ms
+
 
 class Clock(Protocol):
     """Where time comes from."""

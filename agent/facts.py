@@ -93,11 +93,12 @@ class TerminalFacts:
     ) -> None:
         self.moment = clock.moment()
         self.now_ms = self.moment.now_ms
+        self.least_ms = self.moment.least_ms
         self.clock: ClockState = self.moment.state
         self.monotonic_ms = clock.monotonic_ms()
         self._ids = ids
         self._marks = marks
-        self.local_time = datetime.fromtimestamp(self.now_ms / 1000, zone)
+        self.local_time = datetime.fromtimestamp(self.least_ms / 1000, zone)
         self._people = people
         self._known: dict[Subject, Person | None] = {}
         self._lists = lists or Lists()
@@ -127,15 +128,15 @@ class TerminalFacts:
 
     def prices(self, name: str) -> Prices | None:
         """A signed price list that is in force."""
-        return self._lists.prices(name, self.moment.least_ms)
+        return self._lists.prices(name, self.least_ms)
 
     def tariff(self, name: str) -> Tariff | None:
         """A signed tariff that is in force."""
-        return self._lists.tariff(name, self.moment.least_ms)
+        return self._lists.tariff(name, self.least_ms)
 
     def lease(self) -> bool | None:
         """Whether the platform's lease holds."""
-        return self._lists.leased(self.moment.least_ms)
+        return self._lists.leased(self.least_ms)
 
     def calendar(self, name: str) -> SchoolCalendar | None:
         """A school's calendar."""

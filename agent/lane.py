@@ -292,7 +292,7 @@ class Lane:
     ) -> Presented | Rejected | ForeignShown | AmountEntered | Typed | Barcode | PinEntered | OpenOnce:
         match reading:
             case CardReading():
-                return verifier.card(reading, facts.local_time)
+                return verifier.card(reading, facts.local_time, lost=facts.moment.is_lost)
             case CodeReading():
                 if (thing := self._thing(reading)) is not None:
                     return thing

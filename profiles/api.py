@@ -452,7 +452,7 @@ class Facts(Published, Protocol):
 
     @property
     def local_time(self) -> datetime:
-        """The same moment in the terminal's time zone."""
+        """``least_ms`` in the terminal's time zone."""
 
     @property
     def clock(self) -> ClockState:

@@ -56,7 +56,7 @@ class Campus(BaseModel):
     def said(self, direction: Direction, subject: Subject, facts: Facts) -> Sentence:
         """What the screen says to whoever may pass."""
         back_by_ms = leave.back_by(subject, facts) if direction is Direction.IN else None
-        return BACK_LATE if back_by_ms is not None and back_by_ms < facts.now_ms else Reason.GRANTED.citizen
+        return BACK_LATE if back_by_ms is not None and back_by_ms < facts.least_ms else Reason.GRANTED.citizen
 
     def warning(self, facts: Facts) -> tuple[Effect, ...]:
         """Once a day, where no calendar speaks of it."""

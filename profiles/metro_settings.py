@@ -48,13 +48,13 @@ class SignedFares(BaseModel):
     def fen(self, start: str, end: str, facts: Facts) -> int | None:
         """Of a trip; ``None`` where the tariff in force does not tell."""
         tariff = facts.tariff(self.tariff)
-        pairs = None if tariff is None else tariff.pairs(self.pairs, facts.now_ms)
+        pairs = None if tariff is None else tariff.pairs(self.pairs, facts.least_ms)
         value = None if pairs is None else pairs.value(start, end)
         if tariff is None or pairs is None or value is None:
             return None
         if pairs.gives is Gives.FEN:
             return value
-        steps = None if self.steps is None else tariff.steps(self.steps, facts.now_ms)
+        steps = None if self.steps is None else tariff.steps(self.steps, facts.least_ms)
         return None if steps is None or steps.gives is not Gives.FEN else steps.value(value)
 
 

@@ -171,7 +171,13 @@ class Tariff:
 
 
 class Published(Protocol):
-    """Where profiles find what is published; part of their facts."""
+    """Where profiles find what is published, and by when they judge it; part of their facts."""
+
+    @property
+    def least_ms(self) -> int:
+        """The moment by which is judged what holds for a time only: now, or, where the clock is behind what is known,
+        the earliest that it can be. Unix milliseconds, UTC.
+        """
 
     def prices(self, name: str) -> Prices | None:
         """The price list of this name, if it is in force."""

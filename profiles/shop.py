@@ -214,7 +214,7 @@ class Shop(Ordering[ShopState]):
             return None
         person = facts.person(credential.subject)
         classes = credential.entitlements | ({person.price_class} if person is not None else frozenset())
-        return tariff.promotion(order.amount_fen, classes, facts.now_ms)
+        return tariff.promotion(order.amount_fen, classes, facts.least_ms)
 
     def _reduced(self, order: Basket, promotion: Promotion | None, facts: Facts) -> dict[str, str | int | bool]:
         """What the record says of a promotion: what the purchase costs without it, which one, and of which version."""

@@ -112,7 +112,7 @@ def _check_version(manifest: Manifest, standing: Mapping[str, Standing]) -> None
 
 def _check_time(manifest: Manifest, moment: Moment) -> None:
     what = f"{manifest.name} {manifest.bundle_version}"
-    if manifest.term.expiry(moment.now_ms).freshness is Freshness.EXPIRED:
+    if manifest.term.expiry(moment.least_ms).freshness is Freshness.EXPIRED:
         raise BundleError(BundleFault.EXPIRED, what)
     latest_ms = moment.now_ms + moment.uncertainty_ms + MAX_AHEAD_MS
     if moment.state is not ClockState.UNTRUSTED and manifest.issued_ms > latest_ms:

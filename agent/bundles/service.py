@@ -201,8 +201,8 @@ class Bundles:
 
     def standings(self) -> list[BundleStanding]:
         """What is installed, by name."""
-        now_ms = self._ports.clock.now_ms()
-        expiries = {name: manifest.term.expiry(now_ms) for name, (manifest, _) in self._in_force.items()}
+        least_ms = self._ports.clock.moment().least_ms
+        expiries = {name: manifest.term.expiry(least_ms) for name, (manifest, _) in self._in_force.items()}
         return [BundleStanding(name, version, expiries.get(name)) for name, version in sorted(self._floors.items())]
 
     async def _visit(self, waiting: list[Path]) -> list[Path]:

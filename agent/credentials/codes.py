@@ -112,7 +112,7 @@ class CodeVerifier:
         self, text: str, policy: CodePolicy, moment: Moment, marks: replay.Marks, lists: Lists
     ) -> Presented | Rejected:
         """The verdict on the text of one code, by one snapshot of the lists."""
-        read = _read(text, lists.trust, self._site, moment.now_ms)
+        read = _read(text, lists.trust, self._site, moment.least_ms)
         if not isinstance(read, _Read):
             return Rejected(read)
         rows = lists.register.holders(read.token)
@@ -122,7 +122,7 @@ class CodeVerifier:
             _validity(read.code.issued, policy, moment)
             or _presence(read.code, policy)
             or _freshness(read.code.shown, policy, moment)
-            or _revocation(read, rows, lists, moment.now_ms)
+            or _revocation(read, rows, lists, moment.least_ms)
             or _purpose(read, policy)
         )
         if refusal is not None:
@@ -170,9 +170,9 @@ def _validity(issued: Issued, policy: CodePolicy, moment: Moment) -> CodeReason 
     if not policy.believes(untrusted=moment.state is ClockState.UNTRUSTED, uncertainty_ms=moment.uncertainty_ms):
         return CodeReason.CLOCK_UNTRUSTED
     uncertainty_ms = _uncertainty_ms(policy, moment)
-    if moment.now_ms + uncertainty_ms < issued.iat_s * 1000:
+    if moment.least_ms + uncertainty_ms < issued.iat_s * 1000:
         return CodeReason.NOT_YET_VALID
-    if moment.now_ms - uncertainty_ms >= issued.exp_s * 1000:
+    if moment.least_ms - uncertainty_ms >= issued.exp_s * 1000:
         return CodeReason.EXPIRED
     return None
 
@@ -194,7 +194,7 @@ def _freshness(shown: Shown | None, policy: CodePolicy, moment: Moment) -> CodeR
     """Check 6. A static code has its time to live and nothing else."""
     if shown is None:
         return None
-    age_ms, uncertainty_ms = moment.now_ms - shown.at_s * 1000, _uncertainty_ms(policy, moment)
+    age_ms, uncertainty_ms = moment.least_ms - shown.at_s * 1000, _uncertainty_ms(policy, moment)
     if age_ms > policy.lifetime_ms + uncertainty_ms:
         return CodeReason.STALE
     if age_ms < -(policy.skew_ms + uncertainty_ms):

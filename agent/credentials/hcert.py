@@ -86,7 +86,7 @@ def verdict(
     """
     if policy.health is None:
         return Rejected(CodeReason.HEALTH_CERTIFICATE)
-    if signers is None or signers.term.expiry(moment.now_ms).freshness is Freshness.EXPIRED:
+    if signers is None or signers.term.expiry(moment.least_ms).freshness is Freshness.EXPIRED:
         return Rejected(HealthReason.SIGNERS_MISSING)
     try:
         certificate = verify(text, signers.signers)
@@ -95,7 +95,7 @@ def verdict(
         return Rejected(error.reason)
     statement = certificate.statement
     medium = _medium(statement, mac)
-    colour = policy.health.colour(statement.finding, moment.now_ms)
+    colour = policy.health.colour(statement.finding, moment.least_ms)
     return Presented(
         Credential(
             medium=medium,
@@ -131,10 +131,10 @@ def check_now(certificate: Certificate, policy: CodePolicy, moment: Moment) -> N
     if not policy.believes(untrusted=moment.state is ClockState.UNTRUSTED, uncertainty_ms=moment.uncertainty_ms):
         raise HcertError(CodeReason.CLOCK_UNTRUSTED)
     uncertainty_ms = min(moment.uncertainty_ms, policy.max_clock_uncertainty_ms)
-    if moment.now_ms + uncertainty_ms < certificate.issued_s * 1000:
+    if moment.least_ms + uncertainty_ms < certificate.issued_s * 1000:
         raise HcertError(HealthReason.NOT_YET_VALID)
     expires_ms = min(certificate.expires_s * 1000, certificate.signer.valid_until_ms)
-    if moment.now_ms - uncertainty_ms >= expires_ms:
+    if moment.least_ms - uncertainty_ms >= expires_ms:
         raise HcertError(HealthReason.EXPIRED)
 
 

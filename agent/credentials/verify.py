@@ -1,6 +1,7 @@
 """The verdict on a reading. Checks, in this order, the first that fails is the reason:
 
-1. the card's validity, by the terminal's local day;
+1. the card's validity, by the terminal's local day, which is never earlier than what the terminal knows; a clock that
+   says an earlier one does not tell that a card is not valid yet;
 2. the emergency list;
 3. the registers: a medium that any of them reports lost is refused, one that nobody knows is its own provisional
    subject.
@@ -58,8 +59,8 @@ class Verifier:
         self._lists = lists
         self._codes = CodeVerifier(site)
 
-    def card(self, reading: CardReading, today: datetime) -> Presented | Rejected:
-        """The verdict on a card; ``today`` is a moment in the terminal's local time."""
+    def card(self, reading: CardReading, today: datetime, *, lost: bool = False) -> Presented | Rejected:
+        """The verdict on a card; ``today`` is a moment of the terminal's local time, where it is lost the earliest."""
         lists = self._lists()
         medium = medium_of(reading, self._mac)
         try:
@@ -68,7 +69,7 @@ class Verifier:
         except ListLost:
             return Rejected(Reason.LIST_DAMAGED, medium)
         holder = known_holder(rows) or provisional(medium)
-        refusal = _validity(reading, today)
+        refusal = _validity(reading, today, lost=lost)
         if refusal is None and denied:
             refusal = Reason.MEDIUM_DENIED
         if refusal is None and holder.lost:
@@ -106,11 +107,11 @@ class Verifier:
         return verdict
 
 
-def _validity(reading: CardReading, today: datetime) -> Reason | None:
+def _validity(reading: CardReading, today: datetime, *, lost: bool) -> Reason | None:
     """``YYYYMMDD`` compares as text; a card that states no day is not limited by it."""
     day = f"{today.year:04d}{today.month:02d}{today.day:02d}"
     if reading.valid_until is not None and day > reading.valid_until:
         return Reason.EXPIRED
-    if reading.valid_from is not None and day < reading.valid_from:
+    if reading.valid_from is not None and day < reading.valid_from and not lost:
         return Reason.NOT_YET_VALID
     return None

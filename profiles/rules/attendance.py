@@ -85,7 +85,7 @@ class Attendance(BaseModel):
             marks = (came, leave.came(subject, facts)) if is_back else (came,)
             public |= {"minutes_late": late_min} if late_min else {}
         else:
-            permit = leave.current(person.pupil, facts.now_ms)
+            permit = leave.current(person.pupil, facts.least_ms)
             reason = NoticeReason.WENT_OUT if permit is None else NoticeReason.WENT_ON_LEAVE
             marks = () if permit is None else (leave.went(permit, subject, facts),)
             public |= {} if permit is None else {"back_by_ms": permit.until_ms}

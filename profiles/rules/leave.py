@@ -80,7 +80,7 @@ class Leaves(BaseModel):
     def rules(self, pupil: Pupil, day: SchoolDay, facts: Facts) -> Iterator[Asked]:
         """Whether he may go out."""
         if self.needed(pupil, day, facts):
-            yield Rule.LEAVE, current(pupil, facts.now_ms) is not None, LeaveReason.NO_LEAVE
+            yield Rule.LEAVE, current(pupil, facts.least_ms) is not None, LeaveReason.NO_LEAVE
 
 
 def current(pupil: Pupil, now_ms: int) -> Leave | None:

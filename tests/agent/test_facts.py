@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 
 from agent.clock import RecordIds, SystemClock
 from agent.credentials.lists import Lists
@@ -14,6 +14,8 @@ from profiles.api import Subject
 from profiles.person import Person
 from tests.agent.seeded import SeededRandom
 
+DAY_MS = 86_400_000
+EPOCH = datetime.fromtimestamp(0, UTC)
 ZHANG, WANG = Subject("city", b"Z" * 16), Subject("city", b"W" * 16)
 
 
@@ -56,6 +58,15 @@ def test_what_ended_before_the_clock_lost_the_time_does_not_begin_again() -> Non
 
     assert leased_until(2_001) is True
     assert leased_until(2_000) is False
+
+
+def test_a_lost_clocks_day_is_not_before_what_is_known() -> None:
+    clock = TrustedClock(lambda: KernelTime(0, boot_ms=0, synchronised=False, max_error_ms=20))
+    clock.signed_at(20_000 * DAY_MS)
+    facts = TerminalFacts(clock, RecordIds(clock, SeededRandom()), Marks(), UTC)
+    assert facts.least_ms == 20_000 * DAY_MS
+    assert facts.local_time == EPOCH + timedelta(days=20_000)
+    assert facts.now_ms == 0, "what passes between two moments is told by the clock as it stands"
 
 
 def test_a_roster_that_is_installed_meanwhile_changes_the_next_decision_and_not_this_one() -> None:

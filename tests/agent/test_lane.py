@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from agent.clock import Moment
 from agent.credentials.medium import medium_of
 from agent.credentials.register import Holder
 from agent.lane import MAX_PRESENTATIONS
 from drivers.api import CardFault, CodeReading, InputReading
-from profiles.api import Subject
-from tests.agent.simulated import run_simulated
+from profiles.api import ClockState, Subject
+from tests.agent.simulated import SimulatedClock, run_simulated
 from tests.agent.site import Site, card, fire, mac, serve
 
 
@@ -153,6 +154,36 @@ def test_lost_expired_and_foreign_media_are_refused_with_their_own_reasons(tmp_p
 
         await serve(lane, script)
         assert site.reasons() == ["medium-lost", "expired", "not-yet-valid", "link-code"]
+        site.close()
+
+    run_simulated(main())
+
+
+def test_a_gate_whose_clock_is_lost_ends_what_had_ended_and_keeps_out_nobody_else(tmp_path: Path) -> None:
+    class LostClock(SimulatedClock):
+        """Begins in 1970, beside what was known."""
+
+        def moment(self) -> Moment:
+            return Moment(self.monotonic_ms(), ClockState.UNTRUSTED, 0, floor_ms=self.now_ms())
+
+    async def main() -> None:
+        clock = LostClock()
+        ends = {2: clock.now_ms(), 3: clock.now_ms() + 3_600_000}
+        lent = {medium_of(card(n), mac): Holder(Subject("site", bytes([n]) * 16), until_ms=ends[n]) for n in ends}
+        site = Site(tmp_path, clock=clock, holders=lent)
+        lane = site.lane()
+
+        async def script() -> None:
+            lane.offer(card(1).model_copy(update={"valid_until": "20261122"}))
+            lane.offer(card(2))
+            lane.offer(card(3))
+            await asyncio.sleep(1)
+            lane.offer(InputReading(reader="board", at_ns=0, input="passage", active=True))
+            await asyncio.sleep(1)
+            lane.offer(card(4).model_copy(update={"valid_from": "20261224", "valid_until": "20271122"}))
+
+        await serve(lane, script)
+        assert site.reasons() == ["expired", "expired", "granted", "passed", "granted"]
         site.close()
 
     run_simulated(main())

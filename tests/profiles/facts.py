@@ -20,6 +20,7 @@ class HeldFacts:
 
     def __init__(self, now_ms: int = NOON_MS) -> None:
         self.now_ms = now_ms
+        self.floor_ms = 0
         self.clock = ClockState.SYNCHRONISED
         self.marks: dict[tuple[str, bytes], Mark] = {}
         self.people: dict[Subject, Person] = {}
@@ -31,8 +32,12 @@ class HeldFacts:
         self._ids = 0
 
     @property
+    def least_ms(self) -> int:
+        return max(self.now_ms, self.floor_ms)
+
+    @property
     def local_time(self) -> datetime:
-        return datetime.fromtimestamp(self.now_ms / 1000, UTC).astimezone(timezone(timedelta(hours=8)))
+        return datetime.fromtimestamp(self.least_ms / 1000, UTC).astimezone(timezone(timedelta(hours=8)))
 
     def new_id(self) -> bytes:
         self._ids += 1

@@ -31,7 +31,7 @@ from profiles.metro_settings import MetroSettings
 from profiles.published import Gives, Pairs, Steps, Tariff, Window, cells_of
 from profiles.questions import Answered, Authorise, Authorised, Declined, Unanswered
 from profiles.rules.trips import open_trip
-from tests.profiles.facts import HeldFacts, confirmed
+from tests.profiles.facts import NOON_MS, HeldFacts, confirmed
 from tests.profiles.rules.test_network import section, station
 
 MINUTE_MS = 60_000
@@ -305,8 +305,9 @@ def test_a_trip_longer_than_one_may_take_costs_the_highest_fare_and_a_turn_at_on
     assert line.funds() == {"account": 200}
 
 
-def test_signed_fares_replace_those_of_the_settings_and_where_they_are_gone_the_staff_helps() -> None:
-    window = Window(0, 2**52)
+@pytest.mark.parametrize("gone", ["not installed", "over before the clock was lost"])
+def test_signed_fares_replace_those_of_the_settings_and_where_they_are_gone_the_staff_helps(gone: str) -> None:
+    window = Window(0, NOON_MS + 86_400_000)
     places = ("lake", "library", "square")
     cells = cells_of(places, {("square", "library"): 5_500, ("square", "lake"): 10_000})
     pairs = Pairs("metres", window, Gives.METRES, places, cells)
@@ -320,7 +321,10 @@ def test_signed_fares_replace_those_of_the_settings_and_where_they_are_gone_the_
     assert line.tap("out") == ["asked"]
     assert line.funds() == {"account": 250}
     line.refuse()
-    line.facts.tariffs.clear()
+    if gone == "not installed":
+        line.facts.tariffs.clear()
+    if gone == "over before the clock was lost":
+        line.facts.floor_ms = NOON_MS + 86_400_000
     assert line.tap("out") == ["no-fares"]
     line.tell("out", AmountEntered(250))
     assert line.tap("out") == ["asked"]

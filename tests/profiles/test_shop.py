@@ -141,13 +141,15 @@ def test_whoever_is_entitled_to_more_gets_the_promotion_that_takes_more_off(by: 
     assert till.money().amount_fen == 700
 
 
-@pytest.mark.parametrize("why", ["not installed", "over", "no tariff here"])
+@pytest.mark.parametrize("why", ["not installed", "over", "over before the clock was lost", "no tariff here"])
 def test_without_a_promotion_the_price_is_the_price_and_the_trace_says_so(why: str) -> None:
     till = Till(**({"tariff": None} if why == "no tariff here" else {}))
     if why == "not installed":
         till.facts.tariffs.clear()
     if why == "over":
         till.facts.now_ms += DAY_MS
+    if why == "over before the clock was lost":
+        till.facts.floor_ms = till.facts.now_ms + DAY_MS
     till.tell(AmountEntered(1_000))
     till.present()
     assert till.money().amount_fen == 1_000

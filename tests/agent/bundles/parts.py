@@ -56,6 +56,7 @@ class StillClock:
 
     at_ms: int = NOW_MS
     quality: ClockState = ClockState.SYNCHRONISED
+    floor_ms: int = 0
 
     def now_ms(self) -> int:
         return self.at_ms
@@ -67,7 +68,7 @@ class StillClock:
         return self.quality
 
     def moment(self) -> Moment:
-        return Moment(self.at_ms, self.quality, uncertainty_ms=0)
+        return Moment(self.at_ms, self.quality, uncertainty_ms=0, floor_ms=self.floor_ms)
 
 
 @dataclass

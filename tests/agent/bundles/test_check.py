@@ -123,6 +123,15 @@ async def test_a_bundle_for_this_terminal_or_its_site_is_taken(terminal: Termina
     assert list(terminal.standing().values()) == [1]
 
 
+async def test_a_bundle_that_ended_before_what_is_known_is_refused_by_a_lost_clock(terminal: Terminal) -> None:
+    terminal.clock.at_ms, terminal.clock.quality = 0, ClockState.UNTRUSTED
+    terminal.clock.floor_ms = NOW_MS
+    await terminal.install(terminal.full(Kind.TRUST))
+    terminal.clock.floor_ms = NOW_MS + 10 * DAY_MS
+    assert [one.expiry.freshness for one in terminal.bundles.standings() if one.expiry] == [Freshness.EXPIRED]
+    assert await refused(terminal, terminal.full(Kind.STATUS)) is BundleFault.EXPIRED
+
+
 async def test_an_expired_bundle_is_taken_in_its_grace_and_not_beyond(terminal: Terminal) -> None:
     bundle = terminal.full(Kind.STATUS)
     terminal.clock.at_ms = NOW_MS + 10 * DAY_MS

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent.clock import Moment
 from agent.credentials import cwt
 from agent.credentials.codes import SOURCE
 from agent.credentials.ec1 import Ec1
@@ -30,7 +31,10 @@ STATIC = vector("es256-static")["text"]
 
 
 def with_row(**changes: Any) -> Lists:
-    known = lists()
+    return with_row_in(lists(), **changes)
+
+
+def with_row_in(known: Lists, **changes: Any) -> Lists:
     assert known.trust is not None
     row: TrustRow = replace(known.trust.rows[ROW], **changes)
     return replace(known, trust=replace(known.trust, rows={**known.trust.rows, ROW: row}))
@@ -198,6 +202,27 @@ def test_an_untrusted_clock_refuses_codes_unless_the_lane_judges_by_it() -> None
     judging = replace(untrusted, policy=CodePolicy(untrusted_clock=UntrustedClock.JUDGE))
     assert judging.reason(TEXT) == ""
     assert judging.at(NOW_MS + 120_000, ClockState.UNTRUSTED).reason(TEXT) == "code-stale"
+
+
+def test_a_lane_that_judges_by_a_lost_clock_judges_no_end_before_what_is_known() -> None:
+    judging = Terminal(policy=CodePolicy(untrusted_clock=UntrustedClock.JUDGE, static=True))
+    known = judging.lists
+    assert known.trust is not None
+    list_ends_ms = known.trust.expires_ms + known.trust.grace_ms
+    lasting = replace(known, trust=replace(known.trust, grace_ms=30 * DAY_MS))
+    iat_ms = (1_577_836_800 + GRANT.iat_h * 3_600) * 1000
+    static = made(CITY, None).text
+
+    def at_floor(floor_ms: int, text: str, lists: Lists = known) -> str:
+        lost = Moment(iat_ms - DAY_MS, ClockState.UNTRUSTED, 0, floor_ms)
+        return replace(judging, moment=lost, lists=lists).reason(text)
+
+    assert at_floor(NOW_MS, TEXT) == at_floor(NOW_MS, static) == ""
+    assert at_floor(NOW_MS + 120_000, TEXT) == "code-stale"
+    assert at_floor(iat_ms + GRANT.ttl_h * 3_600_000, static) == "code-expired"
+    assert at_floor(list_ends_ms, static) == "trust-expired"
+    fresh = made(CITY, None, replace(GRANT, ttl_h=30 * 24)).text
+    assert at_floor(list_ends_ms, fresh, with_row_in(lasting, max_ttl_hours=30 * 24)) == "code-status-missing"
 
 
 def test_a_clock_that_has_drifted_beyond_the_lanes_bound_counts_as_untrusted() -> None:

@@ -150,6 +150,22 @@ def test_the_clocks_uncertainty_counts_for_the_citizen_and_an_untrusted_clock_de
     assert isinstance(verdict(GOOD, untrusted, policy=judges), Presented)
 
 
+def test_a_lane_that_judges_by_a_lost_clock_judges_no_end_before_what_is_known() -> None:
+    judges = CodePolicy(health=HealthRules(), untrusted_clock=UntrustedClock.JUDGE)
+
+    def at_floor(floor_ms: int, term: Term = TERM) -> Presented | Rejected:
+        lost = Moment(0, ClockState.UNTRUSTED, 0, floor_ms)
+        return hcert.verdict(GOOD, SignerList(term, SIGNERS), judges, lost, mac)
+
+    assert isinstance(at_floor(NOW.now_ms), Presented)
+    late = at_floor(EXPIRES_S * 1000, Term(0, 2**52, 0))
+    assert isinstance(late, Rejected)
+    assert late.reason is HealthReason.EXPIRED
+    late = at_floor(NOW.now_ms, Term(0, NOW.now_ms, 0))
+    assert isinstance(late, Rejected)
+    assert late.reason is HealthReason.SIGNERS_MISSING
+
+
 def test_a_lane_without_health_rules_says_what_it_was_shown() -> None:
     refused = verdict(GOOD, policy=CodePolicy())
     assert isinstance(refused, Rejected)

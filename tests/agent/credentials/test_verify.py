@@ -57,6 +57,18 @@ def test_a_card_that_was_lent_to_a_visitor_counts_until_its_time() -> None:
     assert (verdict.reason, verdict.subject) == (Reason.EXPIRED, OURS.subject)
 
 
+def test_a_lost_clock_keeps_out_nobody_whose_card_may_have_begun() -> None:
+    begins = CARD.model_copy(update={"valid_from": "20261125", "valid_until": "20261125"})
+    verifier = Verifier(mac, SiteRegister(()), Lists)
+    verdict = verifier.card(begins, NOON)
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason is Reason.NOT_YET_VALID
+    assert isinstance(verifier.card(begins, NOON, lost=True), Presented)
+    verdict = verifier.card(begins, NOON + timedelta(days=2), lost=True)
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason is Reason.EXPIRED
+
+
 @pytest.mark.parametrize("application", ["plate", "vehicle-tag"])
 def test_what_anybody_can_paint_or_copy_from_afar_counts_least(application: str) -> None:
     seen = CARD.model_copy(update={"application": application})

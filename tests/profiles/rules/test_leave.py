@@ -45,6 +45,13 @@ def test_a_boarder_leaves_exactly_within_a_permit(windows: list[tuple[int, int]]
         assert permit.until_ms == max(last for first, last in windows if first <= now_ms < last)
 
 
+def test_a_permit_that_ended_before_what_is_known_lets_nobody_out_by_a_lost_clock() -> None:
+    facts, pupil = HeldFacts(NOON_MS), boarder(Leave(NOON_MS - 1, NOON_MS + 1))
+    assert refusal(BOARDERS, pupil, facts=facts) is None
+    facts.floor_ms = NOON_MS + 1
+    assert refusal(BOARDERS, pupil, facts=facts) is LeaveReason.NO_LEAVE
+
+
 @pytest.mark.parametrize(
     ("rule", "pupil", "day", "refused"),
     [
