@@ -44,6 +44,8 @@ class Bill(NamedTuple):
     ride: Ride | None = None
     number: str = ""
     """Of the bill or prescription that it pays."""
+    since_ms: int | None = None
+    """When the stay began that it ends."""
 
 
 class Payment(State):
@@ -72,6 +74,7 @@ class Payment(State):
     spent_on: str = Field(default="", description="the business date of the sale, whenever it is given back")
     ride: Ride | None = Field(default=None, description="what it takes of the person's day and trip")
     number: str = Field(default="", description="of the bill or prescription that it pays")
+    since_ms: int | None = Field(default=None, description="when the stay began that it ends; null: it ends none")
 
     @property
     def public(self) -> Mapping[str, str | int | bool]:

@@ -2,8 +2,9 @@
 
 An entry is a durable mark of the person with its time, which all lanes of the terminal share: whoever came in by card
 may leave by code. At an exit the tariff gives the fee of the stay. Nothing due opens at once; else the fee is paid as
-in every scene (:mod:`profiles.payment`), and the barrier opens after the record of the payment. For a lost entry the
-staff types what is due, for whoever comes next.
+in every scene (:mod:`profiles.payment`), and the barrier opens after the record of the payment. While it is being paid
+no other exit takes it: the intent marks that the person is leaving, until it is paid or has come to nothing. For a lost
+entry the staff types what is due, for whoever comes next.
 
 With a loop before the reader only a car is let through, and each car once: nobody begins a second, shorter stay on
 foot. With one behind the barrier it is known who drove through; a barrier that nobody drove through changed nothing.
@@ -15,8 +16,9 @@ A number plate counts for a holder who has had it entered in the register, which
 is kept.
 
 The rules, the first that fails refuses: assurance, admission, schedule, somebody else still paying or being let
-through, a car; at an entry that this person has no car inside, and room; at an exit that this person came in, or what
-the staff typed, and that the clock is not behind what it has shown before: that would make the stay shorter.
+through, a car; at an entry that this person has no car inside, and room; at an exit that this person pays at no
+other one, came in, or what the staff typed, and that the clock is not behind what it has shown before: that would make
+the stay shorter.
 """
 
 from __future__ import annotations
@@ -70,6 +72,9 @@ from profiles.rules.visits import visited
 from profiles.trace import Asked, Rule, RuleEnum, judge
 
 STAYS_SCOPE = "parking.stays"
+LEAVING_SCOPE = "parking.leaving"
+LEAVING_MS = 900_000
+"""Every intent ends within seconds and takes its mark away; one whose lane has lost its state keeps nobody for ever."""
 CLOCK_SCOPE = "parking.clock"
 DRIVE_TIMER = "drive"
 USE = "parking"
@@ -132,7 +137,6 @@ class ParkingState(WayState, ByHand):
     """State of one lane, saved with every record; the loops say anew how they are after a start."""
 
     typed_fen: int | None = Field(default=None, description="what the staff typed, for whoever comes next")
-    lost_entry: bool = Field(default=False, description="whoever is paying has no record of an entry")
     car: bool = Field(default=False, exclude=True, description="one stands before the reader")
     served: bool = Field(default=False, exclude=True, description="and the barrier has been opened for it")
     under: bool = Field(default=False, exclude=True, description="one stands behind the barrier")
@@ -216,11 +220,11 @@ class Parking(PaidWay[ParkingState]):
             return self._granted(state, credential, grant, facts, unpaid.trace)
         accounts = self._settings.accounts
         payers = None if accounts is None else Payers.of(accounts, credential, USE, facts)
-        bill = Bill(fee_fen, compact(facts.local_time), payers=payers)
+        bill = Bill(fee_fen, compact(facts.local_time), payers=payers, since_ms=since_ms)
         public = self._public()
         public |= {} if since_ms is None else {"stayed_minutes": max(0, facts.now_ms - since_ms) // MINUTE_MS}
-        fresh = self._fresh(state).model_copy(update={"lost_entry": since_ms is None})
-        return self.ask(fresh, credential, bill, verdict.trace, facts, public=public, marks=self._seen(facts))
+        marks = (self._leaving(credential.subject, facts.now_ms + LEAVING_MS, facts), *self._seen(facts))
+        return self.ask(self._fresh(state), credential, bill, verdict.trace, facts, public=public, marks=marks)
 
     def _rules(
         self, state: ParkingState, credential: Credential, since_ms: int | None, owed: bool, facts: Facts
@@ -236,6 +240,8 @@ class Parking(PaidWay[ParkingState]):
             yield ParkingRule.NOT_INSIDE, since_ms is None, ParkingReason.INSIDE_ALREADY
             yield from self._cars.rules(self._settings.area, 1, facts)
             return
+        pays = facts.mark(LEAVING_SCOPE, key_of(credential.subject, self._settings.area)) is not None
+        yield ParkingRule.PAYS_HERE, not pays, ParkingReason.PAYS_ELSEWHERE
         yield ParkingRule.CAME_IN, since_ms is not None or state.typed_fen is not None or owed, ParkingReason.NO_ENTRY
         if since_ms is not None:
             told = self._clock_goes_on(since_ms, facts) or state.typed_fen is not None
@@ -273,25 +279,24 @@ class Parking(PaidWay[ParkingState]):
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
-    def paid(self, state: ParkingState, payment: Payment, facts: Facts) -> Settled:
-        """The stay is over with the record that says it is paid, unless another lane has ended it already."""
-        if self._since(payment.subject, facts) is None and not state.lost_entry:
-            return {}, ()
-        return {}, (self._stay(payment.subject, None, facts), *self._counted(-1, facts))
+    def paid(self, state: ParkingState, payment: Payment, facts: Facts) -> Settled:  # noqa: ARG002 -- the protocol's
+        """The stay is over with the record that says it is paid, unless a failed way in has ended it already."""
+        left = self._leaving(payment.subject, None, facts)
+        if self._since(payment.subject, facts) is None and payment.since_ms is not None:
+            return {}, (left,)
+        return {}, (left, self._stay(payment.subject, None, facts), *self._counted(-1, facts))
 
     def undone(self, state: ParkingState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[ParkingState]:
-        """A payment that was taken back in time: the car is inside as before, as far as it is known since when.
+        """Any exit may take the fee again; of a payment that was taken back the car is inside as before.
 
-        Its barrier was never told to open, so nothing else would end the passage.
+        Its barrier was never told to open, or nobody knows what came of it: nothing else would end the passage.
         """
-        passage = state.passage
-        if not was_paid or passage is None:
-            return state, ()
-        after = state.model_copy(update={"passage": None, "served": False})
-        if passage.since_ms is None:
-            return after, self._counted(1, facts) if state.lost_entry else ()
-        stay = self._stay(payment.subject, passage.since_ms, facts)
-        return after, (stay, *self._counted(1, facts))
+        left = self._leaving(payment.subject, None, facts)
+        if not was_paid:
+            return state, (left,)
+        after = state if state.passage is None else state.model_copy(update={"passage": None, "served": False})
+        stay = () if payment.since_ms is None else (self._stay(payment.subject, payment.since_ms, facts),)
+        return after, (left, *stay, *self._counted(1, facts))
 
     def anew(self, state: ParkingState) -> ParkingState:
         """The staff types again."""
@@ -370,6 +375,11 @@ class Parking(PaidWay[ParkingState]):
 
     def _stay(self, subject: Subject, since_ms: int | None, facts: Facts) -> Mark:
         return Mark(STAYS_SCOPE, key_of(subject, self._settings.area), since_ms, facts.now_ms + _STAY_KEPT_MS)
+
+    def _leaving(self, subject: Subject, until_ms: int | None, facts: Facts) -> Mark:
+        """The mark of who is paying, until then; ``None``: it is taken away."""
+        key = key_of(subject, self._settings.area)
+        return Mark(LEAVING_SCOPE, key, None if until_ms is None else facts.now_ms, until_ms or facts.now_ms)
 
     def _counted(self, cars: int, facts: Facts) -> tuple[Mark, ...]:
         return self._cars.changed(self._settings.area, cars, facts)

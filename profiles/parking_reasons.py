@@ -40,6 +40,15 @@ class ParkingReason(ReasonEnum):
         ),
         True,
     )
+    PAYS_ELSEWHERE = (
+        "pays-elsewhere",
+        _S("正在另一出口付款，请从那里离开", "You are paying at another exit; please leave there"),
+        _S(
+            "同一人此刻正在此停车场的另一出口付款",
+            "the same person is paying at another exit of this car park just now",
+        ),
+        True,
+    )
     NO_CAR = (
         "no-car",
         _S("请把车开到读卡器旁再刷卡", "Please drive up to the reader, then present it"),
@@ -89,3 +98,4 @@ class ParkingRule(RuleEnum):
         OWN + 4,
         _S("时钟没有早于入场和此前的记录？", "Is the clock not behind the entry and earlier records?"),
     )
+    PAYS_HERE = (OWN + 5, _S("此人没有正在另一出口付款？", "Is this person not paying at another exit just now?"))

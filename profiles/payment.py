@@ -250,6 +250,7 @@ class Cashier(Scene[P], Generic[P]):
             shown_in=shown_in,
             ride=bill.ride,
             number=bill.number,
+            since_ms=bill.since_ms,
             spent_on=bill.business_date,
         )
         guarded = guardian.rules(subject, payment.guarded_fen, payment.spent_on, facts)
