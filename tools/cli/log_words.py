@@ -94,7 +94,7 @@ KEYS: Mapping[str, str] = {
     "output": "输出", "tone": "提示音", "dropped": "略去", "version": "版本", "ready_ms": "启动毫秒", "signal": "信号",
     "address": "地址", "protocol": "协议", "error": "错误", "path": "对象", "problem": "问题",
     "nonce_age_ms": "随机数毫秒", "since_ms": "始于", "uncertainty_ms": "误差毫秒", "lost": "丢失",
-    "hours_left": "余量小时", "broker": "服务器", "counted": "仅计数", "poor": "画面不清",
+    "hours_left": "距停止收款小时", "broker": "服务器", "counted": "仅计数", "poor": "画面不清",
 }  # fmt: skip
 _TRUTHS = {"True": "是", "False": "否"}
 _STATES = {"ready": "正常", "failed": "故障"}
