@@ -40,7 +40,7 @@ from tools.platform.ca import PUBLISHER, Authority, worker_name
 from tools.platform.dispatcher import Dispatcher
 from tools.platform.inbox import Inbox
 from tools.platform.leases import renew
-from tools.platform.tls import context_of, send_at_once
+from tools.platform.tls import anew_if_refused, context_of, send_at_once
 
 LOOK_S = 0.5
 RENEW_S = 60.0
@@ -112,6 +112,7 @@ class Publisher:
         client.on_socket_open = send_at_once
         client.reconnect_delay_set(1, _MAX_DELAY_S)
         client.on_connect = self._on_connect
+        client.on_subscribe = anew_if_refused
         client.on_disconnect = self._on_disconnect
         client.on_connect_fail = lambda client, _userdata: self._aim(client)
         client.on_message = self._on_message

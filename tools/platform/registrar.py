@@ -25,7 +25,7 @@ from tools.platform.broker import Endpoint
 from tools.platform.ca import REGISTRAR, Authority, worker_name
 from tools.platform.enrol_desk import EnrolDesk
 from tools.platform.errors import PlatformError
-from tools.platform.tls import context_of, send_at_once
+from tools.platform.tls import anew_if_refused, context_of, send_at_once
 
 CERTIFYING = subscription(Channel.CERTIFY)
 __all__ = ["CERTIFYING", "ENROLLING", "Registrar"]
@@ -78,6 +78,7 @@ class Registrar:
         client.on_socket_open = send_at_once
         client.reconnect_delay_set(1, _MAX_DELAY_S)
         client.on_connect = self._on_connect
+        client.on_subscribe = anew_if_refused
         client.on_disconnect = lambda client, *_: self._aim(client)
         client.on_connect_fail = lambda client, _userdata: self._aim(client)
         client.on_message = self._on_message
