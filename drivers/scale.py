@@ -54,6 +54,10 @@ class SerialScale(LineSource):
         self._said_grams, self._said_ns = weight, at_ns
         return WeightReading(reader=self.name, at_ns=at_ns, grams=weight)
 
+    def makes_sense(self, line: bytes) -> bool:
+        """It says the same all the time."""
+        return grams(line) is not None
+
     def _is_old(self, at_ns: int) -> bool:
         return at_ns - self._said_ns >= AGAIN_S * 1_000_000_000
 

@@ -94,15 +94,24 @@ class SerialScanner(LineSource):
             self._trigger_due_ns = 0
         return reading
 
-    def parse(self, line: bytes, at_ns: int) -> CodeReading | None:
-        """One scan."""
+    def makes_sense(self, line: bytes) -> bool:
+        """A text that the settings do not want may lie before a scanner for long."""
+        return self._text(line) is not None
+
+    def _text(self, line: bytes) -> str | None:
         if self._settings.framing == "stx-etx":
             _, start, line = line.rpartition(STX)
             if not start:
                 return None
         try:
-            text = line.decode(self._settings.encoding)
+            return line.decode(self._settings.encoding)
         except UnicodeDecodeError:
+            return None
+
+    def parse(self, line: bytes, at_ns: int) -> CodeReading | None:
+        """One scan."""
+        text = self._text(line)
+        if text is None:
             return None
         if not text.startswith(self._settings.prefix):
             return None

@@ -52,11 +52,8 @@ class VehicleReader(LineSource):
 
     def parse(self, line: bytes, at_ns: int) -> CardReading | None:
         """The vehicle in one line, unless it still stands there."""
-        try:
-            seen = line.decode(self._settings.encoding).upper().translate(_BETWEEN)
-        except UnicodeDecodeError:
-            return None
-        if _FORMS[self._settings.reads].fullmatch(seen) is None:
+        seen = self._seen(line)
+        if seen is None:
             return None
         before, self._standing = self._standing, (seen, at_ns)
         if before is not None and before[0] == seen and at_ns - before[1] < self._settings.again_ms * 1_000_000:
@@ -69,3 +66,14 @@ class VehicleReader(LineSource):
             issuer=b"",
             identifier=seen.encode(),
         )
+
+    def makes_sense(self, line: bytes) -> bool:
+        """A vehicle that stands there is read again and again."""
+        return self._seen(line) is not None
+
+    def _seen(self, line: bytes) -> str | None:
+        try:
+            seen = line.decode(self._settings.encoding).upper().translate(_BETWEEN)
+        except UnicodeDecodeError:
+            return None
+        return None if _FORMS[self._settings.reads].fullmatch(seen) is None else seen

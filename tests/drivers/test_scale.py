@@ -63,6 +63,8 @@ def test_a_weight_is_said_once_again_and_gone_once() -> None:
     still, empty = b"ST,GS,+  0.350kg", b"ST,GS,+  0.000kg"
     assert [said(empty, 1), said(still, 1), said(still, 2), said(still, 1 + AGAIN_S)] == [None, 350, None, 350]
     assert [said(b"US,GS,+  0.150kg", 4), said(empty, 4), said(empty, 99)] == [0, None, None]
+    assert scale.makes_sense(empty), "it is sent all day and is no noise"
+    assert not scale.makes_sense(b"STGS0")
 
 
 @pytest.fixture

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drivers import lines
 from drivers.api import CodeReading, ReaderError, ReaderFault, Source
+from drivers.lines import LINE_END, LineSource
 from drivers.scanner import CODE_MAX_BYTES, ETX, STX, TRIGGERS, ScannerSettings, SerialScanner
+from drivers.serial_port import SerialPort
 from drivers.virtual.scanner import VirtualScanner
-from tests.drivers.source_conformance import SourceConformance
+from tests.drivers.source_conformance import SourceConformance, fault_of
 
 WAIT_S = 20.0
 
@@ -106,6 +110,77 @@ def test_an_overlong_line_is_dropped_once_and_the_next_is_read(device: VirtualSc
     device.scan("next")
     assert text_of(scanner) == "next"
     assert scanner.dropped == 1
+
+
+@contextmanager
+def sending_on(device: VirtualScanner, data: bytes) -> Iterator[None]:
+    """The device sends this again and again, without a pause, until the block ends."""
+    over = threading.Event()
+
+    def send() -> None:
+        while not over.wait(0.001):
+            device.port.write(data)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    try:
+        yield
+    finally:
+        over.set()
+        sender.join()
+
+
+class Endless(SerialPort):
+    """A line on which there is always more to read."""
+
+    def __init__(self, noise: bytes) -> None:
+        super().__init__("/nowhere", 9600)
+        self.noise, self.reads = noise, 0
+
+    def read(self, deadline_ns: int) -> bytes:
+        self.reads += 1
+        assert self.reads < 1_000, "nobody looks at the deadline"
+        return self.noise
+
+
+class Deaf(LineSource):
+    """What makes sense of nothing."""
+
+    def parse(self, line: bytes, at_ns: int) -> None:
+        return None
+
+
+@pytest.mark.parametrize("end", [LINE_END, None])
+@pytest.mark.parametrize("noise", [b"\xff" * 200, b"\xff\n" * 100, b"\r\n" * 100])
+def test_noise_without_end_keeps_no_read_beyond_its_deadline(noise: bytes, end: re.Pattern[bytes] | None) -> None:
+    port = Endless(noise)
+    source = Deaf("scan", port, CODE_MAX_BYTES, end=end)
+    for reads in (1, 2):
+        assert source.read(0.0) is None
+        assert port.reads == reads
+
+
+@pytest.mark.parametrize("noise", [b"\xff" * 200, b"\xff\n" * 100, b"\r\n" * 100])
+def test_noise_without_end_is_a_fault_and_the_scanner_reads_again_when_it_is_over(
+    device: VirtualScanner, scanner: SerialScanner, monkeypatch: pytest.MonkeyPatch, noise: bytes
+) -> None:
+    monkeypatch.setattr(lines, "NOISE_NS", 100_000_000)
+    with sending_on(device, noise):
+        assert fault_of(scanner) is ReaderFault.PROTOCOL
+    scanner.close()
+    scanner.open()
+    device.scan("next")
+    assert text_of(scanner) == "next"
+
+
+def test_what_the_scanner_is_not_set_up_for_is_no_fault_however_long_it_lies_there(
+    set_up: SetUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device, scanner = set_up({}, prefix="S1:")
+    monkeypatch.setattr(lines, "NOISE_NS", 50_000_000)
+    with sending_on(device, b"69012345\r\n"):
+        while scanner.dropped < 200:
+            assert text_of(scanner, 0.05) is None
 
 
 def test_the_longest_line_is_still_read(device: VirtualScanner, scanner: SerialScanner) -> None:

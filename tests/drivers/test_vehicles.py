@@ -81,6 +81,8 @@ def test_a_vehicle_that_stands_there_is_one_presentation_until_it_was_away_or_an
 
     assert [comes("京A12345", at_s) for at_s in (0, 5, 14, 23, 33)] == [True, False, False, False, True]
     assert [comes("京A99999", 34), comes("京A12345", 35)] == [True, True]
+    assert reader.makes_sense("京A12345".encode()), "a vehicle that is read again and again is no noise"
+    assert not reader.makes_sense(b"12345")
 
 
 @given(st.binary(max_size=96))
