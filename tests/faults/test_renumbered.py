@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from agent.cose import Es256Signer
 from agent.sync.contract import Address, Alarm, Channel
 from tests.faults.hostile_broker import filters, framed, packet, server_context
@@ -50,11 +52,11 @@ class Connection:
         self._reader, self._writer = reader, writer
         self.acknowledged: list[int] = []
 
-    async def accept(self, granted: bytes = b"\1") -> None:
-        """CONNACK, and what is subscribed to is granted, or refused."""
+    async def accept(self, granted: bytes = b"\1", last: bytes | None = None) -> None:
+        """CONNACK, and what is subscribed to is granted, or refused; of the ``last`` it may be otherwise."""
         self._writer.write(framed(0x20, bytes(3)))
         body = await self._until(_SUBSCRIBE)
-        self._writer.write(framed(0x90, body[:2] + b"\0" + granted * filters(body)))
+        self._writer.write(framed(0x90, body[:2] + b"\0" + granted * (filters(body) - 1) + (last or granted)))
 
     async def expect_connect(self) -> None:
         await self._until(_CONNECT)
@@ -133,7 +135,12 @@ async def test_what_was_committed_for_a_former_connection_is_not_acknowledged_on
     store.close()
 
 
-async def test_a_worker_whose_subscription_is_refused_asks_again_by_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("granted", "last", "said"), [(b"\x80", b"\x80", "Unspecified error"), (b"\1", b"\x87", "Not authorized")]
+)
+async def test_a_worker_whose_subscription_is_refused_asks_again_by_itself(
+    granted: bytes, last: bytes, said: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     authority = Authority.init(tmp_path / "keys")
     store = Store.open(sqlite_url(tmp_path / "platform.db"))
     ingest = Ingest(store, Es256Signer(authority.load_ack_key()), lambda: 5)
@@ -143,7 +150,7 @@ async def test_a_worker_whose_subscription_is_refused_asks_again_by_itself(tmp_p
         try:
             former = await came.get()
             await former.expect_connect()
-            await former.accept(granted=b"\x80")
+            await former.accept(granted, last)
             following = await came.get()
             await following.expect_connect()
             await following.accept()
@@ -154,3 +161,4 @@ async def test_a_worker_whose_subscription_is_refused_asks_again_by_itself(tmp_p
         finally:
             await asyncio.to_thread(consumer.stop)
     store.close()
+    assert f"the broker refused a subscription: {said}" in caplog.messages

@@ -199,10 +199,11 @@ class Consumer:
     def _on_subscribe(
         self, _client: mqtt.Client, _userdata: Any, _mid: int, reasons: list[ReasonCode], _properties: Any
     ) -> None:
-        if any(reason.is_failure for reason in reasons):
+        refused = next((reason for reason in reasons if reason.is_failure), None)
+        if refused is not None:
             # It may be for a moment, as at a cluster that has just lost a node: nobody else would ask again.
             if not self._broken.is_set():
-                log.error("the broker refused a subscription: %s", reasons[0])
+                log.error("the broker refused a subscription: %s", refused)
                 self._go_on()
             return
         self._ungranted -= 1
