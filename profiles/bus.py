@@ -1,15 +1,16 @@
 """Bus (公交): one tap pays the fare on entering, at a concession with its own ticket, lamp and words.
 
-The fare is fixed, or what the driver types for the passenger who comes next (分段计价). A credential passes the rules
-in this order, the first that fails refuses: assurance, admission, schedule, somebody else still paying, and the same
-person just now. What follows is every scene's (:mod:`profiles.payment`), with a deadline so short that the vehicle
-never waits: small sums are sold without the platform, within the ceilings.
+The fare is fixed, or what the driver types for the passenger who comes next (分段计价); where that is not paid it holds
+for the next card. A credential passes the rules in this order, the first that fails refuses: assurance, admission,
+schedule, somebody else still paying, and the same person just now. What follows is every scene's
+(:mod:`profiles.payment`), with a deadline so short that the vehicle never waits: small sums are sold without the
+platform, within the ceilings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -30,10 +31,10 @@ from profiles.api import (
     Tone,
     Wiring,
 )
-from profiles.by_hand import TYPED_TIMER, ByHand, gone, typed
+from profiles.by_hand import TYPED_TIMER, ByHand, again, gone, typed
 from profiles.dates import compact
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
-from profiles.payment import Bill, Cashier, Kept, Payment, PayState
+from profiles.payment import Bill, Cashier, Kept, Payment, PayState, Settled
 from profiles.printable import Printable
 from profiles.reasons import ReasonEnum, Sentence
 from profiles.ride import Ride
@@ -47,6 +48,7 @@ from profiles.trace import Asked, Rule, RuleEnum, judge
 
 MAX_PEOPLE = 20
 RIDES_SCOPE = "bus.rides"
+_NOTHING_ASKED: dict[str, Any] = {"asked_fare_fen": None, "asked_people": 1}
 _S = Sentence
 
 
@@ -103,6 +105,8 @@ class BusState(PayState, Inspected, ByHand):
 
     fare_fen: int | None = Field(default=None, description="what the driver typed, for whoever comes next")
     people: int = Field(default=1, description="for how many whoever comes next pays")
+    asked_fare_fen: int | None = Field(default=None, description="the typed fare of whoever is paying")
+    asked_people: int = Field(default=1, description="and for how many: another card may pay the same")
 
 
 class Bus(Cashier[BusState]):
@@ -123,7 +127,18 @@ class Bus(Cashier[BusState]):
         return BusState()
 
     def handle(self, state: BusState, event: Event, facts: Facts) -> Step[BusState]:
-        """One event in, one step out."""
+        """One event in, one step out; what was typed and is not paid is said, and waits no longer than before."""
+        step = self._serve(state, event, facts)
+        after = step.state
+        if after.typed in (b"", state.typed) or isinstance(event, AmountEntered | KeyPressed):
+            return step
+        fare, people = yuan(after.fare_fen or self._settings.fare_fen), after.people
+        persons = "person" if people == 1 else "people"
+        return again(
+            step, Sentence(f"仍为 {people} 人，票价 {fare} 元", f"still for {people} {persons} at {fare} yuan")
+        )
+
+    def _serve(self, state: BusState, event: Event, facts: Facts) -> Step[BusState]:
         match event:
             case Presented(credential) if state.checking and state.asking is None:
                 return self._inspected(state, credential, facts)
@@ -164,7 +179,9 @@ class Bus(Cashier[BusState]):
         marks = taken(ride, ticket.concession, credential.subject, facts)
         rode = used(RIDES_SCOPE, key_of(credential.subject), settings.interval_ms, facts)
         public: dict[str, str | int | bool] = {"line": settings.line, "people": state.people}
-        return self.ask(self._fresh(state), credential, bill, verdict.trace, facts, public, marks=(rode, *marks))
+        asked = {"asked_fare_fen": state.fare_fen, "asked_people": state.people}
+        fresh = self._fresh(state).model_copy(update=asked)
+        return self.ask(fresh, credential, bill, verdict.trace, facts, public, marks=(rode, *marks))
 
     def _rules(self, state: BusState, credential: Credential, facts: Facts) -> Iterator[Asked]:
         yield from self.admission(state, credential, facts)
@@ -195,15 +212,26 @@ class Bus(Cashier[BusState]):
         return typed(state, {"people": people}, said, facts)
 
     def _fresh(self, state: BusState) -> BusState:
-        return state.model_copy(update={"fare_fen": None, "people": 1, "typed": b""})
+        return state.model_copy(update={"fare_fen": None, "people": 1, "typed": b"", **_NOTHING_ASKED})
 
     # What goes with a payment ---------------------------------------------------------------------------------------
 
-    def undone(self, state: BusState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[BusState]:  # noqa: ARG002
-        """Nobody has ridden."""
+    def paid(self, state: BusState, payment: Payment, facts: Facts) -> Settled:  # noqa: ARG002 -- the protocol's
+        """What the driver typed is paid."""
+        return _NOTHING_ASKED, ()
+
+    def undone(self, state: BusState, payment: Payment, facts: Facts, was_paid: bool) -> Kept[BusState]:
+        """Nobody has ridden; what the driver typed another card may pay, unless he has typed anew."""
         forgotten = Mark(RIDES_SCOPE, key_of(payment.subject), None, facts.now_ms)
         ride = payment.ride or Ride(line=self._settings.line)
-        return state, (forgotten, *given_back(ride, self._settings.concession_in(payment), payment.subject, facts))
+        marks = (forgotten, *given_back(ride, self._settings.concession_in(payment), payment.subject, facts))
+        asked = {"fare_fen": state.asked_fare_fen, "people": state.asked_people}
+        if was_paid:
+            return state, marks
+        after = state.model_copy(update=_NOTHING_ASKED)
+        if state.typed or asked == {"fare_fen": None, "people": 1}:
+            return after, marks
+        return after.model_copy(update={**asked, "typed": payment.asked_id}), marks
 
     def said(self, state: BusState, what: Sentence, payment: Payment) -> Sentence:  # noqa: ARG002 -- the protocol's
         """The ticket, and what the holder's own account pays."""

@@ -34,6 +34,19 @@ def typed(state: T, what: Mapping[str, object], told: Sentence, facts: Facts) ->
     return Step(state.model_copy(update={**what, "typed": name}), (Show(told, Tone.WAIT), timer))
 
 
+def again(step: Step[T], told: Sentence) -> Step[T]:
+    """What was typed and is not paid waits anew, for another card: said with why it was not, or by itself."""
+    shown = any(isinstance(effect, Show) for effect in step.effects)
+    effects = tuple(
+        effect._replace(sentence=Sentence(f"{effect.sentence.zh}；{told.zh}", f"{effect.sentence.en}; {told.en}"))
+        if isinstance(effect, Show)
+        else effect
+        for effect in step.effects
+    )
+    alone = () if shown else (Show(Sentence(f"请刷卡：{told.zh}", f"Please tap: {told.en}"), Tone.WAIT),)
+    return Step(step.state, (*effects, *alone, StartTimer(TYPED_TIMER, TYPED_WAITS_MS, step.state.typed)))
+
+
 def gone(state: T, fresh: T, about: bytes) -> Step[T]:
     """When the timer has fired: the state in which nothing is typed, unless something else was typed since."""
     return Step(fresh, (Show(TYPED_GONE, Tone.NO),)) if state.typed and state.typed == about else Step(state)

@@ -23,11 +23,16 @@ from profiles.api import (
     RecordedLate,
     Restarted,
     Show,
+    StartTimer,
     Step,
     Subject,
+    TimerFired,
 )
 from profiles.bus import Bus, BusReason, BusSettings, BusState
-from profiles.questions import Answered, Authorise, Authorised, Declined, Unanswered
+from profiles.by_hand import TYPED_TIMER, TYPED_WAITS_MS
+from profiles.person import Person
+from profiles.pupil import Consent, Pupil
+from profiles.questions import Answered, Authorise, Authorised, Declined, NotRecorded, Unanswered
 from tests.profiles.facts import HeldFacts, confirmed
 
 SETTINGS: dict[str, Any] = {
@@ -235,3 +240,103 @@ def test_over_random_days_every_intent_ends_once_and_the_funds_are_conserved(see
         assert record.money is not None
         assert sum(record.money.funds.values()) == record.money.amount_fen
     assert {record.kind for record in ends} == {Kind.PAYMENT, Kind.REVERSAL}
+
+
+def no(vehicle: Vehicle, code: str = "insufficient-funds") -> None:
+    assert vehicle.asked is not None
+    vehicle.tell(Answered(vehicle.asked.about, Declined(code)))
+
+
+def last_money(vehicle: Vehicle) -> tuple[int, object]:
+    record = vehicle.journal[-1]
+    assert record.money is not None
+    return record.money.amount_fen, record.public.get("people")
+
+
+def typed(*events: Event, **changes: Any) -> Vehicle:
+    """A vehicle whose driver has typed, and the first passenger who asks to pay it."""
+    vehicle = Vehicle(**changes)
+    for event in events:
+        vehicle.tell(event)
+    vehicle.present(1)
+    return vehicle
+
+
+def test_what_the_driver_typed_holds_for_the_next_card_where_one_is_declined_and_the_screen_says_so() -> None:
+    vehicle = typed(AmountEntered(350), KeyPressed(FunctionKey.GUESTS, 3))
+    assert (vehicle.state.fare_fen, vehicle.state.people) == (None, 1), "not for whoever taps meanwhile"
+    no(vehicle)
+    assert vehicle.said() == (
+        "Not enough money in the account; please pay in another way; still for 3 people at 3.50 yuan"
+    )
+    vehicle.present(2)
+    assert last_money(vehicle) == (1050, 3)
+    no(vehicle)
+    vehicle.present(1, medium=b"phone-----------")
+    assert last_money(vehicle) == (1050, 3)
+    vehicle.agree()
+    vehicle.present(4)
+    assert last_money(vehicle) == (200, 1), "it is paid"
+    no(vehicle)
+    assert vehicle.said() == "Not enough money in the account; please pay in another way", "nothing was typed"
+
+
+def test_it_waits_no_longer_than_what_was_typed_by_hand() -> None:
+    vehicle = typed(KeyPressed(FunctionKey.GUESTS, 2))
+    no(vehicle)
+    timers = [effect for effect in vehicle.step.effects if isinstance(effect, StartTimer)]
+    assert [(timer.name, timer.delay_ms, timer.about) for timer in timers] == [
+        (TYPED_TIMER, TYPED_WAITS_MS, vehicle.state.typed)
+    ]
+    vehicle.tell(TimerFired(TYPED_TIMER, timers[0].about))
+    vehicle.present(2)
+    assert last_money(vehicle) == (200, 1)
+
+
+@pytest.mark.parametrize("why", ["silence", "guardian", "not recorded", "late"])
+def test_so_it_does_whatever_kept_the_payment_from_being_made(why: str) -> None:
+    vehicle = Vehicle(offline={"payment_fen": 300})
+    pupil = Subject("city", (1).to_bytes(16, "big"))
+    if why == "guardian":
+        vehicle.facts.people[pupil] = Person(pupil=Pupil(Consent.GIVEN, day_limit_fen=300))
+    vehicle.tell(KeyPressed(FunctionKey.GUESTS, 2))
+    vehicle.present(1)
+    if why != "guardian":
+        assert vehicle.asked is not None
+        about = vehicle.asked.about
+        ends: dict[str, Event] = {
+            "silence": Unanswered(about),
+            "not recorded": NotRecorded(about),
+            "late": RecordedLate(about),
+        }
+        vehicle.tell(ends[why])
+    assert vehicle.said().lower().endswith("still for 2 people at 2.00 yuan")
+    vehicle.present(2)
+    assert last_money(vehicle) == (400, 2)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "due"),
+    [
+        (AmountEntered(500), (500, 1)),
+        (KeyPressed(FunctionKey.GUESTS, 2), (400, 2)),
+        (AmountEntered(0), (200, 1)),
+        (AmountRefused(AmountProblem.UNREADABLE), (200, 1)),
+        (Restarted(), (200, 1)),
+    ],
+)
+def test_what_the_driver_does_while_somebody_pays_goes_before_it(meanwhile: Event, due: tuple[int, int]) -> None:
+    vehicle = typed(AmountEntered(350), KeyPressed(FunctionKey.GUESTS, 3))
+    vehicle.tell(meanwhile)
+    no(vehicle)
+    vehicle.present(2)
+    assert last_money(vehicle) == due
+
+
+def test_a_payment_that_was_taken_back_leaves_nothing_typed() -> None:
+    vehicle = typed(KeyPressed(FunctionKey.GUESTS, 2))
+    vehicle.agree()
+    assert vehicle.asked is not None
+    vehicle.tell(RecordedLate(vehicle.asked.about))
+    vehicle.present(2)
+    assert last_money(vehicle) == (200, 1), "the passenger was told that it was paid"
