@@ -15,7 +15,7 @@ from agent.composition import MEDIUM_KEY, open_keys
 from agent.config import Resolved
 from agent.credentials.medium import medium_of
 from agent.words import say
-from drivers.api import CardError, CardFault, CardReader, CardReading, Reading
+from drivers.api import CardError, CardFault, CardReader, CardReading, ReaderError, ReaderFault, Reading
 from drivers.cards.source import CardSource
 from drivers.registry import driver
 from drivers.vehicles import VehicleReader
@@ -54,7 +54,7 @@ def show(
     resolved = resolve(config, preset, overrides)
     use_running_devices(resolved.config.terminal.id)
     source = _source(resolved, reader)
-    source.open()
+    _open(source)
     click.echo(say(f"请把卡放到 {source.name}", f"present a card at {source.name}"), err=True)
     try:
         reading = _read(source, float(wait_s))
@@ -77,6 +77,22 @@ def show(
     else:
         for key, value in facts.items():
             click.echo(fields.line(key, value))
+
+
+def _open(source: CardSource | VehicleReader) -> None:
+    """Open it; of a port that somebody holds, as a running terminal holds its serial readers, say what to do."""
+    try:
+        source.open()
+    except ReaderError as error:
+        if error.fault is not ReaderFault.BUSY:
+            raise
+        raise click.ClickException(
+            say(
+                f"{source.name}：{error.fault.zh}（{error.detail}）；请先停止终端，或用 --reader 指定 PC/SC 读卡器",
+                f"{source.name}: {error.fault.en} ({error.detail}); stop the terminal before, or name a PC/SC reader by"
+                " --reader",
+            )
+        ) from None
 
 
 def _read(source: CardSource | VehicleReader, wait_s: float) -> Reading | None:

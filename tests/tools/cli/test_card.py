@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.scenarios.site import Site, gate
+from tests.tools.cli import in_process
 
 
 def card_show(site: Site) -> subprocess.CompletedProcess[str]:
@@ -29,3 +31,19 @@ def test_a_card_that_lies_in_a_lane_at_work_is_shown_and_opens_nothing_a_second_
         site.remove("pcsc-0")
         site.expect("removed")
         assert site.reasons().count("granted") == 1
+
+
+def test_a_serial_reader_that_somebody_holds_is_told_with_what_to_do(tmp_path: Path) -> None:
+    ours, port = os.openpty()
+    try:
+        fcntl.flock(port, fcntl.LOCK_EX)  # as whoever opens a serial reader does
+        name = os.ttyname(port)
+        asked = ("--preset", "gate", "--set", f"devices.card-field.port={name}", "--reader", "card-field")
+        environment = {"ONECARD_LANG": "en", "XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+        done = in_process.onecard(tmp_path, "card", "show", *asked, environment=environment)
+    finally:
+        os.close(ours)
+        os.close(port)
+    assert done.exit_code == 1
+    held = f"card-field: another program holds the device ({name} (EAGAIN))"
+    assert done.err == f"Error: {held}; stop the terminal before, or name a PC/SC reader by --reader\n"
