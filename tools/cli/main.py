@@ -168,8 +168,21 @@ def cli() -> None:
     """Hold all commands."""
 
 
+def _stand_in_for_closed_streams() -> None:
+    """Nobody answers and nobody reads, as with ``/dev/null``, where whoever started this closed a standard stream.
+
+    Else the next file of ours takes its number: what is said there goes into that file, and libuv ends the process.
+    """
+    for name in ("stdin", "stdout", "stderr"):  # in the order of their numbers: each takes the lowest that is free
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nothing, True)  # for whom we start, too
+            setattr(sys, name, os.fdopen(nothing, "r" if name == "stdin" else "w", encoding="utf-8"))
+
+
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command; every expected fault becomes one sentence and exit code 1, never a traceback."""
+    _stand_in_for_closed_streams()
     try:
         return cli.main(args=arguments, prog_name="onecard", standalone_mode=True)
     except EXPECTED as error:

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from tests.tools.cli.in_process import onecard
-from tools.cli.asking import agreed, answer
+from tools.cli.asking import agreed
 from tools.platform.ca import Authority
 from tools.platform.service import Layout
 
@@ -38,15 +38,6 @@ def test_an_answer_that_is_piped_in_counts(
     monkeypatch.setattr(sys, "stdin", io.StringIO(piped))
     assert agreed("Sure?", err=True) is is_agreed
     assert capsys.readouterr().err.endswith("[y/N]: \n"), "what is said next stands on a line of its own"
-
-
-def test_where_even_the_standard_input_is_closed_the_option_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ONECARD_LANG", "en")
-    monkeypatch.setattr(sys, "stdin", None)  # as Python has it in `onecard … <&-`
-    with pytest.raises(click.ClickException, match="say --yes"):
-        agreed("Sure?")
-    with pytest.raises(click.UsageError, match="give it with --fingerprint"):
-        answer("The fingerprint that the box shows", "--fingerprint")
 
 
 def test_ctrl_d_at_a_terminal_is_a_no_of_somebody_who_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
