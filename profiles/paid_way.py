@@ -2,7 +2,7 @@
 
 Whom it was opened for is the lane's :class:`Passage` until it is known what came of it. Where it failed, what the
 grant changed is taken back (:meth:`PaidWay.as_before`), but who has paid has paid: within :data:`OWED_MS` the same
-person passes once more for nothing (:meth:`PaidWay.is_owed`).
+person passes once more for nothing (:meth:`PaidWay.is_owed`), also where a power cut leaves unknown what came of it.
 """
 
 from __future__ import annotations
@@ -200,10 +200,13 @@ class PaidWay(OpensByOrder[W], Cashier[W], Generic[W]):
     # What became of it ----------------------------------------------------------------------------------------------
 
     def ended(self, state: W, passage: Passage, reason: ReasonEnum, facts: Facts) -> Step[W]:
-        """The outcome's record; where the way failed all is as before, and what was paid for is owed."""
+        """The outcome's record; where the way failed all is as before, and what was paid for is owed.
+
+        So it is where a restart leaves unknown whether the way opened, unless that takes the payment back.
+        """
         failed = is_failure(reason)
         marks: tuple[Mark, ...] = ()
-        if failed and passage.paid:
+        if passage.paid and (failed or (reason is Reason.OUTCOME_UNKNOWN and not state.unconfirmed)):
             marks = (used(OWED_SCOPE, key_of(passage.subject, self._at), OWED_MS, facts),)
         elif failed:
             marks = self.as_before(passage, facts)

@@ -225,6 +225,18 @@ def test_a_gate_that_failed_takes_an_entry_back_and_owes_an_exit() -> None:
     assert line.tap("out") == ["no-station-entry"]
 
 
+def test_whom_the_power_fails_between_the_payment_and_the_gate_pays_no_second_time() -> None:
+    line = Line()
+    line.enter()
+    line.later(12)
+    line.tap("out")
+    line.agree()
+    assert line.tell("out", Restarted()) == ["outcome-unknown"]
+    assert line.tap("out") == ["granted-again"]
+    assert line.opened("out") == ["actuated"]
+    assert line.tap("out") == ["no-station-entry"]
+
+
 def test_who_comes_in_again_at_once_goes_on_with_the_trip_and_after_it_pays_the_highest_fare_for_it() -> None:
     line = Line()
     line.enter()

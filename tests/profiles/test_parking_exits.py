@@ -192,3 +192,29 @@ def test_over_random_days_at_two_exits_every_stay_ends_once(seed: int) -> None:
         assert park.stays() == park.cars() == reasons.count("entered") - left
     assert back > 2
     assert "pays-elsewhere" in reasons
+
+
+def test_whom_the_power_fails_between_the_payment_and_the_barrier_pays_no_second_time() -> None:
+    park = stayed()
+    assert park.present("out") == ["asked"]
+    assert park.tell("out", park.yes("out")) == ["paid"]
+    assert park.tell("out", Restarted()) == ["outcome-unknown"]
+    assert park.shown == ["The last payment was made: 8.00 yuan"]
+    for _ in range(2):
+        assert park.present("back") == ["granted-again"]
+        assert park.tell("back", Restarted()) == ["outcome-unknown"]
+    assert park.present("out") == ["granted-again"]
+    assert park.opened("out") == ["actuated"]
+    assert park.present("out") == ["no-entry"], "once"
+
+
+@pytest.mark.parametrize("number", [1, 9])
+def test_who_was_told_to_pay_again_is_owed_no_way_out(number: int) -> None:
+    park = stayed()
+    park.confirms = False
+    park.tell("out", AmountEntered(3_000))
+    assert park.present("out", number) == ["asked"]
+    assert park.tell("out", park.yes("out")) == ["paid"]
+    park.tell("out", Restarted())
+    assert park.present("out", 9) == ["no-entry"]
+    assert park.present("out", 1) == ["asked"]
