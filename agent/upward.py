@@ -32,7 +32,7 @@ from agent.sync.faults import LinkError
 from agent.sync.link import LinkSettings
 from agent.sync.metrics import LinkMetrics, link_metrics
 from agent.sync.metrics import write as write_metrics
-from agent.sync.service import Sync
+from agent.sync.service import MAX_ALARMS, Sync
 from agent.sync.uplink import Phase
 from agent.threads import in_thread, post
 from agent.trusted_clock import TrustedClock
@@ -42,7 +42,6 @@ from offline_store.outbox import Outbox, Position
 from offline_store.writer import JournalWriter
 from profiles.reasons import ReasonEnum
 
-MAX_ALARMS = 16
 METRICS_PAUSE_S = 5.0
 _ANSWERED = (Phase.SENDING, Phase.IDLE, Phase.FORKED)
 
@@ -94,7 +93,8 @@ class Upward:
     async def run(self) -> None:
         """Sync until :meth:`stop`. Each run builds link, uplink and outbox anew, so that a fault ends one run only.
 
-        A new certificate is shown on a new link: what waits meanwhile goes out on that one.
+        A new certificate is shown on a new link. Alarms that a link had not taken when its run ended go out on the
+        next one.
         """
         self._anew = True
         while self._anew and not self._stopping:
@@ -130,9 +130,8 @@ class Upward:
                 doubted=self.doubted,
                 certificates=renewal,
                 commanded=self.commanded,
+                alarms=self._alarms,
             )
-            while self._alarms:
-                self._sync.alarm(self._alarms.popleft())
             if not self._stopping:
                 await self._sync.run()
         except (KeyStoreError, LinkError) as error:

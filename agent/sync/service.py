@@ -26,7 +26,7 @@ from agent.threads import in_thread
 from agent.words import say, tell
 from offline_store.errors import Damaged, StoreError
 
-_MAX_ALARMS = 64
+MAX_ALARMS = 64
 _MAX_ANSWERS = 16
 """So many answers on ``down/ack`` wait for the uplink; what is dropped is asked for again."""
 _STATE_PAUSE_S = 5.0
@@ -144,6 +144,7 @@ def _nobody_doubts() -> None:
 class Sync:
     """Brings the journal to the platform. Create and run it on one event loop.
 
+    ``alarms`` are those that wait for the link, the latest 64: whoever keeps them hands them to the next sync.
     ``doubted`` is told that the platform goes on taking nothing of what it is sent: is it damaged?
     Raises :class:`~agent.sync.link.LinkError` if the terminal's own credentials cannot be used.
     """
@@ -166,6 +167,7 @@ class Sync:
         doubted: Callable[[], None] = _nobody_doubts,
         certificates: Certificates | None = None,
         commanded: Callable[[bytes], None] = _nobody_obeys,
+        alarms: deque[Alarm] | None = None,
     ) -> None:
         self._clock = clock
         self._state_source = state_source
@@ -198,7 +200,7 @@ class Sync:
         self._exchanged = False
         self._up_since_ms: int | None = None
         self._held: asyncio.TimerHandle | None = None
-        self._alarms: deque[Alarm] = deque(maxlen=_MAX_ALARMS)
+        self._alarms = deque[Alarm](maxlen=MAX_ALARMS) if alarms is None else alarms
 
     @property
     def status(self) -> SyncStatus:

@@ -139,6 +139,26 @@ async def test_keys_that_cannot_be_used_are_tried_again_until_they_are_mended_an
     assert Alarm.decode(bytes(heard.payload)).code == "out-of-service"
 
 
+async def test_an_alarm_that_waits_for_the_link_survives_the_end_of_a_run(
+    site: Site, broker: Mosquitto, authority: Authority
+) -> None:
+    asked = 0
+
+    def devices() -> tuple[DeviceState, ...]:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            upward.alarm("north", Reason.OUT_OF_SERVICE)
+            raise RuntimeError("a bug, before the link is up")
+        return ()
+
+    upward = site.upward(devices)
+    with watcher(broker, authority, site.platform) as hearing:
+        async with site.running(upward):
+            heard = await asyncio.to_thread(hearing.wait, lambda message: message.topic.endswith("up/alarm"))
+    assert Alarm.decode(bytes(heard.payload)).code == "out-of-service"
+
+
 async def test_what_waits_is_counted_anew_in_a_new_chain(site: Site, broker: Mosquitto) -> None:
     upward = site.upward()
 
