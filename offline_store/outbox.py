@@ -8,7 +8,9 @@ records, else about the current one.
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -71,9 +73,13 @@ class Waiting:
 
 
 class Outbox:
-    """A read-only view of one journal. Every method raises a :class:`~offline_store.errors.StoreError`."""
+    """A read-only view of one journal. Every method raises a :class:`~offline_store.errors.StoreError`.
+
+    Whoever closes it waits for a reading of another thread: Python would finalize the statement beneath it.
+    """
 
     def __init__(self, path: Path) -> None:
+        self._use = threading.RLock()
         self._path = path
         self._connection = open_reading(path)
         self._file = _identity(path)
@@ -97,8 +103,9 @@ class Outbox:
 
         A journal that was rescued is another file from then on, and is followed here.
         """
-        if _identity(self._path) != self._file:
-            self._follow()
+        with self._use:
+            if _identity(self._path) != self._file:
+                self._follow()
         chain_id, first_retained, acked_seq, head_seq, body = self._chain(_POSITION)
         return Position(chain_id, first_retained, acked_seq, head_seq, hash_of(body))
 
@@ -113,15 +120,12 @@ class Outbox:
         base, last_place = self._chain(_RANGE)
         limit = max(0, min(max_records, MAX_BATCH_RECORDS))
         try:
-            cursor = self._connection.execute(_BATCH, (base + after_seq, last_place, limit))
-            try:
+            with self._use, closing(self._connection.execute(_BATCH, (base + after_seq, last_place, limit))) as cursor:
                 for (body,) in cursor:
                     size_bytes += len(body)
                     if batch and size_bytes > max_bytes:
                         break
                     batch.append(body)
-            finally:
-                cursor.close()
         except sqlite3.Error as error:
             raise store_error(error, Doing.READING_OUTBOX) from error
         return batch
@@ -155,20 +159,23 @@ class Outbox:
     def verify(self, proof: Proof | None = None, told: Told = unheard) -> Verdict:
         """Walk every record; see :func:`offline_store.verify.verify`."""
         try:
-            return verify(self._connection, proof, told)
+            with self._use:
+                return verify(self._connection, proof, told)
         except sqlite3.Error as error:
             raise store_error(error, Doing.VERIFYING) from error
 
     def inspect(self, pause: Callable[[], None]) -> Break | None:
         """Walk what waits for the platform; see :func:`offline_store.verify.verify_waiting`."""
         try:
-            return verify_waiting(self._connection, pause)
+            with self._use:
+                return verify_waiting(self._connection, pause)
         except sqlite3.Error as error:
             raise store_error(error, Doing.VERIFYING) from error
 
     def close(self) -> None:
-        """Close the file; harmless when closed."""
-        self._connection.close()
+        """Close the file once nobody reads it; harmless when closed."""
+        with self._use:
+            self._connection.close()
 
     def _follow(self) -> None:
         try:
@@ -190,7 +197,8 @@ class Outbox:
 
     def _read(self, query: str, parameters: tuple[int, ...]) -> list[Any]:
         try:
-            return self._connection.execute(query, parameters).fetchall()
+            with self._use:
+                return self._connection.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
             raise store_error(error, Doing.READING_OUTBOX) from error
 

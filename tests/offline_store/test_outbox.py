@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from offline_store.journal import Journal
 from offline_store.outbox import Outbox, Position
 from offline_store.record import NO_HASH
 from tests.offline_store.parts import BOOT_ID, SeededRandom, SteppingClock, fill, spoil
+
+DEADLINE_S = 20.0
 
 
 @pytest.fixture
@@ -68,6 +71,21 @@ def test_no_read_transaction_stays_open_so_the_log_can_start_again(
     busy, in_log, moved = checker.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     checker.close()
     assert (busy, in_log) == (0, moved)
+
+
+def test_whoever_closes_it_waits_for_a_reading_of_another_thread(journal: Journal, outbox: Outbox) -> None:
+    """Python finalizes the statement that the other thread is about: it would take the process with it."""
+    fill(journal, 501)
+    closing = threading.Thread(target=outbox.close)
+
+    def pause() -> None:
+        closing.start()
+        closing.join(0.05)
+
+    assert outbox.inspect(pause) is None
+    closing.join(DEADLINE_S)
+    with pytest.raises(IoFailed):
+        outbox.position()
 
 
 def test_the_outbox_cannot_write(outbox: Outbox) -> None:
