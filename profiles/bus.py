@@ -32,7 +32,7 @@ from profiles.api import (
     Wiring,
 )
 from profiles.by_hand import TYPED_TIMER, ByHand, again, gone, typed
-from profiles.dates import compact
+from profiles.dates import compact, elapsed_ms
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
 from profiles.payment import Bill, Cashier, Kept, Payment, PayState, Settled
 from profiles.printable import Printable
@@ -191,7 +191,7 @@ class Bus(Cashier[BusState]):
     def _inspected(self, state: BusState, credential: Credential, facts: Facts) -> Step[BusState]:
         """Whether this passenger has paid on this vehicle within the last ``ticket_minutes``."""
         last_ms = travelled(credential.subject, facts).last_ms
-        holds = last_ms is not None and facts.now_ms - last_ms < self._settings.ticket_minutes * 60_000
+        holds = last_ms is not None and elapsed_ms(last_ms, facts) < self._settings.ticket_minutes * 60_000
         reason = TicketReason.VALID if holds else TicketReason.NONE
         line = Sentence(f"已付款 {self._settings.line}", f"paid on {self._settings.line}")
         concession = concession_of(self._settings.concessions, credential, facts)

@@ -16,6 +16,11 @@ def compact(day: date) -> str:
     return date.isoformat(day).replace("-", "")
 
 
+def elapsed_ms(since_ms: int, facts: Facts) -> int:
+    """How long ago a moment was that this terminal noted; of one from before the clock was lost, at least so long."""
+    return (facts.least_ms if since_ms > facts.now_ms else facts.now_ms) - since_ms
+
+
 def midnight_ms(facts: Facts) -> int:
     """When the local day ends."""
     moment = facts.local_time

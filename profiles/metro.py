@@ -47,7 +47,7 @@ from profiles.api import (
     Tone,
 )
 from profiles.by_hand import TYPED_TIMER, ByHand, gone, typed
-from profiles.dates import compact
+from profiles.dates import compact, elapsed_ms
 from profiles.direction import Direction
 from profiles.inspecting import CHECK_TIMER, Inspected, TicketReason, begin, end, inspection
 from profiles.metro_reasons import MetroReason, MetroRule
@@ -386,7 +386,7 @@ class Metro(PaidWay[MetroState]):
         return trip.station == self._settings.here and again
 
     def _in_time(self, trip: OpenTrip, facts: Facts) -> bool:
-        return facts.now_ms - trip.since_ms <= self._settings.longest_minutes * MINUTE_MS
+        return elapsed_ms(trip.since_ms, facts) <= self._settings.longest_minutes * MINUTE_MS
 
     def _is_possible(self, last: Seen | None, facts: Facts) -> bool:
         settings = self._settings

@@ -67,11 +67,11 @@ class OfflinePay(BaseModel):
         for rule, key, most in self._numbers(subject):
             yield rule, (facts.mark(COUNT_SCOPE, key) or 0) < most, refusal
         for rule, key, hours in self._hours(subject):
-            yield rule, facts.now_ms - _since_ms(key, facts) < hours * _HOUR_MS, refusal
+            yield rule, facts.least_ms - _since_ms(key, facts) < hours * _HOUR_MS, refusal
 
     def unasked(self, subject: Subject, facts: Facts) -> tuple[Mark, ...]:
         """The marks of one payment that nobody was asked about, beside those of its amount (:func:`sold`)."""
-        ends_ms = facts.now_ms + _KEPT_MS
+        ends_ms = facts.least_ms + _KEPT_MS
         began = (Mark(SINCE_SCOPE, key, _since_ms(key, facts), ends_ms) for _, key, _ in self._hours(subject))
         return (*self._count(subject, facts, 1), *began)
 
@@ -111,9 +111,12 @@ def sold(amount_fen: int, subject: Subject, facts: Facts) -> tuple[Mark, ...]:
 
 
 def _since_ms(key: bytes, facts: Facts) -> int:
-    """When the first of them was; now, where there is none. A clock that was set back since takes it along."""
+    """When the first of them was, by the earliest that it could be; now, where there is none.
+
+    A clock that was set back since takes it along, and one that is lost gives no hours back.
+    """
     since_ms = facts.mark(SINCE_SCOPE, key)
-    return facts.now_ms if since_ms is None else min(since_ms, facts.now_ms)
+    return facts.least_ms if since_ms is None else min(since_ms, facts.least_ms)
 
 
 def _key(subject: Subject) -> bytes:

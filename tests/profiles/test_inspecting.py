@@ -31,6 +31,22 @@ def test_on_the_bus_whoever_has_paid_is_told_so_and_whoever_has_not_too_and_nobo
     assert vehicle.journal[-1].reason.code == "ticket-none", "that was long ago"
 
 
+def test_a_ticket_that_had_ended_holds_no_more_where_the_clock_is_lost() -> None:
+    vehicle, line = Vehicle(), Line()
+    vehicle.ride(2)
+    line.enter()
+    paid_ms = vehicle.facts.now_ms
+    told = []
+    for minutes in (89, 90, 24 * 60):
+        vehicle.facts.now_ms = line.facts.now_ms = 0
+        vehicle.facts.floor_ms = line.facts.floor_ms = paid_ms + minutes * 60_000
+        vehicle.tell(CHECK)
+        vehicle.present(2)
+        line.tell("out", CHECK)
+        told.append((vehicle.journal[-1].reason.code, *line.tap("out")))
+    assert told == [("ticket-valid", "ticket-valid"), ("ticket-none", "ticket-valid"), ("ticket-none", "ticket-none")]
+
+
 def test_one_press_is_for_one_passenger_and_ends_by_itself_by_a_second_press_and_by_a_restart() -> None:
     vehicle = Vehicle()
     vehicle.tell(CHECK)

@@ -113,6 +113,18 @@ def test_each_bound_refuses_by_its_own_rule() -> None:
         assert (refused_by(budget, 100, WANG, facts) is rule) is ("terminal" in next(iter(bounds)))
 
 
+def test_a_battery_that_is_taken_out_gives_no_hours_back() -> None:
+    budget, facts = OfflinePay(**WIDE, terminal_hours=2), HeldFacts()
+    began_ms = facts.now_ms
+    assert sell(budget, 100, LI, facts)
+    facts.now_ms, facts.floor_ms = 0, began_ms + HOUR_MS
+    assert sell(budget, 100, LI, facts)
+    facts.floor_ms += HOUR_MS
+    assert refused_by(budget, 100, LI, facts) is Rule.OFFLINE_TERMINAL_HOURS
+    facts.now_ms = began_ms + 2 * HOUR_MS
+    assert refused_by(budget, 100, LI, facts) is Rule.OFFLINE_TERMINAL_HOURS, "also when the clock is right again"
+
+
 def test_a_clock_that_is_set_back_gives_no_hours_again() -> None:
     budget, facts = OfflinePay(**WIDE, terminal_hours=2), HeldFacts()
     assert sell(budget, 100, LI, facts)
