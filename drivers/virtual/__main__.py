@@ -175,6 +175,7 @@ def _plan(arguments: argparse.Namespace) -> BenchPlan:
         inputs=dict(arguments.input or INPUTS),
         device_id=arguments.device_id,
         camera_fps=arguments.camera_fps,
+        state_dir=arguments.state_dir,
     )
 
 
@@ -194,6 +195,7 @@ def main() -> int:
     parser.add_argument(
         "--camera-fps", type=int, choices=range(1, 121), default=30, metavar="1-120", help="pictures a second [30]"
     )
+    parser.add_argument("--state-dir", default="", help="of the terminal, for whoever asks whose the devices are")
     arguments = parser.parse_args()
     try:
         asyncio.run(run(_plan(arguments)))

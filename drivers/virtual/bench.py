@@ -204,6 +204,7 @@ class BenchState(_Message):
     environment: dict[str, str] = Field(description="what a process needs before its first PC/SC call")
     readers: dict[str, str] = Field(description="reader name here: its PC/SC name, or its serial port")
     ports: dict[str, Path] = Field(description="serial devices by kind; of the camera, its address file")
+    state_dir: str = Field(default="", description="of the terminal whose they are; empty where nobody named it")
 
 
 class Refusal(_Message):

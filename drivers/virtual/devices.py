@@ -70,6 +70,7 @@ class BenchPlan:
     inputs: dict[str, int] = field(default_factory=lambda: dict(INPUTS))
     device_id: int = 1
     camera_fps: int = 30
+    state_dir: str = ""
 
 
 class _Pluggable(Protocol):
@@ -110,6 +111,7 @@ class Bench:
 
     def __init__(self, plan: BenchPlan) -> None:
         self._directory = plan.directory.resolve()
+        self._state_dir = plan.state_dir
         self._pluggables: dict[str, _Pluggable] = {}
         self._slots: dict[str, CardSlot] = {}
         self._filled: set[str] = set()
@@ -193,6 +195,7 @@ class Bench:
             environment=self._pcscd.environment if self._pcscd else {},
             readers=self._names,
             ports=self._ports,
+            state_dir=self._state_dir,
         )
 
     async def carry_out(self, command: Command) -> Answer:

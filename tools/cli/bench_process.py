@@ -93,7 +93,8 @@ def running_devices(resolved: Resolved, *, user: tuple[int, int] | None = None) 
     ``user``: the uid and gid that they run as, for good, where this process only acts as them.
     """
     place = virtual_dir(resolved.config.terminal.id)
-    command = [sys.executable, "-P", "-m", "drivers.virtual", "--dir", str(place)]
+    state_dir = resolved.config.terminal.state_dir.absolute()
+    command = [sys.executable, "-P", "-m", "drivers.virtual", "--dir", str(place), "--state-dir", str(state_dir)]
     # A session of its own: Ctrl-C is for the terminal, which ends before its devices do.
     process = subprocess.Popen(
         [*command, *_lines_of_board(resolved, place), *_extras(resolved, place)],

@@ -219,7 +219,7 @@ def _state_dir(named_by: str, value: Any) -> Path:
             raise click.ClickException(
                 say(f"没有终端 {value} 的状态目录；{_others()}", f"terminal {value} has no directory; {_others()}")
             )
-        return _states() / str(value)
+        return states() / str(value)
     if named_by == "state_dir":
         return Path(value)
     return _of(resolve(value, None) if named_by == "config" else resolve(None, value))
@@ -247,13 +247,13 @@ def _own_state_dir() -> Path:
     raise click.UsageError(say(f"请指明是哪台终端：{_others()}", f"say which terminal: {_others()}"))
 
 
-def _states() -> Path:
+def states() -> Path:
     """Where the presets' terminals keep their directories, each under its id."""
     return resolve(None, None).config.terminal.state_dir.parent
 
 
 def _known() -> list[str]:
-    return sorted(path.name for path in _states().glob("*") if path.is_dir())
+    return sorted(path.name for path in states().glob("*") if path.is_dir())
 
 
 def _others() -> str:
