@@ -13,22 +13,25 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agent.sync.contract import Address, Channel
+from agent.sync.contract import MAX_BATCH_BYTES, Address, Channel
 from agent.sync.link import LinkPhase
 from tests.faults import ROUNDS, SHORT_ROUNDS
-from tests.faults.rabbit import NODES, PORT, Cluster, address, running_cluster
+from tests.faults.rabbit import NODES, PORT, Cluster, address, release, running_cluster
 from tests.faults.test_line import is_whole
 from tests.tools.platform.mqtt_client import PATIENCE_S, MqttClient, context_of
 from tests.tools.platform.terminals import Running, drained, running_terminal, until
 from tools.platform.broker import Endpoint
-from tools.platform.ca import Authority
+from tools.platform.ca import Authority, worker_name
 from tools.platform.commands import platform as command
 from tools.platform.rabbitmq import definitions
 from tools.platform.revocation import revoke
 from tools.platform.service import Layout, Platform, Settings
+from tools.platform.tls import context_of as worker_context
 
 TERMINALS = ("gate-1", "gate-2", "gate-3")
 PASSAGES = 500
+WORKER = 7
+"""One of the platform's, which reads everything, and which no test runs."""
 FALLBACKS = [{"host": address(node), "port": PORT} for node in NODES[1:]]
 
 
@@ -63,7 +66,7 @@ async def test_the_journal_equals_what_the_platform_has_and_sessions_are_quorum_
         tmp_path, platform.authority, Endpoint(address(1), PORT), PASSAGES, fallbacks=FALLBACKS
     ) as terminal:
         await until(lambda: drained(terminal.outbox))
-        assert terminal.sync.status.link.protocol == "3.1.1"
+        assert terminal.sync.status.link.protocol == ("5" if release() >= (3, 13) else "3.1.1")
         assert is_whole(platform, terminal)
         listed = await asyncio.to_thread(cluster.control, 2, "list_queues", "name", "type", "--formatter", "json")
     sessions = {row["name"]: row["type"] for row in json.loads(listed)}
@@ -137,6 +140,20 @@ def test_a_terminal_writes_its_own_topics_and_no_others(cluster: Cluster, direct
         with MqttClient(endpoint, context_of(directory / "gate-1"), "gate-1", version_5=False) as gate:
             assert gate.may_publish(topic) is allowed, topic
     assert cluster.terminals
+
+
+def test_the_largest_batch_passes_and_a_message_of_more_than_twice_its_size_does_not(
+    cluster: Cluster, directory: Path
+) -> None:
+    topic = Address("gate-1").topic(Channel.ALARM)
+    endpoint, gate = Endpoint(address(3), PORT), context_of(directory / "gate-1")
+    platform = worker_context(cluster.authority, WORKER)
+    with MqttClient(endpoint, platform, worker_name(WORKER), version_5=False) as reader:
+        reader.subscribe(topic)
+        for size in (2 * MAX_BATCH_BYTES + 1, MAX_BATCH_BYTES):
+            with MqttClient(endpoint, gate, "gate-1", version_5=False) as terminal:
+                terminal.mention(topic, bytes(size))
+        assert len(reader.receive()[1]) == MAX_BATCH_BYTES
 
 
 def test_a_revoked_certificate_is_refused_by_every_node_and_the_others_are_not(

@@ -25,8 +25,9 @@ from agent.sync.contract import PREFIX, Address
 from tools.platform.ca import REGISTRAR, Authority, worker_name
 
 CONFIGURATION = """\
-# For each node of the cluster; `rabbitmq.conf`. Start the first node alone, and the others when it is up: of nodes
-# that make the virtual host at the same moment, one may be left without it, and then refuses every connection.
+# For each node of the cluster; `rabbitmq.conf`. Of 3.10, start the first node alone and the others when it is up: of
+# nodes that make the virtual host at the same moment, one may be left without it, and then refuses every connection.
+# Of 4.0, start all at once: the first looks for a second, for ten minutes.
 listeners.tcp = none
 mqtt.listeners.tcp = none
 mqtt.listeners.ssl.default = 8883
@@ -39,6 +40,8 @@ mqtt.exchange = amq.topic
 # Of a classic queue everything is lost that was acknowledged when its node is.
 mqtt.durable_queue_type = quorum
 mqtt.prefetch = 20
+# Twice the largest batch. It is 3.10's bound alone, and after the whole was read: 4.0's is in advanced.config.
+max_message_size = 2097152
 # Without it each acknowledgement waits for 40 ms.
 mqtt.tcp_listen_options.nodelay = true
 load_definitions = {definitions}
@@ -47,8 +50,10 @@ load_definitions = {definitions}
 ADVANCED = """\
 %% For each node too; `advanced.config`. A session outlives its terminal's line for a week: before 3.13 RabbitMQ reads
 %% the first of these, in milliseconds, since then the second, in seconds; 4.0 does not start with the first in
-%% rabbitmq.conf. The list of revoked certificates is read at each connection.
-[{{rabbitmq_mqtt, [{{subscription_ttl, 604800000}}, {{max_session_expiry_interval_seconds, 604800}}]}},
+%% rabbitmq.conf, nor 3.10 with the bound of a packet, which 4.0 enforces before it reads one. The list of revoked
+%% certificates is read at each connection.
+[{{rabbitmq_mqtt, [{{subscription_ttl, 604800000}}, {{max_session_expiry_interval_seconds, 604800}},
+  {{max_packet_size_authenticated, 2097152}}]}},
  {{rabbit, [{{ssl_options, [
   {{cacertfile, {ca}}},
   {{certfile, {certificate}}},
