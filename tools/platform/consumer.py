@@ -32,13 +32,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
-from sqlalchemy.exc import SQLAlchemyError
 
 from agent.sync.contract import Channel, subscription
 from tools.platform.broker import Endpoint
 from tools.platform.ca import Authority, worker_name
 from tools.platform.inbox import Inbox
-from tools.platform.ingest import Ingest, Message
+from tools.platform.ingest import MACHINES_FAULTS, Ingest, Message
 from tools.platform.shards import EVERY, Served
 from tools.platform.tls import context_of, send_at_once
 
@@ -133,9 +132,9 @@ class Consumer:
             return
         try:
             replies = self._ingest.handle_all([item.message for item in group])
-        except SQLAlchemyError as error:
+        except MACHINES_FAULTS as error:
             # Its text may quote the statement's values.
-            log.error("the platform's database failed (%s); messages wait at the broker", type(error).__name__)  # noqa: TRY400
+            log.error("the platform failed (%s); messages wait at the broker", type(error).__name__)  # noqa: TRY400
             self._broken.set()
             return
         for reply in replies:

@@ -7,8 +7,10 @@ same row or two terminals the same id, each message is taken alone, so that none
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -35,6 +37,8 @@ from tools.platform.store import Position, Store, Transaction
 __all__ = ["Forked", "Gap", "Ingest", "Message", "Outcome", "Reply", "nobody_enrolled"]
 
 UNKNOWN_TERMINAL = "unknown"
+MACHINES_FAULTS = (SQLAlchemyError, OSError, MemoryError, PlatformError)
+"""What the platform's database, disk, memory or keys did, whatever the message says: it can be taken later."""
 _TRIES = 3
 _CONTENTION = frozenset({"40001", "40P01"})
 """PostgreSQL's `serialization_failure` and `deadlock_detected` (its manual, appendix A)."""
@@ -108,7 +112,7 @@ class Ingest:
             return self._desk(transaction, terminal).refuse(Refused(code, detail), topic, payload)
 
     def handle(self, topic: str, payload: bytes) -> Reply | None:
-        """Take one message; what it brings is durable on return. Faults of the database are raised, others counted."""
+        """Take one message; what it brings is durable on return. ``MACHINES_FAULTS`` are raised, others counted."""
         return self.handle_all([Message(topic, payload)])[0]
 
     def handle_all(self, messages: Sequence[Message]) -> list[Reply | None]:
@@ -147,7 +151,7 @@ class Ingest:
     def _keep_poison(self, message: Message, error: Exception) -> None:
         with self._store.transaction() as transaction:
             address, _ = parse_topic(message.topic)
-            refusal = Refused("not-storable", type(error).__name__)
+            refusal = Refused("not-storable", _named(error))
             self._desk(transaction, address.terminal).refuse(refusal, message.topic, message.payload)
 
     def replay(self, letter_id: str) -> bool:
@@ -219,12 +223,18 @@ class Ingest:
 
 
 def _is_the_messages(error: Exception) -> bool:
-    """Whether a message, or what two transactions wanted at once, is the cause, and not the database.
+    """Whether a message, or what two transactions wanted at once, is the cause, and not this machine.
 
     Whatever else is raised is a fault of ours that the message has found: it would end every worker, one by one.
     """
     if not isinstance(error, DBAPIError):
-        return not isinstance(error, SQLAlchemyError)
+        return not isinstance(error, MACHINES_FAULTS)
     if isinstance(error, IntegrityError | DataError):
         return True
     return getattr(error.orig, "sqlstate", None) in _CONTENTION
+
+
+def _named(error: Exception) -> str:
+    """Which fault, and where it was raised; its text may quote what the message says."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} ({Path(frames[-1].filename).name}:{frames[-1].lineno})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from offline_store.checkpoint import CHECKPOINT
 from offline_store.record import Entry, Record, new_id
 from tests.tools.platform.chains import BOOT, NOW_MS, batch, hello, make_chain
 from tools.platform import dead_letters
+from tools.platform.errors import PlatformError
 from tools.platform.ingest import Ingest, Message, Reply
 from tools.platform.store import Store
 
@@ -88,28 +90,55 @@ def test_one_bad_message_spoils_no_other(ingest: Ingest, store: Store) -> None:
     assert len(stored(store)) == 2
 
 
+def checkpointed(terminal: str) -> list[Message]:
+    """A terminal's hello, and a batch that asks the platform for the terminal's keys."""
+    chain_id, records = chain_of(terminal, 3)
+    entry = Entry(new_id(NOW_MS, bytes(10)), CHECKPOINT, NOW_MS, "synchronised", 1)
+    records.append(Record(entry, 4, BOOT, records[-1].hash))
+    topic = Address(terminal).topic
+    return [
+        Message(topic(Channel.HELLO), hello(records, chain_id=chain_id)),
+        Message(topic(Channel.JOURNAL), batch(records, 1, 4, chain_id)),
+    ]
+
+
 def test_a_message_that_finds_a_fault_of_the_platform_ends_no_worker_and_spoils_no_other(
     store: Store, signer: Es256Signer
 ) -> None:
     def keys_of(terminal: str) -> dict[bytes, VerifyKey]:
         raise OverflowError(terminal)
 
-    chain_id, records = chain_of(TERMINALS[1], 3)
-    entry = Entry(new_id(NOW_MS, bytes(10)), CHECKPOINT, NOW_MS, "synchronised", 1)
-    records.append(Record(entry, 4, BOOT, records[-1].hash))
-    topic = Address(TERMINALS[1]).topic
-    group = [
-        *messages(TERMINALS[0], 5, 5),
-        Message(topic(Channel.HELLO), hello(records, chain_id=chain_id)),
-        Message(topic(Channel.JOURNAL), batch(records, 1, 4, chain_id)),
-        *messages(TERMINALS[2], 5, 5),
-    ]
+    group = [*messages(TERMINALS[0], 5, 5), *checkpointed(TERMINALS[1]), *messages(TERMINALS[2], 5, 5)]
     replies = Ingest(store, signer, lambda: NOW_MS, keys_of).handle_all(group)
     assert [reply is None for reply in replies] == [False, False, False, True, False, False]
     assert len(stored(store)) == 2
     with store.transaction() as transaction:
         (letter,) = dead_letters.letters(transaction, TERMINALS[1])
     assert (letter.reason, letter.payload) == ("not-storable", group[3].payload)
+    assert letter.detail.startswith("OverflowError (test_groups.py:")
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EMFILE, "too many open files"), MemoryError(), PlatformError("a key")])
+def test_what_this_machine_lacks_makes_no_dead_letter_and_the_messages_are_taken_later(
+    store: Store, signer: Es256Signer, fault: Exception
+) -> None:
+    lacking = [fault]
+
+    def keys_of(_terminal: str) -> dict[bytes, VerifyKey]:
+        if lacking:
+            raise lacking[0]
+        return {}
+
+    ingest = Ingest(store, signer, lambda: NOW_MS, keys_of)
+    group = checkpointed(TERMINALS[1])
+    with pytest.raises(type(fault)):
+        ingest.handle_all(group)
+    assert not stored(store)
+    lacking.clear()
+    ingest.handle_all(group)
+    assert [len(bodies) for bodies in stored(store).values()] == [4]
+    with store.transaction() as transaction:
+        assert not dead_letters.letters(transaction, TERMINALS[1])
 
 
 def test_of_two_terminals_that_bear_the_same_ids_one_is_refused_and_nobody_else(ingest: Ingest, store: Store) -> None:
