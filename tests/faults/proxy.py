@@ -30,6 +30,11 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._serving: set[asyncio.Task[None]] = set()
 
+    @property
+    def stands(self) -> bool:
+        """Whether anything is connected, or still under way from one end that has closed to the other."""
+        return bool(self._serving)
+
     def cut(self) -> None:
         """End every connection at once."""
         for writer in self._writers:

@@ -179,9 +179,10 @@ class Broker:
             write(self._authority, place)
 
     def _wait_until_listening(self, process: subprocess.Popen[bytes]) -> None:
+        ways_in = (self.endpoint, self.inner) if self._enrols else (self.endpoint,)
         deadline = time.monotonic() + _START_TIMEOUT_S
         while process.poll() is None and time.monotonic() < deadline:
-            if _accepts(self.endpoint):
+            if all(map(_accepts, ways_in)):
                 return
             time.sleep(_POLL_S)
         self._end(0)

@@ -180,8 +180,8 @@ async def test_chunks_that_overtake_each_other_are_put_in_order(desk: Desk) -> N
     desk.giver.backwards = True
     async with in_service(desk):
         desk.offer(large())
-        await until(lambda: len(desk.fetched()) == 1)
-    assert desk.downloads.counters["fetched"] == 1
+        await until(lambda: desk.downloads.counters["fetched"] == 1)
+    assert len(desk.fetched()) == 1
 
 
 async def test_the_delta_is_taken_where_its_base_is_in_force_and_the_full_one_elsewhere(desk: Desk) -> None:

@@ -173,6 +173,7 @@ async def test_two_ways_to_one_broker_do_not_throw_each_other_out(authority: Aut
                 assert (run.link.status.broker, run.link.counters["connections"]) == (0, 2)
                 assert run.events.empty()
             await until(lambda: any(map(state_of(Presence.STOPPED), watcher.heard)))
+            await until(lambda: not way.stands)  # the goodbye is behind the last state
         assert not any(map(state_of(Presence.LOST), watcher.heard))
 
 
