@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from agent import cose
 from agent.enrolment.code import key_of
 from agent.enrolment.errors import EnrolError, EnrolFault, refusal
-from agent.sync.bootstrap import Bootstrap, ImpostorError
+from agent.sync.bootstrap import Bootstrap, BrokenOffError, ImpostorError
 from agent.sync.contract.enrol import (
     EnrolAnswer,
     EnrolAsked,
@@ -25,6 +25,8 @@ from agent.words import tell
 
 ASK_EVERY_S = 1.0
 SILENT_AFTER_S = 20.0
+CONNECT_TRIES = 3
+"""One after another, until the line stands: a broker that starts anew breaks one off, and takes the next."""
 
 
 def exchange(code: EnrolCode, asked: EnrolAsked, patience_s: float, waits: Callable[[], None]) -> EnrolGranted:
@@ -32,28 +34,68 @@ def exchange(code: EnrolCode, asked: EnrolAsked, patience_s: float, waits: Calla
 
     Raises :class:`EnrolError`.
     """
-    keys = cose.keyring([key_of(code.answers)])
-    started_s, heard = time.monotonic(), False
+    talk = _Talk(code, asked, patience_s, waits)
+    tries = 0
     while True:
         try:
             with Bootstrap(code) as line:
-                while not line.is_over:
-                    line.ask(enrol_request(asked, code.secret))
-                    answer = _own(line.answer(ASK_EVERY_S), keys, asked)
-                    if isinstance(answer, EnrolGranted):
-                        return answer
-                    if isinstance(answer, EnrolRefused):
-                        raise refusal(answer.code)
-                    if answer is not None:
-                        if not heard:
-                            heard = True
-                            waits()
-                        time.sleep(ASK_EVERY_S)
-                    _check_patience(time.monotonic() - started_s, patience_s, heard=heard)
+                tries = 0
+                granted = talk.over(line)
+            if granted is not None:
+                return granted
         except ImpostorError as error:
             raise EnrolError(EnrolFault.IMPOSTOR) from error
         except LinkError as error:
-            raise EnrolError(EnrolFault.UNREACHABLE, tell(error)) from error
+            tries += 1
+            if not isinstance(error, BrokenOffError) or tries == CONNECT_TRIES or talk.waited_s > patience_s:
+                raise EnrolError(EnrolFault.UNREACHABLE, tell(error)) from error
+        time.sleep(ASK_EVERY_S)
+
+
+class _Talk:
+    """What is asked and heard, over one line after another."""
+
+    def __init__(self, code: EnrolCode, asked: EnrolAsked, patience_s: float, waits: Callable[[], None]) -> None:
+        self._asked = asked
+        self._request = enrol_request(asked, code.secret)
+        self._keys = cose.keyring([key_of(code.answers)])
+        self._patience_s = patience_s
+        self._waits = waits
+        self._heard = False
+        self._started_s = time.monotonic()
+
+    @property
+    def waited_s(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self._started_s
+
+    def over(self, line: Bootstrap) -> EnrolGranted | None:
+        """Ask until it is granted; ``None`` if the broker ends the line before. Raises :class:`EnrolError`."""
+        while not line.is_over:
+            line.ask(self._request)
+            answer = _own(line.answer(ASK_EVERY_S), self._keys, self._asked)
+            if isinstance(answer, EnrolGranted):
+                return answer
+            if isinstance(answer, EnrolRefused):
+                raise refusal(answer.code)
+            if answer is not None:
+                self._tell_once()
+                time.sleep(ASK_EVERY_S)
+            self._check_patience()
+        self._check_patience()
+        return None
+
+    def _tell_once(self) -> None:
+        if not self._heard:
+            self._heard = True
+            self._waits()
+
+    def _check_patience(self) -> None:
+        waited_s = self.waited_s
+        if not self._heard and waited_s > min(self._patience_s, SILENT_AFTER_S):
+            raise EnrolError(EnrolFault.SILENT)
+        if waited_s > self._patience_s:
+            raise EnrolError(EnrolFault.UNCONFIRMED)
 
 
 def _own(payload: bytes | None, keys: Mapping[bytes, cose.VerifyKey], asked: EnrolAsked) -> EnrolAnswer | None:
@@ -65,10 +107,3 @@ def _own(payload: bytes | None, keys: Mapping[bytes, cose.VerifyKey], asked: Enr
     except ContractError:
         return None
     return answer if answer.asked == asked_hash(asked.encode()) else None
-
-
-def _check_patience(waited_s: float, patience_s: float, *, heard: bool) -> None:
-    if not heard and waited_s > min(patience_s, SILENT_AFTER_S):
-        raise EnrolError(EnrolFault.SILENT)
-    if waited_s > patience_s:
-        raise EnrolError(EnrolFault.UNCONFIRMED)

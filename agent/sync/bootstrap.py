@@ -31,16 +31,23 @@ _KEEPALIVE_S = 20
 _CONNECT_S = 10.0
 _MAX_WAITING = 16
 _OVERHEAD_BYTES = 512
+_PASSING = frozenset({LinkFault.UNREACHABLE, LinkFault.TLS, LinkFault.REFUSED})
+"""What a broker that is just starting, or has all its places taken, looks like as well."""
 
 
 class ImpostorError(OSError):
     """Whoever answers there is not the broker that the code names."""
 
 
+class BrokenOffError(LinkError):
+    """It was broken off before it stood: another try may do."""
+
+
 class Bootstrap:
     """Connected within a ``with`` block.
 
-    Entering raises :class:`ImpostorError`, and :class:`~agent.sync.faults.LinkError` for any other fault.
+    Entering raises :class:`ImpostorError`, :class:`BrokenOffError`, and :class:`~agent.sync.faults.LinkError` for any
+    other fault.
     """
 
     def __init__(self, code: EnrolCode) -> None:
@@ -48,7 +55,8 @@ class Bootstrap:
         self._up = enrol_up(code.id)
         self._down = enrol_down(code.id)
         self._got: queue.Queue[bytes] = queue.Queue(_MAX_WAITING)
-        self._subscribed = threading.Event()
+        self._is_subscribed = False
+        self._begun = threading.Event()  # or ended before
         self._ended = threading.Event()
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -62,7 +70,7 @@ class Bootstrap:
         self._client.tls_set_context(_context(code))
         self._client.on_connect = lambda client, *_: client.subscribe(self._down, qos=1)
         self._client.on_subscribe = self._on_subscribe
-        self._client.on_disconnect = lambda *_: self._ended.set()
+        self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
 
     def __enter__(self) -> Self:
@@ -73,9 +81,11 @@ class Bootstrap:
         except OSError as error:
             raise _unreachable(fault_of(error)) from error
         self._client.loop_start()
-        if not self._subscribed.wait(_CONNECT_S):
+        self._begun.wait(_CONNECT_S)
+        if not self._is_subscribed:
+            is_refused = self._ended.is_set()
             self.__exit__(None, None, None)
-            raise _unreachable(LinkFault.REFUSED if self._ended.is_set() else LinkFault.SILENT)
+            raise _unreachable(LinkFault.REFUSED if is_refused else LinkFault.SILENT)
         return self
 
     def __exit__(
@@ -102,7 +112,12 @@ class Bootstrap:
 
     def _on_subscribe(self, _client: mqtt.Client, _userdata: Any, _mid: int, reasons: Any, _properties: Any) -> None:
         if not any(reason.is_failure for reason in reasons):
-            self._subscribed.set()
+            self._is_subscribed = True
+            self._begun.set()
+
+    def _on_disconnect(self, *_: object) -> None:
+        self._ended.set()
+        self._begun.set()
 
     def _on_message(self, _client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         if message.topic == self._down and len(message.payload) <= MAX_ENROL_BYTES + _OVERHEAD_BYTES:
@@ -163,4 +178,4 @@ def _is_for(host: str, names: x509.SubjectAlternativeName) -> bool:
 
 
 def _unreachable(fault: LinkFault) -> LinkError:
-    return LinkError(fault.zh, fault.en)
+    return (BrokenOffError if fault in _PASSING else LinkError)(fault.zh, fault.en)

@@ -95,7 +95,13 @@ class Proxy:
 @asynccontextmanager
 async def proxy_to(port: int) -> AsyncIterator[Proxy]:
     """A proxy on a free port of the loopback, until the block ends."""
-    proxy = Proxy(port)
+    async with served(Proxy(port)) as proxy:
+        yield proxy
+
+
+@asynccontextmanager
+async def served(proxy: Proxy) -> AsyncIterator[Proxy]:
+    """The same with a proxy that is made already."""
     server = await asyncio.start_server(proxy.take, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     async with server:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import socket
 import ssl
@@ -16,11 +17,12 @@ from agent.clock import SystemRandom
 from agent.cose import Es256Signer
 from agent.enrolment import code as enrol_code
 from agent.enrolment.errors import EnrolError, EnrolFault
-from agent.enrolment.exchange import exchange
+from agent.enrolment.exchange import CONNECT_TRIES, exchange
 from agent.enrolment.journey import Journey, Pending
 from agent.sync.contract import Address, Channel
 from agent.sync.contract.enrol import EnrolGranted, EnrolRefused, asked_hash, enrol_request, sign_enrol_answer
 from agent.sync.contract.topics import enrol_down, enrol_up
+from tests.faults.proxy import Proxy, served
 from tests.tools.platform.enrolling import BROKERS, HOUR_MS, Registry
 from tests.tools.platform.mqtt_client import MqttClient
 from tools.platform import enrolments
@@ -185,6 +187,44 @@ def test_a_box_speaks_to_nobody_but_the_broker_of_its_code(
     with pytest.raises(EnrolError) as caught:
         exchange(pending.code, pending.asked, 60, lambda: None)
     assert caught.value.fault is EnrolFault.UNREACHABLE
+
+
+class Breaking(Proxy):
+    """Ends the first ``broken`` connections in the middle of their handshakes."""
+
+    def __init__(self, target: int, broken: int) -> None:
+        super().__init__(target)
+        self._broken = broken
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.taken > self._broken:
+            await super()._serve(reader, writer)
+        else:
+            await reader.read(65_536)
+            writer.close()
+
+
+async def test_a_handshake_that_is_broken_off_is_tried_again_a_few_times(
+    registry: Registry, broker: Broker, tmp_path: Path
+) -> None:
+    journey, pending = pending_at(registry, broker, tmp_path / "box")
+    registrar = serving(registry, broker, [])
+    registrar.start()
+
+    async def asked_through(proxy: Proxy) -> EnrolGranted:
+        async with served(proxy):
+            code = pending.code.model_copy(update={"port": proxy.port})
+            return await asyncio.to_thread(exchange, code, pending.asked, 60, lambda: None)
+
+    try:
+        granted = await asked_through(Breaking(broker.endpoint.port, CONNECT_TRIES - 1))
+        never = Breaking(broker.endpoint.port, 1_000)
+        with pytest.raises(EnrolError) as caught:
+            await asked_through(never)
+    finally:
+        await asyncio.to_thread(registrar.stop)
+    assert journey.open(pending, granted).terminal == "gate-7"
+    assert (caught.value.fault, never.taken) == (EnrolFault.UNREACHABLE, CONNECT_TRIES)
 
 
 def test_who_waits_for_nobody_gives_up_and_says_why(registry: Registry, broker: Broker, tmp_path: Path) -> None:
