@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,11 +24,12 @@ from tools.platform.store import Store
 
 
 @pytest.fixture
-def bank(tmp_path: Path, signer: Es256Signer, monkeypatch: pytest.MonkeyPatch) -> Bank:
+def bank(tmp_path: Path, signer: Es256Signer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bank]:
     monkeypatch.setenv("ONECARD_LANG", "en")
-    bank = Bank(Store.open(Layout(tmp_path).database_url), signer)
-    bank.pay_in(LI, 2_000)
-    return bank
+    with closing(Store.open(Layout(tmp_path).database_url)) as store:
+        bank = Bank(store, signer)
+        bank.pay_in(LI, 2_000)
+        yield bank
 
 
 def stolen(bank: Bank, terminal: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +66,11 @@ class City:
 
 
 @pytest.fixture
-def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> City:
+def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[City]:
     monkeypatch.setenv("ONECARD_LANG", "en")
-    return City(tmp_path)
+    city = City(tmp_path)
+    with closing(city.store):
+        yield city
 
 
 @pytest.mark.parametrize("words", [("open", "park-2", "in"), ("restart", "PARK-1"), ("list", "nosuch")])

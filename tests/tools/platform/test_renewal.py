@@ -6,7 +6,8 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -94,8 +95,10 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    with closing(site.registry.store):
+        yield site
 
 
 async def test_two_thirds_of_its_life_a_certificate_is_left_alone(site: Site) -> None:

@@ -281,6 +281,7 @@ def test_open_returns_are_listed_and_freed_by_the_end_of_their_number(tmp_path: 
     assert by_hand("free", "no-such").exit_code == 1
     assert "12.50" in by_hand("free", claim.return_id.hex()[-8:]).output
     assert (json.loads(by_hand("list", "--json").output), bank.alarms()) == ([], {"return-freed"})
+    bank.store.close()
 
 
 def test_two_tills_that_give_back_each_others_sales_wait_in_no_circle(postgres_url: str, signer: Es256Signer) -> None:
