@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -133,7 +134,7 @@ def test_a_schema_of_noise_is_damage_and_no_traceback(journal: Journal, name: by
         "PRAGMA writable_schema = ON",
         ("UPDATE sqlite_schema SET name = CAST(? AS TEXT), sql = 'CREATE TABLE (' WHERE name = 'loan'", (name,)),
     )
-    with pytest.raises(Damaged):
-        Outbox.open(directory).position()
+    with closing(Outbox.open(directory)) as outbox, pytest.raises(Damaged):
+        outbox.position()
     with pytest.raises(Damaged):
         Journal.open(directory, BOOT_ID, clock=SteppingClock(), random=SeededRandom(2))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from tools.platform.errors import PlatformError
 from tools.platform.known import check_terminal, enrolled, lanes_of
 from tools.platform.revocation import is_out
 from tools.platform.service import Layout
-from tools.platform.store import Store
+from tools.platform.store import Store, Transaction
 
 _MAX_JSON_BYTES = 16 * MAX_RECORD_BYTES
 _MINUTE_MS = 60_000
@@ -117,7 +119,7 @@ def report(terminal: str, minutes: int | None, directory: Path, database: str | 
 @json_option
 def list_orders(terminal: str | None, directory: Path, database: str | None, as_json: bool) -> None:
     """Of one terminal or of all, the latest first."""
-    with _reading(directory, database).transaction() as transaction:
+    with _reading(directory, database) as transaction:
         if terminal is not None:
             check_terminal(transaction, terminal, enrolled(Layout(directory).keys))
         rows = orders.all_of(transaction, terminal)
@@ -148,7 +150,7 @@ def list_orders(terminal: str | None, directory: Path, database: str | None, as_
 @json_option
 def show(command: str, directory: Path, database: str | None, as_json: bool) -> None:
     """By its id, or the beginning of it."""
-    with _reading(directory, database).transaction() as transaction:
+    with _reading(directory, database) as transaction:
         found = [row for row in orders.all_of(transaction) if row.id.hex().startswith(command.lower())]
     if len(found) != 1:
         raise PlatformError(
@@ -243,8 +245,11 @@ def _why_not_heard_of(authority: Authority, store: Store, terminal: str) -> str:
     )
 
 
-def _reading(directory: Path, database: str | None) -> Store:
-    return Store.open_for_reading(database or Layout(directory).database_url)
+@contextmanager
+def _reading(directory: Path, database: str | None) -> Iterator[Transaction]:
+    store = Store.open_for_reading(database or Layout(directory).database_url)
+    with closing(store), store.transaction() as transaction:
+        yield transaction
 
 
 def _life_ms(minutes: int | None) -> int:

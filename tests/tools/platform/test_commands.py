@@ -225,20 +225,28 @@ def test_a_database_url_that_cannot_be_used_is_a_sentence_without_its_password(t
         assert "secret" not in result.output
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("status",),
-        ("reconcile",),
-        ("journal",),
-        ("bundles",),
-        ("evidence",),
-        ("dead-letters", "list"),
-        ("foreign-codes", "list"),
-        ("register", "list"),
-        ("loans", "list"),
-    ],
+READS = (
+    ("status",),
+    ("reconcile",),
+    ("journal",),
+    ("bundles",),
+    ("evidence",),
+    ("dead-letters", "list"),
+    ("foreign-codes", "list"),
+    ("register", "list"),
+    ("loans", "list"),
 )
+
+
+@pytest.mark.parametrize("command", [*READS, ("command", "list"), ("command", "show", "0"), ("intents",)], ids=" ".join)
+def test_a_command_closes_the_database_that_it_read(tmp_path: Path, command: tuple[str, ...]) -> None:
+    Store.open(Layout(tmp_path).database_url).close()
+    onecard_platform(*command, "--dir", tmp_path)
+    held = [file.readlink() for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+    assert not [file for file in held if file.is_relative_to(tmp_path)]
+
+
+@pytest.mark.parametrize("command", READS)
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_where_there_is_nothing_a_sentence_says_so_and_no_bare_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], lang: str
