@@ -31,6 +31,7 @@ from profiles.api import Event, Facts, Profile, Record, Step
 from tools.bench.place import bench_directory
 from tools.bench.raw_rows import Decided, RawRows, written
 from tools.bench.report import Figure, Report, median
+from tools.days.around import Around
 from tools.days.day import Day, parse_day
 from tools.days.play import play
 from tools.scenes import DAYS, scene_files
@@ -116,16 +117,13 @@ def _play(day: Day, name: str, directory: Path, peer: RawRows) -> Times:
     return times
 
 
-class _Timed:
+class _Timed(Around):
     """A profile whose decisions are timed."""
 
     def __init__(self, profile: Profile[Any], times: Times, decisions: list[Decided]) -> None:
-        self._profile = profile
+        super().__init__(profile)
         self._times = times
         self._decisions = decisions
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._profile, name)
 
     def handle(self, state: Any, event: Event, facts: Facts) -> Step[Any]:
         """See :class:`profiles.api.Profile`."""

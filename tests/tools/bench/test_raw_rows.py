@@ -11,6 +11,7 @@ from agent.facts import TerminalFacts
 from offline_store.database import DATABASE_NAME, PAGE_BYTES
 from profiles.api import Event, Facts, Profile, Record, Step
 from tools.bench.raw_rows import Decided, RawRows, written
+from tools.days.around import Around
 from tools.days.day import parse_day
 from tools.days.play import play
 from tools.scenes import DAYS, scene_files
@@ -19,15 +20,12 @@ SCENE = "shop"
 """Nothing is saved behind the last decision of its day, so that what is saved is that decision's."""
 
 
-class _Noting:
+class _Noting(Around):
     """A profile whose decisions are noted."""
 
     def __init__(self, profile: Profile[Any], noted: list[Decided]) -> None:
-        self._profile = profile
+        super().__init__(profile)
         self._noted = noted
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._profile, name)
 
     def handle(self, state: Any, event: Event, facts: Facts) -> Step[Any]:
         step = self._profile.handle(state, event, facts)

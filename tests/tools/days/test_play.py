@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner
 
 from profiles.api import Event, Facts, Kind, Profile, Record, Step
+from profiles.barcodes import ReadsBarcodes
 from profiles.gate import Gate
 from profiles.till import Till
 from tools.cli.main import cli
+from tools.days.around import Around
 from tools.days.day import parse_day
 from tools.days.play import Result, play
 
@@ -78,20 +81,27 @@ def test_all_that_the_person_was_shown_is_told_and_not_the_last_sentence_alone(t
     assert sentences == ["The code was not read well; please show it again", "You are logged out; thank you"]
 
 
-class _Around:
+class _Changed(Around):
     """A profile whose records somebody changes."""
 
     def __init__(self, profile: Profile[Any], change: Callable[[Record], Record]) -> None:
-        self._profile = profile
+        super().__init__(profile)
         self._change = change
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._profile, name)
 
     def handle(self, state: Any, event: Event, facts: Facts) -> Step[Any]:
         step = self._profile.handle(state, event, facts)
         effects = tuple(self._change(effect) if isinstance(effect, Record) else effect for effect in step.effects)
         return Step(step.state, effects)
+
+
+def test_what_stands_around_a_profile_can_what_the_profile_can() -> None:
+    class Counting:
+        def barcode(self, text: str, symbology: str) -> None:
+            del text, symbology
+
+    around = Around(cast("Profile[Any]", Counting()))
+    assert isinstance(around, ReadsBarcodes)
+    assert callable(inspect.getattr_static(around, "barcode")), "as isinstance looks from Python 3.12 on"
 
 
 def test_a_till_that_writes_another_amount_than_was_held_is_found_out_in_the_evening(tmp_path: Path) -> None:
@@ -100,7 +110,7 @@ def test_a_till_that_writes_another_amount_than_was_held_is_found_out_in_the_eve
             return record
         return record._replace(money=record.money._replace(amount_fen=9_900))
 
-    result = played(TILL, tmp_path, lambda profile: _Around(profile, dearer))
+    result = played(TILL, tmp_path, lambda profile: cast("Profile[Any]", _Changed(profile, dearer)))
     assert any("payment-differs" in told for told in result.evening)
 
 
@@ -108,7 +118,7 @@ def test_a_till_that_forgets_to_end_an_intent_is_found_out_in_the_evening(tmp_pa
     def silent(record: Record) -> Record:
         return record._replace(kind=Kind.OUTCOME, money=None) if record.kind is Kind.PAYMENT else record
 
-    result = played(TILL, tmp_path, lambda profile: _Around(profile, silent))
+    result = played(TILL, tmp_path, lambda profile: cast("Profile[Any]", _Changed(profile, silent)))
     assert "a payment has not ended" in result.evening
 
 
