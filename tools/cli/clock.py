@@ -90,11 +90,13 @@ def reset_floor(state_dir: Path, yes: bool, as_json: bool) -> None:
         journal.close()
     if as_json:
         click.echo(json.dumps({"floor_ms": old_ms, "new_floor_ms": new_ms}))
+    elif not old_ms:
+        click.echo(say("没有时间下限，无须退回", "there is no floor, and nothing to reset"))
     elif new_ms == old_ms:
         click.echo(
             say(
-                f"下限 {_or_none(old_ms)} 来自签名，不能再低；若签名本身在将来，请让平台在线应答",
-                f"the floor {_or_none(old_ms)} is a signature's and stays; if that lies in the future, let the"
+                f"下限 {local(old_ms)} 来自签名，不能再低；若签名本身在将来，请让平台在线应答",
+                f"the floor {local(old_ms)} is a signature's and stays; if that lies in the future, let the"
                 " platform answer",
             )
         )

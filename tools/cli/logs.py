@@ -44,13 +44,25 @@ _APART = {"timestamp", "level", "event", "zh", "en"}
 def logs(unit: str, file: IO[str] | None, lines: int, follow: bool, level: str, as_json: bool) -> None:
     """Read lines of JSON, say them in the reader's language."""
     least = list(_LEVELS).index(level)
+    has_any = False
     with _source(unit, file, lines, follow=follow) as source:
         for raw in source:
+            has_any = True
             entry = _entry(raw)
             if entry is not None and list(_LEVELS).index(entry["level"]) < least:
                 continue
             said = raw.rstrip("\n") if as_json or entry is None else _line(entry)
             click.echo(said, color=False if os.environ.get("NO_COLOR") else None)
+    if not has_any and file is None:
+        click.echo(
+            say(
+                f"journald 中没有服务 {unit} 的日志；手动运行（onecard run）的终端，日志写在它运行的窗口，"
+                "存成文件后可用 --from 查看",
+                f"journald has nothing of the unit {unit}; a terminal that was started by hand (onecard run) logs where"
+                " it runs: a file of that can be named with --from",
+            ),
+            err=True,
+        )
 
 
 @contextmanager

@@ -154,6 +154,8 @@ def _faulty(patient: Patient, settings: DriverSettings, name: str, code: str, de
     remedy = REMEDIES.get(fault, _OTHERS) if isinstance(fault, ReaderFault) else _OTHERS
     if fault is ReaderFault.NOT_FOUND and isinstance(port, str) and patient.is_virtual(Path(port)):
         remedy = VIRTUAL
+    if fault is ReaderFault.NO_SERVICE and patient.is_on_virtual_devices:  # with a card service of its own
+        remedy = VIRTUAL
     return fail(check, code or "failed", said, remedy, name)
 
 

@@ -17,6 +17,7 @@ from tools.doctor.finding import Finding, Verdict, fail, ok, warn
 from tools.doctor.patient import Patient
 
 _START = Sentence("启动终端：systemctl start onecard", "start the terminal: systemctl start onecard")
+_START_BY_HAND = Sentence("启动终端：onecard run", "start the terminal: onecard run")
 _RESTART = Sentence("重启终端：systemctl restart onecard", "restart the terminal: systemctl restart onecard")
 
 
@@ -24,7 +25,8 @@ def agent(patient: Patient) -> Iterator[Finding]:
     """Is it there, does it answer, does it serve?"""
     standing = patient.standing
     if standing is None and patient.holder is None:
-        yield warn("agent", "stopped", Sentence("终端程序没有运行", "the agent does not run"), _START)
+        start = _START_BY_HAND if patient.is_on_virtual_devices else _START
+        yield warn("agent", "stopped", Sentence("终端程序没有运行", "the agent does not run"), start)
     elif standing is None and patient.silence == PermissionError.__name__:
         refused = Sentence("终端程序不应答当前用户", "the agent tells this user nothing")
         sudo = Sentence(

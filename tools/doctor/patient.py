@@ -17,7 +17,7 @@ from agent.standing_socket import ask
 from agent.timekeeper import SAVED_KEY
 from agent.trusted_clock import TrustedClock
 from drivers.api import DriverSettings
-from drivers.virtual.place import virtual_dir
+from drivers.virtual.place import PLACEHOLDER, virtual_dir
 from offline_store.errors import StoreError
 from offline_store.lock import LOCK_NAME
 from offline_store.saved import saved_value
@@ -71,6 +71,12 @@ class Patient:
         """Those that a lane names."""
         used = {name for lane in self.config.lanes.values() for name in lane.devices}
         return {name: settings for name, settings in self.resolved.devices.items() if name in used}
+
+    @property
+    def is_on_virtual_devices(self) -> bool:
+        """Whether some of its devices are there only while somebody runs it by hand."""
+        given = [content for device in self.config.devices.values() for content in (device.model_extra or {}).values()]
+        return any(isinstance(content, str) and PLACEHOLDER in content for content in given)
 
     def is_virtual(self, path: Path) -> bool:
         """Whether what stands there is there only while the terminal's virtual devices run."""

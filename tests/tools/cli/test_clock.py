@@ -97,6 +97,12 @@ def test_a_floor_that_was_signed_stays_and_nothing_is_recorded(poisoned: Path) -
     assert last_record(poisoned) == before
 
 
+def test_where_there_is_no_floor_nothing_is_reset(tmp_path: Path) -> None:
+    Journal.open(tmp_path, boot_id(), clock=SystemClock(), random=SystemRandom()).close()
+    code, said = onecard("reset-floor", "--state-dir", str(tmp_path), "--yes")
+    assert (code, "no floor" in said) == (0, True), said
+
+
 def test_a_running_terminal_keeps_its_floor(poisoned: Path) -> None:
     holder = Journal.open(poisoned, boot_id(), clock=SystemClock(), random=SystemRandom())
     try:

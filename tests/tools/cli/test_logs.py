@@ -65,6 +65,15 @@ def test_journald_is_asked_for_the_unit_and_what_it_gives_is_said(tmp_path: Path
     assert "asked: --unit onecard --output cat --no-pager --quiet --lines 7" in text
 
 
+@pytest.mark.parametrize(("lang", "words"), [("en", "nothing of the unit onecard"), ("zh", "没有服务 onecard 的日志")])
+def test_a_unit_without_a_log_is_said(tmp_path: Path, lang: str, words: str) -> None:
+    program = tmp_path / "journalctl"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    code, text = onecard("logs", ONECARD_LANG=lang, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert (code, words in text) == (0, True), text
+
+
 @pytest.mark.parametrize(("lang", "words"), [("en", "no journald"), ("zh", "没有 journald")])
 def test_a_machine_without_journald_gives_a_sentence(tmp_path: Path, lang: str, words: str) -> None:
     code, text = onecard("logs", ONECARD_LANG=lang, PATH=str(tmp_path))

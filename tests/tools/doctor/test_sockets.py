@@ -14,12 +14,14 @@ import yaml
 
 from agent.config import load
 from agent.standing_socket import NAME
+from drivers.virtual.pcscd import VirtualPcscd
 from tests.faults.privilege import reachable, refused
 from tests.tools.doctor.parts import Ward
 from tests.tools.doctor.test_beside_the_agent import an_agent_says, word
 from tools.cli.presets import preset_text
 from tools.doctor.devices import devices
 from tools.doctor.finding import Finding, Verdict
+from tools.doctor.installation import agent
 from tools.doctor.patient import Patient, meet
 from tools.doctor.sockets import sockets
 from tools.doctor.whose import whose
@@ -172,3 +174,14 @@ def test_what_is_virtual_is_said_to_be_there_while_the_terminal_runs(tmp_path: P
     found = of_the_counter(hall(tmp_path, socket="${virtual}/counter-1.sock"))
     assert found.remedy is not None
     assert "onecard run" in found.remedy.en
+
+
+def test_who_runs_on_virtual_devices_is_sent_to_no_unit(tmp_path: Path, pcscd: VirtualPcscd) -> None:
+    patient = hall(tmp_path)
+    pcscd.stop()
+    try:
+        found = [each for each in (*agent(patient), *devices(patient)) if each.fault]
+    finally:
+        pcscd.start()
+    assert {"stopped", "no-service"} <= {each.fault for each in found}
+    assert not [each.remedy for each in found if each.remedy is None or "systemctl" in each.remedy.en]
