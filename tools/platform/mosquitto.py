@@ -4,7 +4,8 @@ What it fixes, and why: a client's id and user name are the CN of its certificat
 another's session; a terminal writes below its own `up` and reads its own `down` only; TCP_NODELAY, without which each
 acknowledgement waits for 40 ms; every queue has a bound. The session store is saved often, yet nothing rests on it: a
 broker that forgets everything only makes terminals send again. The rights are by pattern: new terminals need no new
-file. Certificates that were revoked are refused by the authority's list, which is read at the start.
+file. Certificates that were revoked are refused by the authority's list, which is read at the start. No
+``max_keepalive``: where one is set, mosquitto 2.0.21 (Debian 13) ends connections that are just being made.
 
 Who has no certificate yet enrols at a mosquitto of its own: each code's id reaches its own two topics there, and there
 is nothing else, no session of a terminal that a stranger could take over (mosquitto binds client ids to certificates
@@ -42,7 +43,6 @@ max_inflight_messages 100
 max_queued_messages 20000
 max_queued_bytes 268435456
 message_size_limit 2097152
-max_keepalive 300
 
 listener {port} {address}
 allow_anonymous false
@@ -73,7 +73,6 @@ set_tcp_nodelay true
 max_queued_messages 100
 max_queued_bytes 1048576
 message_size_limit 131072
-max_keepalive 60
 per_listener_settings true
 
 listener {port} {address}

@@ -99,3 +99,10 @@ def test_what_is_measured_and_bounded_stands_in_it(tmp_path: Path) -> None:
     text = (tmp_path / "broker/mosquitto.conf").read_text()
     for line in ("set_tcp_nodelay true", "use_username_as_clientid true", "max_queued_messages 20000"):
         assert line in text.splitlines()
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_no_bound_stands_in_it_by_which_a_release_of_mosquitto_ends_new_connections(tmp_path: Path) -> None:
+    written = [file.read_text() for file in (tmp_path / "broker").rglob("mosquitto.conf")]
+    assert len(written) == 2
+    assert not any("max_keepalive" in text for text in written)
