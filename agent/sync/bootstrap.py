@@ -91,8 +91,11 @@ class Bootstrap:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        client = self._client
+        client.disconnect()
+        client.loop_stop()
+        # paho closes its own pair of sockets when it is freed, and not while it and its callbacks hold each other.
+        client.on_connect = client.on_subscribe = client.on_disconnect = client.on_message = None
 
     def ask(self, payload: bytes) -> None:
         """Publish at QoS 1; that it may be lost all the same is why answers are asked for again."""
