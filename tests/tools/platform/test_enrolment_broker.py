@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import queue
 import socket
 import ssl
@@ -19,6 +20,7 @@ from agent.enrolment import code as enrol_code
 from agent.enrolment.errors import EnrolError, EnrolFault
 from agent.enrolment.exchange import CONNECT_TRIES, exchange
 from agent.enrolment.journey import Journey, Pending
+from agent.sync.bootstrap import Bootstrap
 from agent.sync.contract import Address, Channel
 from agent.sync.contract.enrol import EnrolGranted, EnrolRefused, asked_hash, enrol_request, sign_enrol_answer
 from agent.sync.contract.topics import enrol_down, enrol_up
@@ -225,6 +227,18 @@ async def test_a_handshake_that_is_broken_off_is_tried_again_a_few_times(
         await asyncio.to_thread(registrar.stop)
     assert journey.open(pending, granted).terminal == "gate-7"
     assert (caught.value.fault, never.taken) == (EnrolFault.UNREACHABLE, CONNECT_TRIES)
+
+
+def test_a_line_that_ended_leaves_no_socket_open(registry: Registry, broker: Broker, tmp_path: Path) -> None:
+    _, pending = pending_at(registry, broker, tmp_path / "box")
+    gc.disable()
+    try:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        with Bootstrap(pending.code):
+            pass
+        assert len(list(Path("/proc/self/fd").iterdir())) == before
+    finally:
+        gc.enable()
 
 
 def test_who_waits_for_nobody_gives_up_and_says_why(registry: Registry, broker: Broker, tmp_path: Path) -> None:
